@@ -1,0 +1,59 @@
+"""Files that are either the old ones or the new ones, never half of each."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from trapkit.errors import SetupError
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the folder's entries durable: a renamed file is safe only after this."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `data` to a temporary name, fsync, replace `path`, fsync the folder.
+
+    Raises: OSError (disk full, read-only); then `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def lock_folder(folder: Path, program: str) -> IO[str]:
+    """Hold `folder` for one copy of `program`; keep the returned file open for as long as it runs.
+
+    The kernel drops the lock with the process, however it ends.  Raises: SetupError when another copy holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{program}.lock"
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise SetupError(
+            f"{folder}: another {program} (process {holder}) is running on this data; stop it first"
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

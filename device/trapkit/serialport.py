@@ -1,0 +1,73 @@
+"""The one place that opens a serial port: pyserial under the wire's serial messages."""
+
+import os
+
+import serial
+
+from trapwire.serialline import SerialDecoder, encode_message
+
+
+class SerialPort:
+    """A line to a microcontroller that may be unplugged, renamed back, or reset at any time.
+
+    `read()` and `send()` never raise for a line that is gone: they return nothing, `is_open` is false, and the
+    next call tries again. What is lost that way is offered again by the layer above.
+    """
+
+    def __init__(self, path: str, *, baud: int = 115200) -> None:
+        self.path = path
+        self._baud = baud
+        self._port: serial.Serial | None = None
+        self._decoder = SerialDecoder()
+        self.last_error = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self._port is not None
+
+    @property
+    def damaged(self) -> int:
+        """Messages dropped for a bad checksum or size since the start."""
+        return self._decoder.damaged
+
+    def fileno(self) -> int | None:
+        """For `select`; None while the line is gone."""
+        return self._port.fileno() if self._port else None
+
+    def open(self) -> bool:
+        """Try to open the line if it is closed; whether it is open now."""
+        if self._port is None:
+            try:
+                # A renamed pty or USB adapter is found again through its symbolic link.
+                self._port = serial.Serial(os.path.realpath(self.path), self._baud, timeout=0, write_timeout=2)
+            except (serial.SerialException, OSError) as error:
+                self.last_error = f"{self.path}: {error}"
+        return self._port is not None
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """The messages that have arrived, without waiting."""
+        if not self.open() or self._port is None:
+            return []
+        try:
+            waiting = self._port.in_waiting
+            return self._decoder.feed(self._port.read(min(waiting, 65536))) if waiting else []
+        except (serial.SerialException, OSError) as error:
+            self._close(error)
+            return []
+
+    def send(self, kind: int, payload: bytes) -> bool:
+        """Whether the message was handed to the line."""
+        if not self.open() or self._port is None:
+            return False
+        try:
+            self._port.write(encode_message(kind, payload))
+        except (serial.SerialException, OSError) as error:
+            self._close(error)
+            return False
+        return True
+
+    def _close(self, error: Exception) -> None:
+        self.last_error = f"{self.path}: {error}"
+        if self._port is not None:
+            self._port.close()
+            self._port = None

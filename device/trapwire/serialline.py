@@ -1,0 +1,87 @@
+"""Messages on a serial line (Pi and supervisor, base and modem): SLIP framing with a CRC-32 (PROTOCOL.md section 8).
+
+A line carries `(kind, payload)`. Noise, a half message after a reset, or an oversized one is counted and dropped:
+the next END byte starts afresh.
+"""
+
+import binascii
+import struct
+
+from trapwire.errors import WireError
+
+END = 0xC0
+ESC = 0xDB
+ESC_END = 0xDC
+ESC_ESC = 0xDD
+MAX_PAYLOAD_BYTES = 12 * 1024  # a frame-rung object (~8 kB) with its envelope; what an MCU's heap can hold twice
+
+# Pi -> supervisor
+HELLO = 0x01  # empty: I am here; the supervisor answers with what it holds for the Pi
+PUT = 0x02  # priority u8, envelope: take this object and send it
+RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably
+STATUS = 0x04  # unreceipted objects u32, full frames held u32, battery u8: for the next heartbeat
+# supervisor -> Pi
+STORED = 0x11  # key: the object is in the supervisor's flash
+DELIVERED = 0x12  # key: the base has committed the object
+DOWN = 0x13  # envelope: a receipt (or a command) from the base; repeated until taken
+WAKE = 0x14  # trigger number u32, cause u8: a PIR edge
+FULL_QUEUE = 0x15  # key: no room, offer it again later
+# base -> modem, modem -> base
+TRANSMIT = 0x21  # frame: send it now
+HEARD = 0x22  # rssi_dbm i16, snr_db_quarters i8, frame
+SENT = 0x23  # frames still queued u8: one frame has left the antenna
+
+
+def encode_message(kind: int, payload: bytes) -> bytes:
+    """The bytes for the line.  Raises: WireError when the payload is over `MAX_PAYLOAD_BYTES`."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise WireError("serial message of %d bytes, allowed are %d" % (len(payload), MAX_PAYLOAD_BYTES))
+    raw = bytes([kind]) + payload
+    raw += struct.pack(">I", binascii.crc32(raw) & 0xFFFFFFFF)
+    raw = raw.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
+    # An END in front flushes whatever noise the receiver has gathered since the last message.
+    return b"\xc0" + raw + b"\xc0"
+
+
+class SerialDecoder:
+    """Bytes in, `(kind, payload)` out; `damaged` counts what was dropped."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._escaped = False
+        self._overrun = False
+        self.damaged = 0
+
+    def feed(self, data: bytes) -> "list[tuple[int, bytes]]":
+        """The messages completed by `data`, in order."""
+        messages = []
+        for byte in data:
+            if byte == END:
+                message = self._close()
+                if message is not None:
+                    messages.append(message)
+            elif len(self._buffer) > MAX_PAYLOAD_BYTES + 5:
+                self._overrun = True
+            elif self._escaped:
+                self._escaped = False
+                if byte == ESC_END:
+                    self._buffer.append(END)
+                elif byte == ESC_ESC:
+                    self._buffer.append(ESC)
+                else:
+                    self._overrun = True
+            elif byte == ESC:
+                self._escaped = True
+            else:
+                self._buffer.append(byte)
+        return messages
+
+    def _close(self) -> "tuple[int, bytes] | None":
+        raw, self._buffer = bytes(self._buffer), bytearray()
+        broken, self._overrun, self._escaped = self._overrun or self._escaped, False, False
+        if not raw and not broken:
+            return None
+        if broken or len(raw) < 5 or struct.pack(">I", binascii.crc32(raw[:-4]) & 0xFFFFFFFF) != raw[-4:]:
+            self.damaged += 1
+            return None
+        return raw[0], raw[1:-4]

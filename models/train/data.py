@@ -1,0 +1,202 @@
+"""From a manifest and box proposals to pictures with boxes, sorted into training, validation and test.
+
+Boxes come from the source where it has them, else from the proposals beside the manifest (`auto_boxes.csv`). A
+proposal says where an animal is; *what* it is comes from the picture's group, because a COCO net calls a tiger a zebra.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CLASSES = ("feline", "other_animal", "person", "vehicle")
+GROUPS = {
+    "felid": "feline", "domestic_cat": "feline", "other_animal": "other_animal", "person": "person",
+    "vehicle": "vehicle", "empty": "",
+}  # fmt: skip
+SOURCE_LABELS = {
+    "cat": "feline", "lion": "feline", "tiger": "feline", "leopard": "feline", "person": "person",
+    "car": "vehicle", "truck": "vehicle", "bus": "vehicle", "motorcycle": "vehicle", "bicycle": "vehicle",
+    "train": "vehicle", "traffic_light": "", "bench": "", "boat": "", "stop_sign": "", "airplane": "", "fire_hydrant": "",
+}  # fmt: skip
+"""Labels of source boxes; any other label is an animal that is no cat. Empty: a thing we do not look for."""
+
+LONGEST_SIDE_PX = 448  # pictures are held in memory at this size; the net looks at 320
+PROPOSAL_SCORE = 0.35  # the proposals' own floor: below it they were not written
+
+Box = tuple[int, float, float, float, float]  # class index, x, y, width, height; 0–1 from the top left
+
+
+class DataError(Exception):
+    """The manifest or a picture it names cannot be used; the message names the file and the line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture of the manifest; `boxed` is false where a subject is in it but nobody knows where."""
+
+    file: str
+    source: str
+    licence: str
+    tier: str
+    group: str
+    label: str
+    sequence: str
+    camera_trap: bool
+    night: bool
+    boxes: tuple[Box, ...]
+    boxed: bool
+
+    @property
+    def class_index(self) -> int:
+        """Index into CLASSES, or -1 for an empty picture."""
+        name = GROUPS[self.group]
+        return CLASSES.index(name) if name else -1
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    height = min(a[2] + a[4], b[2] + b[4]) - max(a[2], b[2])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[3] * a[4] + b[3] * b[4] - width * height)
+
+
+def _source_boxes(text: str) -> tuple[Box, ...]:
+    boxes = []
+    for label, x, y, w, h in json.loads(text):
+        name = SOURCE_LABELS.get(label, "other_animal")
+        if name and w > 0 and h > 0:
+            boxes.append((CLASSES.index(name), x, y, w, h))
+    return tuple(boxes)
+
+
+def _proposed(rows: list[tuple[float, Box]], class_index: int) -> tuple[Box, ...]:
+    """Keep the best of proposals that lie on each other: the same animal is often proposed under several names."""
+    kept: list[Box] = []
+    for score, box in sorted(rows, reverse=True):
+        if score >= PROPOSAL_SCORE and all(overlap(box, k) < 0.45 and not _inside(box, k) for k in kept):
+            kept.append((class_index, *box[1:]))
+    return tuple(kept)
+
+
+def _inside(a: Box, b: Box) -> bool:
+    """Whether most of `a` lies in `b`: a head proposed as an animal of its own."""
+    width = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    height = min(a[2] + a[4], b[2] + b[4]) - max(a[2], b[2])
+    return width > 0 and height > 0 and width * height > 0.8 * a[3] * a[4]
+
+
+def load_manifest(folder: Path) -> list[Picture]:
+    """Read `manifest.csv` and, where present, `auto_boxes.csv` of a folder of pictures.
+
+    Raises:
+        DataError: a row is damaged; the message names file and line.
+    """
+    proposals: dict[str, list[tuple[float, Box]]] = defaultdict(list)
+    boxes_csv = folder / "auto_boxes.csv"
+    if boxes_csv.is_file():
+        with boxes_csv.open(newline="", encoding="utf-8") as stream:
+            for line, row in enumerate(csv.DictReader(stream), start=2):
+                try:
+                    box = (int(row["coco_class"]), *(float(row[key]) for key in ("x", "y", "w", "h")))
+                    proposals[row["file"]].append((float(row["score"]), box))  # type: ignore[arg-type]
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DataError(f"{boxes_csv}, line {line}: {error}") from error
+    pictures = []
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as stream:
+        for line, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                pictures.append(_picture(row, proposals.get(row["file"], [])))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{folder / 'manifest.csv'}, line {line}: {error!r}") from error
+    return pictures
+
+
+def _picture(row: dict[str, str], proposals: list[tuple[float, Box]]) -> Picture:
+    group = row["group"]
+    class_name = GROUPS[group]
+    boxes: tuple[Box, ...] = ()
+    if row["boxes"]:
+        boxes = _source_boxes(row["boxes"])
+    elif class_name in ("feline", "other_animal"):
+        boxes = _proposed(proposals, CLASSES.index(class_name))
+    return Picture(
+        file=row["file"], source=row["source_repo"], licence=row["licence"], tier=row["tier"], group=group,
+        label=row["label"], sequence=row["sequence_id"], camera_trap=row["camera_trap"] == "yes",
+        night=row["night"] == "yes", boxes=boxes, boxed=bool(boxes or row["boxes"]) or group == "empty",
+    )  # fmt: skip
+
+
+def split(pictures: Iterable[Picture], rules: Path) -> dict[str, list[Picture]]:
+    """Sort pictures into `train`, `validation` and `test` by the first fitting rule of `rules` (splits.toml)."""
+    table = tomllib.loads(rules.read_text("utf-8"))["rule"]
+    parts: dict[str, list[Picture]] = {"train": [], "validation": [], "test": []}
+    for picture in pictures:
+        for rule in table:
+            if (
+                picture.source == rule["source"]
+                and picture.label in rule.get("labels", [picture.label])
+                and picture.sequence in rule.get("sequences", [picture.sequence])
+            ):
+                parts[rule["split"]].append(picture)
+                break
+        else:
+            parts["train"].append(picture)
+    return parts
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Return a picture as uint8 (height, width, 3) RGB, at most LONGEST_SIDE_PX a side."""
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+            image = image.convert("RGB")
+            image.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX), Image.Resampling.BILINEAR)
+            return np.asarray(image)
+    except OSError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def fingerprint(pixels: np.ndarray) -> int:
+    """64-bit difference hash: the same photograph at another size or quality differs in a few bits at most."""
+    small = np.asarray(Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+
+
+def drop_copies(train: list[Picture], held_out: list[Picture], prints: dict[str, int]) -> list[Picture]:
+    """Return the training pictures without those that are copies of a held-out one.
+
+    The web-search sources overlap. Bursts of a fixed camera all look alike, so camera-trap pictures, which are
+    separated by sequence, are left out of the comparison.
+    """
+    apart = np.array([prints[p.file] for p in held_out if not p.camera_trap], np.uint64)
+    return [
+        p
+        for p in train
+        if p.camera_trap or not len(apart) or int(np.bitwise_count(apart ^ np.uint64(prints[p.file])).min()) > 3
+    ]
+
+
+def list_sha256(pictures: Iterable[Picture]) -> str:
+    """Hash of a picture list with its boxes: what exactly a model was trained on."""
+    text = io.StringIO()
+    for p in sorted(pictures, key=lambda p: p.file):
+        text.write(json.dumps([p.file, p.group, [list(b) for b in p.boxes]]) + "\n")
+    return hashlib.sha256(text.getvalue().encode()).hexdigest()
+
+
+def with_boxes(picture: Picture, boxes: tuple[Box, ...]) -> Picture:
+    """The same picture with boxes found later."""
+    return replace(picture, boxes=boxes, boxed=bool(boxes))
