@@ -1,0 +1,51 @@
+"""LoRa time on air, and the largest frame that a region allows: integers only (Semtech AN1200.13 section 4)."""
+
+from trapwire.errors import WireError
+
+PREAMBLE_SYMBOLS = 8
+SF_MIN = 7
+SF_MAX = 12
+PHY_MAX_BYTES = 255
+
+# Longest single transmission in ms, 0 for none. Sources in FIELD facts: CN470's 1 s is the stricter reading of the
+# national short-range rule, AS923's 400 ms its dwell time; Mongolia has no entry, so no default transmits there.
+PLANS = {"cn470": 1000, "as923": 400, "eu868": 0, "ru864": 0, "kr920": 0}
+_SF_LIMIT = {"cn470": 12, "as923": 10, "eu868": 12, "ru864": 12, "kr920": 12}
+
+
+def symbol_us(sf: int, bandwidth_hz: int = 125000) -> int:
+    """Duration of one symbol in microseconds."""
+    return (1 << sf) * 1000000 // bandwidth_hz
+
+
+def airtime_us(size: int, sf: int, bandwidth_hz: int = 125000, coding_rate: int = 1) -> int:
+    """Microseconds on the air of a frame of `size` bytes: explicit header, CRC on, 8 preamble symbols.
+
+    `coding_rate` 1–4 stands for 4/5–4/8. Low data rate optimisation is on where a symbol lasts 16 ms or longer.
+    """
+    if not SF_MIN <= sf <= SF_MAX:
+        raise WireError("spreading factor %r is not within 7–12" % (sf,))
+    symbol = symbol_us(sf, bandwidth_hz)
+    low_rate = 1 if symbol >= 16000 else 0
+    bits = 8 * size - 4 * sf + 28 + 16
+    per_block = 4 * (sf - 2 * low_rate)
+    blocks = (bits + per_block - 1) // per_block if bits > 0 else 0
+    symbols_times_4 = 4 * PREAMBLE_SYMBOLS + 17 + 4 * (8 + blocks * (coding_rate + 4))
+    return symbols_times_4 * symbol // 4
+
+
+def largest_frame(plan: str, sf: int) -> int:
+    """Bytes of the largest frame that `plan` lets out at `sf`.
+
+    Raises: WireError when no such plan is known (a unit without a plan never transmits), or when its dwell time
+    leaves no room at this spreading factor.
+    """
+    if plan not in PLANS:
+        raise WireError("radio plan %r is unknown, allowed: %s" % (plan, ", ".join(sorted(PLANS))))
+    if sf > _SF_LIMIT[plan]:
+        raise WireError("plan %s allows nothing useful at SF%d" % (plan, sf))
+    dwell_us = PLANS[plan] * 1000
+    size = PHY_MAX_BYTES
+    while dwell_us and airtime_us(size, sf) > dwell_us:
+        size -= 1
+    return size

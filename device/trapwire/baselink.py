@@ -1,0 +1,248 @@
+"""The base's end of the link: one `BaseLink` speaks with every trap that the base is home to.
+
+Rules (PROTOCOL.md section 6). The base only answers: after a frame with *poll* it says what is committed, what is
+missing, and sends what goes down, every frame but the last with *more*. An object is acknowledged only after
+`committed()`, which the gateway calls when ingest has it on the disk; a repeat of a committed object is acknowledged
+again. All state may be lost at any time: then the traps send again.
+"""
+
+from trapwire.errors import WireError
+from trapwire.fragments import Reassembly, cut, transfer_of
+from trapwire.frame import (
+    ACK,
+    ALERT,
+    FRAGMENT,
+    HAVE,
+    HEADER_BYTES,
+    HEARTBEAT,
+    ChecksumCipher,
+    Counter,
+    Frame,
+    decode_frame,
+    encode_frame,
+    tag_bytes,
+)
+from trapwire.objects import Envelope, ObjectKey
+from trapwire.payloads import (
+    MAX_ACK_KEYS,
+    decode_ack,
+    decode_alert_payload,
+    decode_have,
+    decode_heartbeat,
+    encode_ack,
+    encode_have,
+    make_have,
+)
+
+REMEMBERED = 256  # committed objects a trap, so that repeats are answered without asking ingest
+MAX_DOWN_FRAMES = 4  # fragments in one answer: the trap listens at 5 mA
+MAX_DOWN_OBJECTS = 64
+
+
+class _Peer:
+    """What the base knows of one trap."""
+
+    def __init__(self) -> None:
+        self.incoming = Reassembly()
+        self.complete: "dict[int, tuple[ObjectKey, int]]" = {}  # transfer -> its object and total of pieces
+        self.committed: "list[ObjectKey]" = []
+        self.pending: "dict[ObjectKey, int]" = {}  # handed to ingest -> when
+        self.acks: "list[ObjectKey]" = []
+        self.reports: "list[tuple[int, int]]" = []  # transfers to report on, with their totals
+        self.reply_at: "int | None" = None
+        self.down: "list[Envelope]" = []
+        self.down_todo: "list[int] | None" = None
+
+
+class BaseLink:
+    """The base's end for the traps in `addresses`.
+
+    frame_bytes: the largest frame of the plan; commit_wait_ms: how long an answer waits for ingest's commit of an
+    object that has just become complete. Events are tuples: ("object", envelope bytes, trap),
+    ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
+    """
+
+    def __init__(
+        self,
+        addresses: "list[int]",
+        frame_bytes: int,
+        counter: Counter,
+        cipher: ChecksumCipher,
+        commit_wait_ms: int = 150,
+    ) -> None:
+        self._peers = {a: _Peer() for a in addresses}
+        self._frame_bytes = frame_bytes
+        self._counter = counter
+        self._cipher = cipher
+        self._commit_wait_ms = commit_wait_ms
+
+    # What the radio brings
+
+    def on_frame(self, data: bytes, rssi_dbm: int, snr_quarters: int, now: int) -> "list[tuple[object, ...]]":
+        """Take a frame from the air; the events it brings. Garbage and strangers raise nothing.
+
+        rssi_dbm, snr_quarters: how the modem heard it (dBm; dB × 4), kept for the choice of rate.
+        """
+        try:
+            frame = decode_frame(data, self._cipher)
+            if frame.down:
+                return []
+            peer = self._peers.get(frame.address)
+            if peer is None:
+                raise WireError("trap %d is not ours" % frame.address)
+            events = self._on_up(peer, frame, now)
+        except WireError as error:
+            return [("dropped", str(error))]
+        if frame.flag:
+            waits = any(now - since < self._commit_wait_ms for since in peer.pending.values())
+            peer.reply_at = now + (self._commit_wait_ms if waits else 0)
+        return events
+
+    def _on_up(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
+        if frame.kind == ALERT:
+            return self._take(peer, decode_alert_payload(frame.address, frame.payload), now)
+        if frame.kind == FRAGMENT:
+            return self._on_fragment(peer, frame, now)
+        if frame.kind == ACK:
+            return self._on_ack(peer, decode_ack(frame.address, frame.payload))
+        if frame.kind == HAVE:
+            have = decode_have(frame.payload)
+            if peer.down and transfer_of(peer.down[0].encode()) == have.transfer:
+                peer.down_todo = have.missing() or None
+            return []
+        if frame.kind == HEARTBEAT:
+            return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
+        raise WireError("frame kind %d does not travel up" % frame.kind)
+
+    def _on_fragment(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
+        transfer = frame.payload[0] << 8 | frame.payload[1] if len(frame.payload) > 1 else -1
+        done = peer.complete.get(transfer)
+        if done is not None:
+            key, total = done
+            if key in peer.committed:
+                self._ack(peer, key)
+            else:
+                self._report(peer, transfer, total)
+            return []
+        try:
+            partial, envelope = peer.incoming.add(frame.payload, now)
+        except WireError:
+            # The transfer started afresh, or never fitted: say that nothing of it is here.
+            if len(frame.payload) > 4 and transfer >= 0:
+                self._report(peer, transfer, (frame.payload[3] << 8 | frame.payload[4]) & 0xFFF)
+            raise
+        if envelope is None:
+            self._report(peer, partial.transfer, partial.total)
+            return []
+        if envelope.key.trap != frame.address:
+            raise WireError("object of %r came from trap %d" % (envelope.key, frame.address))
+        peer.complete[transfer] = (envelope.key, partial.total)
+        while len(peer.complete) > REMEMBERED:
+            del peer.complete[next(iter(peer.complete))]
+        self._report(peer, partial.transfer, partial.total)
+        return self._take(peer, envelope, now)
+
+    def _take(self, peer: _Peer, envelope: Envelope, now: int) -> "list[tuple[object, ...]]":
+        if envelope.key in peer.committed:
+            self._ack(peer, envelope.key)
+            return []
+        fresh = envelope.key not in peer.pending
+        peer.pending[envelope.key] = now
+        while len(peer.pending) > REMEMBERED:
+            del peer.pending[next(iter(peer.pending))]
+        return [("object", envelope.encode(), envelope.key.trap)] if fresh else []
+
+    def _on_ack(self, peer: _Peer, keys: "list[ObjectKey]") -> "list[tuple[object, ...]]":
+        events: "list[tuple[object, ...]]" = []
+        for key in keys:
+            if any(d.key == key for d in peer.down):
+                if peer.down[0].key == key:
+                    peer.down_todo = None
+                peer.down = [d for d in peer.down if d.key != key]
+            # Said for a key that is no longer here too: the forwarder's own repeat may have crossed it.
+            events.append(("down_delivered", key))
+        return events
+
+    # What the gateway hands in
+
+    def committed(self, key: ObjectKey, now: int) -> None:
+        """Ingest has this object on the disk: it may be acknowledged."""
+        peer = self._peers.get(key.trap)
+        if peer is None:
+            return
+        peer.pending.pop(key, None)
+        if key not in peer.committed:
+            peer.committed = (peer.committed + [key])[-REMEMBERED:]
+        self._ack(peer, key)
+        if peer.reply_at is not None and not peer.pending:
+            peer.reply_at = now
+
+    def forget(self, key: ObjectKey) -> None:
+        """Ingest refused this object: a repeat is handed to it again."""
+        peer = self._peers.get(key.trap)
+        if peer is not None:
+            peer.pending.pop(key, None)
+
+    def offer_down(self, envelope: Envelope) -> bool:
+        """Queue an object for its trap, once; False when the trap is not ours or too many wait."""
+        peer = self._peers.get(envelope.key.trap)
+        if peer is None or len(peer.down) >= MAX_DOWN_OBJECTS:
+            return False
+        if all(d.key != envelope.key for d in peer.down):
+            peer.down.append(envelope)
+        return True
+
+    # What goes out
+
+    def frames_due(self, now: int) -> "list[bytes]":
+        """The frames to send now, in order."""
+        frames = []
+        for address, peer in self._peers.items():
+            if peer.reply_at is not None and now >= peer.reply_at:
+                peer.reply_at = None
+                frames += self._answer(address, peer)
+        return frames
+
+    def deadline(self) -> "int | None":
+        """When `frames_due` will have something, or None while only a trap can change that."""
+        times = [p.reply_at for p in self._peers.values() if p.reply_at is not None]
+        return min(times) if times else None
+
+    def _answer(self, address: int, peer: _Peer) -> "list[bytes]":
+        answers: "list[tuple[int, bytes]]" = []
+        room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
+        if peer.acks:
+            count = min(MAX_ACK_KEYS, room // 8)
+            answers.append((ACK, encode_ack(peer.acks[:count])))
+            settled, peer.acks = peer.acks[:count], peer.acks[count:]
+            gone = [t for t, done in peer.complete.items() if done[0] in settled]
+            peer.reports = [r for r in peer.reports if r[0] not in gone]
+        for transfer, total in peer.reports[-2:]:
+            done = peer.complete.get(transfer)
+            partial = peer.incoming.get(transfer)
+            held = range(total) if done is not None else partial.pieces if partial is not None else {}
+            answers.append((HAVE, encode_have(make_have(transfer, total, held, room - 6))))
+        peer.reports = []
+        answers += [(FRAGMENT, piece) for piece in self._down_pieces(peer)]
+        if not answers:
+            answers = [(ACK, b"")]
+        last = len(answers) - 1
+        return [
+            encode_frame(Frame(kind, True, i < last, address, self._counter.take(), payload), self._cipher)
+            for i, (kind, payload) in enumerate(answers)
+        ]
+
+    def _down_pieces(self, peer: _Peer) -> "list[bytes]":
+        if not peer.down:
+            return []
+        pieces = cut(peer.down[0].encode(), self._frame_bytes)
+        todo = peer.down_todo if peer.down_todo else list(range(len(pieces)))
+        return [pieces[i] for i in todo[:MAX_DOWN_FRAMES] if i < len(pieces)]
+
+    def _ack(self, peer: _Peer, key: ObjectKey) -> None:
+        if key not in peer.acks:
+            peer.acks = (peer.acks + [key])[-REMEMBERED:]
+
+    def _report(self, peer: _Peer, transfer: int, total: int) -> None:
+        if (transfer, total) not in peer.reports:
+            peer.reports = (peer.reports + [(transfer, total)])[-8:]

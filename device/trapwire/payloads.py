@@ -1,0 +1,119 @@
+"""Payloads of the frames other than fragments' data (PROTOCOL.md section 5)."""
+
+import struct
+
+from trapwire.alert import ALERT_BYTES
+from trapwire.errors import WireError
+from trapwire.objects import ALERT, Envelope, ObjectKey
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from collections.abc import Container
+
+MAX_ACK_KEYS = 8
+MAX_BITMAP_BYTES = 32
+HEARTBEAT_BYTES = 24
+
+
+def encode_alert_payload(key: ObjectKey, body: bytes) -> bytes:
+    """An alert with its object's epoch and number: 21 bytes."""
+    return struct.pack(">I", key.epoch) + struct.pack(">I", key.number)[1:] + body
+
+
+def decode_alert_payload(address: int, payload: bytes) -> Envelope:
+    """The alert as an object of the trap at `address`.  Raises: WireError."""
+    if len(payload) != 7 + ALERT_BYTES:
+        raise WireError("alert payload of %d bytes, %d are needed" % (len(payload), 7 + ALERT_BYTES))
+    epoch, number = struct.unpack(">II", payload[:4] + b"\x00" + payload[4:7])
+    return Envelope(ObjectKey(address, epoch, number, ALERT), bytes(payload[7:]))
+
+
+def encode_ack(keys: "list[ObjectKey]") -> bytes:
+    """Keys that were committed: 8 bytes each, at most `MAX_ACK_KEYS`; none means only *heard*."""
+    return b"".join(struct.pack(">II", k.epoch, k.number << 8 | k.rung) for k in keys[:MAX_ACK_KEYS])
+
+
+def decode_ack(address: int, payload: bytes) -> "list[ObjectKey]":
+    """The keys acknowledged, of the trap at `address`.  Raises: WireError."""
+    if len(payload) % 8 or len(payload) > 8 * MAX_ACK_KEYS:
+        raise WireError("acknowledgement of %d bytes is not 0–%d keys" % (len(payload), MAX_ACK_KEYS))
+    keys = []
+    for i in range(0, len(payload), 8):
+        epoch, rest = struct.unpack(">II", payload[i : i + 8])
+        keys.append(ObjectKey(address, epoch, rest >> 8, rest & 0xFF))
+    return keys
+
+
+class Have:
+    """What a receiver holds of a transfer: everything below `start`, then a bitmap, lowest piece in bit 7."""
+
+    def __init__(self, transfer: int, total: int, start: int, bitmap: bytes) -> None:
+        self.transfer = transfer
+        self.total = total
+        self.start = start
+        self.bitmap = bitmap
+
+    def missing(self) -> "list[int]":
+        """The pieces that are not there yet, in order."""
+        return [i for i in range(self.start, self.total) if not self._has(i - self.start)]
+
+    def _has(self, offset: int) -> bool:
+        return offset >> 3 < len(self.bitmap) and bool(self.bitmap[offset >> 3] & 0x80 >> (offset & 7))
+
+
+def make_have(transfer: int, total: int, held: "Container[int]", room: int) -> Have:
+    """The report on a transfer of which the pieces in `held` (a container of indices) have arrived.
+
+    `room`: bytes that the bitmap may take; pieces beyond it are asked for again in a later report.
+    """
+    start = 0
+    while start < total and start in held:
+        start += 1
+    last = total - 1
+    while last > start and last not in held:
+        last -= 1
+    size = min((last - start) // 8 + 1 if last > start else 0, room, MAX_BITMAP_BYTES)
+    bitmap = bytearray(size)
+    for offset in range(size * 8):
+        if start + offset in held:
+            bitmap[offset >> 3] |= 0x80 >> (offset & 7)
+    return Have(transfer, total, start, bytes(bitmap))
+
+
+def encode_have(have: Have) -> bytes:
+    """6 bytes and the bitmap."""
+    return struct.pack(">HHH", have.transfer, have.total, have.start) + have.bitmap
+
+
+def decode_have(payload: bytes) -> Have:
+    """The report.  Raises: WireError."""
+    if not 6 <= len(payload) <= 6 + MAX_BITMAP_BYTES:
+        raise WireError("report of %d bytes is not 6–%d" % (len(payload), 6 + MAX_BITMAP_BYTES))
+    transfer, total, start = struct.unpack(">HHH", payload[:6])
+    if start > total or total > 0xFFF:
+        raise WireError("report starts at %d of %d pieces" % (start, total))
+    return Have(transfer, total, start, bytes(payload[6:]))
+
+
+class Heartbeat:
+    """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown."""
+
+    FIELDS = ("uptime_s", "battery", "queued", "queued_bytes", "unreceipted", "full_held", "frames_sent", "airtime_ms")
+    FORMAT = ">IBHIHHIIB"
+
+    def __init__(self, values: "dict[str, int]") -> None:
+        limits = (0xFFFFFFFF, 255, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+        # A counter that outgrew its field shows its bound, never a lie that wrapped.
+        self.values = {f: min(max(values.get(f, 0), 0), limits[i]) for i, f in enumerate(self.FIELDS)}
+
+    def encode(self) -> bytes:
+        """24 bytes; the last is for flags of later versions."""
+        return struct.pack(self.FORMAT, *([self.values[f] for f in self.FIELDS] + [0]))
+
+
+def decode_heartbeat(payload: bytes) -> Heartbeat:
+    """The heartbeat; bytes that a later version added behind are skipped.  Raises: WireError."""
+    if len(payload) < HEARTBEAT_BYTES:
+        raise WireError("heartbeat of %d bytes, %d are needed" % (len(payload), HEARTBEAT_BYTES))
+    fields = struct.unpack(Heartbeat.FORMAT, payload[:HEARTBEAT_BYTES])
+    return Heartbeat({name: fields[i] for i, name in enumerate(Heartbeat.FIELDS)})

@@ -1,0 +1,313 @@
+"""The trap's end of the link: bytes and `now` in; frames, events and the next deadline out.
+
+Rules (PROTOCOL.md section 6). The trap speaks first, always. Of what waits it sends the lowest priority number,
+oldest first; an alert goes out between two fragments of anything else. The last frame of a turn carries *poll*:
+then the trap listens for `reply_window_ms`, and the base may answer with one or more frames, all but the last with
+*more*. No answer, or one in which this object is not settled, brings a repeat, later and later.
+
+    state       what ends it                                         next
+    ready       a frame is due and the channel is free               sending
+    sending     `sent()`; without poll                               ready
+                `sent()`; with poll                                  listening
+    listening   the base's last frame, something settled             ready
+                the base's last frame, nothing settled               ready after a growing pause
+                `reply_window_ms` over                               ready after a random, growing pause
+
+While another trap waits for its answer, or the base gives it, this one keeps quiet.
+"""
+
+from trapwire.errors import WireError
+from trapwire.fragments import Reassembly, cut, transfer_of
+from trapwire.frame import (
+    ACK,
+    ALERT,
+    FRAGMENT,
+    HAVE,
+    HEARTBEAT,
+    ChecksumCipher,
+    Counter,
+    Frame,
+    decode_frame,
+    encode_frame,
+)
+from trapwire.objects import ALERT as ALERT_RUNG
+from trapwire.objects import ObjectKey, decode_envelope
+from trapwire.payloads import (
+    MAX_BITMAP_BYTES,
+    Heartbeat,
+    decode_ack,
+    decode_have,
+    encode_ack,
+    encode_alert_payload,
+    encode_have,
+    make_have,
+)
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from collections.abc import Callable
+
+MAX_QUEUE = 256  # keys held in memory at once; the queue in flash may be longer
+MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
+
+
+class LinkTimes:
+    """How long the trap waits, in ms on the air's clock.
+
+    reply_window_ms: for the base's answer; pause_ms: the first pause after silence, doubled up to pause_max_ms;
+    slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an object
+    that is complete at the base and not committed; heartbeat_ms: between heartbeats.
+    """
+
+    def __init__(
+        self,
+        reply_window_ms: int = 1500,
+        pause_ms: int = 400,
+        pause_max_ms: int = 60000,
+        slot_ms: int = 60,
+        commit_ms: int = 500,
+        heartbeat_ms: int = 3600000,
+    ) -> None:
+        self.reply_window_ms = reply_window_ms
+        self.pause_ms = pause_ms
+        self.pause_max_ms = pause_max_ms
+        self.slot_ms = slot_ms
+        self.commit_ms = commit_ms
+        self.heartbeat_ms = heartbeat_ms
+
+
+class _Waiting:
+    """An object that waits: its key, priority, and order of arrival."""
+
+    def __init__(self, key: ObjectKey, priority: int, order: int) -> None:
+        self.key = key
+        self.rank = (priority, order)
+
+
+class TrapLink:
+    """One trap's link with its home base.
+
+    `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
+    below n; `heartbeat()` a `Heartbeat`. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
+    ("dropped", reason).
+    """
+
+    def __init__(
+        self,
+        address: int,
+        frame_bytes: int,
+        times: LinkTimes,
+        counter: Counter,
+        cipher: ChecksumCipher,
+        load: "Callable[[ObjectKey], bytes | None]",
+        random: "Callable[[int], int]",
+        heartbeat: "Callable[[], Heartbeat]",
+    ) -> None:
+        self.address = address
+        self._frame_bytes = frame_bytes
+        self._times = times
+        self._counter = counter
+        self._cipher = cipher
+        self._load = load
+        self._random = random
+        self._heartbeat = heartbeat
+        self._queue: "list[_Waiting]" = []
+        self._order = 0
+        self._active: "ObjectKey | None" = None
+        self._pieces: "list[bytes]" = []
+        self._transfer = -1
+        self._todo: "list[int]" = []
+        self._polling: "bool | None" = None  # whether the frame in the air polls; None while none is in the air
+        self._listen_until: "int | None" = None
+        self._hold_until = 0  # our own pause
+        self._quiet_until = 0  # for the sake of others
+        self._silent = 0  # polls without an answer, in a row
+        self._unsettled = 0  # answers without anything settled, in a row
+        self._progress = False  # whether the answer now coming in has settled or asked for anything
+        self._next_heartbeat = 0
+        self._down = Reassembly(max_transfers=2)
+        self._down_seen: "tuple[int, int] | None" = None  # transfer and total to report on
+        self._acks: "list[ObjectKey]" = []
+        self._taken: "list[ObjectKey]" = []  # downward objects committed lately, to acknowledge repeats
+
+    # What the supervisor hands in
+
+    def offer(self, key: ObjectKey, priority: int) -> bool:
+        """Queue an object for sending, lower priorities first; False when `MAX_QUEUE` keys wait already."""
+        if any(w.key == key for w in self._queue):
+            return True
+        if len(self._queue) >= MAX_QUEUE:
+            return False
+        self._order += 1
+        self._queue.append(_Waiting(key, priority, self._order))
+        self._queue.sort(key=lambda w: w.rank)
+        return True
+
+    def committed(self, key: ObjectKey) -> None:
+        """A downward object is durable here: acknowledge it in the next frame."""
+        self._taken = (self._taken + [key])[-16:]
+        if key not in self._acks:
+            self._acks.append(key)
+
+    def queued(self) -> int:
+        return len(self._queue)
+
+    # What the radio brings
+
+    def on_frame(self, data: bytes, now: int) -> "list[tuple[object, ...]]":
+        """Take a frame from the air; the events it brings. Damage and strangers' frames raise nothing."""
+        try:
+            frame = decode_frame(data, self._cipher)
+        except WireError as error:
+            return [("dropped", str(error))]
+        if frame.address != self.address or not frame.down:
+            self._overhear(frame, now)
+            return []
+        self._silent = 0
+        events: "list[tuple[object, ...]]" = [("heard",)]
+        try:
+            events += self._on_down(frame)
+        except WireError as error:
+            events.append(("dropped", str(error)))
+        if self._listen_until is not None:
+            self._listen_until = now + self._times.reply_window_ms if frame.flag else None
+            if not frame.flag:
+                self._answered(now)
+        return events
+
+    def _on_down(self, frame: Frame) -> "list[tuple[object, ...]]":
+        if frame.kind == ACK:
+            return [e for key in decode_ack(self.address, frame.payload) for e in self._settle(key)]
+        if frame.kind == HAVE:
+            have = decode_have(frame.payload)
+            if have.transfer == self._transfer and have.total == len(self._pieces):
+                self._todo = have.missing()
+                # Complete and not committed yet is no progress: ask again, later, with the last piece.
+                self._progress = self._progress or bool(self._todo)
+            return []
+        if frame.kind == FRAGMENT:
+            self._progress = True
+            return self._on_fragment(frame)
+        raise WireError("frame kind %d does not travel down" % frame.kind)
+
+    def _on_fragment(self, frame: Frame) -> "list[tuple[object, ...]]":
+        partial, envelope = self._down.add(frame.payload, 0)
+        if envelope is None:
+            self._down_seen = (partial.transfer, partial.total)
+            return []
+        self._down_seen = None
+        if envelope.key.trap != self.address:
+            raise WireError("object of %r came to trap %d" % (envelope.key, self.address))
+        if envelope.key in self._taken:
+            self.committed(envelope.key)
+            return []
+        return [("down", envelope)]
+
+    def _settle(self, key: ObjectKey) -> "list[tuple[object, ...]]":
+        before = len(self._queue)
+        self._queue = [w for w in self._queue if w.key != key]
+        if key == self._active:
+            self._active = None
+            self._pieces = []
+            self._todo = []
+            self._transfer = -1
+        if len(self._queue) == before:
+            return []
+        self._progress = True
+        return [("delivered", key)]
+
+    def _answered(self, now: int) -> None:
+        """The base has said all it had to say."""
+        if self._progress or not self._queue:
+            self._unsettled = 0
+        else:
+            wait = self._times.commit_ms << min(self._unsettled, 10)
+            self._unsettled += 1
+            self._hold_until = now + min(wait, self._times.pause_max_ms)
+
+    def _overhear(self, frame: Frame, now: int) -> None:
+        """Somebody else's turn: keep quiet until the base has answered."""
+        if frame.flag:
+            self._quiet_until = now + self._times.reply_window_ms
+        else:
+            self._quiet_until = now + self._slots(2 if frame.down else 1)
+
+    # What goes out
+
+    def next_frame(self, now: int, busy: bool) -> "bytes | None":
+        """The frame to send now, or None. `busy`: somebody is heard on the channel."""
+        if self._polling is not None or now < (self.deadline(now) or 0):
+            return None
+        if self._listen_until is not None:
+            self._listen_until = None
+            pause = min(self._times.pause_ms << min(self._silent, 10), self._times.pause_max_ms)
+            self._silent += 1
+            self._hold_until = now + 1 + self._random(pause)
+            return None
+        if busy:
+            self._quiet_until = now + self._slots(4)
+            return None
+        kind, poll, payload = self._choose(now)
+        self._polling = poll
+        frame = Frame(kind, False, poll, self.address, self._counter.take(), payload)
+        return encode_frame(frame, self._cipher)
+
+    def sent(self, now: int) -> None:
+        """The frame has left the antenna."""
+        if self._polling:
+            self._listen_until = now + self._times.reply_window_ms
+            self._progress = False
+        self._polling = None
+
+    def deadline(self, now: int) -> "int | None":
+        """When `next_frame` may have something, or None while a frame is in the air."""
+        if self._polling is not None:
+            return None
+        if self._listen_until is not None:
+            return self._listen_until
+        due = now if self._queue or self._acks or self._down_seen else self._next_heartbeat
+        return max(due, self._hold_until, self._quiet_until)
+
+    def _choose(self, now: int) -> "tuple[int, bool, bytes]":
+        """Kind, poll and payload of the next frame: something is due."""
+        if self._acks:
+            keys, self._acks = self._acks[:8], self._acks[8:]
+            return ACK, True, encode_ack(keys)
+        if self._down_seen is not None:
+            transfer, total = self._down_seen
+            self._down_seen = None
+            partial = self._down.get(transfer)
+            held = partial.pieces if partial is not None else {}
+            return HAVE, True, encode_have(make_have(transfer, total, held, MAX_BITMAP_BYTES))
+        while self._queue:
+            key = self._queue[0].key
+            if key == self._active:
+                return self._next_piece()
+            envelope = self._load(key)
+            if envelope is not None and key.rung == ALERT_RUNG:
+                return ALERT, True, encode_alert_payload(key, decode_envelope(envelope).body)
+            if envelope is not None and self._activate(key, envelope):
+                return self._next_piece()
+            del self._queue[0]  # the queue in flash no longer has it, or it can never be sent
+        self._next_heartbeat = now + self._times.heartbeat_ms
+        return HEARTBEAT, True, self._heartbeat().encode()
+
+    def _activate(self, key: ObjectKey, envelope: bytes) -> bool:
+        try:
+            self._pieces = cut(envelope, self._frame_bytes)
+        except WireError:
+            return False
+        self._active = key
+        self._transfer = transfer_of(envelope)
+        self._todo = list(range(len(self._pieces)))
+        return True
+
+    def _next_piece(self) -> "tuple[int, bool, bytes]":
+        if not self._todo:
+            self._todo = [len(self._pieces) - 1]  # nothing known to be missing: ask with the last piece
+        index = self._todo.pop(0)
+        turn_over = not self._todo or index % MAX_TURN_PIECES == MAX_TURN_PIECES - 1
+        return FRAGMENT, turn_over, self._pieces[index]
+
+    def _slots(self, count: int) -> int:
+        return self._times.slot_ms + self._random(self._times.slot_ms * count)
