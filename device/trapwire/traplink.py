@@ -220,6 +220,9 @@ class TrapLink:
         """The base has said all it had to say."""
         if self._progress or not self._queue:
             self._unsettled = 0
+            if self._queue and self._queue[0].key.rung != ALERT_RUNG:
+                # Others have waited for the end of this turn, perhaps with an alert: let them speak first.
+                self._quiet_until = now + 3 * self._times.slot_ms + self._random(self._times.slot_ms)
         else:
             wait = self._times.commit_ms << min(self._unsettled, 10)
             self._unsettled += 1

@@ -1,0 +1,56 @@
+"""The base's modem: frames between the serial line and the air. It reads nothing and decides nothing but when."""
+
+import struct
+
+from trapmcu.radio import Antenna
+from trapwire import serialline as line
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
+
+MAX_QUEUE = 16
+MAX_WAIT_MS = 2000  # an answer older than this comes after the trap has stopped listening
+FRAMES_A_STEP = 8
+
+
+class Modem:
+    """A modem on `board`; `step(now)` does what is due. Times are ms of the board's clock."""
+
+    def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
+        self._board = board
+        self._antenna = Antenna(board.radio, settings["sf"])
+        self._max_wait_ms = settings["times"].get("reply_window_ms", MAX_WAIT_MS)
+        self._decoder = line.SerialDecoder()
+        self._queue: "list[tuple[int, bytes]]" = []
+        self.dropped = 0
+        self._antenna.listen()
+
+    def step(self, now: int) -> "int | None":
+        """Do what is due; when to call again at the latest, in ms, unless the UART or radio wakes us earlier."""
+        for kind, payload in self._decoder.feed(self._board.uart_read()):
+            if kind == line.TRANSMIT and 0 < len(payload) <= 255 and len(self._queue) < MAX_QUEUE:
+                self._queue.append((now, payload))
+            else:
+                self.dropped += 1
+        if self._antenna.finished():
+            self._say(line.SENT, bytes([len(self._queue)]))
+        for _ in range(FRAMES_A_STEP):
+            packet = self._antenna.received()
+            if packet is None:
+                break
+            frame, rssi, snr = packet
+            head = struct.pack(">hb", max(-32768, min(32767, rssi)), max(-128, min(127, snr)))
+            self._say(line.HEARD, head + frame)
+        while self._queue and now - self._queue[0][0] > self._max_wait_ms:
+            del self._queue[0]
+            self.dropped += 1
+        if not self._queue or self._antenna.sending:
+            return None
+        if self._antenna.busy():
+            return now + 10
+        self._antenna.send(self._queue.pop(0)[1])
+        return None
+
+    def _say(self, kind: int, payload: bytes) -> None:
+        self._board.uart_write(line.encode_message(kind, payload))

@@ -1,0 +1,163 @@
+"""The trap's supervisor: PIR, the queue in flash, the link. It sends what the Pi handed over while that is off."""
+
+import struct
+
+from trapmcu.flash import FlashStore, load_counter, write_file
+from trapmcu.radio import Antenna
+from trapwire import serialline as line
+from trapwire.airtime import largest_frame
+from trapwire.errors import WireError
+from trapwire.frame import ChecksumCipher, Counter
+from trapwire.objects import ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.payloads import Heartbeat
+from trapwire.traplink import LinkTimes, TrapLink
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
+
+REMEMBERED = 512  # delivered keys, so that an object offered twice is not sent twice
+FRAMES_A_STEP = 8
+
+
+class Supervisor:
+    """One trap's supervisor on `board`; `step(now)` does what is due. Times are ms of the board's clock."""
+
+    def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
+        self._board = board
+        self._started = board.now_ms()
+        folder = board.flash
+        self._up = FlashStore(folder + "/up", settings["queue_bytes"])
+        self._down = FlashStore(folder + "/down", settings["down_bytes"])
+        self._counter_path = folder + "/counter"
+        counter = Counter(load_counter(self._counter_path), self._reserve)
+        times = LinkTimes(**settings["times"])
+        frame_bytes = largest_frame(settings["plan"], settings["sf"])
+        self._antenna = Antenna(board.radio, settings["sf"])
+        self._link = TrapLink(
+            settings["trap"],
+            frame_bytes,
+            times,
+            counter,
+            ChecksumCipher(),
+            self._up.get,
+            board.random,
+            self._heartbeat,
+        )
+        self._decoder = line.SerialDecoder()
+        self._delivered: "list[ObjectKey]" = []
+        self._repeat_ms = settings["repeat_ms"]
+        self._repeat_at = 0
+        self._triggers = 0
+        self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
+        self.dropped = 0
+        self._refill()
+        self._antenna.listen()
+        # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
+        self._say(line.READY, b"")
+
+    def step(self, now: int) -> "int | None":
+        """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
+        for kind, payload in self._decoder.feed(self._board.uart_read()):
+            try:
+                self._on_pi(kind, payload)
+            except WireError:
+                self.dropped += 1
+        for _ in range(self._board.pir_edges()):
+            self._triggers += 1
+            self._say(line.WAKE, struct.pack(">IB", self._triggers, 0))
+        self._radio(now)
+        if now >= self._repeat_at:
+            self._repeat_at = now + self._repeat_ms
+            self._refill()
+            for key, _ in self._down.ordered()[:4]:
+                self._say(line.DOWN, self._down.get(key) or b"")
+        deadline = self._link.deadline(now)
+        return self._repeat_at if deadline is None else min(deadline, self._repeat_at)
+
+    def _radio(self, now: int) -> None:
+        if self._antenna.finished():
+            self._link.sent(now)
+        for _ in range(FRAMES_A_STEP):
+            packet = self._antenna.received()
+            if packet is None:
+                break
+            for event in self._link.on_frame(packet[0], now):
+                self._on_link(event)
+        if not self._antenna.sending:
+            frame = self._link.next_frame(now, self._antenna.busy())
+            if frame is not None:
+                self._antenna.send(frame)
+
+    def _on_link(self, event: "tuple[Any, ...]") -> None:
+        if event[0] == "delivered":
+            key = event[1]
+            self._up.remove(key)
+            self._remember(key)
+            self._say(line.DELIVERED, pack_keys([key]))
+        elif event[0] == "down":
+            envelope = event[1]
+            # Not kept means not acknowledged: the base sends it again when there is room.
+            if self._down.put(envelope.key, envelope.encode(), 0):
+                self._link.committed(envelope.key)
+                self._say(line.DOWN, envelope.encode())
+        elif event[0] == "dropped":
+            self.dropped += 1
+
+    def _on_pi(self, kind: int, payload: bytes) -> None:
+        if kind == line.HELLO:
+            self._repeat_at = 0
+            self._say(line.READY, b"")
+        elif kind == line.PUT:
+            self._put(payload)
+        elif kind == line.RECEIPT_TAKEN:
+            for key in unpack_keys(payload):
+                self._down.remove(key)
+        elif kind == line.STATUS and len(payload) == 9:
+            self._pi = struct.unpack(">IIB", payload)
+        else:
+            self.dropped += 1
+
+    def _put(self, payload: bytes) -> None:
+        if not payload:
+            raise WireError("PUT without an object")
+        envelope = decode_envelope(payload[1:])
+        key = envelope.key
+        packed = pack_keys([key])
+        if key in self._delivered:
+            self._say(line.DELIVERED, packed)
+        elif self._up.put(key, payload[1:], min(payload[0], 9)):
+            self._say(line.STORED, packed)
+            self._link.offer(key, min(payload[0], 9))
+        else:
+            self._say(line.FULL_QUEUE, packed)
+
+    def _refill(self) -> None:
+        # The link holds a bounded number of keys; flash may hold more, and after a reset holds all.
+        for key, priority in self._up.ordered():
+            if not self._link.offer(key, priority):
+                break
+
+    def _remember(self, key: ObjectKey) -> None:
+        self._delivered = (self._delivered + [key])[-REMEMBERED:]
+
+    def _reserve(self, end: int) -> None:
+        write_file(self._counter_path, str(end).encode())
+
+    def _say(self, kind: int, payload: bytes) -> None:
+        self._board.uart_write(line.encode_message(kind, payload))
+
+    def _heartbeat(self) -> Heartbeat:
+        unreceipted, full_held, battery = self._pi
+        return Heartbeat(
+            {
+                "uptime_s": (self._board.now_ms() - self._started) // 1000,
+                "battery": battery,
+                "queued": self._link.queued(),
+                "queued_bytes": self._up.size(),
+                "unreceipted": unreceipted,
+                "full_held": full_held,
+                "frames_sent": self._antenna.frames_sent,
+                "airtime_ms": self._antenna.airtime_ms,
+            }
+        )
