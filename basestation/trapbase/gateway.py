@@ -1,0 +1,194 @@
+"""From the modem to the bus and back. The gateway keeps nothing: what it forgets in a crash the trap sends again.
+
+An object is published until ingest says it is committed; only then may the link acknowledge it to the trap.
+"""
+
+import json
+import struct
+from collections import OrderedDict
+from typing import Any, Protocol
+
+from trapkit import topics
+from trapkit.topics import MessageBus
+from trapwire.errors import WireError
+from trapwire.objects import (
+    HEAD_BYTES,
+    RECEIPT,
+    RUNG_NAMES,
+    Envelope,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
+from trapwire.payloads import Heartbeat
+from trapwire.serialline import HEARD, TRANSMIT
+
+SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN))
+
+MAX_PENDING = 512  # objects published and not committed; beyond it new ones wait at the trap
+MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no air
+MAX_DOWN_BYTES = 4096  # an envelope for a trap; a receipt of 64 objects has 417
+TAKE = 64  # bus messages a step
+HEARD_EVERY_MS = 10_000  # last words of one trap
+GIVE_UP_MS = 600_000  # an object that ingest refuses (a conflict) is let go; the trap may offer it again
+
+
+class Link(Protocol):
+    """The base's end of the radio link (`trapwire.baselink.BaseLink`)."""
+
+    def on_frame(self, frame: bytes, rssi_dbm: int, snr_quarters: int, now: int) -> list[tuple[Any, ...]]: ...
+    def committed(self, key: ObjectKey, now: int) -> None: ...
+    def offer_down(self, envelope: Envelope) -> None: ...
+    def frames_due(self, now: int) -> list[bytes]: ...
+    def deadline(self, now: int) -> int | None: ...
+
+
+class Line(Protocol):
+    """The modem's serial line (`trapkit.serialport.SerialPort`)."""
+
+    def read(self) -> list[tuple[int, bytes]]: ...
+    def send(self, kind: int, payload: bytes) -> bool: ...
+
+
+class _Pending:
+    def __init__(self, envelope: bytes, properties: dict[str, str], now_ms: int) -> None:
+        self.envelope = envelope
+        self.properties = properties
+        self.first_ms = now_ms
+        self.due_ms = now_ms
+
+
+class Gateway:
+    """`base`: this base's name; `republish_ms`: when an object that was not committed is published again."""
+
+    def __init__(
+        self, link: Link, line: Line, bus: MessageBus, *, base: str = "base", republish_ms: int = 10_000
+    ) -> None:
+        self._link = link
+        self._line = line
+        self._bus = bus
+        self._base = base
+        self._republish_ms = republish_ms
+        self._pending: OrderedDict[ObjectKey, _Pending] = OrderedDict()
+        self._delivered: OrderedDict[ObjectKey, None] = OrderedDict()
+        self._downacks: OrderedDict[ObjectKey, None] = OrderedDict()
+        self._heard_ms: dict[int, int] = {}
+        self.counters = dict.fromkeys(("frames", "objects", "overflow", "given_up", "garbage", "unsent"), 0)
+        self.dropped: dict[str, int] = {}
+
+    def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
+        """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
+        utc_ms = now_ms if utc_ms is None else utc_ms
+        busy = False
+        for kind, payload in self._line.read():
+            if kind == HEARD and len(payload) > 3:
+                self._on_frame(payload, now_ms, utc_ms)
+                busy = True
+        for message in self._bus.take(TAKE):
+            try:
+                self._on_message(message.topic, message.payload, now_ms)
+            except WireError:
+                self.counters["garbage"] += 1
+            message.acknowledge()
+            busy = True
+        self._publish(now_ms)
+        for frame in self._link.frames_due(now_ms):
+            # A frame that the line did not take is a frame lost on the air: the link repeats it.
+            self.counters["unsent"] += not self._line.send(TRANSMIT, frame)
+            busy = True
+        return busy
+
+    def deadline(self, now_ms: int) -> int | None:
+        """When the link wants the next step at the latest (ms), or None."""
+        return self._link.deadline(now_ms)
+
+    def _on_frame(self, payload: bytes, now_ms: int, utc_ms: int) -> None:
+        rssi, snr = struct.unpack(">hb", payload[:3])
+        self.counters["frames"] += 1
+        said = {"base": self._base, "rssi_dbm": str(rssi), "snr_db": f"{snr / 4:g}", "received_ms": str(utc_ms)}
+        for event in self._link.on_frame(payload[3:], rssi, snr, now_ms):
+            if event[0] == "object":
+                self._on_object(event[1], said, now_ms)
+                self._say_heard(event[2], said, None, now_ms)
+            elif event[0] == "down_delivered":
+                self._on_delivered(event[1])
+            elif event[0] == "heartbeat":
+                self._say_heard(event[1], said, event[2], now_ms)
+            elif event[0] == "dropped":
+                self.dropped[event[1]] = self.dropped.get(event[1], 0) + 1
+
+    def _on_object(self, data: bytes, said: dict[str, str], now_ms: int) -> None:
+        try:
+            key = decode_envelope(data).key
+        except WireError:
+            self.counters["garbage"] += 1
+            return
+        if key in self._pending:
+            return
+        if len(self._pending) >= MAX_PENDING:
+            self.counters["overflow"] += 1
+            return
+        self.counters["objects"] += 1
+        self._pending[key] = _Pending(data, said, now_ms)
+
+    def _on_delivered(self, key: ObjectKey) -> None:
+        self._delivered[key] = None
+        self._downacks[key] = None
+        if len(self._delivered) > MAX_DELIVERED:
+            self._delivered.popitem(last=False)
+
+    def _say_heard(self, trap: int, said: dict[str, str], heartbeat: Heartbeat | None, now_ms: int) -> None:
+        last = self._heard_ms.get(trap)
+        if heartbeat is None and last is not None and now_ms - last < HEARD_EVERY_MS:
+            return
+        self._heard_ms[trap] = now_ms
+        word = {
+            "base": self._base,
+            "rssi_dbm": int(said["rssi_dbm"]),
+            "snr_db": float(said["snr_db"]),
+            "received_ms": int(said["received_ms"]),
+            "health": heartbeat.values if heartbeat else {},
+        }
+        self._bus.publish(topics.heard(trap), json.dumps(word, sort_keys=True).encode())
+
+    def _on_message(self, topic: str, payload: bytes, now_ms: int) -> None:
+        """Raises: WireError when the message is none of ours."""
+        address = topics.parse(topic)
+        if address is not None and address.kind == topics.ACK:
+            keys = unpack_keys(payload)
+            if any(key.trap != address.trap for key in keys):
+                raise WireError(f"keys of other traps on {topic}")
+            for key in keys:
+                self._pending.pop(key, None)
+                self._link.committed(key, now_ms)
+        elif address is not None and address.kind == topics.DOWN:
+            if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
+                raise WireError(f"down object of {len(payload)} bytes")
+            envelope = decode_envelope(payload)
+            if envelope.key.trap != address.trap or envelope.key.rung != RECEIPT:
+                raise WireError(f"{envelope.key!r} on {topic}")
+            if envelope.key in self._delivered:
+                self._downacks[envelope.key] = None
+            else:
+                self._link.offer_down(envelope)
+        else:
+            raise WireError(f"topic {topic!r} is not for a gateway")
+
+    def _publish(self, now_ms: int) -> None:
+        if not self._bus.connected:
+            return
+        for key in list(self._downacks):
+            if not self._bus.publish(topics.downack(key.trap), pack_keys([key])):
+                return
+            del self._downacks[key]
+        for key, pending in list(self._pending.items()):
+            if now_ms - pending.first_ms > GIVE_UP_MS:
+                del self._pending[key]
+                self.counters["given_up"] += 1
+            elif now_ms >= pending.due_ms:
+                if not self._bus.publish(
+                    topics.up(key.trap, RUNG_NAMES[key.rung]), pending.envelope, pending.properties
+                ):
+                    return
+                pending.due_ms = now_ms + self._republish_ms

@@ -1,0 +1,136 @@
+"""From the bus into custody: commit, then acknowledge (STYLE rule 8).
+
+A group of messages is sorted, stored in one transaction, acknowledged to the broker, and its keys published on
+`ack/<trap>`, repeats included: the first acknowledgement may have been lost. Ingest holds no secret key: what is
+sealed stays sealed. Everything from the bus is hostile; what is not ours is counted and acknowledged away.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from trapbase.model import Arrival
+from trapbase.store import Store
+from trapkit import topics
+from trapkit.errors import StorageError
+from trapkit.topics import Message, MessageBus
+from trapwire.errors import WireError
+from trapwire.objects import ALERT, CROP, FRAME, FULL, MAX_BODY_BYTES, ObjectKey, decode_envelope, pack_keys
+
+SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD))
+
+# Bytes a rung may have: what traps send (FIELD.md: crop ~1.5 kB, frame ~8 kB), with room.
+MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
+MAX_HEARD_BYTES = 2048
+MAX_HEALTH_FIELDS = 16
+ACK_KEYS = 1024  # the most that `unpack_keys` takes
+RETRY_MS = 5000  # after the disk refused
+
+
+class Ingest:
+    """The step from `bus` to `store`; `group` is the most messages in one transaction."""
+
+    def __init__(self, bus: MessageBus, store: Store, *, group: int = 64) -> None:
+        self._bus = bus
+        self._store = store
+        self._group = group
+        self._held: list[Message] = []
+        self._retry_ms = 0
+        self.last_error = ""
+
+    def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
+        """Take and store one group; whether there was one. `now_ms` must never go back, `utc_ms` is Unix time.
+
+        When the disk refuses, the group is held, unacknowledged, and tried again.
+        """
+        if self._held and now_ms < self._retry_ms:
+            return False
+        messages = self._held or self._bus.take(self._group)
+        if not messages:
+            return False
+        utc_ms = now_ms if utc_ms is None else utc_ms
+        arrivals: list[Arrival] = []
+        heard: dict[int, dict[str, Any]] = {}
+        garbage = 0
+        for message in messages:
+            try:
+                address = topics.parse(message.topic)
+                if address is not None and address.kind == topics.UP:
+                    arrivals.append(_arrival(address, message, utc_ms))
+                elif address is not None and address.kind == topics.HEARD:
+                    heard[address.trap] = _last_word(message.payload, utc_ms)
+                else:
+                    garbage += 1
+            except WireError:
+                garbage += 1
+        try:
+            kept = self._store.add(arrivals, heard.items(), garbage, utc_ms)
+        except StorageError as error:
+            self._held, self._retry_ms, self.last_error = messages, now_ms + RETRY_MS, str(error)
+            return False
+        self._held = []
+        self.last_error = ""
+        for message in messages:
+            message.acknowledge()
+        self._publish([a.key for a in kept])
+        return True
+
+    def _publish(self, keys: list[ObjectKey]) -> None:
+        by_trap: dict[int, list[ObjectKey]] = {}
+        for key in dict.fromkeys(keys):
+            by_trap.setdefault(key.trap, []).append(key)
+        for trap, own in by_trap.items():
+            for i in range(0, len(own), ACK_KEYS):
+                # If the bus is gone the acknowledgement is lost; the object comes again and gets another.
+                self._bus.publish(topics.ack(trap), pack_keys(own[i : i + ACK_KEYS]))
+
+
+def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
+    """The object in a message.  Raises: WireError."""
+    envelope = decode_envelope(message.payload)
+    key = envelope.key
+    if key.trap != address.trap or key.rung != address.rung:
+        raise WireError(f"{key!r} on the topic of trap {address.trap}, rung {address.rung}")
+    if not 0 < len(envelope.body) <= MAX_RUNG_BYTES.get(key.rung, 0):
+        raise WireError(f"{key!r} has {len(envelope.body)} bytes")
+    said = message.properties
+    received = _number(said.get("received_ms"), 0, 1 << 42)
+    rssi = _number(said.get("rssi_dbm"), -200, 50)
+    return Arrival(
+        key=key,
+        body=envelope.body,
+        sha256=hashlib.sha256(envelope.body).digest(),
+        base=said.get("base", ""),
+        rssi_dbm=None if rssi is None else int(rssi),
+        snr_db=_number(said.get("snr_db"), -64, 64),
+        received_ms=utc_ms if received is None else int(received),
+    )
+
+
+def _number(text: object, low: float, high: float) -> float | None:
+    try:
+        value = float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if low <= value <= high else None
+
+
+def _last_word(payload: bytes, utc_ms: int) -> dict[str, Any]:
+    """What a gateway says of a trap, every value checked.  Raises: WireError."""
+    if len(payload) > MAX_HEARD_BYTES:
+        raise WireError(f"last word of {len(payload)} bytes")
+    try:
+        word = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise WireError("last word is not JSON") from error
+    health = word.get("health", {}) if isinstance(word, dict) else None
+    if not isinstance(health, dict) or len(health) > MAX_HEALTH_FIELDS:
+        raise WireError("last word is not an object with its health")
+    rssi = _number(word.get("rssi_dbm"), -200, 50)
+    return {
+        "received_ms": utc_ms,  # our own clock: a future-dated word would hide every later one
+        "base": str(word.get("base", ""))[: topics.MAX_PROPERTY_BYTES],
+        "rssi_dbm": None if rssi is None else int(rssi),
+        "snr_db": _number(word.get("snr_db"), -64, 64),
+        "health": {k[:32]: v for k, v in health.items() if type(v) is int and 0 <= v < 1 << 32},
+    }

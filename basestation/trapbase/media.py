@@ -1,0 +1,61 @@
+"""The media folder: sealed bodies under their SHA-256, each either whole and durable or not there."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from trapkit.files import fsync_folder
+
+
+class MediaFolder:
+    """Bodies in 256 folders by the first byte of their digest.
+
+    The constructor makes the folders and removes what a crash left half written.  Raises: OSError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for i in range(256):
+            (folder / f"{i:02x}").mkdir(exist_ok=True)
+        fsync_folder(folder)
+        fsync_folder(folder.parent)
+        for leftover in folder.glob("??/.*.tmp"):
+            leftover.unlink()
+
+    def path(self, sha256: bytes) -> Path:
+        name = sha256.hex()
+        return self._folder / name[:2] / name
+
+    def put(self, bodies: Iterable[tuple[bytes, bytes]]) -> None:
+        """Store (digest, body) pairs; all of them are on the disk when this returns.
+
+        A file of that digest and size is kept: it was whole before it got its name. Its folder is synced again, for
+        a crash may have come between the two.  Raises: OSError; then some of them may be there, none of them half.
+        """
+        folders = set()
+        fresh = []
+        for sha256, body in dict(bodies).items():
+            path = self.path(sha256)
+            folders.add(path.parent)
+            if path.exists() and path.stat().st_size == len(body):
+                continue
+            temporary = path.with_name(f".{path.name}.tmp")
+            with temporary.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.append((temporary, path))
+        for temporary, path in fresh:
+            temporary.replace(path)
+        for folder in folders:
+            fsync_folder(folder)
+
+    def read(self, sha256: bytes) -> bytes | None:
+        """The body, or None when it is missing or its digest is wrong."""
+        try:
+            body = self.path(sha256).read_bytes()
+        except OSError:
+            return None
+        return body if hashlib.sha256(body).digest() == sha256 else None

@@ -1,0 +1,87 @@
+-- name: digest_of
+SELECT sha256 FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
+
+-- name: add_object
+INSERT INTO objects
+  (trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: add_event
+INSERT INTO events
+  (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: count_conflicts
+SELECT count(*) FROM conflicts
+
+-- name: add_conflict
+INSERT INTO conflicts (trap, epoch, number, rung, sha256, size, body, seen_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: set_heard
+INSERT INTO traps (trap, heard_ms, base, rssi_dbm, snr_db, health) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (trap) DO UPDATE SET heard_ms = excluded.heard_ms, base = excluded.base, rssi_dbm = excluded.rssi_dbm,
+  snr_db = excluded.snr_db, health = CASE excluded.health WHEN '{}' THEN health ELSE excluded.health END
+
+-- name: count
+UPDATE counters SET value = value + ? WHERE name = ?
+
+-- name: waiting
+SELECT o.*,
+  (SELECT a.stored_ms FROM objects a
+    WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
+  (SELECT c.stored_ms FROM objects c
+    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms
+FROM objects o
+WHERE o.state = 'stored' AND o.trap IN (SELECT value FROM json_each(?))
+ORDER BY o.id LIMIT ?
+
+-- name: events_near
+SELECT * FROM events
+WHERE trap IN (SELECT value FROM json_each(?)) AND time_ms BETWEEN ? AND ?
+ORDER BY time_ms, trap, epoch, number LIMIT ?
+
+-- name: add_batch
+INSERT INTO batches (batch_id, size, objects, cut_ms) VALUES (?, ?, ?, ?)
+
+-- name: mark_batched
+UPDATE objects SET state = 'batched', batch_id = ? WHERE id = ? AND state = 'stored'
+
+-- name: publish_event_id
+UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
+
+-- name: open_batches
+SELECT * FROM batches WHERE state <> 'receipted' ORDER BY cut_ms, batch_id LIMIT ?
+
+-- name: batch_ids
+SELECT batch_id FROM batches WHERE state NOT IN ('uploaded', 'receipted')
+
+-- name: set_url
+UPDATE batches SET url = ?, state = 'uploading' WHERE batch_id = ? AND state IN ('cut', 'uploading')
+
+-- name: forget_url
+UPDATE batches SET url = NULL, state = 'cut', uploaded_ms = NULL WHERE batch_id = ? AND state <> 'receipted'
+
+-- name: set_uploaded
+UPDATE batches SET state = 'uploaded', uploaded_ms = ?, last_error = '' WHERE batch_id = ? AND state = 'uploading'
+
+-- name: set_batch_error
+UPDATE batches SET last_error = ? WHERE batch_id = ?
+
+-- name: objects_of_batch
+SELECT * FROM objects WHERE batch_id = ? ORDER BY trap, epoch, number, rung
+
+-- name: add_receipt
+INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES (?, ?, ?, ?, ?)
+
+-- name: set_receipted
+UPDATE batches SET state = 'receipted', receipted_ms = ?, last_error = '' WHERE batch_id = ? AND state = 'uploaded'
+
+-- name: mark_receipted
+UPDATE objects SET state = 'receipted' WHERE batch_id = ? AND state = 'batched'
+
+-- name: open_receipts
+SELECT * FROM receipts WHERE state = 'signed' ORDER BY id LIMIT ?
+
+-- name: set_delivered
+UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'

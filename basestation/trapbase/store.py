@@ -1,0 +1,215 @@
+"""Custody: the one module that writes the base's database. Every method is one transaction, durable when it returns."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trapbase.media import MediaFolder
+from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
+from trapkit.database import load_queries, open_database, transaction
+from trapkit.errors import StorageError
+from trapwire.alert import decode_alert
+from trapwire.errors import WireError
+from trapwire.objects import ALERT
+
+DATABASE = "base.sqlite3"
+MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
+MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
+
+
+class Store:
+    """The database and the media folder in `folder`.
+
+    Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
+    changed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.media = MediaFolder(folder / "media")
+        self._db = open_database(folder / DATABASE, "trapbase")
+        self._sql = load_queries("trapbase")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add(
+        self, arrivals: Iterable[Arrival], heard: Iterable[tuple[int, dict[str, Any]]], garbage: int, now_ms: int
+    ) -> list[Arrival]:
+        """Store a group from the bus; returns those that are now, or were already, in custody.
+
+        A key that came with other bytes than the first time is kept aside and not returned. `heard`: the last
+        words of traps; `garbage`: messages to count.
+        """
+        fresh, repeats, conflicts = self._sort(arrivals)
+        try:
+            self.media.put((a.sha256, a.body) for a in fresh + conflicts if not _inline(a))
+        except OSError as error:
+            raise StorageError(f"media folder: {error}") from error
+        with transaction(self._db) as db:
+            for a in fresh:
+                self._add_object(db, a, now_ms)
+            for a in conflicts:
+                body = a.body if _inline(a) else None
+                db.execute(self._sql["add_conflict"], (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms))
+            for trap, word in heard:
+                values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
+                db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
+            self._count(db, repeats=len(repeats), conflicts=self._refused, garbage=garbage)
+        return fresh + repeats
+
+    def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
+        """What is new, what is there already, and what contradicts it and is kept aside."""
+        fresh: list[Arrival] = []
+        repeats: list[Arrival] = []
+        conflicts: list[Arrival] = []
+        seen: dict[tuple[int, int, int, int], bytes] = {}
+        (room,) = self._db.execute(self._sql["count_conflicts"]).fetchone()
+        room = MAX_CONFLICTS - room
+        self._refused = 0
+        for a in arrivals:
+            key = a.key.as_tuple()
+            if key not in seen:
+                row = self._db.execute(self._sql["digest_of"], key).fetchone()
+                if row is None:
+                    fresh.append(a)
+                    seen[key] = a.sha256
+                    continue
+                seen[key] = row["sha256"]
+            if seen[key] == a.sha256:
+                repeats.append(a)
+            else:
+                self._refused += 1
+                if len(conflicts) < room:
+                    conflicts.append(a)
+        return fresh, repeats, conflicts
+
+    def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
+        body = a.body if _inline(a) else None
+        heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
+        db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
+        if a.key.rung != ALERT:
+            return
+        try:
+            alert = decode_alert(a.body)
+        except WireError:
+            return  # of a newer trap: its bytes are in custody and travel on, only we cannot read them
+        facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
+        db.execute(self._sql["add_event"], (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery))
+
+    def count(self, **counters: int) -> None:
+        """Add to counters by name."""
+        with transaction(self._db) as db:
+            self._count(db, **counters)
+
+    def _count(self, db: sqlite3.Connection, **counters: int) -> None:
+        for name, value in counters.items():
+            if value:
+                db.execute(self._sql["count"], (value, name))
+
+    # Batches
+
+    def waiting(self, traps: Iterable[int]) -> list[Waiting]:
+        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`."""
+        rows = self._db.execute(self._sql["waiting"], (json.dumps(sorted(traps)), MAX_WAITING))
+        return [Waiting(object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"]) for r in rows]
+
+    def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
+        """What these traps saw between two times (Unix ms), at most `limit`."""
+        rows = self._db.execute(self._sql["events_near"], (json.dumps(sorted(traps)), start_ms, end_ms, limit))
+        return [_event(r) for r in rows]
+
+    def add_batch(
+        self, batch_id: str, size: int, objects: list[StoredObject], event_ids: Mapping[Sighting, str], now_ms: int
+    ) -> None:
+        """Record a batch whose file is on the disk already, its objects and the eventIDs that it publishes."""
+        with transaction(self._db) as db:
+            db.execute(self._sql["add_batch"], (batch_id, size, len(objects), now_ms))
+            for o in objects:
+                if db.execute(self._sql["mark_batched"], (batch_id, o.id)).rowcount != 1:
+                    raise AssertionError(f"object {o.id} is in a batch already")
+            for sighting, event_id in event_ids.items():
+                db.execute(self._sql["publish_event_id"], (event_id, *sighting))
+
+    def batches(self, limit: int) -> list[Batch]:
+        """Batches without all their receipts, oldest first."""
+        rows = self._db.execute(self._sql["open_batches"], (limit,))
+        return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
+
+    def batch_files_needed(self) -> set[str]:
+        """Ids of the batches that are not wholly uploaded."""
+        return {r["batch_id"] for r in self._db.execute(self._sql["batch_ids"])}
+
+    def set_url(self, batch_id: str, url: str) -> None:
+        """cut -> uploading: the back end's address for this batch, known before its first byte is sent."""
+        self._run("set_url", url, batch_id)
+
+    def forget_url(self, batch_id: str) -> None:
+        """-> cut: the back end does not know the address any more."""
+        self._run("forget_url", batch_id)
+
+    def set_uploaded(self, batch_id: str, now_ms: int) -> None:
+        """uploading -> uploaded."""
+        self._run("set_uploaded", now_ms, batch_id)
+
+    def set_batch_error(self, batch_id: str, error: str, counter: str) -> None:
+        """What went wrong last, for people to read, and one more on `counter`."""
+        with transaction(self._db) as db:
+            db.execute(self._sql["set_batch_error"], (error[:500], batch_id))
+            self._count(db, **{counter: 1})
+
+    def _run(self, name: str, *values: object) -> int:
+        with transaction(self._db) as db:
+            return db.execute(self._sql[name], values).rowcount
+
+    # Receipts
+
+    def objects_of(self, batch_id: str) -> list[StoredObject]:
+        return [_object(r) for r in self._db.execute(self._sql["objects_of_batch"], (batch_id,))]
+
+    def add_receipts(self, batch_id: str, receipts: list[tuple[int, int, bytes]], now_ms: int) -> None:
+        """uploaded -> receipted, with (trap, epoch, short form) to be taken down to the traps."""
+        with transaction(self._db) as db:
+            if db.execute(self._sql["set_receipted"], (now_ms, batch_id)).rowcount != 1:
+                return  # they are here already
+            for trap, epoch, body in receipts:
+                db.execute(self._sql["add_receipt"], (batch_id, trap, epoch, body, now_ms))
+            db.execute(self._sql["mark_receipted"], (batch_id,))
+
+    def open_receipts(self, limit: int) -> list[OpenReceipt]:
+        """Receipts that their traps have not taken yet, oldest first."""
+        rows = self._db.execute(self._sql["open_receipts"], (limit,))
+        return [OpenReceipt(id=r["id"], trap=r["trap"], epoch=r["epoch"], body=r["body"]) for r in rows]
+
+    def set_delivered(self, number: int, trap: int, epoch: int, now_ms: int) -> None:
+        """The trap has taken this receipt; a repeat changes nothing."""
+        self._run("set_delivered", now_ms, number, trap, epoch)
+
+
+def _inline(arrival: Arrival) -> bool:
+    return arrival.key.rung == ALERT
+
+
+def _object(r: sqlite3.Row) -> StoredObject:
+    names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
+    return StoredObject(**{name: r[name] for name in names})
+
+
+def _event(r: sqlite3.Row) -> Event:
+    same = (
+        "trap",
+        "epoch",
+        "number",
+        "time_ms",
+        "uncertainty_ms",
+        "species",
+        "confidence",
+        "count",
+        "battery",
+        "event_id",
+    )
+    box = (r["box_x"], r["box_y"], r["box_width"], r["box_height"])
+    return Event(box=box, **{name: r[name] for name in same})

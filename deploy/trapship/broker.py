@@ -1,0 +1,85 @@
+"""Mosquitto's configuration: TLS with client certificates, an access list by their names, queues bounded in bytes."""
+
+import os
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapkit.files import write_atomically
+
+MESSAGE_SIZE_LIMIT = 17 * 1024 * 1024  # bytes: one full frame (16 MiB) in its envelope
+MAX_QUEUED_BYTES = 64 * 1024 * 1024  # a session: what a Pi with 1 GB of memory can spare twice
+MAX_QUEUED_MESSAGES = 20_000  # a session: a month of 40 traps at 0.26 sightings a day (FIELD.md) is 624 crops
+AUTOSAVE_INTERVAL_S = 60  # between saves a killed broker forgets; the protocol above it survives that
+
+# Who may write what and read what. `%u` is the certificate's common name: a trap's certificate carries its number.
+ACCESS = """\
+user gateway
+topic write pugmark/1/up/#
+topic write pugmark/1/heard/#
+topic write pugmark/1/downack/#
+topic read pugmark/1/ack/#
+topic read pugmark/1/down/#
+
+user ingest
+topic write pugmark/1/ack/#
+topic read pugmark/1/up/#
+topic read pugmark/1/heard/#
+
+user forward
+topic write pugmark/1/down/#
+topic read pugmark/1/downack/#
+
+# A trap that has a network of its own speaks for itself only.
+pattern write pugmark/1/up/%u/+
+pattern write pugmark/1/heard/%u
+pattern write pugmark/1/downack/%u
+pattern read pugmark/1/ack/%u
+pattern read pugmark/1/down/%u
+"""
+
+
+def write_broker(folder: Path, certificates: Path, port: int, *, address: str = "127.0.0.1") -> Path:
+    """Write `mosquitto.conf` and `acl` into `folder` and return the configuration's path.
+
+    `certificates`: a folder of `trapship.certificates`; `port`: TCP, 1–65535.  Raises: SetupError.
+    """
+    if not 0 < port < 1 << 16:
+        raise SetupError(f"broker port {port} is not within 1–65535")
+    folder, certificates = folder.resolve(), certificates.resolve()
+    for name in ("ca.crt", "server.crt", "server.key"):
+        if not (certificates / name).exists():
+            raise SetupError(f"{certificates / name}: is missing; make the fleet's certificates first")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Mosquitto refuses an access list that others may write to.
+    write_atomically(folder / "acl", ACCESS.encode(), mode=0o600)
+    lines = [
+        "per_listener_settings false",
+        f"listener {port} {address}",
+        f"cafile {certificates / 'ca.crt'}",
+        f"certfile {certificates / 'server.crt'}",
+        f"keyfile {certificates / 'server.key'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "allow_anonymous false",
+        f"acl_file {folder / 'acl'}",
+        "persistence true",
+        f"persistence_location {folder}/",
+        f"autosave_interval {AUTOSAVE_INTERVAL_S}",
+        "persistent_client_expiration 30d",
+        f"message_size_limit {MESSAGE_SIZE_LIMIT}",
+        f"max_queued_bytes {MAX_QUEUED_BYTES}",
+        f"max_queued_messages {MAX_QUEUED_MESSAGES}",
+        "max_inflight_messages 128",
+        "retain_available false",
+        "log_dest stderr",
+        "log_type error",
+        "log_type warning",
+        "log_type notice",
+        "connection_messages true",
+    ]
+    if os.geteuid() == 0:
+        # Started by root, Mosquitto would become another user, who may not read the keys in this folder.
+        lines.append("user root")
+    path = folder / "mosquitto.conf"
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    return path
