@@ -1,0 +1,53 @@
+# The two commands: `make demo` and `make test`. Both install what they need into this folder (.venv, .cache),
+# say what they do, and are quick the second time.
+PYTHON ?= python3
+VENV := .venv
+CACHE := .cache
+BIN := $(VENV)/bin
+ARGS ?=
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
+
+.PHONY: help demo test check bench train settings-page clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+demo: $(VENV)/.demo ## one station, the radio, a base and a back end: http://127.0.0.1:8080 (IMAGES=folder, ARGS="--once --json")
+	@trapsim demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
+
+test: $(VENV)/.test check ## every check and every test
+	@echo "make: running the tests…" >&2
+	@pytest -q
+	@tests/run-micropython
+
+check: $(VENV)/.test ## style, types and import rules
+	@echo "make: checking style, types and import rules…" >&2
+	@ruff check -q .
+	@ruff format -q --check .
+	@mypy
+	@lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
+	@rm -f .lint-imports.log
+
+bench: $(VENV)/.test ## the figures in hardware/BENCH.md, measured side by side in one run
+	@trapsim bench $(ARGS)
+
+train: ## the detector again, from IMAGES=folder with a manifest.csv (hours on a CPU; TRAIN_ARGS="--epochs 10")
+	@test -n "$(IMAGES)" || { echo "make train: say IMAGES=/folder/with/manifest.csv" >&2; exit 2; }
+	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
+	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --out "$(CURDIR)/models" $(TRAIN_ARGS)
+
+settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
+	@deploy/make-settings-page
+
+clean: ## remove what make has made, downloads included
+	rm -rf $(VENV) .venv-train $(CACHE) .demo .bench
+
+# Each stamp is as old as what it was made from, so that the second run has nothing to do.
+$(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv deploy/get-tools deploy/get-debian
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim
+	@deploy/get-tools $(CACHE) mosquitto micropython
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo deploy/get-micropython
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim,test
+	@touch $@
