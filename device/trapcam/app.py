@@ -1,0 +1,96 @@
+"""The trap's main loop, one bounded piece of work at a time, in whatever time it is handed."""
+
+from collections import deque
+from collections.abc import Callable
+
+from trapcam.camera import Camera
+from trapcam.capture import Capture
+from trapcam.outbox import Outbox
+from trapcam.record import Outcome, Withheld
+from trapcam.trigger import IntervalTrigger, Trigger
+from trapcam.uplink import Uplink
+from trapkit.errors import StorageError
+
+MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
+STORAGE_RETRY_MS = 5_000
+
+
+class TrapApp:
+    """Triggers to the camera, bursts to the outbox, the outbox to the uplink.
+
+    interval: triggers of its own in place of the supervisor's, or None; report: takes a line of text for the operator.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        capture: Capture,
+        outbox: Outbox,
+        uplink: Uplink,
+        *,
+        interval: IntervalTrigger | None = None,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._camera = camera
+        self._capture = capture
+        self._outbox = outbox
+        self._uplink = uplink
+        self._interval = interval
+        self._report = report
+        self._pending: deque[Trigger] = deque()
+        self._unsaved: Outcome | Withheld | None = None
+        self._refused_ms: int | None = None
+        self._told: dict[str, str] = {}  # the trouble last reported, by part
+        self.dropped_triggers = 0
+
+    def step(self, now_ms: int) -> bool:
+        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
+        for trigger in self._uplink.step(now_ms):
+            if self._interval is None:
+                self._accept(trigger)
+        self._tell("uplink", self._uplink.refusal)
+        if self._interval and (due := self._interval.poll(now_ms)):
+            self._accept(due)
+        if self._refused_ms is None or not 0 <= now_ms - self._refused_ms < STORAGE_RETRY_MS:
+            self._work(now_ms)
+        return bool(self._pending) and self._refused_ms is None
+
+    def _accept(self, trigger: Trigger) -> None:
+        if len(self._pending) < MAX_PENDING:
+            self._pending.append(trigger)
+        else:
+            self.dropped_triggers += 1
+
+    def _work(self, now_ms: int) -> None:
+        """Take and commit one burst.
+
+        A full card keeps the outcome in memory, sealed as it is, takes no further burst, and asks again later.
+        """
+        try:
+            if self._unsaved is None and self._pending:
+                source = self._camera.source
+                position = self._outbox.position(source)
+                taken = self._camera.frames(self._pending.popleft(), position)
+                self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
+            if self._unsaved is not None:
+                outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
+                self._unsaved = None
+                self._tell_outcome(outcome, number)
+        except StorageError as error:
+            self._refused_ms = now_ms
+            self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}")
+            return
+        self._refused_ms = None
+        self._tell("outbox", "")
+
+    def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
+        if isinstance(outcome, Outcome):  # of people not even a line with a time
+            what = f"sighting {number}" if number else outcome.outcome
+            reason = f" ({outcome.reason})" if outcome.reason else ""
+            self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
+
+    def _tell(self, part: str, trouble: str) -> None:
+        """Report a trouble once, until it changes."""
+        if trouble and trouble != self._told.get(part):
+            self._report(trouble)
+        self._told[part] = trouble

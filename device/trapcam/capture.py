@@ -1,0 +1,105 @@
+"""From a burst to its outcome: detect, decide, make the rungs, seal (no storage here).
+
+Nothing of a burst with people leaves this module: only that there was one, and only its hour where that is asked for.
+"""
+
+from dataclasses import dataclass
+
+from trapcam import rungs
+from trapcam.frames import Burst, Unreadable
+from trapcam.judge import Judge
+from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld
+from trapcam.seal import Sealer
+from trapcam.sighting import Event, decide
+from trapwire.objects import ALERT, CROP, FRAME, FULL
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is kept, and how large its rungs may be (bytes before sealing, pixels)."""
+
+    keep: tuple[str, ...] = ("feline",)
+    keep_threshold: float = 0.0
+    hourly_count: bool = False
+    crop_bytes: int = 1_480
+    frame_bytes: int = 8_000
+    frame_pixels: int = 960
+
+
+class Capture:
+    """Turns bursts into outcomes with a detector and a sealer."""
+
+    def __init__(self, judge: Judge, sealer: Sealer, policy: Policy) -> None:
+        self._judge = judge
+        self._sealer = sealer
+        self._policy = policy
+
+    def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
+        """What is to be recorded of one trigger."""
+        if isinstance(taken, Unreadable):
+            return Outcome(
+                source=source,
+                position=position,
+                trigger=taken.trigger,
+                name=taken.name,
+                frames=1,
+                outcome=UNREADABLE,
+                reason=taken.reason,
+            )
+        decision = decide(
+            [self._judge.detect(frame.image) for frame in taken.frames],
+            self._judge.description.thresholds,
+            self._policy.keep,
+            self._policy.keep_threshold,
+        )
+        if isinstance(decision, Event):
+            return self._kept(taken, decision, source, position)
+        if decision.private:
+            hour_ms = taken.trigger.at_ms // HOUR_MS * HOUR_MS if self._policy.hourly_count else None
+            return Withheld(
+                source=source,
+                position=position,
+                frames=len(taken.frames),
+                category=decision.reason,
+                hour_ms=hour_ms,
+            )
+        return Outcome(
+            source=source,
+            position=position,
+            trigger=taken.trigger,
+            name=taken.frames[0].name,
+            frames=len(taken.frames),
+            outcome=REJECTED,
+            reason=decision.reason,
+            score=decision.score,
+        )
+
+    def _kept(self, burst: Burst, event: Event, source: str, position: int) -> Outcome:
+        best = burst.frames[event.frame]
+        policy, model = self._policy, self._judge.description
+        made = (
+            (ALERT, rungs.alert(event, best)),
+            (CROP, rungs.crop(best.image, event.bbox, policy.crop_bytes)),
+            (FRAME, rungs.frame(best.image, policy.frame_bytes, policy.frame_pixels)),
+            (FULL, rungs.full(best)),
+        )
+        sighting = Sighting(
+            event=event,
+            taken_ms=best.taken_ms,
+            uncertainty_ms=best.uncertainty_ms,
+            model=f"{model.name} {model.version}",
+            model_sha256=model.sha256,
+            objects=tuple(self._sealer.seal(rung, data) for rung, data in made),
+        )
+        return Outcome(
+            source=source,
+            position=position,
+            trigger=burst.trigger,
+            name=best.name,
+            frames=len(burst.frames),
+            outcome=KEPT,
+            score=event.confidence,
+            sighting=sighting,
+        )

@@ -1,0 +1,76 @@
+"""`trapcam`: the trap unit's program. Exit code 0, 1 (failed), 2 (wrong use or set-up)."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trapcam import cmd_run
+from trapcam.camera.replay import replay_source
+from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.status import read_status
+from trapkit.errors import SetupError, StorageError
+from trapkit.settings import load_settings, show
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = argparse.ArgumentParser(prog="trapcam", description="The camera trap: keeps the cats, hands them over.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    cmd_run.add_parser(subparsers)
+    _add_status(subparsers)
+    _add_config(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except SetupError as error:
+        print(f"trapcam: {error}", file=sys.stderr)
+        return 2
+    except (StorageError, OSError) as error:
+        print(f"trapcam: {error}", file=sys.stderr)
+        return 1
+
+
+def _add_status(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("status", help="what the outbox holds; also beside a running trap")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=_status)
+
+
+def _status(args: argparse.Namespace) -> int:
+    settings = load_settings(TrapSettings, args.config)
+    status = read_status(Path(settings.data), require_trap(settings))
+    # The replay's place, without having to know how the outbox names its source.
+    source = status["sources"].get(replay_source(Path(settings.camera.replay.folder)), {"position": 0, "total": None})
+    status["replay"] = source
+    if args.json:
+        print(json.dumps(status, sort_keys=True))
+        return 0
+    for name, value in status.items():
+        print(f"{name.replace('_', ' ')}: {json.dumps(value) if isinstance(value, dict | list) else value}")
+    return 0
+
+
+def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("config", help="show or check the settings")
+    parser.add_argument(
+        "what", choices=("show", "check"), help="show: those in force, as TOML; check: whether a trap can run"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+    parser.set_defaults(run=_config)
+
+
+def _config(args: argparse.Namespace) -> int:
+    settings = load_settings(TrapSettings, args.config)
+    if args.what == "show":
+        print(show(settings), end="")
+        return 0
+    require_trap(settings)
+    cmd_run.open_keys(settings)
+    camera = cmd_run.open_camera(settings)
+    if not model_path(settings).is_file():
+        raise SetupError(f"key 'detector.model' is {str(model_path(settings))!r}: there is no such file")
+    print(f"{args.config or 'defaults'}: good; {camera.source} with {camera.total} pictures")
+    return 0

@@ -1,0 +1,129 @@
+"""`trapcam run`: build the parts from the settings and drive the main loop until told to stop."""
+
+import argparse
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from trapcam.app import TrapApp
+from trapcam.camera import Camera
+from trapcam.camera.replay import open_replay
+from trapcam.capture import Capture, Policy
+from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.judge import Judge
+from trapcam.outbox import Outbox, open_outbox
+from trapcam.seal import Sealer, open_sealer
+from trapcam.trigger import IntervalTrigger
+from trapcam.uplink import Timing, Uplink
+from trapkit.files import lock_folder
+from trapkit.sealing import read_key
+from trapkit.serialport import SerialPort
+from trapkit.settings import load_settings
+
+WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser("run", help="watch, judge, keep and hand over; runs until SIGTERM")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the trap.  Raises: SetupError, StorageError."""
+    from trapcam.detect import Detector  # TFLite loads slowly, and only this command needs it
+
+    settings = load_settings(TrapSettings, args.config)
+    trap = require_trap(settings)
+    data = Path(settings.data)
+    lock = lock_folder(data, "trapcam")
+    sealer, receipt_key = open_keys(settings)
+    camera = open_camera(settings)
+    judge = Detector(model_path(settings), threads=settings.detector.threads)
+    outbox = open_outbox(data, trap, _now_ms())
+    try:
+        line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
+        app = build_app(settings, camera, judge, sealer, outbox, Uplink(line, outbox, receipt_key, timing(settings)))
+        outbox.declare_source(camera.source, camera.total)
+        _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {settings.supervisor.port}")
+        _loop(app, line)
+    finally:
+        outbox.close()
+        lock.close()
+    return 0
+
+
+def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
+    """The sealer, and the key that receipts are checked with.  Raises: SetupError naming the file."""
+    sealer = open_sealer(Path(settings.keys.base), Path(settings.keys.recipients))
+    return sealer, read_key(Path(settings.keys.receipts), "the back end's receipt key")
+
+
+def open_camera(settings: TrapSettings) -> Camera:
+    """The camera that the settings name.  Raises: SetupError."""
+    replay = settings.camera.replay
+    return open_replay(
+        replay.folder,
+        loop=replay.loop,
+        max_megapixels=replay.max_megapixels,
+        uncertainty_ms=settings.clock.uncertainty_ms or None,
+    )
+
+
+def timing(settings: TrapSettings) -> Timing:
+    """The uplink's timing in its own units."""
+    uplink = settings.uplink
+    return Timing(
+        window=uplink.window,
+        answer_ms=round(uplink.answer_s * 1000),
+        hello_ms=round(uplink.hello_s * 1000),
+        status_ms=round(uplink.status_s * 1000),
+        full_ms=round(uplink.full_s * 1000),
+    )
+
+
+def build_app(
+    settings: TrapSettings, camera: Camera, judge: Judge, sealer: Sealer, outbox: Outbox, uplink: Uplink
+) -> TrapApp:
+    """The application from its parts; nothing runs yet."""
+    policy = Policy(
+        keep=settings.keep.categories,
+        keep_threshold=settings.keep.threshold,
+        hourly_count=settings.people.hourly_count,
+        crop_bytes=settings.rungs.crop_bytes,
+        frame_bytes=settings.rungs.frame_bytes,
+        frame_pixels=settings.rungs.frame_pixels,
+    )
+    interval_ms = round(settings.trigger.interval_s * 1000)
+    interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
+    return TrapApp(camera, Capture(judge, sealer, policy), outbox, uplink, interval=interval, report=_report)
+
+
+def _loop(app: TrapApp, line: SerialPort) -> None:
+    stopping = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while not stopping:
+        busy = app.step(_now_ms())
+        fd = line.fileno()
+        try:
+            select.select([] if fd is None else [fd], [], [], 0 if busy else WAIT_S)
+        except OSError:
+            time.sleep(WAIT_S)  # the line went away under the call; the next read finds out
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,123 @@
+"""The settings of `trapcam` (TOML; `deploy/settings.md` lists them, generated from here)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from trapkit.errors import SetupError
+
+MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
+_DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    port: Annotated[str, Meta(description="Serial device of the supervisor (path)")] = "/dev/serial0"
+    baud: Annotated[int, Meta(ge=9600, le=3_000_000, description="Speed of that line (bit/s)")] = 115_200
+
+
+class ReplaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    folder: Annotated[str, Meta(description="Folder of JPEG and PNG pictures, one for each trigger (path)")] = ""
+    loop: Annotated[bool, Meta(description="Begin again after the last picture")] = False
+    max_megapixels: Annotated[
+        float, Meta(ge=0.1, le=60, description="Larger pictures are recorded as unreadable (million pixels)")
+    ] = 40.0
+
+
+class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: Annotated[Literal["replay"], Meta(description="Where frames come from")] = "replay"
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
+
+
+class TriggerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    source: Annotated[
+        Literal["supervisor", "interval"],
+        Meta(description="What wakes the camera: the supervisor's PIR, or a fixed interval"),
+    ] = "supervisor"
+    interval_s: Annotated[float, Meta(ge=0.01, le=86_400, description="That interval (s)")] = 60.0
+
+
+class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    model: Annotated[
+        str,
+        Meta(description="TFLite model, its description file beside it (path; a checkout's own `models/` stands in)"),
+    ] = MODEL_DEFAULT
+    threads: Annotated[int, Meta(ge=1, le=4, description="Threads of the detector (count)")] = 1
+
+
+class KeepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    categories: Annotated[
+        tuple[Literal["feline", "other_animal"], ...],
+        Meta(min_length=1, max_length=2, description="Categories that make a sighting; people never do"),
+    ] = ("feline",)
+    threshold: Annotated[
+        float, Meta(ge=0, le=1, description="Confidence from which they do (0–1; 0: the model's own threshold)")
+    ] = 0.0
+
+
+class PeopleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    hourly_count: Annotated[bool, Meta(description="Keep a count an hour of withheld bursts, and nothing else")] = False
+
+
+class KeySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    base: Annotated[
+        str, Meta(description="Public key of the operator's bases, for crops and frames (path; 64 hex digits)")
+    ] = "/etc/pugmark/keys/base.pub"
+    recipients: Annotated[str, Meta(description="Who may open full frames (path; lines of age1…)")] = (
+        "/etc/pugmark/keys/recipients.txt"
+    )
+    receipts: Annotated[
+        str, Meta(description="Public key that the back end signs receipts with (path; 64 hex digits)")
+    ] = "/etc/pugmark/keys/backend.pub"
+
+
+class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    crop_bytes: Annotated[int, Meta(ge=400, le=8_000, description="Largest crop before sealing (bytes)")] = 1_480
+    frame_bytes: Annotated[int, Meta(ge=2_000, le=11_000, description="Largest frame before sealing (bytes)")] = 8_000
+    frame_pixels: Annotated[int, Meta(ge=160, le=1_920, description="Longest side of a frame (pixels)")] = 960
+
+
+class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    window: Annotated[int, Meta(ge=1, le=32, description="Objects offered without an answer (count)")] = 4
+    answer_s: Annotated[float, Meta(ge=0.1, le=600, description="Wait for an answer before offering again (s)")] = 5.0
+    hello_s: Annotated[float, Meta(ge=0.1, le=600, description="Repeat of HELLO until answered (s)")] = 3.0
+    status_s: Annotated[float, Meta(ge=0.1, le=3_600, description="Interval of STATUS to the supervisor (s)")] = 10.0
+    full_s: Annotated[float, Meta(ge=0.1, le=3_600, description="Wait after FULL_QUEUE (s)")] = 10.0
+
+
+class ClockSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    uncertainty_ms: Annotated[
+        int, Meta(ge=0, le=3_600_000, description="How far the clock may be off (ms; 0: unknown)")
+    ] = 0
+
+
+class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything `trapcam` can be told."""
+
+    trap: Annotated[int, Meta(ge=0, le=65_535, description="This trap's number (1–65535; 0: not given, refused)")] = 0
+    data: Annotated[str, Meta(description="Folder of the outbox (path)")] = "/var/lib/pugmark/trapcam"
+    supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    keep: KeepSettings = field(default_factory=KeepSettings)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
+    rungs: RungSettings = field(default_factory=RungSettings)
+    uplink: UplinkSettings = field(default_factory=UplinkSettings)
+    clock: ClockSettings = field(default_factory=ClockSettings)
+
+
+def require_trap(settings: TrapSettings) -> int:
+    """The trap's number.  Raises: SetupError when none was given: two traps with one number would be one trap."""
+    if settings.trap == 0:
+        raise SetupError("key 'trap' is 0; allowed are 1–65535: give this trap its own number")
+    return settings.trap
+
+
+def model_path(settings: TrapSettings) -> Path:
+    """The model's file; from a checkout without an installed one, the checkout's own."""
+    path = Path(settings.detector.model)
+    if settings.detector.model == MODEL_DEFAULT and not path.exists():
+        return _DEVELOPMENT_MODELS / path.name
+    return path

@@ -1,0 +1,39 @@
+"""Frames and bursts: what a camera gives for a trigger (pure)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trapcam.trigger import Trigger
+
+Image = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One picture: `image` (h, w, 3) RGB, when it was taken (Unix ms, UTC) and how far that may be off (ms; None:
+    unknown), what the source calls it, and the file's own JPEG bytes where it was one."""
+
+    image: Image
+    taken_ms: int
+    uncertainty_ms: int | None
+    name: str
+    jpeg: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """The frames of one trigger, at least one, in the order they were taken."""
+
+    frames: tuple[Frame, ...]
+    trigger: Trigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """A picture that could not be read: an outcome like any other, recorded and counted."""
+
+    name: str
+    reason: str
+    trigger: Trigger

@@ -1,0 +1,252 @@
+"""The outbox: from its commit on a sighting is not lost (SQLite, and files for full frames; the adapter of both).
+
+A full frame's file is written, fsynced and renamed before the commit that names it, and removed after the commit
+that lets it go: a crash in between leaves a file that nobody names, which the next start removes.
+"""
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from trapcam.receipts import ReceiptOutcome, check_receipt
+from trapcam.record import DELETED, FIRST_STATE, Outcome, Sighting, Withheld, priority
+from trapcam.seal import SealedObject
+from trapkit.database import load_queries, open_database, transaction
+from trapkit.errors import SetupError, StorageError
+from trapkit.files import fsync_folder, write_atomically
+from trapwire.objects import FULL, Envelope, ObjectKey
+
+SQL = load_queries("trapcam")
+DATABASE = "outbox.sqlite"
+FULL_FOLDER = "full"
+
+
+class Outbox:
+    """The objects of one trap and epoch. Build it with `open_outbox`.
+
+    Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
+    refuses; nothing has changed then, and the call may be repeated.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int) -> None:
+        self._db = connection
+        self._folder = folder
+        self.trap = trap
+        self.epoch = epoch
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _rows(self, query: str, parameters: Any = ()) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(SQL[query], parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StorageError(f"database: {error}") from error
+
+    def key(self, number: int, rung: int) -> ObjectKey:
+        return ObjectKey(self.trap, self.epoch, number, rung)
+
+    # --- bursts -------------------------------------------------------------------------------------------------
+
+    def declare_source(self, source: str, total: int | None) -> None:
+        """Begin or go on with a source of bursts; `total`: how many it has, None where it never ends."""
+        with transaction(self._db) as db:
+            db.execute(SQL["declare_source"], (source, total))
+
+    def position(self, source: str) -> int:
+        """How many bursts of a source have an outcome."""
+        found = self._rows("position", (source,))
+        return int(found[0]["position"]) if found else 0
+
+    def commit(self, outcome: Outcome | Withheld) -> int | None:
+        """Record one burst, all of it or nothing; the event's number where it is a sighting.
+
+        An outcome whose position is already past is a repeat: it changes nothing and returns None.
+        """
+        sighting = outcome.sighting if isinstance(outcome, Outcome) else None
+        for sealed in sighting.objects if sighting else ():
+            if sealed.rung == FULL:
+                self._write_full(sealed)
+        with transaction(self._db) as db:
+            if db.execute(SQL["advance"], (outcome.source, outcome.position)).rowcount != 1:
+                return None
+            db.execute(SQL["count"], ("frames_in", outcome.frames))
+            if isinstance(outcome, Outcome):
+                return _add_burst(db, outcome)
+            db.execute(SQL["count"], ("frames_withheld", outcome.frames))
+            if outcome.hour_ms is not None:
+                db.execute(SQL["count_people"], (outcome.hour_ms, outcome.category))
+        return None
+
+    def _write_full(self, sealed: SealedObject) -> None:
+        path = self._folder / FULL_FOLDER / _full_name(sealed)
+        try:
+            write_atomically(path, sealed.body, mode=0o600)
+        except OSError as error:
+            raise StorageError(f"{path.parent}: a full frame cannot be written: {error.strerror}") from error
+
+    # --- objects ------------------------------------------------------------------------------------------------
+
+    def waiting(self, limit: int, below_priority: int) -> list[tuple[int, int, int]]:
+        """(priority, number, rung) of objects to hand to the supervisor, most urgent and oldest first."""
+        return [tuple(row) for row in self._rows("waiting", (below_priority, limit))]
+
+    def in_state(self, state: str) -> list[tuple[int, int, int]]:
+        """(priority, number, rung) of all objects in one state, most urgent and oldest first."""
+        return [tuple(row) for row in self._rows("in_state", (state,))]
+
+    def envelope(self, number: int, rung: int) -> Envelope | None:
+        """The object as it travels; None when there is no such object or a receipt has let it go."""
+        found = self._rows("object", (number, rung))
+        if not found or found[0]["state"] == DELETED:
+            return None
+        body = found[0]["body"]
+        if body is None:
+            path = self._folder / FULL_FOLDER / found[0]["file"]
+            try:
+                body = path.read_bytes()
+            except OSError as error:
+                raise StorageError(f"{path}: a full frame cannot be read: {error.strerror}") from error
+        return Envelope(self.key(number, rung), body)
+
+    def mark(self, stored: Iterable[tuple[int, int]], delivered: Iterable[tuple[int, int]]) -> None:
+        """What the supervisor reports of (number, rung); what does not apply, or no longer, changes nothing."""
+        with transaction(self._db) as db:
+            db.executemany(SQL["mark_stored"], list(stored))
+            db.executemany(SQL["mark_delivered"], list(delivered))
+
+    def held_counts(self) -> tuple[int, int]:
+        """Objects without a receipt, and full frames that nobody has collected."""
+        row = self._rows("held_counts", {"full": FULL})[0]
+        return row["unreceipted"], row["full_frames_held"]
+
+    # --- receipts -----------------------------------------------------------------------------------------------
+
+    def apply_receipt(self, envelope: Envelope, public_key: bytes, now_ms: int) -> ReceiptOutcome:
+        """Let go of exactly the objects that a receipt names, if the back end signed it for these very bytes.
+
+        A refused one (unknown objects, wrong signature, another trap) changes nothing and is counted.
+        """
+        receipt = check_receipt(envelope, self.trap, self.epoch, self._digest, public_key)
+        if receipt is None:
+            self.count("receipts_refused")
+            return ReceiptOutcome.REFUSED
+        sha256 = hashlib.sha256(envelope.body).digest()
+        if self._rows("receipt", (sha256,)):
+            return ReceiptOutcome.REPEATED
+        files = [row["file"] for key in receipt.objects for row in self._rows("object", key) if row["file"]]
+        with transaction(self._db) as db:
+            db.executemany(SQL["mark_deleted"], receipt.objects)
+            db.execute(SQL["add_receipt"], (sha256, len(receipt.objects), receipt.signature, now_ms))
+        for name in files:
+            with suppress(OSError):  # what cannot be removed now is nobody's file at the next start
+                (self._folder / FULL_FOLDER / name).unlink()
+        return ReceiptOutcome.APPLIED
+
+    def _digest(self, number: int, rung: int) -> bytes | None:
+        found = self._rows("object", (number, rung))
+        return found[0]["sha256"] if found else None
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a durable counter."""
+        with transaction(self._db) as db:
+            db.execute(SQL["count"], (name, by))
+
+
+def _full_name(sealed: SealedObject) -> str:
+    return f"{sealed.sha256.hex()}.age"
+
+
+def _add_burst(db: sqlite3.Connection, outcome: Outcome) -> int | None:
+    """The rows of one burst, within the caller's transaction; the event's number where it is a sighting."""
+    burst_no = db.execute(
+        SQL["add_burst"],
+        {
+            "source": outcome.source,
+            "position": outcome.position,
+            "name": outcome.name,
+            "trigger_no": outcome.trigger.number,
+            "cause": outcome.trigger.cause,
+            "taken_ms": outcome.trigger.at_ms,
+            "frames": outcome.frames,
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "score": outcome.score,
+        },
+    ).lastrowid
+    return None if outcome.sighting is None else _add_event(db, burst_no, outcome.sighting)
+
+
+def _add_event(db: sqlite3.Connection, burst_no: int | None, sighting: Sighting) -> int:
+    number = int(db.execute(SQL["next_number"]).fetchone()[0])
+    event = sighting.event
+    x, y, w, h = event.bbox
+    db.execute(
+        SQL["add_event"],
+        {
+            "number": number,
+            "burst_no": burst_no,
+            "taken_ms": sighting.taken_ms,
+            "uncertainty_ms": sighting.uncertainty_ms,
+            "category": event.category,
+            "species": event.species,
+            "confidence": event.confidence,
+            "count": event.count,
+            "x": x,
+            "y": y,
+            "w": w,
+            "h": h,
+            "model": sighting.model,
+            "model_sha256": sighting.model_sha256,
+        },
+    )
+    for sealed in sighting.objects:
+        on_disk = sealed.rung == FULL
+        db.execute(
+            SQL["add_object"],
+            {
+                "number": number,
+                "rung": sealed.rung,
+                "priority": priority(sealed.rung, event.species),
+                "state": FIRST_STATE[sealed.rung],
+                "bytes": len(sealed.body),
+                "sha256": sealed.sha256,
+                "body": None if on_disk else sealed.body,
+                "file": _full_name(sealed) if on_disk else None,
+            },
+        )
+    return number
+
+
+def open_outbox(folder: Path, trap: int, now_ms: int) -> Outbox:
+    """The outbox in `folder`; a blank one draws a new epoch. Files that no object names are removed.
+
+    Raises: SetupError when the folder cannot be used or belongs to another trap; StorageError when the disk refuses.
+    """
+    try:
+        full = folder / FULL_FOLDER
+        full.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fsync_folder(folder)
+        db = open_database(folder / DATABASE, "trapcam")
+    except OSError as error:
+        raise SetupError(f"{folder}: cannot be used for the outbox: {error.strerror}") from error
+    with transaction(db):
+        row = db.execute(SQL["identity"]).fetchone()
+        if row is None:
+            db.execute(SQL["create_identity"], (trap, secrets.randbits(32), now_ms))
+            row = db.execute(SQL["identity"]).fetchone()
+        named = {found["file"] for found in db.execute(SQL["files"])}
+    if row["trap"] != trap:
+        db.close()
+        raise SetupError(
+            f"{folder}: this outbox belongs to trap {row['trap']}, the setting `trap` is {trap}; "
+            "collect its objects first, or give another folder as `data`"
+        )
+    for path in full.iterdir():
+        if path.name not in named:
+            path.unlink()
+    return Outbox(db, folder, trap, row["epoch"])

@@ -1,0 +1,68 @@
+"""Outcomes: what one burst leaves in the outbox, all of it or nothing (pure)."""
+
+from dataclasses import dataclass
+
+from trapcam.seal import SealedObject
+from trapcam.sighting import Event
+from trapcam.trigger import Trigger
+from trapwire.alert import SPECIES
+from trapwire.objects import ALERT, CROP, FRAME, FULL
+
+KEPT = "kept"
+REJECTED = "rejected"
+UNREADABLE = "unreadable"
+
+# States of an object. `trapcam/sql/queries.sql` holds the transitions:
+#   held      no carrier for it yet: collected at a service visit, or sent where there is a network
+#   waiting   to be handed to the supervisor
+#   stored    the supervisor has it in its flash
+#   delivered the base has committed it
+#   deleted   the back end's receipt was applied; the body is gone, the row and its digest stay
+HELD, WAITING, STORED, DELIVERED, DELETED = "held", "waiting", "stored", "delivered", "deleted"
+STATES = (HELD, WAITING, STORED, DELIVERED, DELETED)
+FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
+
+PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
+
+
+def priority(rung: int, species: int) -> int:
+    """Alerts before crops, wild cats before domestic ones."""
+    return rung + (2 if SPECIES.get(species) == "domestic cat" else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """An event with its time, the model that judged it, and its sealed rungs."""
+
+    event: Event
+    taken_ms: int
+    uncertainty_ms: int | None
+    model: str
+    model_sha256: str
+    objects: tuple[SealedObject, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it."""
+
+    source: str
+    position: int
+    trigger: Trigger
+    name: str
+    frames: int
+    outcome: str
+    reason: str = ""
+    score: float = 0.0
+    sighting: Sighting | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withheld:
+    """The outcome of a burst with people: it moves the position on and counts, nothing else."""
+
+    source: str
+    position: int
+    frames: int
+    category: str
+    hour_ms: int | None  # set only where the hourly count is switched on

@@ -1,0 +1,70 @@
+"""Sealing at capture: no key that opens a stored picture is on the trap (ARCHITECTURE's table).
+
+crop and frame: a libsodium sealed box to the operator's bases; full: the `age` format to one or more recipients.
+The only importer of `pyrage`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyrage
+
+from trapkit.errors import SetupError
+from trapkit.sealing import read_key, seal_box
+from trapwire.objects import ALERT, CROP, FRAME, FULL
+
+MAX_RECIPIENTS = 8  # the back end, the review key, spares: each adds about 100 B to every full frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedObject:
+    """An object's body as every carrier moves it, its rung and the body's SHA-256 (32 bytes)."""
+
+    rung: int
+    body: bytes
+    sha256: bytes
+
+
+class Sealer:
+    """Seals to `base_key` (32-byte X25519 public key) and to `recipients` (age1… keys)."""
+
+    def __init__(self, base_key: bytes, recipients: list[pyrage.x25519.Recipient]) -> None:
+        self._base_key = base_key
+        self._recipients = recipients
+
+    def seal(self, rung: int, data: bytes) -> SealedObject:
+        """The object of one rung; an alert stays open here, the link's key seals it on the air."""
+        if rung == ALERT:
+            body = data
+        elif rung in (CROP, FRAME):
+            body = seal_box(self._base_key, data)
+        elif rung == FULL:
+            body = bytes(pyrage.encrypt(data, self._recipients))
+        else:
+            raise ValueError(f"rung {rung} is not one that a trap makes")
+        return SealedObject(rung=rung, body=body, sha256=hashlib.sha256(body).digest())
+
+
+def open_sealer(base_key: Path, recipients: Path) -> Sealer:
+    """A sealer with the keys in two files: 64 hexadecimal digits, and lines of age1….
+
+    Raises: SetupError naming the file and, for a recipient, its line.
+    """
+    key = read_key(base_key, "the bases' public key")
+    try:
+        lines = recipients.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{recipients}: the recipients of full frames cannot be read: {error}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        text = line.split("#", 1)[0].strip()
+        if not text:
+            continue
+        try:
+            found.append(pyrage.x25519.Recipient.from_str(text))
+        except pyrage.RecipientError as error:
+            raise SetupError(f"{recipients}: line {number} is {text!r}, allowed are age1… keys: {error}") from error
+    if not 0 < len(found) <= MAX_RECIPIENTS:
+        raise SetupError(f"{recipients}: {len(found)} recipients, allowed are 1–{MAX_RECIPIENTS} (one age1… a line)")
+    return Sealer(key, found)

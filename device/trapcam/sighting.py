@@ -1,0 +1,84 @@
+"""Is it a sighting?  Detections over one burst in, an `Event` or a `Rejected` out (pure).
+
+People come first: one frame in which a person or vehicle reaches its threshold withholds the whole burst, whatever
+else is in it (ARCHITECTURE, "People"). Then a burst is kept when a category of the keep-list reaches its threshold.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trapcam.judge import Seen
+
+PRIVATE = ("person", "vehicle")
+SPECIES_FELINE = 0  # trapwire.alert.SPECIES; a classifier on the trap may say more one day
+# For a category the model's description gives no threshold for: neither everything nor nothing.
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A sighting: the frame (its place in the burst) and box it shows best in, its confidence 0–1, a species code
+    of `trapwire.alert.SPECIES`, and how many animals were seen at once."""
+
+    frame: int
+    bbox: tuple[float, float, float, float]
+    category: str
+    confidence: float
+    species: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """Not a sighting, and why; `score` is the best confidence of a category of the keep-list.
+
+    `private`: a person or vehicle: nothing of the burst may be stored, its time and name included.
+    """
+
+    reason: str
+    score: float
+    private: bool = False
+
+
+def decide(
+    frames: Sequence[Sequence[Seen]],
+    thresholds: Mapping[str, float],
+    keep: Sequence[str] = ("feline",),
+    keep_threshold: float = 0.0,
+) -> Event | Rejected:
+    """The decision over a burst: `frames` holds the detections of each frame.
+
+    thresholds: per category 0–1; keep: categories that make a sighting; keep_threshold: used for these in place of
+    the model's own, unless 0.
+    """
+    limits = dict(thresholds)
+    if keep_threshold > 0:
+        limits.update(dict.fromkeys(keep, keep_threshold))
+
+    def passes(seen: Seen) -> bool:
+        return seen.confidence >= limits.get(seen.category, DEFAULT_THRESHOLD)
+
+    passing = [[seen for seen in frame if passes(seen)] for frame in frames]
+    wanted = [seen for frame in frames for seen in frame if seen.category in keep]
+    score = max((seen.confidence for seen in wanted), default=0.0)
+    for category in PRIVATE:
+        if any(seen.category == category for frame in passing for seen in frame):
+            return Rejected(reason=category, score=score, private=True)
+
+    kept = [[seen for seen in frame if seen.category in keep] for frame in passing]
+    if not any(kept):
+        others = {seen.category for frame in passing for seen in frame}
+        reason = min(others) if others else "below threshold" if wanted else "nothing seen"
+        return Rejected(reason=reason, score=score)
+    # The most confident animal; of equals the earliest frame, so that a rerun decides the same.
+    number, best = max(
+        ((i, seen) for i, frame in enumerate(kept) for seen in frame), key=lambda pair: (pair[1].confidence, -pair[0])
+    )
+    return Event(
+        frame=number,
+        bbox=best.bbox,
+        category=best.category,
+        confidence=best.confidence,
+        species=SPECIES_FELINE,
+        count=max(len(frame) for frame in kept),
+    )

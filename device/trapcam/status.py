@@ -1,0 +1,84 @@
+"""What the outbox holds, read beside a running trap (read-only)."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from trapcam.outbox import DATABASE, SQL
+from trapkit.errors import SetupError, StorageError
+from trapwire.objects import FULL, RUNG_NAMES
+
+
+def read_status(folder: Path, trap: int) -> dict[str, Any]:
+    """Counts of frames, bursts and objects; all zero before the trap's first start.
+
+    Raises: StorageError when the database cannot be read.
+    """
+    path = folder / DATABASE
+    if not path.exists():
+        return _empty(trap)
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+        db.row_factory = sqlite3.Row
+        try:
+            db.execute("BEGIN")  # one moment for all of the counts
+            return _read(db, trap)
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{path}: cannot be read: {error}") from error
+
+
+def _empty(trap: int) -> dict[str, Any]:
+    return {
+        "trap": trap,
+        "epoch": None,
+        "frames_in": 0,
+        "frames_kept": 0,
+        "frames_withheld": 0,
+        "unreadable": 0,
+        "rejected": {},
+        "sightings": 0,
+        "objects": {},
+        "full_frames_held": 0,
+        "bytes": 0,
+        "receipts": 0,
+        "receipts_refused": 0,
+        "sources": {},
+        "people_hours": [],
+    }
+
+
+def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
+    status = _empty(trap)
+    identity = db.execute(SQL["identity"]).fetchone()
+    if identity is None:
+        return status
+    if identity["trap"] != trap:
+        raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
+    status["epoch"] = identity["epoch"]
+    counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
+    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+        status[name] = counters.get(name, 0)
+    for row in db.execute(SQL["status_bursts"]):
+        if row["outcome"] == "kept":
+            status["frames_kept"] += row["frames"]
+            status["sightings"] += row["bursts"]
+        elif row["outcome"] == "unreadable":
+            status["unreadable"] += row["bursts"]
+        else:
+            status["rejected"][row["reason"]] = row["bursts"]
+    for row in db.execute(SQL["status_objects"]):
+        rung = RUNG_NAMES[row["rung"]]
+        status["objects"].setdefault(rung, {})[row["state"]] = row["objects"]
+        if row["state"] != "deleted":
+            status["bytes"] += row["bytes"]
+        if row["rung"] == FULL and row["state"] == "held":
+            status["full_frames_held"] = row["objects"]
+    status["receipts"] = db.execute(SQL["status_receipts"]).fetchone()["receipts"]
+    status["sources"] = {
+        row["source"]: {"position": row["position"], "total": row["total"]}
+        for row in db.execute(SQL["status_progress"])
+    }
+    status["people_hours"] = [dict(row) for row in db.execute(SQL["status_people"])]
+    return status

@@ -1,0 +1,216 @@
+"""The uplink: objects to the supervisor, receipts and triggers from it. Takes `now_ms`; the line is handed in.
+
+Rules:
+- HELLO when the line opens, again every `hello_ms` until the supervisor says anything; READY is its answer.
+- After every opening, and at a READY that answers nothing (the supervisor has restarted), every object that the base
+  is not known to have is offered again: waiting ones, then stored ones. Its STORED and DELIVERED are idempotent.
+- At most `window` offers without an answer; an offer without one is made again after `answer_ms`.
+- FULL_QUEUE stops offers of that priority and less urgent ones for `full_ms`; alerts may still find room.
+- A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
+- Anything else on the line is counted and skipped.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from trapcam.outbox import Outbox
+from trapcam.record import PRIORITIES, STORED
+from trapcam.trigger import Trigger, decode_wake
+from trapkit.errors import StorageError
+from trapwire import serialline as line_kinds
+from trapwire.alert import UNKNOWN
+from trapwire.errors import WireError
+from trapwire.objects import decode_envelope, pack_keys, unpack_keys
+
+
+class Line(Protocol):
+    """A serial line; `trapkit.serialport.SerialPort` is the real one."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def read(self) -> list[tuple[int, bytes]]: ...
+
+    def send(self, kind: int, payload: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long to wait for the supervisor, in ms, and how many offers may be open."""
+
+    window: int = 4
+    answer_ms: int = 5_000
+    hello_ms: int = 3_000
+    status_ms: int = 10_000
+    full_ms: int = 10_000
+
+
+class Uplink:
+    """Moves objects from `outbox` over `line`; `receipt_key` is the back end's public key (32 bytes).
+
+    `counts`: messages since the start, by what became of them; `refusal`: what the disk said in the last step.
+    """
+
+    def __init__(self, line: Line, outbox: Outbox, receipt_key: bytes, timing: Timing | None = None) -> None:
+        self._line = line
+        self._outbox = outbox
+        self._receipt_key = receipt_key
+        self._timing = timing or Timing()
+        self._was_open = False
+        self._answered = False
+        self._hello_ms: int | None = None
+        self._status_ms: int | None = None
+        self._full: tuple[int, int] | None = None  # (priority, since when)
+        self._offers: dict[tuple[int, int], _Offer] = {}  # by number and rung
+        self._again: list[tuple[int, int, int]] = []  # stored objects to ask after, the most urgent last
+        self.counts = {"skipped": 0, "applied": 0, "repeated": 0, "refused": 0}
+        self.refusal = ""
+
+    def step(self, now_ms: int) -> list[Trigger]:
+        """Read and answer what has come, then send what is due; the triggers that came."""
+        self.refusal = ""
+        messages = self._line.read()
+        if self._line.is_open != self._was_open:
+            self._was_open = self._line.is_open
+            self._answered = False
+            self._hello_ms = self._status_ms = None
+            try:
+                self._start_over()
+            except StorageError as error:
+                self.refusal, self._was_open = str(error), False  # the next step tries again
+        triggers = self._take(messages, now_ms)
+        if self._was_open:
+            self._send_due(now_ms)
+        return triggers
+
+    def _start_over(self) -> None:
+        """Forget what the supervisor had said of its queue: it may have lost it."""
+        self._offers.clear()
+        self._full = None
+        self._again = self._outbox.in_state(STORED)[::-1]
+
+    # --- what comes ---------------------------------------------------------------------------------------------
+
+    def _take(self, messages: list[tuple[int, bytes]], now_ms: int) -> list[Trigger]:
+        triggers: list[Trigger] = []
+        stored: list[tuple[int, int]] = []
+        delivered: list[tuple[int, int]] = []
+        for kind, payload in messages:
+            try:
+                if kind == line_kinds.WAKE:
+                    triggers.append(decode_wake(payload, now_ms))
+                elif kind == line_kinds.STORED:
+                    stored.append(self._own(payload))
+                elif kind == line_kinds.DELIVERED:
+                    delivered.append(self._own(payload))
+                elif kind == line_kinds.FULL_QUEUE:
+                    self._hold_back(self._own(payload), now_ms)
+                elif kind == line_kinds.DOWN:
+                    self._receipt(payload, now_ms)
+                elif kind == line_kinds.READY:
+                    if self._answered:
+                        self._start_over()
+                else:
+                    raise WireError(f"message kind {kind:#04x} is unknown")
+                self._answered = True
+            except WireError:
+                self.counts["skipped"] += 1
+            except StorageError as error:
+                self.refusal = str(error)  # not answered: the supervisor sends it again
+        if stored or delivered:
+            self._mark(stored, delivered)
+        return triggers
+
+    def _own(self, payload: bytes) -> tuple[int, int]:
+        """The number and rung of a key of this trap and epoch.  Raises: WireError."""
+        keys = unpack_keys(payload)
+        if len(keys) != 1:
+            raise WireError(f"{len(keys)} keys, one is needed")
+        if (keys[0].trap, keys[0].epoch) != (self._outbox.trap, self._outbox.epoch):
+            raise WireError(f"{keys[0]!r} is not of this outbox")
+        return keys[0].number, keys[0].rung
+
+    def _mark(self, stored: list[tuple[int, int]], delivered: list[tuple[int, int]]) -> None:
+        try:
+            self._outbox.mark(stored, delivered)
+        except StorageError as error:
+            self.refusal = str(error)  # the offers stay open and are made again
+            return
+        for answered in stored + delivered:
+            self._offers.pop(answered, None)
+
+    def _hold_back(self, answered: tuple[int, int], now_ms: int) -> None:
+        offer = self._offers.get(answered)
+        if offer:
+            self._withdraw(answered, offer)
+            self._full = (min(offer.priority, self._full[0]) if self._full else offer.priority, now_ms)
+
+    def _withdraw(self, key: tuple[int, int], offer: "_Offer") -> None:
+        """Close an offer without an answer: waiting objects are found in the outbox again, stored ones kept here."""
+        del self._offers[key]
+        if offer.stored:
+            self._again.append((offer.priority, *key))
+
+    def _receipt(self, payload: bytes, now_ms: int) -> None:
+        envelope = decode_envelope(payload)
+        outcome = self._outbox.apply_receipt(envelope, self._receipt_key, now_ms)
+        self.counts[outcome.value] += 1
+        self._send(line_kinds.RECEIPT_TAKEN, pack_keys([envelope.key]))
+
+    # --- what goes ----------------------------------------------------------------------------------------------
+
+    def _send(self, kind: int, payload: bytes) -> bool:
+        sent = self._line.send(kind, payload)
+        if not sent:
+            self._was_open = False  # the line may be open again by the next read: say HELLO all the same
+        return sent
+
+    def _send_due(self, now_ms: int) -> None:
+        if not self._answered and _due(self._hello_ms, now_ms, self._timing.hello_ms):
+            self._hello_ms = now_ms
+            self._send(line_kinds.HELLO, b"")
+        try:
+            if _due(self._status_ms, now_ms, self._timing.status_ms):
+                self._status_ms = now_ms
+                self._send(line_kinds.STATUS, struct.pack(">IIB", *self._outbox.held_counts(), UNKNOWN))
+            self._offer(now_ms)
+        except StorageError as error:
+            self.refusal = str(error)
+
+    def _offer(self, now_ms: int) -> None:
+        for key, offer in list(self._offers.items()):
+            if _due(offer.since_ms, now_ms, self._timing.answer_ms):
+                self._withdraw(key, offer)
+        if self._full and _due(self._full[1], now_ms, self._timing.full_ms):
+            self._full = None
+        below = self._full[0] if self._full else PRIORITIES
+        # Objects on offer are still `waiting` in the outbox, so ask for that many more.
+        for priority, number, rung in self._outbox.waiting(self._timing.window + len(self._offers), below):
+            if (number, rung) not in self._offers:
+                self._put(_Offer(now_ms, priority, False), number, rung)
+        while self._has_room() and self._again and self._again[-1][0] < below:
+            priority, number, rung = self._again.pop()
+            self._put(_Offer(now_ms, priority, True), number, rung)
+
+    def _has_room(self) -> bool:
+        return self._was_open and len(self._offers) < self._timing.window
+
+    def _put(self, offer: "_Offer", number: int, rung: int) -> None:
+        if not self._has_room():
+            return
+        envelope = self._outbox.envelope(number, rung)
+        # None: a receipt has let it go meanwhile
+        if envelope and self._send(line_kinds.PUT, bytes([offer.priority]) + envelope.encode()):
+            self._offers[(number, rung)] = offer
+
+
+class _Offer(NamedTuple):
+    since_ms: int
+    priority: int
+    stored: bool  # it was in the supervisor's flash before; asked after, not handed over
+
+
+def _due(since_ms: int | None, now_ms: int, wait_ms: int) -> bool:
+    """Whether `wait_ms` have passed; a clock set back counts as passed, so that it cannot silence the uplink."""
+    return since_ms is None or not 0 <= now_ms - since_ms < wait_ms
