@@ -54,7 +54,7 @@ class Supervisor:
         self._refill()
         self._antenna.listen()
         # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
-        self._say(line.READY, b"")
+        self._say(line.HELLO, b"")
 
     def step(self, now: int) -> "int | None":
         """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
@@ -107,7 +107,7 @@ class Supervisor:
     def _on_pi(self, kind: int, payload: bytes) -> None:
         if kind == line.HELLO:
             self._repeat_at = 0
-            self._say(line.READY, b"")
+            self._say(line.HELLO, b"")
         elif kind == line.PUT:
             self._put(payload)
         elif kind == line.RECEIPT_TAKEN:

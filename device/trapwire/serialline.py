@@ -15,13 +15,13 @@ ESC_END = 0xDC
 ESC_ESC = 0xDD
 MAX_PAYLOAD_BYTES = 12 * 1024  # a frame-rung object (~8 kB) with its envelope; what an MCU's heap can hold twice
 
+# both ways between Pi and supervisor
+HELLO = 0x01  # empty: I have started. The Pi offers every undelivered object again; the supervisor answers HELLO
 # Pi -> supervisor
-HELLO = 0x01  # empty: I am here; the supervisor answers READY, and with what it holds for the Pi
 PUT = 0x02  # priority u8, envelope: take this object and send it
 RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably
 STATUS = 0x04  # unreceipted objects u32, full frames held u32, battery u8: for the next heartbeat
 # supervisor -> Pi
-READY = 0x10  # empty: I have started, or heard your HELLO; offer every object that is not delivered
 STORED = 0x11  # key: the object is in the supervisor's flash
 DELIVERED = 0x12  # key: the base has committed the object
 DOWN = 0x13  # envelope: a receipt (or a command) from the base; repeated until taken

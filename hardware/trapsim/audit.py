@@ -1,0 +1,172 @@
+"""The demo's auditor: reads the traps', the base's and the back end's databases and compares what each says it has.
+
+It trusts no program's own counters for custody: `lost` and `duplicated` come from comparing rows with rows.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trapsim.channel import read_stats
+from trapsim.site import TRAPS, Site
+from trapwire.objects import ALERT, CROP, FULL
+
+SENT_RUNGS = (ALERT, CROP)  # what goes over the radio; frames and full frames stay on the trap
+
+# Where each database lies in its process's folder.
+OUTBOX = "data/outbox.sqlite"
+BASE = "base.sqlite3"
+BACKEND = "backend.sqlite3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """One look at the whole path; the fields are those of `trapsim demo --json`."""
+
+    frames_in: int = 0
+    frames_kept: int = 0
+    sightings: int = 0
+    lora_frames: int = 0
+    airtime_ms: int = 0
+    alerts_stored: int = 0
+    sightings_stored: int = 0
+    media_stored: int = 0
+    batches_uploaded: int = 0
+    receipts: int = 0
+    deleted_on_trap: int = 0
+    full_frames_held: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    pictures: int = 0
+    missing: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Every picture judged, and every alert and crop delivered, receipted and deleted."""
+        return self.pictures > 0 and self.frames_in >= self.pictures and not self.lost and not self.missing
+
+    def figures(self) -> dict[str, Any]:
+        figures = asdict(self)
+        del figures["missing"], figures["pictures"]
+        return figures
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A read-only connection, or None where the process has not made its database yet."""
+    if not path.exists():
+        yield None
+        return
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    try:
+        connection.execute("BEGIN")  # one moment for all questions
+        yield connection
+    finally:
+        connection.close()
+
+
+Key = tuple[int, int, int, int]  # trap, epoch, number, rung
+
+
+@dataclass(kw_only=True)
+class _Trap:
+    pictures: int = 0
+    position: int = 0
+    kept: int = 0
+    doubled: int = 0
+    events: int = 0
+    deleted: int = 0
+    full_held: int = 0
+    objects: dict[Key, tuple[bytes, str]] = None  # type: ignore[assignment]  # key -> digest, state
+
+
+def _read_trap(folder: Path, number: int, pictures: int) -> _Trap:
+    trap = _Trap(pictures=pictures, objects={})
+    with _reading(folder / OUTBOX) as db:
+        if db is None:
+            return trap
+        identity = db.execute("SELECT epoch FROM outbox").fetchone()
+        if identity is None:
+            return trap
+        (trap.position,) = db.execute("SELECT coalesce(sum(position), 0) FROM progress").fetchone()
+        (trap.kept,) = db.execute("SELECT coalesce(sum(frames), 0) FROM bursts WHERE outcome = 'kept'").fetchone()
+        (trap.events,) = db.execute("SELECT count(*) FROM events").fetchone()
+        # The same picture kept twice would be one animal counted twice.
+        (distinct,) = db.execute(
+            "SELECT count(*) FROM (SELECT DISTINCT source, name FROM bursts WHERE outcome = 'kept')"
+        ).fetchone()
+        trap.doubled = trap.events - distinct
+        for event, rung, state, digest in db.execute("SELECT number, rung, state, sha256 FROM objects"):
+            trap.objects[(number, identity[0], event, rung)] = (digest, state)
+            trap.deleted += state == "deleted"
+            trap.full_held += rung == FULL and state != "deleted"
+    return trap
+
+
+def _read_objects(path: Path) -> tuple[dict[Key, bytes], int]:
+    """Objects by key with their digests, and how many rows stand beyond one a key."""
+    with _reading(path) as db:
+        if db is None:
+            return {}, 0
+        rows = db.execute("SELECT trap, epoch, number, rung, sha256 FROM objects").fetchall()
+    found: dict[Key, bytes] = {}
+    for *key, digest in rows:
+        found[(key[0], key[1], key[2], key[3])] = bytes.fromhex(digest) if isinstance(digest, str) else digest
+    return found, len(rows) - len(found)
+
+
+def _one(path: Path, question: str) -> int:
+    with _reading(path) as db:
+        return 0 if db is None else int(db.execute(question).fetchone()[0])
+
+
+def look(site: Site, pictures: int) -> Audit:
+    """Compare all databases; `pictures`: how many each trap was given.
+
+    An object is *lost* when it has left its trap and the back end does not hold those very bytes, and *missing*
+    while it is still under way. Duplicates are counted at the trap, the base and the back end.
+    """
+    traps = [_read_trap(site.trap(number), number, pictures) for number in TRAPS]
+    base_db, backend_db = site.base / BASE, site.backend / BACKEND
+    stored, doubled_at_base = _read_objects(base_db)
+    received, doubled_at_backend = _read_objects(backend_db)
+    doubled_at_backend += _one(backend_db, "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'duplicated'")
+    lost, missing = 0, []
+    for trap in traps:
+        for key, (digest, state) in trap.objects.items():
+            if key[3] not in SENT_RUNGS:
+                continue
+            there = received.get(key) == digest
+            if state == "deleted" and not there:
+                lost += 1
+            if state != "deleted" or not there:
+                missing.append(f"trap {key[0]} event {key[2]} rung {key[3]}: {state}, {_where(key, stored, received)}")
+    known = {key for trap in traps for key in trap.objects}
+    # What no trap ever made, the base and the back end cannot have.
+    invented = len(set(stored) - known) + len(set(received) - known)
+    air = read_stats(site.stats)
+    return Audit(
+        frames_in=sum(t.position for t in traps),
+        frames_kept=sum(t.kept for t in traps),
+        sightings=sum(t.events for t in traps),
+        lora_frames=air.frames,
+        airtime_ms=air.airtime_ms,
+        alerts_stored=sum(key[3] == ALERT for key in stored),
+        sightings_stored=_one(base_db, "SELECT count(*) FROM events"),
+        media_stored=sum(key[3] != ALERT for key in stored),
+        batches_uploaded=_one(base_db, "SELECT count(*) FROM batches WHERE state = 'receipted'"),
+        receipts=_one(base_db, "SELECT count(*) FROM receipts WHERE state = 'delivered'"),
+        deleted_on_trap=sum(t.deleted for t in traps),
+        full_frames_held=sum(t.full_held for t in traps),
+        lost=lost,
+        duplicated=sum(t.doubled for t in traps) + doubled_at_base + doubled_at_backend + invented,
+        pictures=sum(t.pictures for t in traps),
+        missing=tuple(missing),
+    )
+
+
+def _where(key: Key, stored: dict[Key, bytes], received: dict[Key, bytes]) -> str:
+    return "at the back end" if key in received else "at the base" if key in stored else "not at the base"

@@ -1,0 +1,30 @@
+"""`trapsim`: the hardware in software. Exit code 0, 1 (failed), 2 (wrong use or set-up)."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from trapkit.errors import SetupError, StorageError
+from trapsim import cmd_demo, cmd_parts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = argparse.ArgumentParser(prog="trapsim", description="Traps, radio, base and back end on one machine.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    cmd_demo.add_parser(subparsers)
+    cmd_parts.add_parsers(subparsers)
+    args = parser.parse_args(argv)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        return int(args.run(args, lambda: not stopping.is_set()))
+    except SetupError as error:
+        print(f"trapsim: {error}", file=sys.stderr)
+        return 2
+    except (StorageError, OSError) as error:
+        print(f"trapsim: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,87 @@
+"""`trapsim demo`: the arguments, the words on the screen, the JSON at the end."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapkit.files import lock_folder
+from trapsim.arguments import number, whole
+from trapsim.demo import Demo, Result, find_mosquitto
+from trapsim.pictures import check_pictures, default_pictures
+from trapsim.processes import ProcessGaveUp
+from trapsim.site import LOCK, Plan, build_site, check_port, clear_folder
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser("demo", help="a station of two traps, the radio, a base and a back end")
+    parser.add_argument("--once", action="store_true", help="end when everything is delivered, instead of Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="JPEG or PNG pictures; scikit-image's without it")
+    parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
+    parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
+    parser.add_argument("--sf", type=whole(7, 10), default=9, help="LoRa spreading factor (9)")
+    parser.add_argument("--seed", type=whole(0, 1_000_000), default=1, help="of loss, back-off and kills (1)")
+    parser.add_argument("--pir", type=number(0.05, 3600), default=None, help="seconds between triggers of a trap")
+    parser.add_argument("--kills", type=whole(0, 1000), default=0, help="processes to end with kill -9 on the way")
+    parser.add_argument("--port", type=whole(1, 65535), default=8080, help="of the page (8080)")
+    parser.add_argument("--state", type=Path, default=Path(".demo"), help="folder, emptied at the start (.demo)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
+    """Run the demo.  Raises: SetupError."""
+    find_mosquitto()
+    state = args.state.absolute()
+    lock = lock_folder(state, LOCK)
+    try:
+        return _run(args, state, running)
+    finally:
+        lock.close()
+
+
+def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> int:
+    images = check_pictures(args.images) if args.images else None
+    check_port(args.port)
+    clear_folder(state)
+    pictures = images or default_pictures(state / "pictures")
+    speed = args.speed or (10.0 if args.once else 1.0)
+    pir_s = args.pir or (0.3 if args.once else 3.0)
+    plan = Plan(
+        folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
+        page_port=args.port, pir_every_s=pir_s,
+    )  # fmt: skip
+    site = build_site(plan)
+    whose = (
+        f"the pictures in {pictures}" if images else "the photographs that ship inside scikit-image (its cat: Chelsea)"
+    )
+    _say(f"Station S001, two traps, each replaying {whose}.")
+    _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
+    _say(f"Page: http://127.0.0.1:{args.port}   (Ctrl-C ends everything)")
+    try:
+        result = Demo(site, _say).run(once=args.once, kills=args.kills, running=running)
+    except ProcessGaveUp as error:
+        raise SetupError(f"{error}; its log is in {state / 'logs'}") from error
+    return _finish(result, args)
+
+
+def _finish(result: Result, args: argparse.Namespace) -> int:
+    figures = result.audit.figures() | {"seconds": round(result.seconds, 1)}
+    if args.kills:
+        figures["kills"] = result.kills
+    reason = result.reason
+    if result.audit.lost or result.audit.duplicated:
+        reason = f"{result.audit.lost} lost, {result.audit.duplicated} doubled: {'; '.join(result.audit.missing[:4])}"
+    if reason:
+        figures["reason"] = reason
+        _say(f"failed: {reason}")
+    if args.json:
+        print(json.dumps(figures), flush=True)
+    return 1 if reason else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,70 @@
+"""The demo's own processes, each also a command: `trapsim channel`, `trapsim unit`, `trapsim backend`."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapkit.files import lock_folder
+from trapmcu.main import run as run_firmware
+from trapsim.arguments import number, whole
+from trapsim.backend import run_backend
+from trapsim.board import SimBoard
+from trapsim.channel import run_channel
+
+Running = Callable[[], bool]
+
+
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommands."""
+    port = whole(1, 65535)
+    channel = subparsers.add_parser("channel", help="the radio channel, on a loopback port")
+    channel.add_argument("--port", type=port, required=True)
+    channel.add_argument("--sf", type=whole(7, 12), default=9, help="spreading factor (9)")
+    channel.add_argument("--loss", type=number(0, 0.9), default=0.0, help="share of receptions lost (0)")
+    channel.add_argument("--speed", type=number(0.1, 100), default=1.0, help="ms on the air for one of the wall (1)")
+    channel.add_argument("--seed", type=whole(0, 1_000_000), default=1)
+    channel.add_argument("--stats", type=Path, required=True, metavar="FILE", help="figures, kept up to date (JSON)")
+    channel.set_defaults(run=_channel)
+
+    unit = subparsers.add_parser("unit", help="the firmware, as supervisor or modem, on a simulated board")
+    unit.add_argument("--folder", type=Path, required=True, help="with mcu.json, and the flash")
+    unit.add_argument("--serial", type=Path, required=True, help="its serial line")
+    unit.add_argument("--channel", type=port, required=True, help="port of the radio channel")
+    unit.add_argument("--speed", type=number(0.1, 100), default=1.0, help="ms of its clock for one of the wall (1)")
+    unit.add_argument("--seed", type=whole(0, 100_000_000), default=1, help="of its back-off")
+    unit.add_argument("--pir-every", type=number(0, 3600), default=0.0, help="seconds between PIR edges (0: none)")
+    unit.set_defaults(run=_unit)
+
+    backend = subparsers.add_parser("backend", help="the reference identification back end (tus 1.0, signed receipts)")
+    backend.add_argument("--folder", type=Path, required=True)
+    backend.add_argument("--port", type=port, required=True)
+    backend.add_argument("--key", type=Path, required=True, help="Ed25519 signing key (64 hexadecimal digits)")
+    backend.set_defaults(run=lambda args, running: run_backend(args.folder, args.port, args.key))
+
+
+def _channel(args: argparse.Namespace, running: Running) -> int:
+    return run_channel(
+        port=args.port, sf=args.sf, loss=args.loss, speed=args.speed, seed=args.seed, stats=args.stats, running=running
+    )
+
+
+def _unit(args: argparse.Namespace, running: Running) -> int:
+    path = args.folder / "mcu.json"
+    try:
+        settings = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SetupError(f"{path}: cannot be read: {error}") from error
+    lock = lock_folder(args.folder, "trapsim unit")
+    board = SimBoard(
+        serial=args.serial, flash=args.folder / "flash", channel_port=args.channel, sf=settings.get("sf", 9),
+        speed=args.speed, seed=args.seed, pir_every_s=args.pir_every, running=running,
+    )  # fmt: skip
+    try:
+        run_firmware(board, settings)
+    except ValueError as error:
+        raise SetupError(f"{path}: {error}") from error
+    finally:
+        lock.close()
+    return 0

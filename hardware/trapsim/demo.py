@@ -1,0 +1,172 @@
+"""`trapsim demo`: a station of two traps, the radio, a base and a back end, as real processes on this machine."""
+
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapsim.audit import Audit, look
+from trapsim.cable import Cable
+from trapsim.pictures import SUFFIXES
+from trapsim.processes import Processes
+from trapsim.site import TRAPS, Site
+
+LOOK_EVERY_S = 0.5
+STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where things are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a run ended: the last audit, wall seconds, kills done, and why it stopped early if it did."""
+
+    audit: Audit
+    seconds: float
+    kills: int
+    reason: str
+
+
+def start_processes(site: Site, processes: Processes) -> None:
+    """Start everything, back end first, so that each finds what it needs; none of them minds another order."""
+    tools = Path(sys.executable).parent
+    plan = site.plan
+    trapsim, trapbase, trapcam = (str(tools / name) for name in ("trapsim", "trapbase", "trapcam"))
+    processes.add("backend", [
+        trapsim, "backend", "--folder", str(site.backend), "--port", str(site.backend_port),
+        "--key", str(site.folder / "keys" / "backend.key"),
+    ])  # fmt: skip
+    processes.add("broker", [find_mosquitto(), "-c", str(site.folder / "broker" / "mosquitto.conf")])
+    processes.add("channel", [
+        trapsim, "channel", "--port", str(site.channel_port), "--sf", str(plan.sf), "--loss", str(plan.loss),
+        "--speed", str(plan.speed), "--seed", str(plan.seed), "--stats", str(site.stats),
+    ])  # fmt: skip
+    for part in ("ingest", "forward", "gateway", "page"):
+        processes.add(part, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
+    processes.add("modem", _unit(trapsim, site, "modem", "modem.mcu", 0))
+    for number in TRAPS:
+        processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
+        config = str(site.trap(number) / "trapcam.toml")
+        processes.add(f"trapcam{number}", [trapcam, "run", "--config", config])
+
+
+def _unit(trapsim: str, site: Site, name: str, line: str, number: int) -> list[str]:
+    plan = site.plan
+    pir_s = plan.pir_every_s if number else 0.0
+    return [
+        trapsim, "unit", "--folder", str(site.folder / name), "--serial", str(site.line(line)),
+        "--channel", str(site.channel_port), "--speed", str(plan.speed), "--seed", str(plan.seed * 100 + number),
+        "--pir-every", str(pir_s),
+    ]  # fmt: skip
+
+
+def find_mosquitto() -> str:
+    """Path of the broker.  Raises: SetupError."""
+    places = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+    # `make` puts its own beside the checkout; a program started by hand finds it there too.
+    cache = Path(__file__).resolve().parents[2] / ".cache" / "bin"
+    found = shutil.which("mosquitto", path=f"{places}{os.pathsep}{cache}")
+    if found is None:
+        raise SetupError("mosquitto is not installed; run `make demo`, which fetches it, or install it")
+    return found
+
+
+def count_pictures(folder: Path) -> int:
+    """What the replay camera will find there."""
+    return sum(p.suffix.lower() in SUFFIXES and p.is_file() for p in folder.iterdir())
+
+
+class Demo:
+    """One run on a `site`; `say` takes lines for the user."""
+
+    def __init__(self, site: Site, say: Callable[[str], None]) -> None:
+        self._site = site
+        self._say = say
+        self._processes = Processes(site.folder / "logs")
+        lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
+        self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
+        self._pictures = count_pictures(site.plan.pictures)
+
+    def run(self, *, once: bool, kills: int, running: Callable[[], bool]) -> Result:
+        """Start all, watch until everything is delivered (`once`) or `running` says no, stop all.
+
+        `kills`: how many processes to end with `kill -9`, at times and of names drawn from the plan's seed.
+        """
+        started = time.monotonic()
+        for cable in self._cables:
+            cable.start()
+        try:
+            start_processes(self._site, self._processes)
+            return self._watch(once, _Killer(self._processes, kills, self._site.plan.seed, self._say), running, started)
+        finally:
+            self._processes.stop()
+            for cable in self._cables:
+                cable.close()
+
+    def _watch(self, once: bool, killer: "_Killer", running: Callable[[], bool], started: float) -> Result:
+        audit, last, progress_at, reason = Audit(), Audit(), started, ""
+        while True:
+            if not running():
+                reason = "stopped" if once else ""
+                break
+            for name in self._processes.watch():
+                self._say(f"{name} was started again")
+            audit = look(self._site, self._pictures)
+            now = time.monotonic()
+            if _moved(audit, last):
+                progress_at = now
+                self._say(progress_line(audit, now - started))
+            last = audit
+            if once and audit.finished and killer.done:
+                break
+            if once and now - progress_at > STUCK_AFTER_S:
+                reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
+                break
+            killer.step(now)
+            time.sleep(LOOK_EVERY_S)
+        return Result(audit=audit, seconds=time.monotonic() - started, kills=killer.count, reason=reason)
+
+
+def _moved(audit: Audit, last: Audit) -> bool:
+    ignore = {"lora_frames", "airtime_ms"}  # a radio that shouts in vain is no progress
+    before = last.figures()
+    return any(value != before[name] for name, value in audit.figures().items() if name not in ignore)
+
+
+def progress_line(audit: Audit, seconds: float) -> str:
+    """One line of the run so far."""
+    return (
+        f"{seconds:6.1f} s  pictures {audit.frames_in}/{audit.pictures}, felines {audit.sightings}; "
+        f"air {audit.lora_frames} frames {audit.airtime_ms / 1000:.1f} s; base {audit.alerts_stored} alerts "
+        f"{audit.media_stored} crops; batches {audit.batches_uploaded}, receipts {audit.receipts}; "
+        f"deleted on traps {audit.deleted_on_trap}, full frames held {audit.full_frames_held}"
+    )
+
+
+class _Killer:
+    """Ends processes with `kill -9`, one every second or three, until `count` reaches what was asked."""
+
+    def __init__(self, processes: Processes, kills: int, seed: int, say: Callable[[str], None]) -> None:
+        self._processes = processes
+        self._left = kills
+        self._random = random.Random(seed)  # noqa: S311 - repeatable by its seed
+        self._say = say
+        self._next = time.monotonic() + 3.0  # time for everything to have started once
+        self.count = 0
+
+    @property
+    def done(self) -> bool:
+        return self._left <= 0
+
+    def step(self, now: float) -> None:
+        if self.done or now < self._next:
+            return
+        name = self._random.choice(sorted(self._processes.keepers))
+        self._processes.keepers[name].kill()
+        self._say(f"kill -9 {name}")
+        self._left -= 1
+        self.count += 1
+        self._next = now + self._random.uniform(0.7, 2.5)

@@ -1,0 +1,52 @@
+"""Pictures for the demo where the user names none: the photographs that ship inside scikit-image."""
+
+import shutil
+from pathlib import Path
+
+import skimage
+
+from trapkit.errors import SetupError
+
+# Photographs, not test charts. Chelsea is a cat; among the others are a person (dropped in memory), a horse's
+# outline, coffee, coins and a rocket.
+PHOTOGRAPHS = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "chelsea.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "horse.png",
+    "hubble_deep_field.jpg",
+    "moon.png",
+    "motorcycle_left.png",
+    "page.png",
+    "rocket.jpg",
+)
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def default_pictures(folder: Path) -> Path:
+    """Copy the photographs of scikit-image that are there into `folder`; the folder.
+
+    Raises: SetupError when this scikit-image has none of them.
+    """
+    source = Path(skimage.__file__).parent / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [name for name in PHOTOGRAPHS if (source / name).is_file()]
+    if not found:
+        raise SetupError(f"{source}: scikit-image brings no photographs; say --images DIR")
+    for name in found:
+        shutil.copyfile(source / name, folder / name)
+    return folder
+
+
+def check_pictures(folder: Path) -> Path:
+    """The folder that the user named.  Raises: SetupError when it is none, or holds no JPEG or PNG."""
+    if not folder.is_dir():
+        raise SetupError(f"--images {folder}: is not a folder")
+    if not any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
+        raise SetupError(f"--images {folder}: holds no picture; allowed are {', '.join(SUFFIXES)}")
+    return folder.resolve()

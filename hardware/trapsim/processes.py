@@ -1,0 +1,94 @@
+"""The demo's processes: started, watched, started again when they die, ended when the demo ends."""
+
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+RESTART_AFTER_S = 0.5
+STOP_WITHIN_S = 8.0
+GIVE_UP_STARTS = 5  # this many starts within
+GIVE_UP_WITHIN_S = 10.0  # this time, none of them killed by us, is a fault and not an accident
+
+
+class ProcessGaveUp(Exception):  # noqa: N818 - it says what happened
+    """A process ended again and again by itself; the message names it and its log's last words."""
+
+
+@dataclass(kw_only=True)
+class Keeper:
+    """One process and how to start it again. `log` takes its stdout and stderr."""
+
+    name: str
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    restart_at: float = 0.0
+    starts: list[float] = field(default_factory=list)
+    kills: int = 0
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.starts.append(time.monotonic())
+
+    def kill(self) -> None:
+        """`kill -9`, as the power would."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.kills += 1
+            self.starts.clear()
+
+    def watch(self, now: float) -> bool:
+        """Start it again if it has ended; whether that happened.  Raises: ProcessGaveUp."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        if not self.restart_at:
+            self.restart_at = now + RESTART_AFTER_S
+        if now < self.restart_at:
+            return False
+        recent = [t for t in self.starts if now - t < GIVE_UP_WITHIN_S]
+        if len(recent) >= GIVE_UP_STARTS:
+            raise ProcessGaveUp(f"{self.name} ends by itself (exit {self.process.returncode}): {last_words(self.log)}")
+        self.restart_at = 0.0
+        self.start()
+        return True
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "it said nothing"
+
+
+class Processes:
+    """All of them, in the order in which they are started."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self.keepers: dict[str, Keeper] = {}
+
+    def add(self, name: str, command: list[str]) -> None:
+        keeper = Keeper(name=name, command=command, log=self._logs / f"{name}.log")
+        self.keepers[name] = keeper
+        keeper.start()
+
+    def watch(self) -> list[str]:
+        """Start again what has ended; the names.  Raises: ProcessGaveUp."""
+        now = time.monotonic()
+        return [name for name, keeper in self.keepers.items() if keeper.watch(now)]
+
+    def stop(self) -> None:
+        """Ask all to end, then make them."""
+        running = [k.process for k in self.keepers.values() if k.process is not None and k.process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,226 @@
+"""A demo station as files: keys, certificates, settings of every process. What an operator's provisioning will do."""
+
+import json
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from nacl.public import PrivateKey
+from nacl.signing import SigningKey
+from pyrage import x25519
+
+from trapkit.errors import SetupError
+from trapkit.files import write_atomically
+from trapship.broker import write_broker
+from trapship.certificates import make_fleet
+from trapwire.airtime import largest_frame
+
+STATION = "S001"
+TRAPS = {1: "left", 2: "right"}
+PLAN = "cn470"
+MARK = ".pugmark-demo"
+LOCK = "demo"  # the name under which the folder is held while a demo runs in it
+# In the Land of the Leopard, to a tenth of a degree: a demo shows no real place more exactly than it must.
+LATITUDE, LONGITUDE = 43.1, 131.4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the user asked of the demo.
+
+    loss: share of receptions lost; speed: ms of the radio's clock for one of the wall; pir_every_s: wall seconds.
+    """
+
+    folder: Path
+    pictures: Path
+    loss: float
+    speed: float
+    seed: int
+    sf: int
+    page_port: int
+    pir_every_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where everything of the demo lies, and on which ports."""
+
+    plan: Plan
+    broker_port: int
+    channel_port: int
+    backend_port: int
+
+    @property
+    def folder(self) -> Path:
+        return self.plan.folder
+
+    def trap(self, number: int) -> Path:
+        return self.folder / f"trap{number}"
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "base"
+
+    @property
+    def backend(self) -> Path:
+        return self.folder / "backend"
+
+    @property
+    def stats(self) -> Path:
+        return self.folder / "run" / "channel.json"
+
+    def line(self, name: str) -> Path:
+        return self.folder / "run" / name
+
+
+def clear_folder(folder: Path) -> None:
+    """Empty a folder of an earlier demo.  Raises: SetupError when it holds something that no demo made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [entry for entry in folder.iterdir() if entry.name != f"{LOCK}.lock"]
+    if found and not (folder / MARK).is_file():
+        raise SetupError(f"--state {folder}: is neither empty nor a demo's folder; name another")
+    for entry in found:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (folder / MARK).touch()
+
+
+def check_port(port: int) -> None:
+    """Raises: SetupError when somebody listens on this loopback port already."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SetupError(f"--port {port}: cannot be used: {error.strerror}; name another") from error
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def build_site(plan: Plan) -> Site:
+    """Write keys, certificates and settings into the plan's folder."""
+    site = Site(
+        plan=plan,
+        broker_port=free_port(),
+        channel_port=free_port(socket.SOCK_DGRAM),
+        backend_port=free_port(),
+    )
+    for name in ("keys", "run", "logs"):
+        (site.folder / name).mkdir(exist_ok=True)
+    _write_keys(site.folder / "keys")
+    make_fleet(site.folder / "certificates")
+    write_broker(site.folder / "broker", site.folder / "certificates", site.broker_port)
+    for number in TRAPS:
+        _write_trap(site, number)
+    _write_unit(site, "modem", {"role": "modem", "plan": PLAN, "sf": plan.sf, "times": {"reply_window_ms": 4000}})
+    write_atomically(site.folder / "base.toml", _base_settings(site).encode())
+    return site
+
+
+def _write_keys(folder: Path) -> None:
+    box, signing, review = PrivateKey.generate(), SigningKey.generate(), x25519.Identity.generate()
+    for name, data in (
+        ("base.key", bytes(box).hex()),
+        ("base.pub", bytes(box.public_key).hex()),
+        ("backend.key", bytes(signing).hex()),
+        ("backend.pub", bytes(signing.verify_key).hex()),
+        ("review.key", str(review)),
+        ("recipients.txt", str(review.to_public())),
+    ):
+        write_atomically(folder / name, (data + "\n").encode(), mode=0o600 if name.endswith(".key") else 0o644)
+
+
+def _write_trap(site: Site, number: int) -> None:
+    folder, plan = site.trap(number), site.plan
+    folder.mkdir(exist_ok=True)
+    settings = f"""\
+trap = {number}
+data = {_quoted(folder / "data")}
+[supervisor]
+port = {_quoted(site.line(f"trap{number}.pi"))}
+[camera]
+kind = "replay"
+[camera.replay]
+folder = {_quoted(plan.pictures)}
+[keys]
+base = {_quoted(site.folder / "keys" / "base.pub")}
+recipients = {_quoted(site.folder / "keys" / "recipients.txt")}
+receipts = {_quoted(site.folder / "keys" / "backend.pub")}
+[uplink]
+answer_s = 2.0
+status_s = 3.0
+hello_s = 1.0
+[clock]
+uncertainty_ms = 200
+"""
+    write_atomically(folder / "trapcam.toml", settings.encode())
+    # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.
+    window_ms = round(max(1200, 300 * plan.speed))
+    times = {
+        "reply_window_ms": window_ms,
+        "commit_ms": round(max(400, 100 * plan.speed)),
+        "heartbeat_ms": round(max(10000, 2000 * plan.speed)),
+        "pause_max_ms": 20000,
+    }
+    unit = {"role": "supervisor", "trap": number, "plan": PLAN, "sf": plan.sf, "times": times}
+    unit["repeat_ms"] = round(2000 * plan.speed)
+    _write_unit(site, f"trap{number}", unit)
+
+
+def _write_unit(site: Site, name: str, settings: dict[str, object]) -> None:
+    (site.folder / name).mkdir(exist_ok=True)
+    write_atomically(site.folder / name / "mcu.json", json.dumps(settings, indent=1).encode())
+
+
+def _base_settings(site: Site) -> str:
+    keys, plan = site.folder / "keys", site.plan
+    text = f"""\
+name = "demo"
+folder = {_quoted(site.base)}
+box_key = {_quoted(keys / "base.key")}
+[bus]
+port = {site.broker_port}
+certificates = {_quoted(site.folder / "certificates")}
+[gateway]
+serial = {_quoted(site.line("modem.base"))}
+frame_bytes = {largest_frame(PLAN, plan.sf)}
+republish_ms = 2000
+[batch]
+max_age_s = 2.0
+max_wait_s = 3600
+project = "Pugmark demo"
+[upload]
+url = "http://127.0.0.1:{site.backend_port}"
+public_key = {_quoted(keys / "backend.pub")}
+retry_min_s = 0.5
+retry_max_s = 5
+receipt_poll_s = 0.5
+down_republish_ms = 2000
+[page]
+port = {plan.page_port}
+"""
+    for number, side in TRAPS.items():
+        text += f"""\
+[[trap]]
+number = {number}
+station = "{STATION}"
+side = "{side}"
+latitude = {LATITUDE}
+longitude = {LONGITUDE}
+uncertainty_m = 5000
+model = "Pugmark demo, replay camera"
+"""
+    return text
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(os.fspath(path.absolute()))
