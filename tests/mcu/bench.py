@@ -1,0 +1,118 @@
+"""A board on the bench: serial line and radio in memory, flash in a folder, time by hand. Both interpreters."""
+
+import os
+
+from tests.wire.world import Random
+from trapwire.serialline import SerialDecoder, encode_message
+
+_made = [0]
+
+
+def make_folder():
+    """A new empty folder."""
+    root = os.getenv("TMPDIR") or "/tmp"
+    while True:
+        _made[0] += 1
+        path = "%s/pugmark-bench-%d-%d" % (root, id(_made), _made[0])
+        try:
+            os.mkdir(path)
+        except OSError:
+            continue
+        return path
+
+
+def remove_folder(path):
+    for name in os.listdir(path):
+        full = path + "/" + name
+        if os.stat(full)[0] & 0x4000:
+            remove_folder(full)
+        else:
+            os.remove(full)
+    os.rmdir(path)
+
+
+class Packet:
+    """As the driver's RxPacket: bytes with a signal."""
+
+    def __init__(self, data, rssi=-90, snr=20):
+        self._data = data
+        self.rssi = rssi
+        self.snr = snr
+
+    def __iter__(self):
+        return iter(self._data)
+
+    def __len__(self):
+        return len(self._data)
+
+
+class BenchRadio:
+    """Keeps what is sent in `air`; hands out what is put into `incoming`."""
+
+    def __init__(self):
+        self.air = []
+        self.incoming = []
+        self.busy = False
+        self._frame = b""
+        self._sending = False
+
+    def prepare_send(self, packet):
+        self._frame = bytes(packet)
+
+    def start_send(self):
+        self.air.append(self._frame)
+        self._sending = True
+
+    def poll_send(self):
+        if not self._sending:
+            return False
+        self._sending = False
+        return 1
+
+    def start_recv(self, continuous=False):
+        self.listening = continuous
+
+    def poll_recv(self):
+        return Packet(self.incoming.pop(0)) if self.incoming else True
+
+    def channel_busy(self):
+        return self.busy
+
+
+class BenchBoard:
+    """What `trapmcu` asks of a board; the test plays the Pi and the air."""
+
+    def __init__(self, flash):
+        self.flash = flash
+        self.radio = BenchRadio()
+        self.now = 1000
+        self.edges = 0
+        self._to_board = b""
+        self._from_board = b""
+        self._random = Random(3)
+
+    def now_ms(self):
+        return self.now
+
+    def random(self, below):
+        return self._random.below(below)
+
+    def uart_read(self):
+        data, self._to_board = self._to_board, b""
+        return data
+
+    def uart_write(self, data):
+        self._from_board += data
+
+    def pir_edges(self):
+        edges, self.edges = self.edges, 0
+        return edges
+
+    def say(self, kind, payload):
+        """The other end of the line says something."""
+        self._to_board += encode_message(kind, payload)
+
+    def said(self):
+        """What the unit has said since the last call."""
+        data, self._from_board = self._from_board, b""
+        return SerialDecoder().feed(data)

@@ -1,0 +1,231 @@
+"""Supervisor and modem on a bench board: hand-over, custody over resets, receipts down, settings."""
+
+import os
+import unittest
+
+from tests.mcu.bench import BenchBoard, make_folder, remove_folder
+from tests.wire.world import no_reserve
+from trapmcu.flash import FlashStore, write_file
+from trapmcu.main import build
+from trapwire import serialline as line
+from trapwire.alert import Alert
+from trapwire.baselink import BaseLink
+from trapwire.frame import ChecksumCipher, Counter, decode_frame
+from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey, pack_keys
+
+SETTINGS = {"trap": 5, "plan": "cn470", "times": {"heartbeat_ms": 3600000}}
+KEY = ObjectKey(5, 1, 1, ALERT)
+ENVELOPE = Envelope(KEY, Alert(1700000000000, 0, 0, 200, 1, (0, 0, 9, 9), 50).encode()).encode()
+
+
+class Bench:
+    """A supervisor, its board, and a base that answers by the real link."""
+
+    def __init__(self):
+        self.folder = make_folder()
+        self.base = BaseLink([5], 197, Counter(0, no_reserve), ChecksumCipher())
+        self.objects = []
+        self.taken = []
+        self.reset()
+
+    def reset(self):
+        """Power off and on: only the flash stays."""
+        self.board = BenchBoard(self.folder)
+        self.unit = build(self.board, SETTINGS)
+
+    def run(self, ms, base_hears=True):
+        for _ in range(ms // 10):
+            self.board.now += 10
+            self.unit.step(self.board.now)
+            heard, self.board.radio.air = self.board.radio.air, []
+            for frame in heard if base_hears else []:
+                for event in self.base.on_frame(frame, -90, 20, self.board.now):
+                    if event[0] == "object":
+                        self.objects.append(event[1])
+                        self.base.committed(KEY, self.board.now)
+                    elif event[0] == "down_delivered":
+                        self.taken.append(event[1])
+            self.board.radio.incoming += self.base.frames_due(self.board.now)
+
+    def kinds(self):
+        return [kind for kind, _ in self.board.said()]
+
+
+class SupervisorTest(unittest.TestCase):
+    def bench(self):
+        self._bench = Bench()
+        return self._bench
+
+    def tearDown(self):
+        remove_folder(self._bench.folder)
+
+    def test_an_object_is_stored_then_sent_then_reported_delivered(self):
+        bench = self.bench()
+        bench.board.said()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(20, base_hears=False)
+        self.assertEqual(bench.board.said(), [(line.STORED, pack_keys([KEY]))])
+        bench.run(5000)
+        self.assertEqual(bench.board.said(), [(line.DELIVERED, pack_keys([KEY]))])
+        self.assertEqual(bench.objects, [ENVELOPE])
+
+    def test_an_object_offered_again_after_delivery_is_not_sent_again(self):
+        bench = self.bench()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(5000)
+        bench.board.said()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(5000)
+        self.assertEqual(bench.board.said(), [(line.DELIVERED, pack_keys([KEY]))])
+        self.assertEqual(len(bench.objects), 1)
+
+    def test_a_reset_before_delivery_loses_nothing(self):
+        bench = self.bench()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(20, base_hears=False)
+        bench.reset()
+        self.assertEqual(bench.kinds(), [line.HELLO])
+        bench.run(5000)
+        self.assertEqual(bench.objects, [ENVELOPE])
+        self.assertTrue(line.DELIVERED in bench.kinds())
+
+    def test_counters_go_on_over_resets(self):
+        bench = self.bench()
+        seen = []
+        for _ in range(3):
+            bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+            for _ in range(400):
+                bench.board.now += 10
+                bench.unit.step(bench.board.now)
+            seen += [decode_frame(f, ChecksumCipher()).counter for f in bench.board.radio.air]
+            bench.reset()
+        self.assertGreater(len(seen), 3)
+        self.assertEqual(len(seen), len(set(seen)))
+
+    def test_a_receipt_is_kept_over_resets_until_the_pi_has_taken_it(self):
+        bench = self.bench()
+        receipt = Envelope(ObjectKey(5, 1, 9, RECEIPT), b"r" * 100)
+        bench.base.offer_down(receipt)
+        bench.run(3000)
+        self.assertEqual(bench.taken, [receipt.key])
+        bench.reset()
+        bench.board.say(line.HELLO, b"")
+        bench.run(20)
+        self.assertTrue((line.DOWN, receipt.encode()) in bench.board.said())
+        bench.board.say(line.RECEIPT_TAKEN, pack_keys([receipt.key]))
+        bench.run(20)
+        bench.board.said()
+        bench.board.say(line.HELLO, b"")
+        bench.run(20)
+        self.assertEqual(bench.kinds(), [line.HELLO])
+
+    def test_a_full_flash_says_so_and_takes_more_when_there_is_room(self):
+        bench = self.bench()
+        small = dict(SETTINGS)
+        small["queue_bytes"] = len(ENVELOPE)
+        bench.unit = build(bench.board, small)
+        bench.board.said()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        second = Envelope(ObjectKey(5, 1, 2, ALERT), ENVELOPE[28:]).encode()
+        bench.board.say(line.PUT, b"\x00" + second)
+        bench.run(20, base_hears=False)
+        self.assertEqual(bench.kinds(), [line.STORED, line.FULL_QUEUE])
+        bench.run(5000)
+        bench.board.said()
+        bench.board.say(line.PUT, b"\x00" + second)
+        bench.run(20)
+        self.assertEqual(bench.kinds(), [line.STORED])
+
+    def test_a_pir_edge_wakes_the_pi(self):
+        bench = self.bench()
+        bench.board.said()
+        bench.board.edges = 2
+        bench.run(20)
+        wakes = [payload for kind, payload in bench.board.said() if kind == line.WAKE]
+        self.assertEqual(wakes, [b"\x00\x00\x00\x01\x00", b"\x00\x00\x00\x02\x00"])
+
+    def test_garbage_on_the_line_is_counted(self):
+        bench = self.bench()
+        for kind, payload in ((line.PUT, b""), (line.PUT, b"\x00junk"), (99, b""), (line.STATUS, b"x")):
+            bench.board.say(kind, payload)
+        bench.run(20)
+        self.assertEqual(bench.unit.dropped, 4)
+
+
+class FlashTest(unittest.TestCase):
+    def tearDown(self):
+        remove_folder(self._folder)
+
+    def test_half_a_write_is_swept_away_at_the_start(self):
+        self._folder = make_folder()
+        store = FlashStore(self._folder + "/up", 1000)
+        self.assertTrue(store.put(KEY, ENVELOPE, 0))
+        with open(self._folder + "/up/partial", "wb") as file:
+            file.write(b"half")
+        again = FlashStore(self._folder + "/up", 1000)
+        self.assertEqual([key for key, _ in again.ordered()], [KEY])
+        self.assertEqual(again.get(KEY), ENVELOPE)
+        self.assertFalse("partial" in os.listdir(self._folder + "/up"))
+
+    def test_order_is_by_priority_then_age(self):
+        self._folder = make_folder()
+        store = FlashStore(self._folder + "/up", 10000)
+        for number, priority in ((3, 1), (1, 1), (2, 0)):
+            store.put(ObjectKey(5, 1, number, ALERT), b"x", priority)
+        self.assertEqual([key.number for key, _ in store.ordered()], [2, 1, 3])
+        write_file(self._folder + "/counter", b"7")
+        self.assertEqual(len(store.ordered()), 3)
+
+
+class ModemTest(unittest.TestCase):
+    def setUpModem(self):
+        board = BenchBoard(None)
+        return board, build(board, {"role": "modem", "plan": "cn470"})
+
+    def test_frames_pass_both_ways(self):
+        board, unit = self.setUpModem()
+        board.say(line.TRANSMIT, b"down")
+        board.radio.incoming.append(b"up")
+        unit.step(0)
+        self.assertEqual(board.radio.air, [b"down"])
+        self.assertEqual(board.said(), [(line.HEARD, b"\xff\xa6\x14up")])
+        unit.step(10)
+        self.assertEqual(board.said(), [(line.SENT, b"\x00")])
+
+    def test_it_waits_for_a_busy_channel_and_drops_what_is_too_old(self):
+        board, unit = self.setUpModem()
+        board.radio.busy = True
+        board.say(line.TRANSMIT, b"down")
+        unit.step(0)
+        self.assertEqual(board.radio.air, [])
+        unit.step(5000)
+        board.radio.busy = False
+        unit.step(5010)
+        self.assertEqual((board.radio.air, unit.dropped), ([], 1))
+
+    def test_its_queue_is_bounded(self):
+        board, unit = self.setUpModem()
+        board.radio.busy = True
+        for _ in range(40):
+            board.say(line.TRANSMIT, b"down")
+        board.say(line.TRANSMIT, bytes(300))
+        unit.step(0)
+        self.assertEqual(unit.dropped, 25)
+
+
+class SettingsTest(unittest.TestCase):
+    def test_a_unit_without_a_plan_refuses_to_start(self):
+        folder = make_folder()
+        for settings in ({"trap": 5}, {"trap": 5, "plan": "mongolia"}):
+            with self.assertRaises(ValueError):
+                build(BenchBoard(folder), settings)
+        remove_folder(folder)
+
+    def test_unknown_settings_and_roles_are_named(self):
+        for settings in ({"plan": "cn470", "colour": 1}, {"role": "toaster"}):
+            with self.assertRaises(ValueError):
+                build(BenchBoard(None), settings)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,135 @@
+"""The link's two ends over a simulated channel: what arrives, what repeats, what never happens."""
+
+import unittest
+
+from tests.wire.world import EPOCH, World
+from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey
+
+HOUR_MS = 3600000
+
+
+class LinkTest(unittest.TestCase):
+    def deliver(self, **options):
+        world = World(**options)
+        for trap in range(1, len(world.traps) + 1):
+            for number in (1, 2):
+                world.sighting(trap, number)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS), "not delivered within an hour")
+        keys = [key for _, key in world.traps[0].delivered]
+        self.assertEqual(len(keys), 4)
+        self.assertEqual(len(world.committed), len(set(world.committed)), "an object was committed twice")
+        self.assertEqual(len(world.committed), 4 * len(world.traps))
+        return world
+
+    def test_a_quiet_channel_delivers_everything_once_and_alerts_first(self):
+        world = self.deliver()
+        rungs = [key.rung for _, key in world.traps[0].delivered]
+        self.assertEqual(rungs[:2], [ALERT, ALERT])
+        self.assertLess(world.traps[0].delivered[0][0], 1500)
+
+    def test_loss_of_a_third_delivers_everything_once(self):
+        for seed in (1, 2, 3):
+            self.deliver(loss=0.33, seed=seed)
+
+    def test_two_traps_share_the_channel(self):
+        world = self.deliver(traps=2, loss=0.1)
+        self.assertEqual(len(world.traps[1].delivered), 4)
+
+    def test_small_frames_deliver_too(self):
+        self.deliver(frame_bytes=66, loss=0.1)
+
+    def test_an_alert_goes_out_between_two_fragments(self):
+        world = World()
+        world.sighting(1, 1, crop_bytes=6000)
+        world.run(lambda: len(world.committed) == 1, HOUR_MS)
+        world.run(lambda: False, 3000)
+        world.sighting(1, 2)
+        handed_over = world.now
+        world.run(lambda: len(world.traps[0].delivered) == 2, HOUR_MS)
+        at, key = world.traps[0].delivered[1]
+        self.assertEqual((key.number, key.rung), (2, ALERT))
+        self.assertLess(at - handed_over, 3500)
+
+    def test_nothing_is_acknowledged_before_it_is_committed(self):
+        world = World(commit_ms=None)
+        world.sighting(1, 1)
+        world.run(lambda: False, 60000)
+        self.assertEqual(world.traps[0].delivered, [])
+        frames_in_a_minute = world.air.frames
+        world.run(lambda: False, 600000)
+        # Asking again grows rarer: ten minutes more cost less than ten times the first one.
+        self.assertLess(world.air.frames - frames_in_a_minute, 4 * frames_in_a_minute)
+
+    def test_a_receipt_of_several_fragments_comes_down_once_under_loss(self):
+        for seed in range(1, 5):
+            world = World(loss=0.3, seed=seed)
+            body = world.random.bytes(700)
+            world.base.offer_down(Envelope(ObjectKey(1, EPOCH, 7, RECEIPT), body))
+            world.base.offer_down(Envelope(ObjectKey(1, EPOCH, 7, RECEIPT), body))
+            world.sighting(1, 1)
+            done = world.run(lambda w=world: w.down_delivered and w.all_delivered(), HOUR_MS)
+            self.assertTrue(done, "the receipt was not taken")
+            self.assertEqual([e.body for e in world.traps[0].received], [body])
+
+    def test_a_base_that_forgets_everything_loses_nothing(self):
+        world = World(loss=0.1)
+        world.sighting(1, 1, crop_bytes=4000)
+        world.run(lambda: len(world.committed) == 1, HOUR_MS)
+        world.run(lambda: False, 2500)
+        fresh = World()
+        world.base = fresh.base
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        self.assertEqual({k.rung for k in world.committed}, {0, 1})
+
+    def test_damaged_frames_are_counted_and_repeated(self):
+        world = World()
+        world.mangle = self.flip_some(world)
+        world.sighting(1, 1)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        self.assertGreater(len(world.dropped), 0)
+        self.assertEqual(len(world.committed), 2)
+
+    @staticmethod
+    def flip_some(world):
+        def mangle(frame):
+            if world.random.below(4):
+                return frame
+            damaged = bytearray(frame)
+            damaged[world.random.below(len(damaged))] ^= 1 << world.random.below(8)
+            return bytes(damaged)
+
+        return mangle
+
+    def test_ten_thousand_hostile_frames_raise_nothing_and_change_nothing(self):
+        world = World()
+        world.sighting(1, 1)
+        world.run(world.all_delivered, HOUR_MS)
+        known = [world.random.bytes(1 + world.random.below(60)) for _ in range(20)]
+        for i in range(10000):
+            frame = world.random.bytes(world.random.below(64)) if i % 2 else known[i % 20] + bytes([i & 0xFF])
+            if frame:
+                frame = bytes([0x40 | frame[0] & 0x3F]) + frame[1:]
+            for event in world.base.on_frame(frame, 0, 0, world.now) + world.traps[0].link.on_frame(frame, world.now):
+                self.assertEqual(event[0], "dropped")
+        self.assertEqual(len(world.committed), 2)
+
+    def test_strangers_and_the_wrong_way_are_ignored(self):
+        world = World(traps=2)
+        world.sighting(1, 1)
+        frame = world.traps[0].link.next_frame(1000, False)
+        self.assertEqual(world.traps[1].link.on_frame(frame, 1000), [])
+        only_second = World(traps=1)
+        only_second.base._peers = {2: only_second.base._peers[1]}
+        self.assertEqual(only_second.base.on_frame(frame, 0, 0, 1000)[0][0], "dropped")
+
+    def test_a_busy_channel_is_waited_for(self):
+        world = World()
+        world.sighting(1, 1)
+        link = world.traps[0].link
+        self.assertIsNone(link.next_frame(0, True))
+        self.assertGreater(link.deadline(0), 0)
+        self.assertIsNotNone(link.next_frame(link.deadline(0), False))
+
+
+if __name__ == "__main__":
+    unittest.main()
