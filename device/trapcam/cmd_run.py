@@ -13,6 +13,7 @@ from trapcam.camera import Camera
 from trapcam.camera.replay import open_replay
 from trapcam.capture import Capture, Policy
 from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.detect import Detector
 from trapcam.judge import Judge
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
@@ -35,8 +36,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Run the trap.  Raises: SetupError, StorageError."""
-    from trapcam.detect import Detector  # TFLite loads slowly, and only this command needs it
-
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
     data = Path(settings.data)

@@ -64,7 +64,8 @@ def open_sealer(base_key: Path, recipients: Path) -> Sealer:
         try:
             found.append(pyrage.x25519.Recipient.from_str(text))
         except pyrage.RecipientError as error:
-            raise SetupError(f"{recipients}: line {number} is {text!r}, allowed are age1… keys: {error}") from error
+            # The line is not repeated: it may be a secret key, put here by mistake.
+            raise SetupError(f"{recipients}: line {number} is not an age1… public key") from error
     if not 0 < len(found) <= MAX_RECIPIENTS:
         raise SetupError(f"{recipients}: {len(found)} recipients, allowed are 1–{MAX_RECIPIENTS} (one age1… a line)")
     return Sealer(key, found)

@@ -1,8 +1,8 @@
 """The uplink: objects to the supervisor, receipts and triggers from it. Takes `now_ms`; the line is handed in.
 
 Rules:
-- HELLO when the line opens, again every `hello_ms` until the supervisor says anything; READY is its answer.
-- After every opening, and at a READY that answers nothing (the supervisor has restarted), every object that the base
+- HELLO when the line opens, again every `hello_ms` until the supervisor says anything; its HELLO is the answer.
+- After every opening, and at a HELLO that answers nothing (the supervisor has restarted), every object that the base
   is not known to have is offered again: waiting ones, then stored ones. Its STORED and DELIVERED are idempotent.
 - At most `window` offers without an answer; an offer without one is made again after `answer_ms`.
 - FULL_QUEUE stops offers of that priority and less urgent ones for `full_ms`; alerts may still find room.
@@ -108,7 +108,7 @@ class Uplink:
                     self._hold_back(self._own(payload), now_ms)
                 elif kind == line_kinds.DOWN:
                     self._receipt(payload, now_ms)
-                elif kind == line_kinds.READY:
+                elif kind == line_kinds.HELLO:
                     if self._answered:
                         self._start_over()
                 else:

@@ -1,6 +1,11 @@
 """The other side of every interface of the trap: a scripted detector, a supervisor on a pty, keys, pictures."""
 
+import fcntl
 import os
+import select
+import struct
+import termios
+import time
 import tty
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +19,7 @@ from PIL import Image as Pictures
 
 from trapcam.frames import Image
 from trapcam.seal import Sealer
+from trapkit.serialport import SerialPort
 from trapwire import serialline as kinds
 from trapwire.objects import RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 from trapwire.receipt import Receipt, statement
@@ -80,15 +86,35 @@ def receipt_for(
     return Envelope(ObjectKey(trap, epoch, number, RECEIPT), short.encode())
 
 
+class CountingPort(SerialPort):
+    """The real port; it counts what it has written, so that the other end knows what to wait for."""
+
+    written = 0
+
+    def send(self, kind: int, payload: bytes) -> bool:
+        sent = super().send(kind, payload)
+        if sent:
+            self.written += len(kinds.encode_message(kind, payload))
+        return sent
+
+
+def _waiting(fd: int) -> int:
+    """Bytes that can be read from a terminal now."""
+    return int(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0])
+
+
 class PtySupervisor:
     """The supervisor's end of a real pty: answers as the firmware does, or as a test tells it to.
 
     chunk: bytes written at once; `mute` swallows everything; `full` answers FULL_QUEUE to PUT.
+    The kernel moves a pty's bytes in its own time: `step` waits for those that were written, so that a turn of both
+    ends is a turn on any machine.
     """
 
-    def __init__(self, link: Path, chunk: int = 4096) -> None:
+    def __init__(self, link: Path, chunk: int = 2048) -> None:
         self.link = link
         self.chunk = chunk
+        self.port = CountingPort(str(link))
         self.mute = self.full = False
         self.queue: dict[ObjectKey, Envelope] = {}
         self.delivered: set[ObjectKey] = set()
@@ -106,6 +132,7 @@ class PtySupervisor:
         self.link.symlink_to(os.ttyname(slave))
         self._slave = slave  # held open: bytes written while nobody listens wait, as in a UART's buffer
         self._decoder = kinds.SerialDecoder()
+        self._read = self.port.written
 
     def disconnect(self) -> None:
         os.close(self._slave)
@@ -125,20 +152,27 @@ class PtySupervisor:
 
     def step(self) -> None:
         """Answer what has come and write one chunk of what is to be said."""
-        try:
-            data = os.read(self._master, 65536)
-        except BlockingIOError:
-            data = b""
+        data = b""
+        while self._read < self.port.written:
+            assert select.select([self._master], [], [], 10)[0], "the pty lost bytes"
+            part = os.read(self._master, 65536)
+            self._read += len(part)
+            data += part
         for kind, payload in self._decoder.feed(data):
             self.heard.append((kind, payload))
             if not self.mute:
                 self._answer(kind, payload)
-        sent = os.write(self._master, self._out[: self.chunk]) if self._out else 0
-        self._out = self._out[sent:]
+        unread = _waiting(self._slave)
+        if self._out and unread < 2048:  # a terminal holds 4096
+            sent = os.write(self._master, self._out[: self.chunk])
+            self._out = self._out[sent:]
+            began = time.monotonic()
+            while _waiting(self._slave) < unread + sent:
+                assert time.monotonic() - began < 10, "the pty lost bytes"
 
     def _answer(self, kind: int, payload: bytes) -> None:
         if kind == kinds.HELLO:
-            self.say(kinds.READY)
+            self.say(kinds.HELLO)
             for envelope in self.down.values():
                 self.say(kinds.DOWN, envelope)
         elif kind == kinds.RECEIPT_TAKEN:

@@ -1,0 +1,73 @@
+"""Shared parts lie beside the tests; under `--import-mode=importlib` their folder is not on the path by itself."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cam_parts import BACKEND, NOW, ColourJudge, PtySupervisor, sealer
+
+from trapcam.app import TrapApp
+from trapcam.camera.replay import open_replay
+from trapcam.capture import Capture, Policy
+from trapcam.outbox import Outbox, open_outbox
+from trapcam.uplink import Timing, Uplink
+
+TRAP = 7
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[PtySupervisor]:
+    other = PtySupervisor(tmp_path / "tty")
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    box = open_outbox(tmp_path / "data", TRAP, NOW)
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    return folder
+
+
+class Unit:
+    """A whole trap on `pictures`, with the supervisor at the other end of a real pty; time is the test's."""
+
+    def __init__(self, tmp_path: Path, outbox: Outbox, policy: Policy, supervisor: PtySupervisor) -> None:
+        self.outbox = outbox
+        self.supervisor = supervisor
+        self.camera = open_replay(str(tmp_path / "pictures"), loop=False, max_megapixels=40, uncertainty_ms=None)
+        outbox.declare_source(self.camera.source, self.camera.total)
+        self.line = supervisor.port
+        self.uplink = Uplink(self.line, outbox, bytes(BACKEND.verify_key), Timing())
+        self.lines: list[str] = []
+        capture = Capture(ColourJudge(), sealer(), policy)
+        self.app = TrapApp(self.camera, capture, outbox, self.uplink, report=self.lines.append)
+        self.now = NOW
+
+    def steps(self, count: int, each_ms: int = 50) -> None:
+        """Both ends, turn by turn."""
+        for _ in range(count):
+            self.now += each_ms
+            self.app.step(self.now)
+            self.supervisor.step()
+
+    @property
+    def position(self) -> int:
+        return self.outbox.position(self.camera.source)
+
+
+@pytest.fixture
+def make_unit(tmp_path: Path, outbox: Outbox, pictures: Path, supervisor: PtySupervisor) -> Callable[..., Unit]:
+    """Builds the unit once the test has written its pictures."""
+    return lambda policy=None: Unit(tmp_path, outbox, policy or Policy(), supervisor)

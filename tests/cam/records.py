@@ -1,0 +1,59 @@
+"""Outcomes made without a camera, a detector or a picture, for tests of the outbox."""
+
+import hashlib
+
+from cam_parts import NOW
+
+from trapcam.record import KEPT, REJECTED, Outcome, Sighting, Withheld
+from trapcam.seal import SealedObject
+from trapcam.sighting import Event
+from trapcam.trigger import Trigger
+from trapwire.objects import ALERT, CROP, FRAME, FULL
+
+SOURCE = "test"
+
+
+def sealed(rung: int, body: bytes) -> SealedObject:
+    return SealedObject(rung=rung, body=body, sha256=hashlib.sha256(body).digest())
+
+
+def kept(position: int, species: int = 0, full: bytes | None = None) -> Outcome:
+    bodies = {ALERT: b"alert %d", CROP: b"crop %d" * 100, FRAME: b"frame %d" * 500, FULL: b"full %d" * 2000}
+    objects = [sealed(rung, body.replace(b"%d", b"%d" % position)) for rung, body in bodies.items()]
+    if full is not None:
+        objects[-1] = sealed(FULL, full)
+    event = Event(frame=0, bbox=(0.1, 0.2, 0.3, 0.4), category="feline", confidence=0.9, species=species, count=1)
+    sighting = Sighting(
+        event=event,
+        taken_ms=NOW + position,
+        uncertainty_ms=None,
+        model="scripted 1",
+        model_sha256="00",
+        objects=tuple(objects),
+    )
+    return Outcome(
+        source=SOURCE,
+        position=position,
+        trigger=Trigger(number=position, cause=0, at_ms=NOW + position),
+        name=f"{position}.jpg",
+        frames=1,
+        outcome=KEPT,
+        score=0.9,
+        sighting=sighting,
+    )
+
+
+def rejected(position: int, reason: str = "nothing seen") -> Outcome:
+    return Outcome(
+        source=SOURCE,
+        position=position,
+        trigger=Trigger(number=position, cause=0, at_ms=NOW),
+        name=f"{position}.jpg",
+        frames=1,
+        outcome=REJECTED,
+        reason=reason,
+    )
+
+
+def withheld(position: int, hour_ms: int | None = None) -> Withheld:
+    return Withheld(source=SOURCE, position=position, frames=1, category="person", hour_ms=hour_ms)

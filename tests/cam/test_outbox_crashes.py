@@ -1,0 +1,181 @@
+"""A crash at every durable call of a trap's life: nothing lost, nothing doubled, the position consistent.
+
+The process "dies" before or after the n-th fsync, rename, COMMIT or unlink; what was durable is opened again and
+the same life goes on. A life is a seeded mix of sightings, rejects, people, answers and receipts.
+"""
+
+import hashlib
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cam_parts import BACKEND, NOW, receipt_for
+from records import SOURCE, kept, rejected, withheld
+
+from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
+from trapcam.record import DELETED, STATES
+from trapwire.objects import FULL
+
+TRAP = 7
+KEY = bytes(BACKEND.verify_key)
+BURSTS = 5
+LIVES = 12
+
+
+class Died(BaseException):
+    """The power went."""
+
+
+class Fuse:
+    """Counts durable calls and dies at the chosen one: an even number before it happens, an odd one after."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.at: int | None = None
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def burning(*args: Any, **kwargs: Any) -> Any:
+            self._burn()
+            result = call(*args, **kwargs)
+            self._burn()
+            return result
+
+        return burning
+
+    def _burn(self) -> None:
+        self.calls += 1
+        if self.calls - 1 == self.at:
+            raise Died
+
+
+@pytest.fixture
+def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
+    burning = Fuse()
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            plain = super().execute
+            return burning.around(plain)(sql, *args) if sql == "COMMIT" else plain(sql, *args)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: connect(*args, factory=Connection, **kwargs))
+    for name in ("fsync", "replace", "unlink"):
+        monkeypatch.setattr(os, name, burning.around(getattr(os, name)))
+    return burning
+
+
+def outcome(life: int, position: int) -> Any:
+    draw = random.Random(f"{life}/{position}").random() if position else 0.0
+    return kept(position) if draw < 0.6 else withheld(position) if draw < 0.75 else rejected(position)
+
+
+def live(box: Outbox, life: int) -> None:
+    """From wherever the outbox stands to the end; whatever a crash has interrupted is done again."""
+    box.declare_source(SOURCE, BURSTS)
+    for number in range(1, BURSTS + 1):
+        answers(box, life, number)
+    while (position := box.position(SOURCE)) < BURSTS:
+        number = box.commit(outcome(life, position))
+        if number:
+            answers(box, life, number)
+
+
+def answers(box: Outbox, life: int, number: int) -> None:
+    """What supervisor and base say of one sighting, as often as they are asked."""
+    if box._digest(number, 0) and random.Random(f"{life}/{number}/answered").random() < 0.7:
+        box.mark([(number, 0), (number, 1)], [(number, 0)])
+        receive(box, number)
+
+
+def receive(box: Outbox, number: int) -> None:
+    found = [(number, rung, box._digest(number, rung)) for rung in (0, 1, FULL)]
+    objects = [(n, rung, digest) for n, rung, digest in found if digest]
+    if objects:
+        box.apply_receipt(receipt_for(TRAP, box.epoch, objects, number), KEY, NOW)
+
+
+def check(box: Outbox, folder: Path, life: int) -> None:
+    """What was committed is there once and whole; what was not is not there at all."""
+    rows = [row[0] for row in box._db.execute("SELECT position FROM bursts ORDER BY burst_no")]
+    expected = [outcome(life, position) for position in range(box.position(SOURCE))]
+    assert rows == [o.position for o in expected if hasattr(o, "sighting")]
+    sightings = [o.sighting for o in expected if getattr(o, "sighting", None)]
+    assert box._db.execute("SELECT coalesce(max(number), 0), count(*) FROM events").fetchone()[:] == (
+        len(sightings),
+        len(sightings),
+    )
+    (frames,) = box._db.execute("SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'frames_in'").fetchone()
+    assert frames == len(expected)
+    gone = {(number, rung) for _, number, rung in box.in_state(DELETED)}
+    files = set()
+    for number, sighting in enumerate(sightings, start=1):
+        for made in sighting.objects:
+            assert box._digest(number, made.rung) == made.sha256
+            envelope = box.envelope(number, made.rung)
+            assert (envelope is None) == ((number, made.rung) in gone)
+            if envelope:
+                assert hashlib.sha256(envelope.body).digest() == made.sha256
+                if made.rung == FULL:
+                    files.add(f"{made.sha256.hex()}.age")
+    assert {path.name for path in (folder / FULL_FOLDER).iterdir()} == files
+
+
+def states(box: Outbox) -> list[Any]:
+    return [(state, box.in_state(state)) for state in STATES]
+
+
+def start(folder: Path, fuse: Fuse, life: int, die_at: int | None) -> Outbox | None:
+    """One process's run; None when it died."""
+    fuse.calls, fuse.at = 0, die_at
+    box = None
+    try:
+        box = open_outbox(folder, TRAP, NOW)
+        live(box, life)
+    except Died:
+        if box:
+            box._db.close()
+        return None
+    finally:
+        fuse.at = None
+    return box
+
+
+@pytest.mark.parametrize("life", range(LIVES))
+def test_every_crash_point_of_a_life(tmp_path: Path, fuse: Fuse, life: int) -> None:
+    whole = start(tmp_path / "whole", fuse, life, None)
+    points = fuse.calls
+    assert whole is not None
+    check(whole, tmp_path / "whole", life)
+    final = states(whole)
+    whole.close()
+    assert points > 20
+    for point in range(points):
+        folder = tmp_path / str(point)
+        assert start(folder, fuse, life, point) is None
+        after = open_outbox(folder, TRAP, NOW)  # what the power cut left
+        if after.position(SOURCE):
+            check(after, folder, life)
+        live(after, life)
+        check(after, folder, life)
+        assert after.position(SOURCE) == BURSTS
+        assert states(after) == final
+        after.close()
+
+
+def test_crash_upon_crash(tmp_path: Path, fuse: Fuse) -> None:
+    """A unit that never runs for long still gets through, a few durable calls at a time."""
+    dice = random.Random(1)
+    for life in range(3):
+        folder = tmp_path / str(life)
+        for _ in range(400):
+            box = start(folder, fuse, life, dice.randrange(8, 40))
+            if box:
+                break
+        assert box is not None
+        check(box, folder, life)
+        assert box.position(SOURCE) == BURSTS
+        box.close()
