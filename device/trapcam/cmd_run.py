@@ -5,8 +5,10 @@ import select
 import signal
 import sys
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from trapcam.app import TrapApp
 from trapcam.camera import Camera
@@ -19,6 +21,7 @@ from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
 from trapcam.trigger import IntervalTrigger
 from trapcam.uplink import Timing, Uplink
+from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
@@ -39,21 +42,25 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
     data = Path(settings.data)
-    lock = lock_folder(data, "trapcam")
-    sealer, receipt_key = open_keys(settings)
-    camera = open_camera(settings)
-    judge = Detector(model_path(settings), threads=settings.detector.threads)
-    outbox = open_outbox(data, trap, _now_ms())
-    try:
-        line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
-        app = build_app(settings, camera, judge, sealer, outbox, Uplink(line, outbox, receipt_key, timing(settings)))
-        outbox.declare_source(camera.source, camera.total)
-        _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {settings.supervisor.port}")
-        _loop(app, line)
-    finally:
-        outbox.close()
-        lock.close()
+    with _locked(data):
+        sealer, receipt_key = open_keys(settings)
+        camera = open_camera(settings)
+        judge = Detector(model_path(settings), threads=settings.detector.threads)
+        with closing(open_outbox(data, trap, _now_ms())) as outbox:
+            outbox.declare_source(camera.source, camera.total)
+            line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
+            uplink = Uplink(line, outbox, receipt_key, timing(settings))
+            app = build_app(settings, camera, judge, sealer, outbox, uplink)
+            _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {line.path}")
+            _loop(app, line)
     return 0
+
+
+def _locked(data: Path) -> IO[str]:
+    try:
+        return lock_folder(data, "trapcam")
+    except OSError as error:
+        raise SetupError(f"key 'data' is {str(data)!r}: cannot be used: {error.strerror}") from error
 
 
 def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
@@ -125,4 +132,5 @@ def _now_ms() -> int:
 
 
 def _report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a trap does not stop because nobody reads its log
+        print(text, file=sys.stderr, flush=True)

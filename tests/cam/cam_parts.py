@@ -158,10 +158,7 @@ class PtySupervisor:
             part = os.read(self._master, 65536)
             self._read += len(part)
             data += part
-        for kind, payload in self._decoder.feed(data):
-            self.heard.append((kind, payload))
-            if not self.mute:
-                self._answer(kind, payload)
+        self._hear(data)
         unread = _waiting(self._slave)
         if self._out and unread < 2048:  # a terminal holds 4096
             sent = os.write(self._master, self._out[: self.chunk])
@@ -169,6 +166,18 @@ class PtySupervisor:
             began = time.monotonic()
             while _waiting(self._slave) < unread + sent:
                 assert time.monotonic() - began < 10, "the pty lost bytes"
+
+    def step_live(self, wait_s: float) -> None:
+        """One turn against another process, which runs in its own time."""
+        data = os.read(self._master, 65536) if select.select([self._master], [], [], wait_s)[0] else b""
+        self._hear(data)
+        self._out = self._out[os.write(self._master, self._out) :] if self._out else b""
+
+    def _hear(self, data: bytes) -> None:
+        for kind, payload in self._decoder.feed(data):
+            self.heard.append((kind, payload))
+            if not self.mute:
+                self._answer(kind, payload)
 
     def _answer(self, kind: int, payload: bytes) -> None:
         if kind == kinds.HELLO:

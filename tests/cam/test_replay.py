@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -186,9 +187,6 @@ def test_damaged_files_never_crash(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from([JPEG, PNG])))
     for _ in range(data.draw(st.integers(1, 8))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(ReadError):  # the one thing that may be raised
         pixels, _ = decode_picture(bytes(raw[: data.draw(st.integers(0, len(raw)))]), MANY)
-    except ReadError as error:
-        assert str(error)
-    else:
         assert pixels.shape[2] == 3

@@ -72,5 +72,5 @@ def test_missing_key_files_are_named(tmp_path: Path) -> None:
     base, recipients = key_files(tmp_path, "00" * 32, "")
     with pytest.raises(SetupError, match="nothing: the bases' public key cannot be read"):
         open_sealer(tmp_path / "nothing", recipients)
-    with pytest.raises(SetupError, match="none.txt: the recipients of full frames cannot be read"):
+    with pytest.raises(SetupError, match=r"none\.txt: the recipients of full frames cannot be read"):
         open_sealer(base, tmp_path / "none.txt")

@@ -2,7 +2,6 @@
 
 import random
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,9 +60,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(outbox: Outbox, supervisor: PtySupervisor) -> Iterator[Pair]:
+def pair(outbox: Outbox, supervisor: PtySupervisor) -> Pair:
     outbox.declare_source(SOURCE, None)
-    yield Pair(outbox, supervisor)
+    return Pair(outbox, supervisor)
 
 
 def objects_of(outbox: Outbox, number: int, *rungs: int) -> list[tuple[int, int, bytes]]:
