@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
             uplink = Uplink(line, outbox, receipt_key, timing(settings))
             app = build_app(settings, camera, judge, sealer, outbox, uplink)
+            stop = Stop()
+            stop.listen()
             _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {line.path}")
-            _loop(app, line)
+            _loop(app, line, stop)
     return 0
 
 
@@ -109,16 +111,23 @@ def build_app(
     return TrapApp(camera, Capture(judge, sealer, policy), outbox, uplink, interval=interval, report=_report)
 
 
-def _loop(app: TrapApp, line: SerialPort) -> None:
-    stopping = False
+class Stop:
+    """Set by SIGTERM or SIGINT: the loop ends after the piece of work at hand."""
 
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+    def __init__(self) -> None:
+        self.asked = False
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    while not stopping:
+    def listen(self) -> None:
+        """Take the two signals from now on."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _loop(app: TrapApp, line: SerialPort, stop: Stop) -> None:
+    while not stop.asked:
         busy = app.step(_now_ms())
         fd = line.fileno()
         try:
