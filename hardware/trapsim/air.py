@@ -49,7 +49,10 @@ class Air:
         micros = airtime_us(len(frame), self.sf)
         new = Transmission(sender, frame, now, now + (micros + 999) // 1000)
         for other in self._now:
-            if other.end > now:
+            if other.sender == sender:
+                # An antenna has one voice: its earlier frame is over, however late word of it came.
+                other.end = min(other.end, now)
+            elif other.end > now:
                 other.spoilt = new.spoilt = True
         self._now.append(new)
         self.nodes.add(sender)

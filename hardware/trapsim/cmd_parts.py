@@ -7,11 +7,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.files import lock_folder
-from trapmcu.main import run as run_firmware
 from trapsim.arguments import number, whole
-from trapsim.backend import run_backend
-from trapsim.board import SimBoard
-from trapsim.channel import run_channel
 
 Running = Callable[[], bool]
 
@@ -41,16 +37,24 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     backend.add_argument("--folder", type=Path, required=True)
     backend.add_argument("--port", type=port, required=True)
     backend.add_argument("--key", type=Path, required=True, help="Ed25519 signing key (64 hexadecimal digits)")
-    backend.set_defaults(run=lambda args, running: run_backend(args.folder, args.port, args.key))
+    backend.set_defaults(run=_backend)
+
+
+# Each imports its own parts: five processes of the demo start through here, and start again after a kill.
 
 
 def _channel(args: argparse.Namespace, running: Running) -> int:
+    from trapsim.channel import run_channel
+
     return run_channel(
         port=args.port, sf=args.sf, loss=args.loss, speed=args.speed, seed=args.seed, stats=args.stats, running=running
     )
 
 
 def _unit(args: argparse.Namespace, running: Running) -> int:
+    from trapmcu.main import run as run_firmware
+    from trapsim.board import SimBoard
+
     path = args.folder / "mcu.json"
     try:
         settings = json.loads(path.read_bytes())
@@ -68,3 +72,9 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
     finally:
         lock.close()
     return 0
+
+
+def _backend(args: argparse.Namespace, running: Running) -> int:
+    from trapsim.backend import run_backend
+
+    return run_backend(args.folder, args.port, args.key)

@@ -56,7 +56,7 @@ def fused() -> Iterator[Fuse]:
         def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
             plain = super().execute
             call = fuse.around(plain) if sql == "COMMIT" else plain
-            return call(sql, *args)  # type: ignore[no-any-return]
+            return call(sql, *args)
 
     originals = {name: getattr(os, name) for name in DURABLE}
 

@@ -1,9 +1,8 @@
 """Pictures for the demo where the user names none: the photographs that ship inside scikit-image."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
-
-import skimage
 
 from trapkit.errors import SetupError
 
@@ -33,7 +32,10 @@ def default_pictures(folder: Path) -> Path:
 
     Raises: SetupError when this scikit-image has none of them.
     """
-    source = Path(skimage.__file__).parent / "data"
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise SetupError("scikit-image is not installed; say --images DIR")
+    source = Path(spec.origin).parent / "data"
     folder.mkdir(parents=True, exist_ok=True)
     found = [name for name in PHOTOGRAPHS if (source / name).is_file()]
     if not found:

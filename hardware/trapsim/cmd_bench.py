@@ -1,0 +1,99 @@
+"""`trapsim bench`: run the measurements, print the table, write it with its JSON beside this package."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trapkit.files import write_atomically
+from trapsim.arguments import whole
+
+HARDWARE = Path(__file__).resolve().parents[1]
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser("bench", help="latency, detector, durable events: table and JSON")
+    parser.add_argument("--state", type=Path, default=Path(".bench"), help="scratch folder (.bench)")
+    parser.add_argument("--port", type=whole(1, 65535), default=8081, help="of the page meanwhile (8081)")
+    parser.add_argument("--json", action="store_true", help="print the JSON in place of the table")
+    parser.add_argument("--write", action="store_true", help="also write hardware/BENCH.md and hardware/bench.json")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
+    """Measure and print.  Raises: SetupError."""
+    # Here, so that the demo's own processes start without a detector's libraries.
+    from trapcam.config import TrapSettings, model_path
+    from trapsim.bench import bench_detector, bench_ingest, bench_latency
+
+    state = args.state.absolute()
+    state.mkdir(exist_ok=True)
+    scratch = state / "bench"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    figures = {
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "detector": bench_detector(model_path(TrapSettings()), scratch / "pictures", _say),
+        "ingest": bench_ingest(scratch, _say),
+        "latency": bench_latency(state / "demo", args.port, _say),
+    }
+    page = table(figures)
+    print(json.dumps(figures, indent=1) if args.json else page)
+    if args.write:
+        write_atomically(HARDWARE / "bench.json", (json.dumps(figures, indent=1) + "\n").encode())
+        write_atomically(HARDWARE / "BENCH.md", page.encode())
+    return 0
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a Markdown page."""
+    latency, detector, ingest = figures["latency"], figures["detector"], figures["ingest"]
+    rows = (
+        (
+            f"PIR edge → alert stored at the base, SF{latency['sf']}",
+            f"median {latency['p50_ms']} ms, worst of {latency['alerts']}: {latency['worst_ms']} ms",
+            f"{latency['traps']} traps on one channel, triggered together, no loss, real processes",
+        ),
+        (
+            "frames through the detector, one thread",
+            f"{detector['frames_per_s']}/s ({detector['ms_per_frame']} ms)",
+            f"{detector['model']}, {detector['pictures']} decoded photographs, scaling included",
+        ),
+        (
+            "durable sightings into the store (alert + crop)",
+            f"{ingest['events_per_s']}/s",
+            f"groups of {ingest['group']} messages, the crop as a file",
+        ),
+        (
+            "the same bytes into bare SQLite, same group",
+            f"{ingest['bare_sqlite_events_per_s']}/s",
+            "WAL, `synchronous=FULL`, the crop in the row",
+        ),
+        ("ratio, median of rounds side by side", str(ingest["ratio"]), ""),
+    )
+    lines = [
+        "# Bench",
+        f"`make bench ARGS=--write`, on {figures['machine']}, at commit {figures['commit']}. A Pi is slower.",
+        "",
+        "| what | figure | how |",
+        "|---|---|---|",
+        *(f"| {what} | {figure} | {how} |" for what, figure, how in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HARDWARE)
+    return found.stdout.strip() or "unknown"
+
+
+def _say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)

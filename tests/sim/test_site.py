@@ -1,0 +1,126 @@
+"""The demo's folder: what it empties and never empties, what it refuses; its processes; its cables."""
+
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from trapkit.errors import SetupError
+from trapsim.cable import Cable
+from trapsim.cli import main
+from trapsim.pictures import default_pictures
+from trapsim.processes import Keeper, ProcessGaveUp
+from trapsim.site import check_port, clear_folder
+
+
+def test_a_folder_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(SetupError, match="neither empty nor a demo's"):
+        clear_folder(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_demo_folder_is_emptied_without_following_links(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "demo"
+    outside.mkdir()
+    (outside / "keep.txt").write_text("x")
+    clear_folder(folder)
+    (folder / "link").symlink_to(outside)
+    (folder / "old").mkdir()
+    clear_folder(folder)
+    assert sorted(p.name for p in folder.iterdir()) == [".pugmark-demo"]
+    assert (outside / "keep.txt").exists()
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        with pytest.raises(SetupError, match=f"--port {sock.getsockname()[1]}"):
+            check_port(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--loss", "1.5"], "1.5 is out of bounds; allowed is 0–0.9"),
+        (["--speed", "fast"], "'fast' is no number"),
+        (["--sf", "12"], "allowed is 7–10"),
+        (["--seed", "1.5"], "no whole number"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["demo", *arguments])
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_pictures_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = tmp_path / "state"
+    for images in (tmp_path / "nowhere", tmp_path):
+        assert main(["demo", "--images", str(images), "--state", str(state)]) == 2
+        assert str(images) in capsys.readouterr().err
+
+
+def test_the_default_pictures_hold_the_cat(tmp_path: Path) -> None:
+    names = {p.name for p in default_pictures(tmp_path).iterdir()}
+    assert {"chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg"} <= names
+
+
+def test_a_process_that_ends_by_itself_again_and_again_is_a_fault(tmp_path: Path) -> None:
+    keeper = Keeper(name="sulky", command=[sys.executable, "-c", "raise SystemExit('no')"], log=tmp_path / "log")
+    keeper.start()
+    now = keeper.starts[0]
+
+    def watch_for_a_while() -> None:
+        for second in range(40):
+            assert keeper.process is not None
+            keeper.process.wait(20)
+            keeper.watch(now + second)
+
+    with pytest.raises(ProcessGaveUp, match=r"sulky ends by itself \(exit 1\): no"):
+        watch_for_a_while()
+
+
+def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+    keeper = Keeper(name="cat", command=["cat", "/dev/zero"], log=Path(os.devnull))
+    keeper.start()
+    first = keeper.process
+    keeper.kill()
+    assert first is not None
+    assert first.returncode == -signal.SIGKILL
+    assert not keeper.watch(100.0)
+    assert keeper.watch(101.0)
+    assert keeper.process is not first
+    keeper.kill()
+
+
+def read_all(fd: int, count: int) -> bytes:
+    data = b""
+    while len(data) < count and select.select([fd], [], [], 10)[0]:
+        data += os.read(fd, 4096)
+    return data
+
+
+def test_a_cable_carries_bytes_both_ways_and_outlives_an_end(tmp_path: Path) -> None:
+    cable = Cable(tmp_path / "a", tmp_path / "b")
+    cable.start()
+    a = os.open(tmp_path / "a", os.O_RDWR | os.O_NOCTTY)
+    b = os.open(tmp_path / "b", os.O_RDWR | os.O_NOCTTY)
+    every_byte = bytes(range(256)) * 4
+    os.write(a, every_byte)
+    assert read_all(b, 1024) == every_byte
+    os.close(b)
+    os.write(a, b"to nobody")
+    b = os.open(tmp_path / "b", os.O_RDWR | os.O_NOCTTY)
+    os.write(b, b"back")
+    assert read_all(a, 4) == b"back"
+    os.close(a)
+    os.close(b)
+    cable.close()
+    assert not (tmp_path / "a").exists()
