@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,6 +18,10 @@ from trapcam.outbox import Outbox, open_outbox
 from trapcam.uplink import Timing, Uplink
 
 TRAP = 7
+
+# A loaded two-core machine is slow, not wrong.
+settings.register_profile("trapcam", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("trapcam")
 
 
 @pytest.fixture
