@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
             stop = Stop()
             stop.listen()
             _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {line.path}")
+            if outbox.missing:
+                _report(f"{data}: the files of {outbox.missing} full frames are gone")
             _loop(app, line, stop)
     return 0
 

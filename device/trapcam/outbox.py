@@ -29,14 +29,16 @@ class Outbox:
     """The objects of one trap and epoch. Build it with `open_outbox`.
 
     Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
-    refuses; nothing has changed then, and the call may be repeated.
+    refuses; nothing has changed then, and the call may be repeated.  `missing`: full frames that it names and whose
+    files were gone when it was opened.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int, missing: int = 0) -> None:
         self._db = connection
         self._folder = folder
         self.trap = trap
         self.epoch = epoch
+        self.missing = missing
 
     def close(self) -> None:
         self._db.close()
@@ -66,6 +68,7 @@ class Outbox:
         """Record one burst, all of it or nothing; the event's number where it is a sighting.
 
         An outcome whose position is already past is a repeat: it changes nothing and returns None.
+        Raises: StorageError; ValueError for a position that was skipped to, or of a source never declared.
         """
         sighting = outcome.sighting if isinstance(outcome, Outcome) else None
         for sealed in sighting.objects if sighting else ():
@@ -73,6 +76,7 @@ class Outbox:
                 self._write_full(sealed)
         with transaction(self._db) as db:
             if db.execute(SQL["advance"], (outcome.source, outcome.position)).rowcount != 1:
+                self._check_repeat(outcome)
                 return None
             db.execute(SQL["count"], ("frames_in", outcome.frames))
             if isinstance(outcome, Outcome):
@@ -81,6 +85,11 @@ class Outbox:
             if outcome.hour_ms is not None:
                 db.execute(SQL["count_people"], (outcome.hour_ms, outcome.category))
         return None
+
+    def _check_repeat(self, outcome: Outcome | Withheld) -> None:
+        position = self.position(outcome.source)
+        if outcome.position >= position:
+            raise ValueError(f"{outcome.source} stands at {position}, the outcome is of {outcome.position}")
 
     def _write_full(self, sealed: SealedObject) -> None:
         path = self._folder / FULL_FOLDER / _full_name(sealed)
@@ -234,19 +243,29 @@ def open_outbox(folder: Path, trap: int, now_ms: int) -> Outbox:
         db = open_database(folder / DATABASE, "trapcam")
     except OSError as error:
         raise SetupError(f"{folder}: cannot be used for the outbox: {error.strerror}") from error
-    with transaction(db):
-        row = db.execute(SQL["identity"]).fetchone()
-        if row is None:
-            db.execute(SQL["create_identity"], (trap, secrets.randbits(32), now_ms))
-            row = db.execute(SQL["identity"]).fetchone()
-        named = {found["file"] for found in db.execute(SQL["files"])}
-    if row["trap"] != trap:
+    try:
+        with transaction(db):
+            row = db.execute(SQL["identity"]).fetchone() or _create_identity(db, full, trap, now_ms)
+            named = {found["file"] for found in db.execute(SQL["files"])}
+        if row["trap"] != trap:
+            raise SetupError(
+                f"{folder}: this outbox belongs to trap {row['trap']}, the setting `trap` is {trap}; "
+                "collect its objects first, or give another folder as `data`"
+            )
+    except BaseException:
         db.close()
-        raise SetupError(
-            f"{folder}: this outbox belongs to trap {row['trap']}, the setting `trap` is {trap}; "
-            "collect its objects first, or give another folder as `data`"
-        )
-    for path in full.iterdir():
-        if path.name not in named:
-            path.unlink()
-    return Outbox(db, folder, trap, row["epoch"])
+        raise
+    present = {path.name for path in full.iterdir()}
+    for name in present - named:
+        (full / name).unlink()
+    return Outbox(db, folder, trap, row["epoch"], missing=len(named - present))
+
+
+def _create_identity(db: sqlite3.Connection, full: Path, trap: int, now_ms: int) -> sqlite3.Row:
+    """A new epoch; never over full frames whose outbox is gone: they may be the only ones."""
+    orphans = sum(path.suffix == ".age" for path in full.iterdir())
+    if orphans:
+        raise SetupError(f"{full}: {orphans} full frames lie here and their outbox is gone; take them away first")
+    db.execute(SQL["create_identity"], (trap, secrets.randbits(32), now_ms))
+    row: sqlite3.Row = db.execute(SQL["identity"]).fetchone()
+    return row

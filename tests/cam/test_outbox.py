@@ -56,10 +56,17 @@ def test_a_sighting_is_four_objects(box: Outbox, tmp_path: Path) -> None:
 def test_the_same_position_twice_is_once(box: Outbox) -> None:
     assert box.commit(kept(0)) == 1
     assert box.commit(kept(0)) is None
-    assert box.commit(kept(5)) is None
+    assert box.commit(rejected(0)) is None
     assert box.commit(rejected(1)) is None
     assert box.commit(kept(2)) == 2
     assert box.position(SOURCE) == 3
+
+
+def test_a_position_is_never_skipped(box: Outbox) -> None:
+    with pytest.raises(ValueError, match="test stands at 0, the outcome is of 5"):
+        box.commit(kept(5))
+    box.declare_source("other", None)
+    assert (box.position(SOURCE), box.position("other"), box.held_counts()) == (0, 0, (0, 0))
 
 
 def test_wild_cats_before_domestic_ones_and_alerts_before_crops(box: Outbox) -> None:
@@ -174,6 +181,25 @@ def test_files_that_no_object_names_go_at_the_next_start(box: Outbox, tmp_path: 
     (folder / ".x.age.12.tmp").write_bytes(b"half")
     open_outbox(tmp_path / "data", TRAP, NOW).close()
     assert full_files(tmp_path) == named
+
+
+def test_full_frames_whose_outbox_is_gone_are_not_swept_away(box: Outbox, tmp_path: Path) -> None:
+    box.commit(kept(0))
+    box.close()
+    for path in (tmp_path / "data").glob("outbox.sqlite*"):
+        path.unlink()
+    with pytest.raises(SetupError, match="1 full frames lie here and their outbox is gone"):
+        open_outbox(tmp_path / "data", TRAP, NOW)
+    assert len(full_files(tmp_path)) == 1
+
+
+def test_a_full_frame_whose_file_is_gone_is_counted(box: Outbox, tmp_path: Path) -> None:
+    box.commit(kept(0))
+    box.commit(kept(1))
+    (tmp_path / "data" / FULL_FOLDER / full_files(tmp_path).pop()).unlink()
+    again = open_outbox(tmp_path / "data", TRAP, NOW)
+    assert again.missing == 1
+    again.close()
 
 
 def test_people_leave_counters_only(box: Outbox, tmp_path: Path) -> None:
