@@ -39,9 +39,10 @@ class Link(Protocol):
 
     def on_frame(self, frame: bytes, rssi_dbm: int, snr_quarters: int, now: int) -> list[tuple[Any, ...]]: ...
     def committed(self, key: ObjectKey, now: int) -> None: ...
-    def offer_down(self, envelope: Envelope) -> None: ...
+    def forget(self, key: ObjectKey) -> None: ...
+    def offer_down(self, envelope: Envelope) -> bool: ...
     def frames_due(self, now: int) -> list[bytes]: ...
-    def deadline(self, now: int) -> int | None: ...
+    def deadline(self) -> int | None: ...
 
 
 class Line(Protocol):
@@ -74,8 +75,9 @@ class Gateway:
         self._delivered: OrderedDict[ObjectKey, None] = OrderedDict()
         self._downacks: OrderedDict[ObjectKey, None] = OrderedDict()
         self._heard_ms: dict[int, int] = {}
-        self.counters = dict.fromkeys(("frames", "objects", "overflow", "given_up", "garbage", "unsent"), 0)
-        self.dropped: dict[str, int] = {}
+        names = ("frames", "dropped", "objects", "overflow", "given_up", "garbage", "unsent")
+        self.counters = dict.fromkeys(names, 0)
+        self.last_dropped = ""
 
     def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
         """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
@@ -99,9 +101,9 @@ class Gateway:
             busy = True
         return busy
 
-    def deadline(self, now_ms: int) -> int | None:
+    def deadline(self) -> int | None:
         """When the link wants the next step at the latest (ms), or None."""
-        return self._link.deadline(now_ms)
+        return self._link.deadline()
 
     def _on_frame(self, payload: bytes, now_ms: int, utc_ms: int) -> None:
         rssi, snr = struct.unpack(">hb", payload[:3])
@@ -116,7 +118,8 @@ class Gateway:
             elif event[0] == "heartbeat":
                 self._say_heard(event[1], said, event[2], now_ms)
             elif event[0] == "dropped":
-                self.dropped[event[1]] = self.dropped.get(event[1], 0) + 1
+                self.counters["dropped"] += 1
+                self.last_dropped = event[1]
 
     def _on_object(self, data: bytes, said: dict[str, str], now_ms: int) -> None:
         try:
@@ -128,11 +131,14 @@ class Gateway:
             return
         if len(self._pending) >= MAX_PENDING:
             self.counters["overflow"] += 1
+            self._link.forget(key)
             return
         self.counters["objects"] += 1
         self._pending[key] = _Pending(data, said, now_ms)
 
     def _on_delivered(self, key: ObjectKey) -> None:
+        if key.rung != RECEIPT:
+            return
         self._delivered[key] = None
         self._downacks[key] = None
         if len(self._delivered) > MAX_DELIVERED:
@@ -186,6 +192,7 @@ class Gateway:
             if now_ms - pending.first_ms > GIVE_UP_MS:
                 del self._pending[key]
                 self.counters["given_up"] += 1
+                self._link.forget(key)
             elif now_ms >= pending.due_ms:
                 if not self._bus.publish(
                     topics.up(key.trap, RUNG_NAMES[key.rung]), pending.envelope, pending.properties

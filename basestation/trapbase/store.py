@@ -122,6 +122,11 @@ class Store:
         rows = self._db.execute(self._sql["events_near"], (json.dumps(sorted(traps)), start_ms, end_ms, limit))
         return [_event(r) for r in rows]
 
+    def event(self, sighting: Sighting) -> Event | None:
+        """What the alert of this sighting said, or None while it is not here or cannot be read."""
+        row = self._db.execute(self._sql["event_of"], sighting).fetchone()
+        return None if row is None else _event(row)
+
     def add_batch(
         self, batch_id: str, size: int, objects: list[StoredObject], event_ids: Mapping[Sighting, str], now_ms: int
     ) -> None:
@@ -140,7 +145,7 @@ class Store:
         return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
 
     def batch_files_needed(self) -> set[str]:
-        """Ids of the batches that are not wholly uploaded."""
+        """Ids of the batches that the back end has not signed for."""
         return {r["batch_id"] for r in self._db.execute(self._sql["batch_ids"])}
 
     def set_url(self, batch_id: str, url: str) -> None:
@@ -150,6 +155,10 @@ class Store:
     def forget_url(self, batch_id: str) -> None:
         """-> cut: the back end does not know the address any more."""
         self._run("forget_url", batch_id)
+
+    def recut(self, batch_id: str, size: int) -> None:
+        """-> cut: its file was made again."""
+        self._run("recut", size, batch_id)
 
     def set_uploaded(self, batch_id: str, now_ms: int) -> None:
         """uploading -> uploaded."""

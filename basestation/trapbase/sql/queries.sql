@@ -54,7 +54,13 @@ UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND e
 SELECT * FROM batches WHERE state <> 'receipted' ORDER BY cut_ms, batch_id LIMIT ?
 
 -- name: batch_ids
-SELECT batch_id FROM batches WHERE state NOT IN ('uploaded', 'receipted')
+SELECT batch_id FROM batches WHERE state <> 'receipted'
+
+-- name: recut
+UPDATE batches SET url = NULL, state = 'cut', uploaded_ms = NULL, size = ? WHERE batch_id = ? AND state <> 'receipted'
+
+-- name: event_of
+SELECT * FROM events WHERE trap = ? AND epoch = ? AND number = ?
 
 -- name: set_url
 UPDATE batches SET url = ?, state = 'uploading' WHERE batch_id = ? AND state IN ('cut', 'uploading')
@@ -81,7 +87,10 @@ UPDATE batches SET state = 'receipted', receipted_ms = ?, last_error = '' WHERE 
 UPDATE objects SET state = 'receipted' WHERE batch_id = ? AND state = 'batched'
 
 -- name: open_receipts
-SELECT * FROM receipts WHERE state = 'signed' ORDER BY id LIMIT ?
+SELECT * FROM (
+  -- Some of each trap: a stolen trap's receipts, which nobody will ever take, must not hold up the others'.
+  SELECT *, row_number() OVER (PARTITION BY trap ORDER BY id) AS place FROM receipts WHERE state = 'signed'
+) WHERE place <= 4 ORDER BY place, id LIMIT ?
 
 -- name: set_delivered
 UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'

@@ -1,0 +1,132 @@
+"""The base's settings; `trapbase config show` prints those in force, `check` also looks at files and traps."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from trapkit.errors import SetupError
+
+Text = Annotated[str, Meta(max_length=200)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker."""
+
+    host: Annotated[str, Meta(description="broker's name or address, as in its certificate")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="broker's TLS port")] = 8883
+    certificates: Annotated[str, Meta(description="folder with ca.crt and NAME.crt, NAME.key of each program")] = (
+        "/etc/pugmark/certificates"
+    )
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Modem and radio link."""
+
+    serial: Annotated[str, Meta(description="modem's serial line")] = "/dev/pugmark-modem"
+    baud: Annotated[int, Meta(ge=9600, le=3000000, description="speed of the serial line (bit/s)")] = 115200
+    frame_bytes: Annotated[
+        int, Meta(ge=10, le=255, description="largest radio frame of the plan and spreading factor (bytes)")
+    ] = 197
+    commit_wait_ms: Annotated[
+        int, Meta(ge=0, le=10000, description="how long a radio answer waits for ingest's commit (ms)")
+    ] = 150
+    republish_ms: Annotated[
+        int, Meta(ge=100, le=3600000, description="publish an object again that was not committed (ms)")
+    ] = 10000
+
+
+class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From the bus into the store."""
+
+    group: Annotated[int, Meta(ge=1, le=128, description="most messages in one transaction")] = 64
+
+
+class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a batch is cut, and what its package says of the project."""
+
+    max_events: Annotated[int, Meta(ge=1, le=1000, description="sightings in one batch")] = 50
+    max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="sealed bytes in one batch (bytes)")] = 8388608
+    max_age_s: Annotated[
+        float, Meta(ge=0, le=604800, description="a ready sighting waits at most this long for others (s)")
+    ] = 300.0
+    max_wait_s: Annotated[
+        float, Meta(ge=0, le=604800, description="an alert waits at most this long for its crop (s)")
+    ] = 3600.0
+    project: Annotated[str, Meta(min_length=1, max_length=200, description="title of the project")] = "Pugmark"
+    contributor: Annotated[str, Meta(min_length=1, max_length=200, description="who operates this base")] = (
+        "Operator of this base station"
+    )
+    classified_by: Annotated[str, Meta(min_length=1, max_length=200, description="detector of the traps")] = (
+        "Pugmark feline detector"
+    )
+
+
+class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The way to the identification back end (BACKEND.md)."""
+
+    url: Annotated[
+        str,
+        Meta(pattern=r"^(https?://[^\s]+)?$", max_length=200, description="back end's address; empty: keep all here"),
+    ] = ""
+    public_key: Annotated[str, Meta(description="file with the back end's Ed25519 public key, hexadecimal")] = (
+        "/etc/pugmark/backend.pub"
+    )
+    chunk_bytes: Annotated[int, Meta(ge=1024, le=16777216, description="one piece of an upload (bytes)")] = 65536
+    timeout_s: Annotated[float, Meta(gt=0, le=600, description="a silent back end is given up after (s)")] = 30.0
+    retry_min_s: Annotated[float, Meta(gt=0, le=3600, description="first pause after a failure (s)")] = 2.0
+    retry_max_s: Annotated[float, Meta(gt=0, le=86400, description="longest pause after failures (s)")] = 600.0
+    receipt_poll_s: Annotated[float, Meta(gt=0, le=3600, description="ask for a receipt every (s)")] = 5.0
+    down_republish_ms: Annotated[
+        int, Meta(ge=100, le=3600000, description="publish a receipt again that its trap has not taken (ms)")
+    ] = 5000
+
+
+class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
+
+
+class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One trap in the field: a `[[trap]]` table."""
+
+    number: Annotated[int, Meta(ge=1, le=65535, description="the trap's number")]
+    station: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="its station (locationID)")]
+    latitude: Annotated[float, Meta(ge=-90, le=90, description="WGS84 (degrees)")]
+    longitude: Annotated[float, Meta(ge=-180, le=180, description="WGS84 (degrees)")]
+    side: Annotated[str, Meta(pattern=r"^(left|right|single)$", description="which flank of the cat it sees")] = (
+        "single"
+    )
+    uncertainty_m: Annotated[int, Meta(ge=1, le=100000, description="of the position (m)")] = 30
+    deployed: Annotated[
+        str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$", description="since when, UTC; empty: first sighting")
+    ] = ""
+    model: Annotated[str, Meta(max_length=100, description="camera model")] = ""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a base needs to know."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="this base's name")] = "base"
+    folder: Annotated[str, Meta(min_length=1, description="where the base keeps its data")] = "/var/lib/pugmark/base"
+    box_key: Annotated[
+        str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
+    ] = ""
+    bus: BusSettings = field(default_factory=BusSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    upload: UploadSettings = field(default_factory=UploadSettings)
+    page: PageSettings = field(default_factory=PageSettings)
+    trap: tuple[TrapSettings, ...] = ()
+
+
+def check_traps(settings: Settings) -> None:
+    """Rules between traps.  Raises: SetupError naming the trap."""
+    seen: dict[int, TrapSettings] = {}
+    for trap in settings.trap:
+        if trap.number in seen:
+            raise SetupError(f"trap {trap.number} is there twice; numbers are unique")
+        seen[trap.number] = trap

@@ -1,0 +1,122 @@
+"""Cuts batches: the file first, durable, then the transaction that says which objects are in it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trapbase.batch import CutRules, batch_id, cut
+from trapbase.config import BatchSettings, TrapSettings
+from trapbase.eventid import REACH_MS, event_ids
+from trapbase.model import Event, Sighting, StoredObject
+from trapbase.package import Contents, build_files, zip_files
+from trapbase.store import Store
+from trapkit.errors import StorageError
+from trapkit.files import write_atomically
+from trapkit.sealing import open_box
+from trapwire.objects import ALERT
+
+MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond it a cat sleeps before the camera
+
+
+class Cutter:
+    """The step from stored objects to `outbox/<batch id>.zip`.
+
+    `traps`: by number; objects of others wait until somebody enters them in the settings. `secret`: the key that
+    opens crops, or None.
+    """
+
+    def __init__(
+        self, store: Store, traps: Mapping[int, TrapSettings], settings: BatchSettings, secret: bytes | None
+    ) -> None:
+        self._store = store
+        self._traps = traps
+        self._settings = settings
+        self._secret = secret
+        self._outbox = store.folder / "outbox"
+        self._rules = CutRules(
+            max_events=settings.max_events,
+            max_bytes=settings.max_bytes,
+            max_age_ms=round(settings.max_age_s * 1000),
+            max_wait_ms=round(settings.max_wait_s * 1000),
+        )
+        self.damaged: set[int] = set()  # rows whose bytes the disk has lost; `trapbase verify` names them
+
+    def path(self, name: str) -> Path:
+        """Where the batch's file lies."""
+        return self._outbox / f"{name}.zip"
+
+    def recover(self) -> None:
+        """After a start: remove files that no transaction names, make missing ones again from their rows."""
+        self._outbox.mkdir(exist_ok=True)
+        needed = self._store.batch_files_needed()
+        for path in self._outbox.iterdir():
+            if path.suffix != ".zip" or path.stem not in needed:
+                path.unlink()
+        for name in needed:
+            if not self.path(name).exists():
+                self.rebuild(name)
+
+    def rebuild(self, name: str) -> None:
+        """Make a batch's file again; it is then uploaded from its first byte."""
+        data, _ = self._build(name, self._store.objects_of(name))
+        self._write(name, data)
+        self._store.recut(name, len(data))
+
+    def step(self, utc_ms: int) -> str | None:
+        """Cut the next batch if it is time; its id.  Raises: StorageError."""
+        waiting = [w for w in self._store.waiting(self._traps) if w.object.id not in self.damaged]
+        objects = self._whole(cut(waiting, utc_ms, self._rules))
+        if not objects:
+            return None
+        name = batch_id(objects)
+        data, ids = self._build(name, objects)
+        self._write(name, data)
+        self._store.add_batch(name, len(data), objects, ids, utc_ms)
+        return name
+
+    def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
+        """Those whose bytes are still what they were: nobody may sign for the others."""
+        lost = {o.id for o in objects if o.rung != ALERT and self._store.media.read(o.sha256) is None}
+        self.damaged |= lost
+        return [o for o in objects if o.id not in lost]
+
+    def _build(self, name: str, objects: list[StoredObject]) -> tuple[bytes, dict[Sighting, str]]:
+        found = {s: self._store.event(s) for s in {o.sighting for o in objects}}
+        events = {s: e for s, e in found.items() if e is not None}
+        ids = self._event_ids(events)
+        traps = {o.trap: self._trap(o.trap) for o in objects}
+        contents = Contents(
+            objects=objects, events=events, event_ids=ids, traps=traps, read=self._read, unseal=self._unseal
+        )
+        return zip_files(build_files(name, contents, self._settings)), ids
+
+    def _trap(self, number: int) -> TrapSettings:
+        # A batch that was cut while the trap was still in the settings must stay buildable.
+        gone = TrapSettings(number=number, station=f"trap-{number}", latitude=0.0, longitude=0.0, uncertainty_m=100000)
+        return self._traps.get(number, gone)
+
+    def _event_ids(self, events: Mapping[Sighting, Event]) -> dict[Sighting, str]:
+        stations = {number: trap.station for number, trap in self._traps.items()}
+        around = dict(events)
+        for event in events.values():
+            station = stations.get(event.trap)
+            together = [n for n, s in stations.items() if s == station]
+            reach = (event.time_ms - REACH_MS, event.time_ms + REACH_MS)
+            near = self._store.events_near(together, *reach, MAX_NEIGHBOURS)
+            around |= {e.sighting: e for e in near}
+        ids = event_ids(around.values(), stations)
+        return {s: ids[s] for s in events}
+
+    def _read(self, sha256: bytes) -> bytes:
+        body = self._store.media.read(sha256)
+        if body is None:
+            raise StorageError(f"media folder: {sha256.hex()} is missing or damaged")
+        return body
+
+    def _unseal(self, sealed: bytes) -> bytes | None:
+        return None if self._secret is None else open_box(self._secret, sealed)
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            write_atomically(self.path(name), data)
+        except OSError as error:
+            raise StorageError(f"outbox: {error}") from error

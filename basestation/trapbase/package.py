@@ -1,0 +1,133 @@
+"""A batch as a Camera Trap Data Package (Camtrap DP 1.0.2): pure, from stored rows and bytes to one zip.
+
+Beside the standard's three tables lies `objects.csv`, which says where in the package the sealed bytes of every
+object in custody are: the back end checks their digests and signs for exactly those. Opened crops go along as
+`media/…`, for people and programs. The same rows always give the same bytes: nothing here reads a clock.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from trapbase.camtrap import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
+from trapbase.config import BatchSettings, TrapSettings
+from trapbase.eventid import sighting_id
+from trapbase.model import Event, Sighting, StoredObject
+from trapbase.observations import deployment_id, deployment_row, observation_row, time_text
+from trapbase.pictures import SEALED, media_type
+from trapwire.objects import ALERT, RUNG_NAMES
+
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What a package is made of: `events` of the objects' sightings (where the alert is known), their `event_ids`,
+    `traps` by number; `read(sha256)` gives the sealed bytes, `unseal` what is in them, or None."""
+
+    objects: list[StoredObject]
+    events: Mapping[Sighting, Event]
+    event_ids: Mapping[Sighting, str]
+    traps: Mapping[int, TrapSettings]
+    read: Callable[[bytes], bytes]
+    unseal: Callable[[bytes], bytes | None]
+
+
+def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> dict[str, bytes]:
+    """The package's files by path."""
+    files: dict[str, bytes] = {}
+    objects, media, observations = [], [], []
+    by_sighting: dict[Sighting, list[StoredObject]] = {}
+    for o in sorted(contents.objects, key=lambda o: o.identity):
+        by_sighting.setdefault(o.sighting, []).append(o)
+    for sighting, own in by_sighting.items():
+        event = contents.events.get(sighting)
+        pictures = []
+        for o in own:
+            row, picture = _object(o, files, contents)
+            objects.append(row)
+            if picture is not None:
+                # Without its alert nobody knows when the picture was taken: the time is that of its reception.
+                time_ms = event.time_ms if event else o.received_ms
+                where = deployment_id(contents.traps[o.trap])
+                pictures.append(picture | {"timestamp": time_text(time_ms), "deploymentID": where})
+        media += pictures
+        best = pictures[0] if pictures else None  # the crop, where there is one
+        trap = contents.traps[sighting[0]]
+        observations.append(
+            observation_row(
+                sighting,
+                event,
+                contents.event_ids.get(sighting),
+                trap,
+                best,
+                own[0].received_ms,
+                settings.classified_by,
+            )
+        )
+    deployments = [
+        deployment_row(trap, [e for e in contents.events.values() if e.trap == number], _received(by_sighting, number))
+        for number, trap in sorted(contents.traps.items())
+        if any(s[0] == number for s in by_sighting)
+    ]
+    files["deployments.csv"] = _csv(DEPLOYMENTS, deployments)
+    files["media.csv"] = _csv(MEDIA, media)
+    files["observations.csv"] = _csv(OBSERVATIONS, observations)
+    files["objects.csv"] = _csv(OBJECTS, objects)
+    created = time_text(max(o.stored_ms for o in contents.objects))
+    package = descriptor(batch_id, created, deployments, observations, settings)
+    files["datapackage.json"] = (json.dumps(package, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return files
+
+
+def zip_files(files: Mapping[str, bytes]) -> bytes:
+    """One zip: sorted, without times, pictures stored as they are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(files):
+            info = zipfile.ZipInfo(path, ZIP_TIME)
+            info.external_attr = 0o644 << 16
+            text = path.endswith((".csv", ".json"))
+            archive.writestr(info, files[path], zipfile.ZIP_DEFLATED if text else zipfile.ZIP_STORED)
+    return buffer.getvalue()
+
+
+def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tuple[Row, Row | None]:
+    """The object's row in `objects.csv` and, for a picture, its row in `media.csv`; its files go into `files`."""
+    row: Row = {"trap": o.trap, "epoch": o.epoch, "number": o.number, "rung": RUNG_NAMES[o.rung]}
+    row |= {"sha256": o.sha256.hex(), "size": o.size}
+    if o.rung == ALERT:
+        return row | {"bodyHex": (o.body or b"").hex()}, None
+    name = f"{sighting_id(o.sighting)}-{RUNG_NAMES[o.rung]}"
+    sealed = contents.read(o.sha256)
+    sealed_path = f"sealed/{name}.box"
+    files[sealed_path] = sealed
+    row["sealedPath"] = sealed_path
+    picture: Row = {"mediaID": name, "captureMethod": "activityDetection", "filePublic": "false", "rung": o.rung}
+    opened = contents.unseal(sealed)
+    kind = media_type(opened) if opened is not None else None
+    if opened is None or kind is None:
+        comment = "sealed: opens with the key of its recipient"
+        return row, picture | {"filePath": sealed_path, "fileMediatype": SEALED, "mediaComments": comment}
+    path = f"media/{name}.{kind[1]}"
+    files[path] = opened
+    row |= {"mediaPath": path, "mediaSha256": hashlib.sha256(opened).hexdigest()}
+    comment = f"{RUNG_NAMES[o.rung]}, opened by the base"
+    return row, picture | {"filePath": path, "fileMediatype": kind[0], "mediaComments": comment}
+
+
+def _received(by_sighting: Mapping[Sighting, list[StoredObject]], trap: int) -> list[int]:
+    return [o.received_ms for s, own in by_sighting.items() if s[0] == trap for o in own]
+
+
+def _csv(columns: Iterable[str], rows: Iterable[Row]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(columns), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()

@@ -1,0 +1,116 @@
+"""The one place that speaks HTTP to a back end: tus 1.0 (core and creation) and receipts (BACKEND.md).
+
+On http.client and not on tuspy, which (1.1) sets no timeout, so that a silent back end would stop the base for
+ever, and creates an upload without looking at the answer's status.
+"""
+
+import http.client
+import ssl
+from base64 import b64encode
+from urllib.parse import urljoin, urlsplit
+
+from trapbase.outlet import OutletError
+
+VERSION = {"Tus-Resumable": "1.0.0"}
+MAX_ANSWER_BYTES = 1 << 20  # a receipt of 1,000 objects has ~120 kB
+MAX_URL_CHARS = 1000
+REFUSALS = range(400, 500)  # the back end understood and does not want it; 408 and 429 are about time
+
+
+class TusOutlet:
+    """The back end at `url` (http or https); `timeout_s` bounds every wait for it."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url = url.rstrip("/") + "/"
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+        self._host = ("", "")
+
+    def create(self, batch_id: str, size: int) -> str:
+        metadata = f"batch_id {b64encode(batch_id.encode()).decode()}"
+        headers = {"Upload-Length": str(size), "Upload-Metadata": metadata}
+        status, answer, _ = self._ask("POST", urljoin(self._url, "files"), VERSION | headers)
+        place = answer.get("Location", "")
+        if status != 201 or not place:
+            raise _refusal("creating an upload", status)
+        url = urljoin(urljoin(self._url, "files"), place)
+        if len(url) > MAX_URL_CHARS:
+            raise OutletError("back end: the address that it gave is too long", refused=True)
+        return url
+
+    def offset(self, url: str) -> int | None:
+        status, answer, _ = self._ask("HEAD", url, VERSION)
+        if status in (403, 404, 410):
+            return None
+        if status not in (200, 204):
+            raise _refusal("asking for the offset", status)
+        return _offset(answer)
+
+    def send(self, url: str, offset: int, data: bytes) -> int:
+        headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        status, answer, _ = self._ask("PATCH", url, VERSION | headers, data)
+        if status != 204:
+            raise _refusal("sending a piece", status)
+        return _offset(answer)
+
+    def receipts(self, batch_id: str) -> bytes | None:
+        status, _, body = self._ask("GET", urljoin(self._url, f"v1/receipts/{batch_id}"), {})
+        if status == 404:
+            return None
+        if status != 200:
+            raise _refusal("asking for receipts", status)
+        return body
+
+    def _ask(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        reused = self._connection is not None and self._host == (parts.scheme, parts.netloc)
+        for again in (reused and body is None, False):
+            try:
+                connection = self._connect(parts.scheme, parts.netloc)
+                connection.request(method, target, body, headers)
+                response = connection.getresponse()
+                data = response.read(MAX_ANSWER_BYTES + 1)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.close()
+                # A kept connection may have been closed by the other side meanwhile; that is no failure.
+                if not again:
+                    raise OutletError(f"back end: {method}: {error or type(error).__name__}") from error
+                continue
+            if len(data) > MAX_ANSWER_BYTES:
+                self.close()
+                raise OutletError(f"back end: its answer is over {MAX_ANSWER_BYTES} bytes", refused=True)
+            return response.status, response.headers, data
+        raise AssertionError("unreachable")
+
+    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
+        if self._connection is None or self._host != (scheme, host):
+            self.close()
+            if scheme == "https":
+                context = ssl.create_default_context()
+                self._connection = http.client.HTTPSConnection(host, timeout=self._timeout_s, context=context)
+            elif scheme == "http":
+                self._connection = http.client.HTTPConnection(host, timeout=self._timeout_s)
+            else:
+                raise OutletError(f"back end: cannot speak {scheme!r}, http and https are possible", refused=True)
+            self._host = (scheme, host)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _refusal(what: str, status: int) -> OutletError:
+    refused = status in REFUSALS and status not in (408, 429)
+    return OutletError(f"back end: {what} was answered with {status}", refused=refused)
+
+
+def _offset(answer: http.client.HTTPMessage) -> int:
+    text = answer.get("Upload-Offset", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise OutletError(f"back end: {text[:40]!r} is no offset")
+    return int(text)

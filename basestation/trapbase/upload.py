@@ -1,0 +1,134 @@
+"""Takes batches to the back end, a piece a step, resuming inside a file.
+
+    state       what happens                                             next
+    cut         the back end gives an address, stored before any byte    uploading
+    uploading   all bytes are there                                      uploaded
+                the back end does not know the address any more          cut
+    uploaded    its receipts are verified and stored (receipts.py)       receipted
+                the back end lost it                                     cut
+    receipted   the end
+
+Failures wait with a growing, random pause: for everything when nobody gets through, for one batch when only that
+one is refused. After a failure or a restart the back end is asked where to go on, so that at most one piece is
+sent twice.
+"""
+
+from collections.abc import Callable
+
+from trapbase.config import UploadSettings
+from trapbase.cutter import Cutter
+from trapbase.model import Batch
+from trapbase.outlet import Outlet, OutletError
+from trapbase.store import Store
+
+LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
+
+
+def pause_ms(failures: int, settings: UploadSettings, chance: float) -> int:
+    """How long to wait after this many failures in a row; `chance` within 0–1 spreads it over its upper half."""
+    longest = min(settings.retry_max_s, settings.retry_min_s * 2.0 ** min(failures - 1, 30))
+    return round(longest * (0.5 + chance / 2) * 1000)
+
+
+class Patience:
+    """Failures in a row, and until when to wait, for one thing that is tried again and again."""
+
+    def __init__(self, settings: UploadSettings, chance: Callable[[], float]) -> None:
+        self._settings = settings
+        self._chance = chance
+        self.failures = 0
+        self.until_ms = 0
+
+    def failed(self, now_ms: int) -> None:
+        self.failures += 1
+        self.until_ms = now_ms + pause_ms(self.failures, self._settings, self._chance())
+
+
+class Uploader:
+    """The step from `outbox/` to the back end; `chance` gives random numbers within 0–1."""
+
+    def __init__(
+        self, store: Store, cutter: Cutter, outlet: Outlet, settings: UploadSettings, chance: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._cutter = cutter
+        self._outlet = outlet
+        self._settings = settings
+        self._chance = chance
+        self._line = Patience(settings, chance)
+        self._refused: dict[str, Patience] = {}
+        self._offsets: dict[str, int] = {}
+        self.last_error = ""
+
+    def step(self, now_ms: int, utc_ms: int) -> bool:
+        """Send at most one piece; whether something moved. `now_ms` must never go back."""
+        if now_ms < self._line.until_ms:
+            return False
+        for batch in self._store.batches(LOOK_AHEAD):
+            waits = self._refused.get(batch.batch_id)
+            if batch.state == "uploaded" or (waits is not None and now_ms < waits.until_ms):
+                continue
+            try:
+                self._advance(batch, utc_ms)
+            except OutletError as error:
+                self._fail(batch, error, now_ms)
+                return False
+            self._line = Patience(self._settings, self._chance)
+            self.last_error = ""
+            return True
+        return False
+
+    def lost(self, batch: Batch, now_ms: int) -> None:
+        """The back end no longer has what it took: send it again, later."""
+        self._store.forget_url(batch.batch_id)
+        self._fail(batch, OutletError("back end: it has lost the batch", refused=True), now_ms)
+
+    def done(self, batch_id: str) -> None:
+        """The batch is signed for: nothing about it is needed any more."""
+        self._refused.pop(batch_id, None)
+        self._cutter.path(batch_id).unlink(missing_ok=True)
+
+    def _advance(self, batch: Batch, utc_ms: int) -> None:
+        name = batch.batch_id
+        if batch.url is None:
+            self._store.set_url(name, self._outlet.create(name, batch.size))
+            return
+        offset = self._offsets.pop(name, None)
+        if offset is None:
+            offset = self._outlet.offset(batch.url)
+        if offset is None:
+            self._store.forget_url(name)
+            raise OutletError("back end: it does not know the upload any more", refused=True)
+        if offset < batch.size:
+            offset = self._send(batch, batch.url, offset)
+        elif offset > batch.size:
+            self._store.forget_url(name)
+            raise OutletError(f"back end: says it has {offset} of {batch.size} bytes", refused=True)
+        if offset == batch.size:
+            self._store.set_uploaded(name, utc_ms)
+        else:
+            self._offsets[name] = offset
+
+    def _send(self, batch: Batch, url: str, offset: int) -> int:
+        try:
+            with self._cutter.path(batch.batch_id).open("rb") as file:
+                file.seek(offset)
+                piece = file.read(min(self._settings.chunk_bytes, batch.size - offset))
+        except FileNotFoundError:
+            piece = b""
+        if not piece:
+            self._cutter.rebuild(batch.batch_id)
+            raise OutletError("outbox: the batch's file was gone and is made again", refused=True)
+        reached = self._outlet.send(url, offset, piece)
+        if not offset < reached <= offset + len(piece):
+            raise OutletError(f"back end: says it has {reached} bytes after {offset} + {len(piece)}")
+        return reached
+
+    def _fail(self, batch: Batch, error: OutletError, now_ms: int) -> None:
+        self._offsets.pop(batch.batch_id, None)
+        self.last_error = str(error)
+        self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")
+        if error.refused:
+            self._refused.setdefault(batch.batch_id, Patience(self._settings, self._chance)).failed(now_ms)
+        else:
+            self._line.failed(now_ms)
