@@ -1,0 +1,128 @@
+"""The uplink with the supervisor's own firmware at the other end of the line, in one virtual time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cam_parts import BACKEND, NOW, receipt_for
+from records import SOURCE, kept
+
+from trapcam.outbox import Outbox
+from trapcam.record import DELETED, STORED, WAITING
+from trapcam.trigger import Trigger
+from trapcam.uplink import Uplink
+from trapmcu.supervisor import Supervisor
+from trapwire.objects import ALERT
+from trapwire.serialline import SerialDecoder, encode_message
+
+STEP_MS = 50
+
+
+class SilentRadio:
+    """A radio on which nothing is ever heard and nothing gets out."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: False
+
+
+class Board:
+    """A board with a UART, flash and a PIR, and a clock that the test moves; also the Pi's end of the line."""
+
+    is_open = True
+
+    def __init__(self, flash: Path) -> None:
+        flash.mkdir()
+        self.flash = str(flash)
+        self.radio = SilentRadio()
+        self.ms = self.edges = 0
+        self._to_mcu = self._to_pi = b""
+        self._decoder = SerialDecoder()
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def random(self, below: int) -> int:
+        return 0
+
+    def uart_read(self) -> bytes:
+        data, self._to_mcu = self._to_mcu, b""
+        return data
+
+    def uart_write(self, data: bytes) -> None:
+        self._to_pi += data
+
+    def pir_edges(self) -> int:
+        edges, self.edges = self.edges, 0
+        return edges
+
+    def read(self) -> list[tuple[int, bytes]]:
+        data, self._to_pi = self._to_pi, b""
+        return self._decoder.feed(data)
+
+    def send(self, kind: int, payload: bytes) -> bool:
+        self._to_mcu += encode_message(kind, payload)
+        return True
+
+
+class Unit:
+    def __init__(self, outbox: Outbox, flash: Path, queue_bytes: int) -> None:
+        self.board = Board(flash)
+        self._settings = {
+            "trap": 7, "plan": "cn470", "sf": 9, "times": {},
+            "queue_bytes": queue_bytes, "down_bytes": 4096, "repeat_ms": 2000,
+        }  # fmt: skip
+        self.uplink = Uplink(self.board, outbox, bytes(BACKEND.verify_key))
+        self.boot()
+
+    def boot(self) -> None:
+        self.supervisor = Supervisor(self.board, self._settings)
+
+    def steps(self, count: int) -> list[Trigger]:
+        triggers = []
+        for _ in range(count):
+            self.board.ms += STEP_MS
+            triggers += self.uplink.step(NOW + self.board.ms)
+            self.supervisor.step(self.board.ms)
+        return triggers
+
+
+@pytest.fixture
+def box(outbox: Outbox) -> Outbox:
+    outbox.declare_source(SOURCE, None)
+    for position in range(6):
+        outbox.commit(kept(position))
+    return outbox
+
+
+def test_hand_over_wake_receipt_and_restart(box: Outbox, tmp_path: Path) -> None:
+    unit = Unit(box, tmp_path / "flash", queue_bytes=20_000)
+    unit.steps(60)
+    assert box.in_state(WAITING) == []
+    assert len(box.in_state(STORED)) == 12
+
+    unit.board.edges = 2
+    assert [trigger.number for trigger in unit.steps(3)] == [1, 2]
+
+    receipt = receipt_for(7, box.epoch, [(1, ALERT, box._digest(1, ALERT) or b"")])
+    assert unit.supervisor._down.put(receipt.key, receipt.encode(), 0)
+    unit.steps(60)
+    assert box.in_state(DELETED) == [(0, 1, ALERT)]
+    assert unit.supervisor._down.ordered() == []
+
+    unit.boot()
+    unit.steps(60)
+    assert len(box.in_state(STORED)) == 11
+    assert unit.uplink.counts == {"skipped": 0, "applied": 1, "repeated": 0, "refused": 0}
+    assert unit.supervisor.dropped == 0
+
+
+def test_a_full_flash_takes_the_alerts_first_and_the_rest_when_there_is_room(box: Outbox, tmp_path: Path) -> None:
+    unit = Unit(box, tmp_path / "flash", queue_bytes=2_500)
+    unit.steps(400)
+    stored = box.in_state(STORED)
+    assert [rung for _, _, rung in stored[:6]] == [ALERT] * 6
+    assert 0 < len(box.in_state(WAITING)) < 6
+    for _, number, rung in stored:
+        unit.supervisor._up.remove(box.key(number, rung))
+    unit.steps(400)
+    assert len(box.in_state(STORED)) > len(stored)
