@@ -1,0 +1,43 @@
+"""The reference back end as an outlet without sockets, for virtual time."""
+
+import json
+
+from trapbase.outlet import OutletError
+from trapsim.backend_store import BackendStore, UploadError
+
+
+class DirectOutlet:
+    """`store`: the back end, or None while it is down (assign it)."""
+
+    def __init__(self, store: BackendStore | None) -> None:
+        self.store = store
+
+    def create(self, batch_id: str, size: int) -> str:
+        try:
+            return self._store.create(batch_id, size)
+        except UploadError as error:
+            raise _refusal(error) from error
+
+    def offset(self, url: str) -> int | None:
+        found = self._store.offset(url)
+        return None if found is None else found[0]
+
+    def send(self, url: str, offset: int, data: bytes) -> int:
+        try:
+            return self._store.append(url, offset, data)
+        except UploadError as error:
+            raise _refusal(error) from error
+
+    def receipts(self, batch_id: str) -> bytes | None:
+        answer = self._store.receipts(batch_id)
+        return None if answer is None else json.dumps(answer).encode()
+
+    @property
+    def _store(self) -> BackendStore:
+        if self.store is None:
+            raise OutletError("back end: it is down")
+        return self.store
+
+
+def _refusal(error: UploadError) -> OutletError:
+    return OutletError(f"back end: answered with {error.status}: {error}", refused=True)
