@@ -64,6 +64,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.OperationalError):
+        # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
             raise StorageError(f"database: {error}") from error
         raise

@@ -155,5 +155,5 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     if isinstance(value, int | float):
         return str(value)
-    # TOML's basic strings escape as JSON's do.
-    return msgspec.json.encode(str(value)).decode()
+    # TOML's basic strings escape as JSON's do, and DEL as well.
+    return msgspec.json.encode(str(value)).decode().replace("\x7f", "\\u007f")
