@@ -4,22 +4,23 @@ It trusts no program's own counters for custody: `lost` and `duplicated` come fr
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from trapsim.channel import read_stats
-from trapsim.site import TRAPS, Site
+from trapsim.site import TRAPS
 from trapwire.objects import ALERT, CROP, FULL
 
 SENT_RUNGS = (ALERT, CROP)  # what goes over the radio; frames and full frames stay on the trap
 
-# Where each database lies in its process's folder.
+# Where each database lies: the outbox under its trap, the others under the demo's folder.
 OUTBOX = "data/outbox.sqlite"
-BASE = "base.sqlite3"
-BACKEND = "backend.sqlite3"
+BASE = "base/base.sqlite3"
+BACKEND = "backend/backend.sqlite3"
+STATS = "run/channel.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +124,19 @@ def _one(path: Path, question: str) -> int:
         return 0 if db is None else int(db.execute(question).fetchone()[0])
 
 
-def look(site: Site, pictures: int) -> Audit:
-    """Compare all databases; `pictures`: how many each trap was given.
+def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
+    """Compare all databases under `folder`; `pictures`: how many each trap was given.
 
     An object is *lost* when it has left its trap and the back end does not hold those very bytes, and *missing*
     while it is still under way. Duplicates are counted at the trap, the base and the back end.
     """
-    traps = [_read_trap(site.trap(number), number, pictures) for number in TRAPS]
-    base_db, backend_db = site.base / BASE, site.backend / BACKEND
+    found = [_read_trap(folder / f"trap{number}", number, pictures) for number in traps]
+    base_db, backend_db = folder / BASE, folder / BACKEND
     stored, doubled_at_base = _read_objects(base_db)
     received, doubled_at_backend = _read_objects(backend_db)
     doubled_at_backend += _one(backend_db, "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'duplicated'")
     lost, missing = 0, []
-    for trap in traps:
+    for trap in found:
         for key, (digest, state) in trap.objects.items():
             if key[3] not in SENT_RUNGS:
                 continue
@@ -144,14 +145,14 @@ def look(site: Site, pictures: int) -> Audit:
                 lost += 1
             if state != "deleted" or not there:
                 missing.append(f"trap {key[0]} event {key[2]} rung {key[3]}: {state}, {_where(key, stored, received)}")
-    known = {key for trap in traps for key in trap.objects}
+    known = {key for trap in found for key in trap.objects}
     # What no trap ever made, the base and the back end cannot have.
     invented = len(set(stored) - known) + len(set(received) - known)
-    air = read_stats(site.stats)
+    air = read_stats(folder / STATS)
     return Audit(
-        frames_in=sum(t.position for t in traps),
-        frames_kept=sum(t.kept for t in traps),
-        sightings=sum(t.events for t in traps),
+        frames_in=sum(t.position for t in found),
+        frames_kept=sum(t.kept for t in found),
+        sightings=sum(t.events for t in found),
         lora_frames=air.frames,
         airtime_ms=air.airtime_ms,
         alerts_stored=sum(key[3] == ALERT for key in stored),
@@ -159,11 +160,11 @@ def look(site: Site, pictures: int) -> Audit:
         media_stored=sum(key[3] != ALERT for key in stored),
         batches_uploaded=_one(base_db, "SELECT count(*) FROM batches WHERE state = 'receipted'"),
         receipts=_one(base_db, "SELECT count(*) FROM receipts WHERE state = 'delivered'"),
-        deleted_on_trap=sum(t.deleted for t in traps),
-        full_frames_held=sum(t.full_held for t in traps),
+        deleted_on_trap=sum(t.deleted for t in found),
+        full_frames_held=sum(t.full_held for t in found),
         lost=lost,
-        duplicated=sum(t.doubled for t in traps) + doubled_at_base + doubled_at_backend + invented,
-        pictures=sum(t.pictures for t in traps),
+        duplicated=sum(t.doubled for t in found) + doubled_at_base + doubled_at_backend + invented,
+        pictures=sum(t.pictures for t in found),
         missing=tuple(missing),
     )
 

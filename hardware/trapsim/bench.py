@@ -123,7 +123,7 @@ def bench_latency(folder: Path, port: int, say: Callable[[str], None]) -> dict[s
     for trap in TRAPS:
         for event, at in _rows(site.trap(trap) / OUTBOX, "SELECT number, taken_ms FROM events"):
             taken[(trap, event)] = at
-    stored = _rows(site.base / BASE, f"SELECT trap, number, stored_ms FROM objects WHERE rung = {ALERT}")  # noqa: S608
+    stored = _rows(site.folder / BASE, f"SELECT trap, number, stored_ms FROM objects WHERE rung = {ALERT}")  # noqa: S608
     waits = sorted(at - taken[(trap, number)] for trap, number, at in stored)
     return {"alerts": len(waits), "p50_ms": round(median(waits)), "worst_ms": waits[-1], "sf": 9, "traps": len(TRAPS)}
 

@@ -114,7 +114,7 @@ class Demo:
                 break
             for name in self._processes.watch():
                 self._say(f"{name} was started again")
-            audit = look(self._site, self._pictures)
+            audit = look(self._site.folder, self._pictures)
             now = time.monotonic()
             if _moved(audit, last):
                 progress_at = now

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pyrage
 from nacl.public import PrivateKey
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from trapbase import forward, gateway, ingest, receipts
 from trapbase.config import BatchSettings, TrapSettings, UploadSettings
 from trapbase.cutter import Cutter
+from trapbase.outlet import OutletError
 from trapbase.store import Store
 from trapbase.upload import Uploader
 from trapcam.app import TrapApp
@@ -22,11 +24,15 @@ from trapcam.outbox import open_outbox
 from trapcam.seal import Sealer
 from trapcam.uplink import Timing, Uplink
 from trapmcu.main import build as build_unit
+from trapsim.backend_direct import DirectOutlet
+from trapsim.backend_store import BackendStore
+from trapsim.crash import Died
 from trapsim.world import LinuxPort, Process, Wire, World, WorldBoard
 from trapwire.airtime import largest_frame
 from trapwire.baselink import BaseLink
 from trapwire.frame import ChecksumCipher, Counter
 
+T = TypeVar("T")
 UTC_MS = 1_763_686_800_000  # the world's clock starts here
 PLAN = "cn470"
 BASE_KEY = PrivateKey(bytes(range(32)))
@@ -53,6 +59,35 @@ class FirstPixel:
         return [Detection(category="feline" if red > blue else "person", confidence=0.9, bbox=(0.2, 0.2, 0.6, 0.6))]
 
 
+class _MortalOutlet:
+    """The way to the back end. When that dies while it answers, its caller sees a broken connection and lives on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.direct = DirectOutlet(None)
+        self.process: Process | None = None
+
+    def create(self, batch_id: str, size: int) -> str:
+        return self._ask(lambda: self.direct.create(batch_id, size))
+
+    def offset(self, url: str) -> int | None:
+        return self._ask(lambda: self.direct.offset(url))
+
+    def send(self, url: str, offset: int, data: bytes) -> int:
+        return self._ask(lambda: self.direct.send(url, offset, data))
+
+    def receipts(self, batch_id: str) -> bytes | None:
+        return self._ask(lambda: self.direct.receipts(batch_id))
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except Died:
+            if self.process is not None:
+                self._world.kill(self.process)
+            raise OutletError("back end: the connection broke") from None
+
+
 class Station:
     """`traps` traps that each replay `pictures` at the times `pir_ms`; folders as the demo lays them out."""
 
@@ -64,6 +99,7 @@ class Station:
             n: TrapSettings(number=n, station="S001", latitude=43.1, longitude=131.4) for n in range(1, traps + 1)
         }
         self._recipients = [pyrage.x25519.Identity.generate().to_public()]
+        self._outlet = _MortalOutlet(world)
         self._backend()
         self._base()
         for number in self._traps:
@@ -107,6 +143,26 @@ class Station:
             return build_unit(board, settings).step  # type: ignore[no-any-return]
 
         self._add(f"supervisor{number}", build, lambda: self._close([], wire, "right"))
+
+    # The back end
+
+    def _backend(self) -> None:
+        opened: list[Callable[[], None]] = []
+
+        def build() -> Callable[[int], int | None]:
+            folder = self._folder / "backend"
+            folder.mkdir(parents=True, exist_ok=True)
+            store = BackendStore(folder, bytes(BACKEND_KEY))
+            opened.append(store.close)
+            self._outlet.direct.store = store
+            return lambda now: None  # it only answers
+
+        def died() -> None:
+            self._outlet.direct.store = None
+            self._close(opened, None, "")
+
+        self._outlet.process = Process(name="backend", build=build, died=died)
+        self._world.add(self._outlet.process)
 
     # The base
 
@@ -153,7 +209,7 @@ class Station:
             settings = UploadSettings(
                 retry_min_s=0.2, retry_max_s=2, receipt_poll_s=0.2, down_republish_ms=1000, chunk_bytes=1024
             )
-            outlet = self._outlet()
+            outlet = self._outlet
             cutter = Cutter(store, self._traps, BatchSettings(max_age_s=0.5, max_wait_s=3600), bytes(BASE_KEY))
             uploader = Uploader(store, cutter, outlet, settings, lambda: 0.5)
             bus = self._world.broker.connect("forward", receipts.SUBSCRIPTIONS)
