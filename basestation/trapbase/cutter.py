@@ -57,7 +57,7 @@ class Cutter:
 
     def rebuild(self, name: str) -> None:
         """Make a batch's file again; it is then uploaded from its first byte."""
-        data, _ = self._build(name, self._store.objects_of(name))
+        _, data, _ = self._build(self._store.objects_of(name))
         self._write(name, data)
         self._store.recut(name, len(data))
 
@@ -67,10 +67,9 @@ class Cutter:
         objects = self._whole(cut(waiting, utc_ms, self._rules))
         if not objects:
             return None
-        name = batch_id(objects)
-        data, ids = self._build(name, objects)
+        name, data, contents = self._build(objects)
         self._write(name, data)
-        self._store.add_batch(name, len(data), objects, ids, utc_ms)
+        self._store.add_batch(name, len(data), objects, contents.event_ids, utc_ms)
         return name
 
     def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
@@ -79,15 +78,23 @@ class Cutter:
         self.damaged |= lost
         return [o for o in objects if o.id not in lost]
 
-    def _build(self, name: str, objects: list[StoredObject]) -> tuple[bytes, dict[Sighting, str]]:
+    def contents(self, objects: list[StoredObject]) -> tuple[str, Contents]:
+        """The batch id of these objects, and what a package of them is made of."""
         found = {s: self._store.event(s) for s in {o.sighting for o in objects}}
         events = {s: e for s, e in found.items() if e is not None}
-        ids = self._event_ids(events)
-        traps = {o.trap: self._trap(o.trap) for o in objects}
         contents = Contents(
-            objects=objects, events=events, event_ids=ids, traps=traps, read=self._read, unseal=self._unseal
+            objects=objects,
+            events=events,
+            event_ids=self._event_ids(events),
+            traps={o.trap: self._trap(o.trap) for o in objects},
+            read=self._read,
+            unseal=self._unseal,
         )
-        return zip_files(build_files(name, contents, self._settings)), ids
+        return batch_id(objects), contents
+
+    def _build(self, objects: list[StoredObject]) -> tuple[str, bytes, Contents]:
+        name, contents = self.contents(objects)
+        return name, zip_files(build_files(name, contents, self._settings)), contents
 
     def _trap(self, number: int) -> TrapSettings:
         # A batch that was cut while the trap was still in the settings must stay buildable.

@@ -34,6 +34,7 @@ class Ingest:
         self._bus = bus
         self._store = store
         self._group = group
+        self._ready = False
         self._held: list[Message] = []
         self._retry_ms = 0
         self.last_error = ""
@@ -45,6 +46,9 @@ class Ingest:
         """
         if self._held and now_ms < self._retry_ms:
             return False
+        if not self._ready:
+            self._store.media.recover()
+            self._ready = True
         messages = self._held or self._bus.take(self._group)
         if not messages:
             return False

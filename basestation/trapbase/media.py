@@ -9,19 +9,20 @@ from trapkit.files import fsync_folder
 
 
 class MediaFolder:
-    """Bodies in 256 folders by the first byte of their digest.
-
-    The constructor makes the folders and removes what a crash left half written.  Raises: OSError.
-    """
+    """Bodies in 256 folders by the first byte of their digest.  Raises: OSError from the constructor."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._incoming = folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
         for i in range(256):
             (folder / f"{i:02x}").mkdir(exist_ok=True)
         fsync_folder(folder)
         fsync_folder(folder.parent)
-        for leftover in folder.glob("??/.*.tmp"):
+
+    def recover(self) -> None:
+        """Remove what a crash left half written. Only for the one who writes here."""
+        for leftover in self._incoming.iterdir():
             leftover.unlink()
 
     def path(self, sha256: bytes) -> Path:
@@ -41,7 +42,7 @@ class MediaFolder:
             folders.add(path.parent)
             if path.exists() and path.stat().st_size == len(body):
                 continue
-            temporary = path.with_name(f".{path.name}.tmp")
+            temporary = self._incoming / path.name
             with temporary.open("wb") as file:
                 file.write(body)
                 file.flush()

@@ -1,5 +1,6 @@
 """Custody: the one module that writes the base's database. Every method is one transaction, durable when it returns."""
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.media = MediaFolder(folder / "media")
-        self._db = open_database(folder / DATABASE, "trapbase")
+        with (folder / "opening.lock").open("w") as lock:
+            # Two parts of a base start at the same moment; only one may build the tables.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._db = open_database(folder / DATABASE, "trapbase")
         self._sql = load_queries("trapbase")
 
     def close(self) -> None:
@@ -173,6 +177,11 @@ class Store:
     def _run(self, name: str, *values: object) -> int:
         with transaction(self._db) as db:
             return db.execute(self._sql[name], values).rowcount
+
+    def all_objects(self, traps: Iterable[int], limit: int) -> list[StoredObject]:
+        """Everything in custody of these traps, at most `limit`."""
+        rows = self._db.execute(self._sql["all_objects"], (json.dumps(sorted(traps)), limit))
+        return [_object(r) for r in rows]
 
     # Receipts
 

@@ -94,3 +94,6 @@ SELECT * FROM (
 
 -- name: set_delivered
 UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'
+
+-- name: all_objects
+SELECT * FROM objects WHERE trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?

@@ -1,0 +1,76 @@
+"""`trapbase`: the base station's program. Exit code 0, 1 (failed), 2 (wrong use or set-up)."""
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from trapbase import cmd_data
+from trapbase.config import Settings, check_traps
+from trapbase.run import PARTS, Runner, say
+from trapkit.errors import SetupError, StorageError
+from trapkit.sealing import read_key
+from trapkit.settings import load_settings, show
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = argparse.ArgumentParser(prog="trapbase", description="The base station: keeps and forwards sightings.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(subparsers)
+    cmd_data.add_parsers(subparsers)
+    _add_config(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        settings = load_settings(Settings, args.config)
+        check_traps(settings)
+        return int(args.run(args, settings))
+    except SetupError as error:
+        say(str(error))
+        return 2
+    except (StorageError, OSError) as error:
+        say(str(error))
+        return 1
+
+
+def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("run", help="receive, keep and forward; runs until SIGTERM")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+    parser.add_argument("--only", metavar="PARTS", help=f"some of: {','.join(PARTS)} (all)")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace, settings: Settings) -> int:
+    names = args.only.split(",") if args.only else list(PARTS)
+    for name in names:
+        if name not in PARTS:
+            raise SetupError(f"--only {args.only}: {name!r} is no part; allowed are {', '.join(PARTS)}")
+    return Runner(settings, list(dict.fromkeys(names)), threading.Event(), say).run()
+
+
+def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("config", help="show or check the settings")
+    parser.add_argument("what", choices=("show", "check"), help="show: those in force; check: whether a base can run")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+    parser.set_defaults(run=_config)
+
+
+def _config(args: argparse.Namespace, settings: Settings) -> int:
+    if args.what == "show":
+        print(show(settings), end="")
+        return 0
+    if settings.box_key:
+        read_key(Path(settings.box_key), "the key that opens crops")
+    if settings.upload.url:
+        read_key(Path(settings.upload.public_key), "the back end's public key")
+    folder = Path(settings.bus.certificates)
+    for name in ("ca.crt", *(f"{p}.{end}" for p in ("gateway", "ingest", "forward") for end in ("crt", "key"))):
+        if not (folder / name).is_file():
+            raise SetupError(f"key 'bus.certificates' is {str(folder)!r}: {name} is missing there")
+    print(f"{args.config or 'defaults'}: good; {len(settings.trap)} traps")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

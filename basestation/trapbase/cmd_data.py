@@ -1,0 +1,74 @@
+"""`trapbase status`, `export` and `verify`: what a base holds, for people and programs."""
+
+import argparse
+import json
+from pathlib import Path
+
+from trapbase.config import Settings
+from trapbase.export import export_camtrap
+from trapbase.reader import Reader
+from trapbase.run import say
+from trapbase.verify import problems
+from trapkit.errors import SetupError
+
+
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommands."""
+    status = subparsers.add_parser("status", help="what the base holds; also beside a running base")
+    status.add_argument("--json", action="store_true", help="one JSON object")
+    status.set_defaults(run=_status)
+    export = subparsers.add_parser("export", help="everything in custody, for other programs")
+    export.add_argument("--camtrap-dp", type=Path, required=True, metavar="DIR", help="a new folder, Camtrap DP 1.0.2")
+    export.set_defaults(run=_export)
+    verify = subparsers.add_parser("verify", help="every record against its file and digest; exit code 1 if not clean")
+    verify.add_argument("--json", action="store_true", help="one JSON object")
+    verify.set_defaults(run=_verify)
+    for parser in (status, export, verify):
+        parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
+
+
+def _status(args: argparse.Namespace, settings: Settings) -> int:
+    reader = Reader(Path(settings.folder))
+    try:
+        known = {trap.number for trap in settings.trap}
+        waiting = {row["trap"]: row["count"] for row in reader.rows("waiting_by_trap", 1000)}
+        status = reader.summary() | {
+            "traps": reader.traps(),
+            "not_in_settings": sorted(set(waiting) - known),
+            "conflicts_kept": len(reader.rows("conflicts", 1000)),
+            "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
+        }
+    finally:
+        reader.close()
+    if args.json:
+        print(json.dumps(status, sort_keys=True))
+        return 0
+    for name in ("objects", "batches", "receipts", "counters"):
+        print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
+    for trap in status["traps"]:
+        print(f"trap {trap['trap']}: {trap['sightings']} sightings, {trap['rssi_dbm']} dBm, {trap['health']}")
+    for number in status["not_in_settings"]:
+        print(f"trap {number} is not in the settings: its objects wait here until a [[trap]] table names it")
+    for batch in status["late"]:
+        print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
+    return 0
+
+
+def _export(args: argparse.Namespace, settings: Settings) -> int:
+    counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings)
+    say(f"{args.camtrap_dp}: {counts['objects']} objects of {counts['sightings']} sightings")
+    return 0
+
+
+def _verify(args: argparse.Namespace, settings: Settings) -> int:
+    folder = Path(settings.folder)
+    if not folder.is_dir():
+        raise SetupError(f"key 'folder' is {settings.folder!r}: there is no such folder")
+    found = list(problems(folder))
+    if args.json:
+        print(json.dumps({"clean": not found, "problems": found[:1000], "count": len(found)}))
+    else:
+        for line in found:
+            print(line)
+        print("clean" if not found else f"{len(found)} problems")
+    return 1 if found else 0

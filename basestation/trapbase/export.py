@@ -1,0 +1,53 @@
+"""`trapbase export --camtrap-dp DIR`: the whole store as one package in a folder, the same tables as in batches."""
+
+from pathlib import Path
+
+from trapbase.config import Settings
+from trapbase.cutter import Cutter
+from trapbase.model import StoredObject
+from trapbase.package import build_files
+from trapbase.store import Store
+from trapkit.errors import SetupError
+from trapkit.files import write_atomically
+from trapkit.sealing import read_key
+
+MAX_OBJECTS = 100_000  # rows of one export: what fits in memory; beyond it export from the back end
+
+
+def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, int]:
+    """Write the package into `target`, which must be new or empty; how many objects and sightings it has.
+
+    Raises: SetupError, StorageError.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise SetupError(f"--camtrap-dp {target}: is neither new nor an empty folder; name another")
+    if not folder.is_dir():
+        raise SetupError(f"key 'folder' is {str(folder)!r}: there is no such folder")
+    secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
+    store = Store(folder)
+    try:
+        traps = {trap.number: trap for trap in settings.trap}
+        cutter = Cutter(store, traps, settings.batch, secret)
+        objects = store.all_objects(traps, MAX_OBJECTS + 1)
+        if not objects:
+            raise SetupError(f"{folder}: holds nothing of the traps in the settings")
+        if len(objects) > MAX_OBJECTS:
+            raise SetupError(f"{folder}: holds over {MAX_OBJECTS} objects; export them from the back end")
+        name, contents = cutter.contents(objects)
+        files = build_files(name, contents, settings.batch)
+    finally:
+        store.close()
+    _write(target, files)
+    return {"objects": len(objects), "sightings": len(_sightings(objects))}
+
+
+def _sightings(objects: list[StoredObject]) -> set[tuple[int, int, int]]:
+    return {o.sighting for o in objects}
+
+
+def _write(target: Path, files: dict[str, bytes]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    # The descriptor last: a folder that has it is whole.
+    for path in sorted(files, key=lambda p: p == "datapackage.json"):
+        (target / path).parent.mkdir(exist_ok=True)
+        write_atomically(target / path, files[path])

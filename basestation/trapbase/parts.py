@@ -1,0 +1,151 @@
+"""Builds the parts of a base from its settings: each is a step that a loop drives, and a way to close it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from trapbase import gateway, ingest, receipts
+from trapbase.config import Settings
+from trapbase.cutter import Cutter
+from trapbase.forward import Forward
+from trapbase.gateway import Gateway
+from trapbase.ingest import Ingest
+from trapbase.receipts import Receipts
+from trapbase.store import Store
+from trapbase.tus import TusOutlet
+from trapbase.upload import Uploader
+from trapkit.bus import Bus
+from trapkit.errors import SetupError
+from trapkit.files import lock_folder, write_atomically
+from trapkit.sealing import read_key
+from trapkit.serialport import SerialPort
+from trapwire.baselink import BaseLink
+from trapwire.frame import ChecksumCipher, Counter
+
+COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """`step(now_ms, utc_ms)` says whether anything moved; without it the loop waits `idle_s`. `trouble()` says in
+    words what is wrong now, or nothing."""
+
+    step: Callable[[int, int], bool]
+    trouble: Callable[[], str]
+    close: Callable[[], None]
+    idle_s: float
+
+
+def build_gateway(settings: Settings) -> Part:
+    """Modem and bus.  Raises: SetupError."""
+    lock = _lock(settings, "gateway")
+    counter_path = Path(settings.folder) / COUNTER
+    link = BaseLink(
+        [trap.number for trap in settings.trap],
+        settings.gateway.frame_bytes,
+        Counter(_read_counter(counter_path), lambda end: write_atomically(counter_path, f"{end}\n".encode())),
+        ChecksumCipher(),
+        settings.gateway.commit_wait_ms,
+    )
+    line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
+    bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
+    part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms)
+    bus.start()
+
+    def trouble() -> str:
+        return _bus_trouble(bus) or ("" if line.is_open else f"modem: {line.last_error}")
+
+    return Part(step=part.step, trouble=trouble, close=_closing(bus.stop, lock.close), idle_s=0.01)
+
+
+def build_ingest(settings: Settings) -> Part:
+    """Bus and store.  Raises: SetupError."""
+    lock = _lock(settings, "ingest")
+    bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
+    store = _store(settings)
+    part = Ingest(bus, store, group=settings.ingest.group)
+    bus.start()
+    close = _closing(bus.stop, store.close, lock.close)
+    return Part(step=part.step, trouble=lambda: part.last_error or _bus_trouble(bus), close=close, idle_s=0.02)
+
+
+def build_forward(settings: Settings) -> Part:
+    """Store, back end and bus.  Raises: SetupError."""
+    lock = _lock(settings, "forward")
+    secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
+    bus = _bus(settings, "forward", receipts.SUBSCRIPTIONS)
+    store = _store(settings)
+    cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret)
+    closers = [bus.stop, store.close, lock.close]
+    uploader = down = None
+    if settings.upload.url:
+        key = read_key(Path(settings.upload.public_key), "the back end's public key")
+        outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s)
+        closers.insert(0, outlet.close)
+        uploader = Uploader(store, cutter, outlet, settings.upload, random.random)
+        down = Receipts(store, uploader, outlet, bus, key, settings.upload)
+    part = Forward(cutter, uploader, down)
+    bus.start()
+
+    def trouble() -> str:
+        of_upload = uploader.last_error if uploader else ""
+        of_receipts = down.last_error if down else ""
+        return part.storage_error or _bus_trouble(bus) or of_upload or of_receipts
+
+    return Part(step=part.step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
+
+
+def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:
+    folder = Path(settings.bus.certificates)
+    return Bus(
+        settings.bus.host,
+        settings.bus.port,
+        folder / "ca.crt",
+        folder / f"{program}.crt",
+        folder / f"{program}.key",
+        f"{settings.name}-{program}",
+        subscriptions,
+    )
+
+
+def _bus_trouble(bus: Bus) -> str:
+    if bus.denied or not bus.connected:
+        return bus.last_error or "bus: not connected yet"
+    return ""
+
+
+def _store(settings: Settings) -> Store:
+    try:
+        return Store(Path(settings.folder))
+    except OSError as error:
+        raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
+
+
+def _lock(settings: Settings, part: str) -> IO[str]:
+    try:
+        return lock_folder(Path(settings.folder), f"trapbase-{part}")
+    except OSError as error:
+        raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
+
+
+def _read_counter(path: Path) -> int:
+    """The counter's first free value.  Raises: SetupError rather than start again at a value that was used."""
+    if not path.exists():
+        return 0
+    try:
+        value = int(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SetupError(f"{path}: is not a counter: {error}") from error
+    if not 0 <= value <= 0xFFFFFFFF:
+        raise SetupError(f"{path}: {value} is not a 32-bit counter")
+    return value
+
+
+def _closing(*closers: Callable[[], None]) -> Callable[[], None]:
+    def close() -> None:
+        for closer in closers:
+            closer()
+
+    return close
