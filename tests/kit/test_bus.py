@@ -1,0 +1,205 @@
+"""The bus against a real Mosquitto: TLS, access list, custody of messages, kills."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import Broker, wait_for
+from trapkit import topics
+from trapkit.bus import MAX_OUTSTANDING, MAX_UNACKNOWLEDGED, Bus
+from trapkit.errors import SetupError
+from trapkit.topics import Message
+from trapwire.objects import RUNG_NAMES
+
+UP = topics.up(7, "alert")
+
+
+def take_all(bus: Bus, count: int) -> list[Message]:
+    taken: list[Message] = []
+
+    def enough() -> bool:
+        taken.extend(bus.take(64))
+        return len(taken) >= count
+
+    wait_for(enough)
+    return taken
+
+
+def test_a_message_with_its_properties(broker: Broker) -> None:
+    ingest, gateway = broker.bus("ingest", topics.every(topics.UP)), broker.bus("gateway")
+    assert gateway.publish(UP, b"\x00\xffbody", {"base": "north", "rssi_dbm": "-97"})
+    (message,) = take_all(ingest, 1)
+    assert (message.topic, message.payload) == (UP, b"\x00\xffbody")
+    assert message.properties == {"base": "north", "rssi_dbm": "-97"}
+    assert not message.duplicate
+    assert gateway.denied == ingest.denied == 0
+
+
+def test_a_denied_publish_is_seen(broker: Broker) -> None:
+    gateway = broker.bus("gateway")
+    assert gateway.publish(topics.ack(7), b"forged")
+    wait_for(lambda: gateway.denied == 1)
+    assert "pugmark/1/ack/7" in gateway.last_error
+    assert "denied" in gateway.last_error
+
+
+@pytest.mark.parametrize(
+    ("name", "topic", "allowed"),
+    [
+        ("gateway", topics.up(7, "crop"), True),
+        ("gateway", topics.heard(7), True),
+        ("gateway", topics.downack(7), True),
+        ("gateway", topics.down(7), False),
+        ("ingest", topics.ack(7), True),
+        ("ingest", topics.up(7, "crop"), False),
+        ("ingest", topics.downack(7), False),
+        ("forward", topics.down(7), True),
+        ("forward", topics.ack(7), False),
+        ("7", topics.up(7, "alert"), True),
+        ("7", topics.up(8, "alert"), False),
+        ("7", topics.downack(7), True),
+        ("7", topics.ack(7), False),
+    ],
+)
+def test_the_access_list(broker: Broker, name: str, topic: str, allowed: bool) -> None:
+    bus = broker.bus(name)
+    assert bus.publish(topic, b"x")
+    wait_for(lambda: not bus._outstanding)
+    assert bus.denied == (not allowed)
+
+
+def test_what_was_not_acknowledged_comes_again(broker: Broker) -> None:
+    first = broker.bus("ingest", topics.every(topics.UP))
+    gateway = broker.bus("gateway")
+    for number in range(3):
+        assert gateway.publish(UP, b"%d" % number)
+    messages = take_all(first, 3)
+    messages[1].acknowledge()
+    wait_for(lambda: not gateway._outstanding)
+    first.stop()
+    second = broker.bus("ingest", topics.every(topics.UP))
+    again = take_all(second, 2)
+    assert sorted(m.payload for m in again) == [b"0", b"2"]
+    assert all(m.duplicate for m in again)
+    assert second.take(10) == []
+
+
+def test_an_acknowledgement_of_an_old_connection_lets_go_of_nothing(broker: Broker) -> None:
+    ingest, gateway = broker.bus("ingest", topics.every(topics.UP)), broker.bus("gateway")
+    assert gateway.publish(UP, b"kept")
+    (message,) = take_all(ingest, 1)
+    broker.kill()
+    wait_for(lambda: not ingest.connected)
+    broker.start()
+    wait_for(lambda: ingest.connected and gateway.connected)
+    message.acknowledge()
+    assert gateway.publish(UP, b"next")
+    # The killed broker may have forgotten the first one (its queue is in memory): the second must come.
+    assert b"next" in {m.payload for m in take_all(ingest, 1)}
+
+
+def test_a_queue_waits_for_a_program_that_is_off(broker: Broker) -> None:
+    broker.bus("ingest", topics.every(topics.UP)).stop()
+    gateway = broker.bus("gateway")
+    assert gateway.publish(UP, b"while you were away")
+    assert take_all(broker.bus("ingest", topics.every(topics.UP)), 1)[0].payload == b"while you were away"
+
+
+def test_the_bus_waits_for_a_broker_that_starts_later(broker: Broker) -> None:
+    broker.kill()
+    gateway = broker.bus("gateway", connect=False)
+    wait_for(lambda: "no connection" in gateway.last_error)
+    assert not gateway.publish(UP, b"x")
+    broker.start()
+    wait_for(lambda: gateway.connected)
+    assert gateway.publish(UP, b"x")
+
+
+def test_what_waits_in_memory_is_bounded(broker: Broker) -> None:
+    ingest, gateway = broker.bus("ingest", topics.every(topics.UP)), broker.bus("gateway")
+    sent = 0
+    while sent < 2 * MAX_UNACKNOWLEDGED:
+        sent += gateway.publish(UP, b"%d" % sent)
+    wait_for(lambda: not gateway._outstanding)
+    wait_for(lambda: len(ingest._received) == MAX_UNACKNOWLEDGED)
+    seen = []
+    while len(seen) < sent:
+        for message in ingest.take(16):
+            seen.append(message.payload)
+            message.acknowledge()
+        assert len(ingest._received) <= MAX_UNACKNOWLEDGED
+    assert seen == [b"%d" % n for n in range(sent)]
+
+
+def test_publishing_says_no_when_too_much_is_unanswered(broker: Broker) -> None:
+    gateway = broker.bus("gateway")
+    gateway._outstanding = dict.fromkeys(range(60000, 60000 + MAX_OUTSTANDING), "")
+    assert not gateway.publish(UP, b"one too many")
+
+
+def test_nobody_gets_in_without_a_certificate(broker: Broker) -> None:
+    context = ssl.create_default_context(cafile=str(broker.fleet / "ca.crt"))
+    connect = bytes.fromhex("10 10 0004 4d515454 05 02 003c 00 0003 616263")
+
+    def speak() -> bytes:
+        with socket.create_connection(("127.0.0.1", broker.port)) as raw, context.wrap_socket(
+            raw, server_hostname="localhost"
+        ) as line:
+            line.sendall(connect)
+            return line.recv(4)
+
+    with pytest.raises(OSError, match=r"(?i)certificate|reset|alert"):
+        speak()
+
+
+def test_certificates_that_cannot_be_read_are_named(fleet: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("nonsense")
+    ca, cert, key = fleet / "ca.crt", fleet / "gateway.crt", fleet / "gateway.key"
+    for files, name in (((tmp_path / "none", cert, key), "none"), ((ca, tmp_path / "bad", key), "bad")):
+        with pytest.raises(SetupError, match=name):
+            Bus("127.0.0.1", 1, *files, "x", ())
+
+
+@given(st.integers(1, 65535), st.sampled_from(sorted(RUNG_NAMES)))
+def test_topics_read_back(trap: int, rung: int) -> None:
+    assert topics.parse(topics.up(trap, RUNG_NAMES[rung])) == (topics.UP, trap, rung)
+    for build in (topics.ack, topics.down, topics.downack, topics.heard):
+        address = topics.parse(build(trap))
+        assert address is not None
+        assert (address.trap, build(trap)) == (trap, f"pugmark/1/{address.kind}/{trap}")
+        assert topics.matches(topics.every(address.kind), build(trap))
+
+
+@given(st.one_of(st.text(max_size=80), st.builds("pugmark/1/{}/{}".format, st.sampled_from(topics.KINDS), st.text())))
+def test_any_topic_is_read_or_refused(topic: str) -> None:
+    address = topics.parse(topic)
+    if address is not None:
+        assert topic.isascii()
+        assert 0 < address.trap <= 65535
+
+
+@pytest.mark.parametrize("trap", ["007", "0", "65536", "-1", "+7", " 7", "٧", "7.0", ""])  # noqa: RUF001
+def test_a_trap_has_one_spelling(trap: str) -> None:
+    assert topics.parse(f"pugmark/1/ack/{trap}") is None
+
+
+@pytest.mark.parametrize(
+    ("subscription", "topic", "expected"),
+    [
+        ("a/+", "a/b", True),
+        ("a/+", "a/b/c", False),
+        ("a/#", "a/b/c", True),
+        ("a/#", "a", True),
+        ("#", "a/b", True),
+        ("a/+/c", "a/b/c", True),
+        ("a/+/c", "a/b/d", False),
+        ("a/b", "a/b", True),
+        ("a/b", "a", False),
+    ],
+)
+def test_wildcards(subscription: str, topic: str, expected: bool) -> None:
+    assert topics.matches(subscription, topic) is expected
