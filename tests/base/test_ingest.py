@@ -1,0 +1,269 @@
+"""From the bus into custody: order, repeats, conflicts, garbage, a full disk."""
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.base.parts import EPOCH, NOW, alert, deliver, envelope, sighting
+from trapbase import store as store_module
+from trapbase.ingest import MAX_RUNG_BYTES, RETRY_MS, SUBSCRIPTIONS, Ingest
+from trapbase.store import Store
+from trapkit import topics
+from trapkit.topics import Message
+from trapsim.memorybus import MemoryBroker, MemoryBus
+from trapwire.objects import ALERT, CROP, FULL, RECEIPT, ObjectKey, unpack_keys
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.broker = MemoryBroker()
+        self.gateway = self.broker.connect("gateway", (topics.every(topics.ACK),))
+        self.bus = self.broker.connect("ingest", SUBSCRIPTIONS)
+        self.store = Store(folder)
+        self.ingest = Ingest(self.bus, self.store)
+
+    def step(self, now_ms: int = 0) -> bool:
+        return self.ingest.step(now_ms, NOW)
+
+    def acks(self) -> list[ObjectKey]:
+        return [key for m in self.gateway.take(100) for key in unpack_keys(m.payload)]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        db = sqlite3.connect(self.folder / "base.sqlite3")
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def counter(self, name: str) -> int:
+        return int(self.rows(f"SELECT value FROM counters WHERE name = '{name}'")[0][0])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "base")
+    yield world
+    world.store.close()
+
+
+def test_an_alert_and_its_crop_are_kept(world: World) -> None:
+    pair = sighting(1, 5)
+    deliver(world.broker, *pair)
+    assert world.step()
+    assert not world.step()
+    assert world.rows("SELECT trap, epoch, number, rung, size, state, rssi_dbm, snr_db, base FROM objects") == [
+        (1, EPOCH, 5, 0, 14, "stored", -97, 6.25, "north"),
+        (1, EPOCH, 5, 1, len(pair[1].body), "stored", -97, 6.25, "north"),
+    ]
+    assert world.rows("SELECT trap, number, time_ms, uncertainty_ms, species, confidence FROM events") == [
+        (1, 5, NOW, 208, 1, 230)
+    ]
+    (row,) = world.rows("SELECT sha256, body FROM objects WHERE rung = 1")
+    assert row[1] is None, "a crop stays sealed in the media folder"
+    assert world.store.media.read(row[0]) == pair[1].body
+    assert world.acks() == [e.key for e in pair]
+
+
+def test_nothing_is_acknowledged_before_the_commit(tmp_path: Path) -> None:
+    """Both acknowledgements, to the broker and on the topic, look at the database from outside."""
+    seen: list[tuple[str, int]] = []
+
+    def stored() -> int:
+        db = sqlite3.connect(tmp_path / "base.sqlite3")
+        try:
+            return int(db.execute("SELECT count(*) FROM objects").fetchone()[0])
+        finally:
+            db.close()
+
+    class Watching(MemoryBus):
+        def take(self, limit: int) -> list[Message]:
+            messages = super().take(limit)
+            for message in messages:
+                message.acknowledge = lambda: seen.append(("broker", stored()))
+            return messages
+
+        def publish(self, topic: str, payload: bytes, properties: dict[str, str] | None = None) -> bool:
+            seen.append(("topic", stored()))
+            return super().publish(topic, payload, properties)
+
+    broker = MemoryBroker()
+    plain = broker.connect("ingest", SUBSCRIPTIONS)
+    deliver(broker, *sighting(1, 1))
+    plain.__class__ = Watching
+    store = Store(tmp_path)
+    Ingest(plain, store).step(0, NOW)
+    store.close()
+    assert seen == [("broker", 2), ("broker", 2), ("topic", 2)]
+
+
+def test_a_repeat_is_acknowledged_again_and_counted(world: World) -> None:
+    pair = sighting(1, 1)
+    deliver(world.broker, *pair, pair[1])
+    world.step()
+    deliver(world.broker, *pair)
+    world.step()
+    assert world.rows("SELECT count(*) FROM objects") == [(2,)]
+    assert world.counter("repeats") == 3
+    assert world.acks() == [pair[0].key, pair[1].key, pair[0].key, pair[1].key]
+
+
+@pytest.mark.parametrize("rung", [ALERT, CROP])
+@pytest.mark.parametrize("together", [True, False])
+def test_other_bytes_under_the_same_key_are_refused_and_kept_aside(world: World, rung: int, together: bool) -> None:
+    first, second = envelope(1, 1, rung, alert(NOW)), envelope(1, 1, rung, alert(NOW + 1))
+    deliver(world.broker, first)
+    if not together:
+        world.step()
+    deliver(world.broker, second)
+    world.step()
+    assert world.acks() == [first.key], "the second is never acknowledged"
+    assert world.counter("conflicts") == 1
+    assert len(world.rows("SELECT * FROM objects")) == 1
+    ((digest, body),) = world.rows("SELECT sha256, body FROM conflicts")
+    assert (body or world.store.media.read(digest)) == second.body
+    deliver(world.broker, second)
+    world.step()
+    assert len(world.rows("SELECT * FROM conflicts")) == 1
+    assert world.counter("conflicts") == 2
+    ((kept,),) = world.rows("SELECT sha256 FROM objects")
+    assert kept != digest
+
+
+def test_conflicts_cannot_fill_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_CONFLICTS", 3)
+    for i in range(8):
+        deliver(world.broker, envelope(1, 1, CROP, b"body %d" % i))
+        world.step()
+    assert len(world.rows("SELECT * FROM conflicts")) == 3
+    assert world.counter("conflicts") == 7
+    assert len(list((world.folder / "media").glob("??/*"))) == 4
+
+
+def test_a_crop_may_come_before_its_alert(world: World) -> None:
+    pair = sighting(1, 1)
+    deliver(world.broker, pair[1])
+    world.step()
+    assert world.rows("SELECT * FROM events") == []
+    deliver(world.broker, pair[0])
+    world.step()
+    assert len(world.rows("SELECT * FROM events")) == 1
+
+
+def test_an_alert_of_a_newer_trap_is_kept_as_bytes(world: World) -> None:
+    newer = envelope(1, 1, ALERT, alert()[:-1] + b"\xc8")
+    deliver(world.broker, newer)
+    world.step()
+    assert world.acks() == [newer.key]
+    assert world.rows("SELECT body FROM objects") == [(newer.body,)]
+    assert world.rows("SELECT * FROM events") == []
+
+
+GARBAGE = [
+    (topics.up(1, "alert"), b""),
+    (topics.up(1, "alert"), b"\x00" * 40),
+    (topics.up(2, "alert"), envelope(1, 1, ALERT, alert()).encode()),
+    (topics.up(1, "crop"), envelope(1, 1, ALERT, alert()).encode()),
+    (topics.up(1, "alert"), envelope(1, 1, ALERT, alert()).encode() + b"x"),
+    (topics.up(1, "alert"), envelope(1, 1, ALERT, b"x" * (MAX_RUNG_BYTES[ALERT] + 1)).encode()),
+    (topics.up(1, "crop"), envelope(1, 1, CROP, b"x" * (MAX_RUNG_BYTES[CROP] + 1)).encode()),
+    (topics.up(1, "full"), envelope(1, 1, FULL, b"").encode()),
+    (topics.up(1, "receipt"), envelope(1, 1, RECEIPT, b"x").encode()),
+    ("pugmark/1/up/007/alert", envelope(7, 1, ALERT, alert()).encode()),
+    ("pugmark/1/up/1/../alert", b"x"),
+    ("", b""),
+    (topics.heard(1), b"{"),
+    (topics.heard(1), b"[]"),
+    (topics.heard(1), b'{"health": 3}'),
+    (topics.heard(1), b"[" * 2000),
+    (topics.heard(1), b"\xff" * 10),
+    (topics.heard(1), b'{"health": {}' + b" " * 3000 + b"}"),
+]
+
+
+@pytest.mark.parametrize(("topic", "payload"), GARBAGE)
+def test_garbage_is_counted_and_acknowledged_away(world: World, topic: str, payload: bytes) -> None:
+    world.bus.queue.append(((topic, payload, {}), False))
+    assert world.step()
+    assert world.bus.open == {}, "the broker need not send it again"
+    assert world.counter("garbage") == 1
+    assert world.rows("SELECT * FROM objects") == world.rows("SELECT * FROM traps") == []
+    assert world.acks() == []
+
+
+words = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=40), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    topic=st.sampled_from([topics.up(1, "alert"), topics.up(1, "crop"), topics.heard(1), "x"]),
+    payload=st.one_of(
+        st.binary(max_size=200),
+        words.map(lambda w: json.dumps(w).encode()),
+        st.fixed_dictionaries({}, optional={k: words for k in ("health", "rssi_dbm", "snr_db", "base")}).map(
+            lambda w: json.dumps(w).encode()
+        ),
+    ),
+    said=st.dictionaries(st.sampled_from(["base", "rssi_dbm", "snr_db", "received_ms"]), st.text(max_size=30)),
+)
+def test_nothing_from_the_bus_raises(world: World, topic: str, payload: bytes, said: dict[str, str]) -> None:
+    world.bus.queue.append(((topic, payload, said), False))
+    world.bus.queue.append(((topics.up(1, "crop"), envelope(1, 1, CROP, b"good").encode(), said), False))
+    assert world.step()
+    assert world.bus.open == {}
+    assert world.rows("SELECT count(*) FROM objects WHERE rung = 1") == [(1,)]
+
+
+def test_the_last_word_of_a_trap(world: World) -> None:
+    word = {"base": "north", "rssi_dbm": -90, "snr_db": -3.5, "received_ms": 9e15, "health": {"battery": 80, "x": -1}}
+    world.bus.queue.append(((topics.heard(3), json.dumps(word).encode(), {}), False))
+    world.step()
+    assert world.rows("SELECT * FROM traps") == [(3, NOW, "north", -90, -3.5, '{"battery": 80}')]
+    del word["health"]
+    world.bus.queue.append(((topics.heard(3), json.dumps(word | {"rssi_dbm": -80}).encode(), {}), False))
+    world.step()
+    # A frame without a heartbeat tells nothing new of the trap's health.
+    assert world.rows("SELECT rssi_dbm, health FROM traps") == [(-80, '{"battery": 80}')]
+
+
+def test_a_full_disk_holds_the_group_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = sighting(1, 1)
+    deliver(world.broker, *pair)
+
+    def full(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert not world.step()
+    assert "No space left" in world.ingest.last_error
+    assert len(world.bus.open) == 2
+    assert world.acks() == []
+    assert world.rows("SELECT * FROM objects") == []
+    assert not world.step(RETRY_MS - 1)
+    assert world.step(RETRY_MS)
+    assert world.ingest.last_error == ""
+    assert world.acks() == [e.key for e in pair]
+    assert world.bus.open == {}
+
+
+def test_a_killed_broker_forgets_and_a_repeat_mends_it(world: World) -> None:
+    pair = sighting(1, 1)
+    deliver(world.broker, *pair)
+    world.broker.drop()
+    assert not world.step()
+    deliver(world.broker, *pair)
+    world.step()
+    assert world.acks() == [e.key for e in pair]
