@@ -27,11 +27,14 @@ GROUPS = {
 SOURCE_LABELS = {
     "cat": "feline", "lion": "feline", "tiger": "feline", "leopard": "feline", "person": "person",
     "car": "vehicle", "truck": "vehicle", "bus": "vehicle", "motorcycle": "vehicle", "bicycle": "vehicle",
-    "train": "vehicle", "traffic_light": "", "bench": "", "boat": "", "stop_sign": "", "airplane": "", "fire_hydrant": "",
+    "train": "vehicle", "traffic_light": "", "bench": "", "boat": "", "stop_sign": "", "airplane": "",
+    "fire_hydrant": "",
 }  # fmt: skip
 """Labels of source boxes; any other label is an animal that is no cat. Empty: a thing we do not look for."""
 
 LONGEST_SIDE_PX = 448  # pictures are held in memory at this size; the net looks at 320
+COPY_BITS = 6  # difference hashes at most this far apart are taken for the same photograph
+STRIDE = 16  # pixels a cell of the net's grid covers
 PROPOSAL_SCORE = 0.35  # the proposals' own floor: below it they were not written
 
 Box = tuple[int, float, float, float, float]  # class index, x, y, width, height; 0–1 from the top left
@@ -185,7 +188,7 @@ def drop_copies(train: list[Picture], held_out: list[Picture], prints: dict[str,
     return [
         p
         for p in train
-        if p.camera_trap or not len(apart) or int(np.bitwise_count(apart ^ np.uint64(prints[p.file])).min()) > 3
+        if p.camera_trap or not len(apart) or int(np.bitwise_count(apart ^ np.uint64(prints[p.file])).min()) > COPY_BITS
     ]
 
 

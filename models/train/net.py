@@ -15,7 +15,6 @@ import keras
 import numpy as np
 from keras import layers
 
-STRIDE = 16  # pixels a grid cell covers
 STAGES = (("stage2", 4, 48), ("stage3", 8, 96), ("stage4", 4, 192))
 COCO_CAT, COCO_PERSON = 15, 0
 COCO_ANIMALS = (14, 16, 17, 18, 19, 20, 21, 22, 23)
@@ -74,7 +73,7 @@ def _head(x: Tensor, name: str, out: int, rename: str = "") -> Tensor:
 
 
 def build(size: int, classes: int) -> keras.Model:
-    """Return the net for square pictures of `size` pixels (a multiple of 32), values 0–1, channels in BGR order.
+    """Return the net for square pictures of `size` pixels (a multiple of 32), values 0–1, RGB.
 
     Outputs, each float (batch, size/16, size/16, n) and raw: objectness logit n=1, box n=4, class logits n=classes.
     """
@@ -127,7 +126,25 @@ def load_start(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
         if isinstance(layer, layers.DepthwiseConv2D):
             layer.set_weights([state[f"{name}.weight"].transpose(2, 3, 0, 1)])
         elif isinstance(layer, layers.Conv2D):
-            layer.set_weights([rows(state[f"{name}.weight"], layer.name).transpose(2, 3, 1, 0)])
+            kernel = rows(state[f"{name}.weight"], layer.name).transpose(2, 3, 1, 0)
+            if name == "backbone.first_conv.0":
+                kernel = kernel[:, :, ::-1]  # the published weights read BGR; ours read RGB
+            layer.set_weights([kernel])
         elif isinstance(layer, layers.BatchNormalization):
             keys = ("weight", "bias", "running_mean", "running_var")
             layer.set_weights([rows(state[f"{name}.{key}"], layer.name) for key in keys])
+
+
+def decode(objectness: np.ndarray, box: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn raw outputs (batch, n, n, ·) into scores (batch, n·n, classes) and boxes (batch, n·n, 4) x, y, w, h, 0–1.
+
+    The score of a class is sigmoid(objectness) × softmax(classes).
+    """
+    batch, rows, cols, _ = objectness.shape
+    exp = np.exp(classes - classes.max(axis=-1, keepdims=True))
+    scores = exp / exp.sum(axis=-1, keepdims=True) / (1 + np.exp(-objectness))
+    wide, high = 1 / (1 + np.exp(-box[..., 2])), 1 / (1 + np.exp(-box[..., 3]))
+    left = (np.arange(cols)[None, None] + np.tanh(box[..., 0])) / cols - wide / 2
+    top = (np.arange(rows)[None, :, None] + np.tanh(box[..., 1])) / rows - high / 2
+    boxes = np.stack([left, top, wide, high], axis=-1)
+    return scores.reshape(batch, rows * cols, -1), boxes.reshape(batch, rows * cols, 4)

@@ -1,0 +1,55 @@
+"""From the net's raw numbers to detections: decoding `grid-1` of the model's description (pure).
+
+The net answers on a grid of rows × columns cells. With o the objectness, b the box and c the class outputs of a cell:
+score of class k = sigmoid(o) · softmax(c)[k]; centre x = (column + tanh b0) / columns, centre y = (row + tanh b1) /
+rows, width = sigmoid b2, height = sigmoid b3, all 0–1 of the picture. (FastestDet's scheme; models/train/net.py.)
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from trapcam.detections import MIN_CONFIDENCE, Detection, overlap
+
+Array = npt.NDArray[np.float32]
+MAX_DETECTIONS = 100  # a category a picture; a herd is shown by fewer
+
+
+def decode_grid(raw: Mapping[str, Array], classes: Sequence[str], nms_iou: float) -> list[Detection]:
+    """Return detections of at least MIN_CONFIDENCE, best first.
+
+    raw: `objectness` (rows, columns, 1), `box` (rows, columns, 4), `classes` (rows, columns, len(classes)), float.
+    """
+    box, logits = raw["box"], raw["classes"]
+    rows, columns = box.shape[:2]
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scores = odds / odds.sum(axis=-1, keepdims=True) * _sigmoid(raw["objectness"])
+    wide, high = _sigmoid(box[..., 2]), _sigmoid(box[..., 3])
+    middle_x = (np.arange(columns)[None, :] + np.tanh(box[..., 0])) / columns
+    middle_y = (np.arange(rows)[:, None] + np.tanh(box[..., 1])) / rows
+    left, right = np.clip(middle_x - wide / 2, 0, 1), np.clip(middle_x + wide / 2, 0, 1)
+    top, bottom = np.clip(middle_y - high / 2, 0, 1), np.clip(middle_y + high / 2, 0, 1)
+    places = np.stack([left, top, right - left, bottom - top], axis=-1).reshape(-1, 4)
+    found: list[Detection] = []
+    for number, category in enumerate(classes):
+        found += _best_of_overlapping(category, scores[..., number].reshape(-1), places, nms_iou)
+    return sorted(found, key=lambda d: -d.confidence)
+
+
+def _best_of_overlapping(category: str, scores: Array, places: Array, nms_iou: float) -> list[Detection]:
+    kept: list[Detection] = []
+    chosen = np.flatnonzero(scores >= MIN_CONFIDENCE)
+    for i in chosen[np.argsort(-scores[chosen], kind="stable")]:
+        x, y, width, height = (float(v) for v in places[i])
+        if width <= 0 or height <= 0:
+            continue  # wholly outside the picture
+        if all(overlap((x, y, width, height), other.bbox) <= nms_iou for other in kept):
+            kept.append(Detection(category=category, confidence=float(scores[i]), bbox=(x, y, width, height)))
+            if len(kept) == MAX_DETECTIONS:
+                break
+    return kept
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)), np.float32)

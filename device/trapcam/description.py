@@ -1,0 +1,190 @@
+"""A model's description file: which file it belongs to, how to feed it, what its numbers mean, where it counts.
+
+It lies beside the model under the same name (`feline.tflite`, `feline.toml`), is written by `models/train`, and is
+checked in full before the first picture: a model that is not the one described must not judge anything.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trapcam.detections import CATEGORIES
+from trapkit.errors import SetupError
+
+DECODINGS = ("grid-1",)
+TYPES = ("uint8", "int8")
+OUTPUTS = ("objectness", "box", "classes")
+MAX_SIDE_PX = 2048  # a larger input would not fit a 512 MB trap beside its camera
+MAX_FILE_BYTES = 1 << 20  # a description is a few kB; anything larger is another file
+
+
+class ModelError(SetupError):
+    """The model or its description cannot be used; the message names file, key, value and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputTensor:
+    """One output of the net: its place among the interpreter's outputs, shape, type, and value = scale·(q - zero)."""
+
+    name: str
+    index: int
+    shape: tuple[int, ...]
+    type: str
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """What `feline.toml` says.
+
+    Input: uint8 or int8 (1, height_px, width_px, 3), `colour_order` RGB, the whole picture stretched to it;
+    real value = input_scale·(q - input_zero_point). `thresholds`: confidence from which a category counts, each 0–1.
+    `nms_iou`: of two boxes of one category that overlap more than this, the weaker is dropped.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    classes: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    width_px: int
+    height_px: int
+    input_type: str
+    input_scale: float
+    input_zero_point: int
+    colour_order: str
+    decoding: str
+    nms_iou: float
+    outputs: tuple[OutputTensor, ...]
+
+    def output(self, name: str) -> OutputTensor:
+        """The output tensor of that name (one of OUTPUTS)."""
+        return next(tensor for tensor in self.outputs if tensor.name == name)
+
+
+class _Reader:
+    """Takes keys out of a table, each checked, each fault named."""
+
+    def __init__(self, path: Path, table: Mapping[str, Any], prefix: str = "") -> None:
+        self._path, self._table, self._prefix = path, table, prefix
+
+    def fail(self, key: str, value: object, allowed: str) -> ModelError:
+        return ModelError(f"{self._path}: {self._prefix}{key} = {value!r} is not allowed: {allowed}")
+
+    def text(self, key: str, allowed: tuple[str, ...] = ()) -> str:
+        value = self._table.get(key)
+        if not isinstance(value, str) or not value or (allowed and value not in allowed):
+            raise self.fail(key, value, " or ".join(allowed) if allowed else "a text that is not empty")
+        return value
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        value = self._table.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.fail(key, value, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, key: str, low: float, high: float) -> float:
+        value = self._table.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise self.fail(key, value, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def table(self, key: str) -> "_Reader":
+        value = self._table.get(key)
+        if not isinstance(value, dict):
+            raise self.fail(key, value, "a table")
+        return _Reader(self._path, value, f"{self._prefix}{key}.")
+
+    def sequence(self, key: str) -> list[Any]:
+        value = self._table.get(key)
+        if not isinstance(value, list) or not value:
+            raise self.fail(key, value, "a list that is not empty")
+        return value
+
+
+def load_description(toml_path: Path) -> ModelDescription:
+    """Read and check a description file.
+
+    Raises:
+        ModelError: the file is missing, no TOML, or a key is missing or out of its range.
+    """
+    try:
+        if toml_path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{toml_path}: larger than {MAX_FILE_BYTES} bytes; this is no model description")
+        table = tomllib.loads(toml_path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelError(f"{toml_path}: cannot read the model's description: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{toml_path}: not a TOML file: {error}") from error
+    top = _Reader(toml_path, table)
+    sha256 = top.text("sha256")
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise top.fail("sha256", sha256, "64 lower-case hexadecimal digits")
+    classes = top.sequence("classes")
+    # `len(set(…))` would raise on a list inside the list, so membership comes first.
+    if any(c not in CATEGORIES for c in classes) or len(set(classes)) != len(classes):
+        raise top.fail("classes", classes, f"each once, out of {', '.join(CATEGORIES)}")
+    limits = top.table("thresholds")
+    entry = top.table("input")
+    width_px, height_px = (entry.whole(key, 32, MAX_SIDE_PX) for key in ("width_px", "height_px"))
+    return ModelDescription(
+        name=top.text("name"),
+        version=top.text("version"),
+        sha256=sha256,
+        classes=tuple(classes),
+        thresholds={name: limits.number(name, 0.0, 1.0) for name in classes},
+        width_px=width_px,
+        height_px=height_px,
+        input_type=entry.text("type", TYPES),
+        input_scale=entry.number("scale", 1e-9, 1.0),
+        input_zero_point=entry.whole("zero_point", -128, 255),
+        colour_order=entry.text("colour_order", ("RGB",)),
+        decoding=top.text("decoding", DECODINGS),
+        nms_iou=top.number("nms_iou", 0.0, 1.0),
+        outputs=_outputs(top, len(classes)),
+    )
+
+
+def _outputs(top: _Reader, classes: int) -> tuple[OutputTensor, ...]:
+    last = {"objectness": 1, "box": 4, "classes": classes}
+    outputs = []
+    table = top.table("outputs")
+    for name in OUTPUTS:
+        entry = table.table(name)
+        shape = entry.sequence("shape")
+        if len(shape) != 4 or not all(type(n) is int and n > 0 for n in shape) or shape[3] != last[name]:
+            raise entry.fail("shape", shape, f"four whole numbers, the last one {last[name]}")
+        outputs.append(
+            OutputTensor(
+                name=name,
+                index=entry.whole("index", 0, len(OUTPUTS) - 1),
+                shape=tuple(shape),
+                type=entry.text("type", TYPES),
+                scale=entry.number("scale", 1e-9, 1e3),
+                zero_point=entry.whole("zero_point", -128, 255),
+            )
+        )
+    if len({tensor.index for tensor in outputs}) != len(OUTPUTS) or len({t.shape[:3] for t in outputs}) != 1:
+        raise top.fail("outputs", sorted(OUTPUTS), "different indices and one common grid")
+    return tuple(outputs)
+
+
+def check_sha256(model: Path, description: ModelDescription) -> None:
+    """Compare the model file with its description.
+
+    Raises:
+        ModelError: unreadable, or other bytes than described.
+    """
+    try:
+        found = hashlib.sha256(model.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{model}: cannot read the model: {error.strerror}") from error
+    if found != description.sha256:
+        raise ModelError(
+            f"{model}: sha256 = '{found}' is not allowed: its description says {description.sha256}. "
+            "The file is damaged or belongs to another description"
+        )

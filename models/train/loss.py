@@ -1,0 +1,62 @@
+"""What the net is punished for. All tensors are float32; targets are those of `sampler.grid`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any  # tf.Tensor; TensorFlow ships no usable types
+BOX_WEIGHT, CLASS_WEIGHT, PICTURE_WEIGHT, SMOOTHING = 2.0, 1.0, 1.5, 0.05
+
+
+def total(outputs: list[Tensor], batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the scalar loss and its parts.
+
+    Objectness: focal, cells marked unknown left out. Box (1 - GIoU) and class (cross entropy): only where a box is.
+    Picture: the best cell of a class against what the picture is known to show. It is the trap's own question, and it
+    lets pictures teach that have a label but no box.
+    """
+    obj, box, cls = outputs[0][..., 0], outputs[1], outputs[2]
+    known = tf.cast(batch["object"] >= 0, tf.float32)
+    here = tf.cast(batch["object"] > 0.5, tf.float32)
+    count = tf.maximum(tf.reduce_sum(here), 1.0)
+
+    chance = tf.sigmoid(obj)
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=here, logits=obj)
+    focus = tf.where(here > 0, (1 - chance) ** 1.5, chance**2)
+    object_loss = tf.reduce_sum(entropy * focus * known) / count * 2
+
+    labels = tf.one_hot(batch["class"], cls.shape[-1]) * (1 - SMOOTHING) + SMOOTHING / cls.shape[-1]
+    class_loss = tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(labels, cls) * here) / count
+    box_loss = tf.reduce_sum((1 - giou(place(box), batch["box"])) * here) / count
+
+    joint = tf.nn.log_softmax(cls) + tf.math.log_sigmoid(obj)[..., None]  # log of the shipped score
+    best = tf.reduce_max(joint, axis=[1, 2])
+    present = batch["present"]
+    yes, no = tf.cast(present > 0.5, tf.float32), tf.cast(tf.abs(present) < 0.5, tf.float32)
+    missed = -best * yes
+    false = -tf.math.log1p(-tf.exp(tf.minimum(best, -1e-4))) * no
+    picture_loss = tf.reduce_sum(missed + false) / tf.maximum(tf.reduce_sum(yes + no), 1.0)
+
+    loss = object_loss + CLASS_WEIGHT * class_loss + BOX_WEIGHT * box_loss + PICTURE_WEIGHT * picture_loss
+    return loss, {"object": object_loss, "class": class_loss, "box": box_loss, "picture": picture_loss}
+
+
+def place(box: Tensor) -> Tensor:
+    """Raw box outputs (batch, n, n, 4) to centre x, centre y, width, height, 0–1; the same as `net.decode`."""
+    cells = box.shape[1]
+    index = tf.range(cells, dtype=tf.float32)
+    x = (index[None, None, :] + tf.tanh(box[..., 0])) / cells
+    y = (index[None, :, None] + tf.tanh(box[..., 1])) / cells
+    return tf.stack([x, y, tf.sigmoid(box[..., 2]), tf.sigmoid(box[..., 3])], axis=-1)
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised intersection over union of centre-form boxes (…, 4): -1 far apart, 1 the same."""
+    a0, a1 = a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2
+    b0, b1 = b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2
+    shared = tf.reduce_prod(tf.maximum(tf.minimum(a1, b1) - tf.maximum(a0, b0), 0.0), axis=-1)
+    union = tf.reduce_prod(a[..., 2:], axis=-1) + tf.reduce_prod(b[..., 2:], axis=-1) - shared
+    hull = tf.reduce_prod(tf.maximum(a1, b1) - tf.minimum(a0, b0), axis=-1)
+    return shared / tf.maximum(union, 1e-9) - (hull - union) / tf.maximum(hull, 1e-9)
