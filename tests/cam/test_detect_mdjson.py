@@ -1,0 +1,99 @@
+"""MegaDetector files and boxes: round trips, hostile files, decoding by hand."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trapcam import mdjson
+from trapcam.decode import decode_grid
+from trapcam.detections import CATEGORIES, Detection, overlap
+from trapkit.errors import SetupError
+
+SHARE = st.integers(0, 10_000).map(lambda n: n / 10_000)  # the file has four decimals
+DETECTION = st.builds(
+    Detection, category=st.sampled_from(CATEGORIES), confidence=SHARE, bbox=st.tuples(SHARE, SHARE, SHARE, SHARE)
+)
+SEEN = st.builds(mdjson.PictureResult, file=st.text(), detections=st.lists(DETECTION, max_size=5).map(tuple))
+FAILED = st.builds(mdjson.PictureResult, file=st.text(), failure=st.text(min_size=1))
+RESULTS = st.builds(
+    mdjson.Results,
+    detector=st.text(),
+    thresholds=st.fixed_dictionaries(dict.fromkeys(CATEGORIES, SHARE)),
+    completed=st.just(datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)),
+    pictures=st.lists(SEEN | FAILED, max_size=5).map(tuple),
+)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@quick
+@given(results=RESULTS)
+def test_round_trip(tmp_path: Path, results: mdjson.Results) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(mdjson.to_json(results)))
+    assert mdjson.read(path) == results
+
+
+@quick
+@given(content=st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_other_json_is_refused_by_name(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(SetupError, match=r"results\.json"):
+        mdjson.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]"])
+def test_garbage_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    with pytest.raises(SetupError, match=r"results\.json"):
+        mdjson.read(path)
+
+
+def test_a_foreign_category_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"detection_categories": {"1": "unicorn"}}))
+    with pytest.raises(SetupError, match="unicorn"):
+        mdjson.read(path)
+
+
+def raw(rows: int, columns: int) -> dict[str, np.ndarray]:
+    return {
+        "objectness": np.full((rows, columns, 1), -20, np.float32),
+        "box": np.zeros((rows, columns, 4), np.float32),
+        "classes": np.zeros((rows, columns, 4), np.float32),
+    }
+
+
+def test_a_cell_decodes_as_the_description_says() -> None:
+    numbers = raw(4, 8)
+    numbers["objectness"][2, 6] = 4
+    numbers["classes"][2, 6] = 10, 0, 0, 0
+    numbers["box"][2, 6] = 0.5, -0.5, np.log(1 / 3), 0  # width sigmoid = 1/4, height 1/2
+    (found,) = decode_grid(numbers, CATEGORIES, 0.5)
+    assert found.category == "feline"
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-4)) * np.exp(10) / (np.exp(10) + 3), abs=1e-5)
+    middle_x, middle_y = (6 + np.tanh(0.5)) / 8, (2 - np.tanh(0.5)) / 4
+    assert found.bbox == pytest.approx((middle_x - 0.125, middle_y - 0.25, 0.25, 0.5), abs=1e-5)
+
+
+def test_of_overlapping_boxes_the_best_stays_per_category() -> None:
+    numbers = raw(4, 4)
+    for column, strength in ((1, 3), (2, 5)):
+        numbers["objectness"][1, column] = strength
+        numbers["classes"][1, column] = 3, 1, -9, -9
+        numbers["box"][1, column] = 0, 0, 3, 3
+    found = decode_grid(numbers, CATEGORIES, 0.5)
+    assert [one.category for one in found] == ["feline", "other_animal"]
+    assert found[0].confidence > 0.8
+
+
+def test_overlap() -> None:
+    assert overlap((0, 0, 1, 1), (0, 0, 1, 1)) == 1
+    assert overlap((0, 0, 0.5, 1), (0.5, 0, 0.5, 1)) == 0
+    assert overlap((0, 0, 0.5, 1), (0.25, 0, 0.5, 1)) == pytest.approx(1 / 3)
