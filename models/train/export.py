@@ -147,7 +147,7 @@ def describe(
         f"zero_point = {int(entry['quantization'][1])}", 'colour_order = "RGB"',
         'resize = "whole picture stretched, bilinear with antialiasing"', "",
         "# Confidence from which a category counts, each chosen on the validation pictures, int8:",
-        f"# feline: at most {FELINE_FALSE:.0%} of pictures without a cat pass; other_animal: 5 % of those without an animal.",
+        f"# feline: {FELINE_FALSE:.0%} of pictures without a cat pass; other_animal: 5 % of those without an animal.",
         f"# person, vehicle: at most {PRIVATE_FALSE:.1%} of cat pictures pass, as these are dropped; never below 0.2.",
         "[thresholds]", *(f"{name} = {limits[name]}" for name in CLASSES), "",
     ]  # fmt: skip
