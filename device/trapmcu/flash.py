@@ -85,6 +85,9 @@ class FlashStore:
             del self._sizes[key]
             os.remove(self._folder + "/" + name)
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def ordered(self) -> "list[tuple[ObjectKey, int]]":
         """Keys with their priorities, most urgent and oldest first."""
         named = sorted((name, key) for key, name in self._names.items())
@@ -97,9 +100,10 @@ class FlashStore:
 
 def _key_of(name: str) -> "ObjectKey | None":
     parts = name.split("-")
-    if len(parts) != 5:
+    try:
+        return ObjectKey(int(parts[1], 16), int(parts[2], 16), int(parts[3], 16), int(parts[4]))
+    except (IndexError, ValueError):
         return None
-    return ObjectKey(int(parts[1], 16), int(parts[2], 16), int(parts[3], 16), int(parts[4]))
 
 
 def load_counter(path: str) -> int:

@@ -4,6 +4,7 @@ import struct
 
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
+from trapwire.airtime import largest_frame
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -19,6 +20,7 @@ class Modem:
 
     def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
         self._board = board
+        self._frame_bytes = largest_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         self._max_wait_ms = settings["times"].get("reply_window_ms", MAX_WAIT_MS)
         self._decoder = line.SerialDecoder()
@@ -29,7 +31,7 @@ class Modem:
     def step(self, now: int) -> "int | None":
         """Do what is due; when to call again at the latest, in ms, unless the UART or radio wakes us earlier."""
         for kind, payload in self._decoder.feed(self._board.uart_read()):
-            if kind == line.TRANSMIT and 0 < len(payload) <= 255 and len(self._queue) < MAX_QUEUE:
+            if kind == line.TRANSMIT and 0 < len(payload) <= self._frame_bytes and len(self._queue) < MAX_QUEUE:
                 self._queue.append((now, payload))
             else:
                 self.dropped += 1

@@ -5,10 +5,12 @@ import struct
 from trapmcu.flash import FlashStore, load_counter, write_file
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
-from trapwire.airtime import largest_frame
+from trapwire.airtime import usable_frame
+from trapwire.alert import decode_alert
 from trapwire.errors import WireError
+from trapwire.fragments import cut
 from trapwire.frame import ChecksumCipher, Counter
-from trapwire.objects import ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import ALERT, CROP, FRAME, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
 
@@ -32,15 +34,16 @@ class Supervisor:
         self._counter_path = folder + "/counter"
         counter = Counter(load_counter(self._counter_path), self._reserve)
         times = LinkTimes(**settings["times"])
-        frame_bytes = largest_frame(settings["plan"], settings["sf"])
+        self._trap = settings["trap"]
+        self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         self._link = TrapLink(
-            settings["trap"],
-            frame_bytes,
+            self._trap,
+            self._frame_bytes,
             times,
             counter,
             ChecksumCipher(),
-            self._up.get,
+            self._load,
             board.random,
             self._heartbeat,
         )
@@ -71,7 +74,7 @@ class Supervisor:
             self._repeat_at = now + self._repeat_ms
             self._refill()
             for key, _ in self._down.ordered()[:4]:
-                self._say(line.DOWN, self._down.get(key) or b"")
+                self._say_down(key)
         deadline = self._link.deadline(now)
         return self._repeat_at if deadline is None else min(deadline, self._repeat_at)
 
@@ -98,7 +101,7 @@ class Supervisor:
         elif event[0] == "down":
             envelope = event[1]
             # Not kept means not acknowledged: the base sends it again when there is room.
-            if self._down.put(envelope.key, envelope.encode(), 0):
+            if self._keep(self._down, envelope.key, envelope.encode(), 0):
                 self._link.committed(envelope.key)
                 self._say(line.DOWN, envelope.encode())
         elif event[0] == "dropped":
@@ -122,20 +125,57 @@ class Supervisor:
         if not payload:
             raise WireError("PUT without an object")
         envelope = decode_envelope(payload[1:])
+        self._check(envelope)
         key = envelope.key
         packed = pack_keys([key])
         if key in self._delivered:
             self._say(line.DELIVERED, packed)
-        elif self._up.put(key, payload[1:], min(payload[0], 9)):
+        elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
             self._say(line.STORED, packed)
             self._link.offer(key, min(payload[0], 9))
         else:
             self._say(line.FULL_QUEUE, packed)
 
+    def _check(self, envelope: Envelope) -> None:
+        """Whether this object can go by radio, in this trap's name.  Raises: WireError."""
+        key = envelope.key
+        if key.trap != self._trap:
+            raise WireError("object of %r was handed to trap %d" % (key, self._trap))
+        if key.rung == ALERT:
+            decode_alert(envelope.body)
+        elif key.rung in (CROP, FRAME):
+            cut(envelope.encode(), self._frame_bytes)
+        else:
+            raise WireError("object of %r does not go by radio" % (key,))
+
+    @staticmethod
+    def _keep(store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> bool:
+        try:
+            return store.put(key, data, priority)
+        except OSError:
+            return False  # flash full in blocks before it is in bytes, or worn out: as good as no room
+
+    def _load(self, key: ObjectKey) -> "bytes | None":
+        """An object for the link. One that flash has damaged is dropped, and the Pi asked to hand it over again."""
+        data = self._up.get(key)
+        if data is None:
+            return None
+        try:
+            decode_envelope(data)
+        except WireError:
+            self.dropped += 1
+            self._up.remove(key)
+            self._say(line.HELLO, b"")
+            return None
+        return data
+
     def _refill(self) -> None:
         # The link holds a bounded number of keys; flash may hold more, and after a reset holds all.
+        if not self._link.has_room() or self._link.queued() >= len(self._up):
+            return
         for key, priority in self._up.ordered():
-            if not self._link.offer(key, priority):
+            self._link.offer(key, priority)
+            if not self._link.has_room():
                 break
 
     def _remember(self, key: ObjectKey) -> None:
@@ -147,17 +187,27 @@ class Supervisor:
     def _say(self, kind: int, payload: bytes) -> None:
         self._board.uart_write(line.encode_message(kind, payload))
 
+    def _say_down(self, key: ObjectKey) -> None:
+        data = self._down.get(key) or b""
+        try:
+            decode_envelope(data)
+        except WireError:
+            self.dropped += 1
+            self._down.remove(key)  # without it the Pi deletes nothing: safe, and seen in the heartbeat's counts
+            return
+        self._say(line.DOWN, data)
+
     def _heartbeat(self) -> Heartbeat:
         unreceipted, full_held, battery = self._pi
         return Heartbeat(
             {
                 "uptime_s": (self._board.now_ms() - self._started) // 1000,
                 "battery": battery,
-                "queued": self._link.queued(),
-                "queued_bytes": self._up.size(),
+                "queued": len(self._up),
+                "queued_kib": (self._up.size() + 1023) // 1024,
                 "unreceipted": unreceipted,
                 "full_held": full_held,
                 "frames_sent": self._antenna.frames_sent,
-                "airtime_ms": self._antenna.airtime_ms,
+                "airtime_s": self._antenna.airtime_ms // 1000,
             }
         )

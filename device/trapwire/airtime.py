@@ -6,6 +6,7 @@ PREAMBLE_SYMBOLS = 8
 SF_MIN = 7
 SF_MAX = 12
 PHY_MAX_BYTES = 255
+SMALLEST_FRAME_BYTES = 36  # an alert: a unit whose plan leaves less could not say that it saw a cat
 
 # Longest single transmission in ms, 0 for none. Sources in FIELD facts: CN470's 1 s is the stricter reading of the
 # national short-range rule, AS923's 400 ms its dwell time; Mongolia has no entry, so no default transmits there.
@@ -48,4 +49,12 @@ def largest_frame(plan: str, sf: int) -> int:
     size = PHY_MAX_BYTES
     while dwell_us and airtime_us(size, sf) > dwell_us:
         size -= 1
+    return size
+
+
+def usable_frame(plan: str, sf: int) -> int:
+    """`largest_frame`, where an alert fits into it.  Raises: WireError."""
+    size = largest_frame(plan, sf)
+    if size < SMALLEST_FRAME_BYTES:
+        raise WireError("plan %s at SF%d leaves %d bytes, an alert needs %d" % (plan, sf, size, SMALLEST_FRAME_BYTES))
     return size

@@ -6,8 +6,11 @@ missing, and sends what goes down, every frame but the last with *more*. An obje
 again. All state may be lost at any time: then the traps send again.
 """
 
+import hashlib
+from binascii import crc32
+
 from trapwire.errors import WireError
-from trapwire.fragments import Reassembly, cut, transfer_of
+from trapwire.fragments import FRAGMENT_HEAD_BYTES, Reassembly, cut, fragment_head, transfer_of
 from trapwire.frame import (
     ACK,
     ALERT,
@@ -34,6 +37,10 @@ from trapwire.payloads import (
     make_have,
 )
 
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
+
 REMEMBERED = 256  # committed objects a trap, so that repeats are answered without asking ingest
 MAX_DOWN_FRAMES = 4  # fragments in one answer: the trap listens at 5 mA
 MAX_DOWN_OBJECTS = 64
@@ -44,14 +51,28 @@ class _Peer:
 
     def __init__(self) -> None:
         self.incoming = Reassembly()
-        self.complete: "dict[int, tuple[ObjectKey, int]]" = {}  # transfer -> its object and total of pieces
-        self.committed: "list[ObjectKey]" = []
-        self.pending: "dict[ObjectKey, int]" = {}  # handed to ingest -> when
+        self.complete: "dict[int, _Complete]" = {}  # by transfer
+        self.committed: "dict[ObjectKey, bytes]" = {}  # with the digest of what this link handed over
+        self.pending: "dict[ObjectKey, tuple[int, bytes]]" = {}  # handed to ingest: when, and the digest
         self.acks: "list[ObjectKey]" = []
         self.reports: "list[tuple[int, int]]" = []  # transfers to report on, with their totals
         self.reply_at: "int | None" = None
         self.down: "list[Envelope]" = []
         self.down_todo: "list[int] | None" = None
+
+
+class _Complete:
+    """A transfer that has come whole: its object, and a check of each piece, to know its repeats by."""
+
+    def __init__(self, key: ObjectKey, digest: bytes, checks: "list[int]") -> None:
+        self.key = key
+        self.digest = digest
+        self.checks = checks
+
+
+def _bound(remembered: "dict[Any, Any]") -> None:
+    while len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 class BaseLink:
@@ -90,11 +111,14 @@ class BaseLink:
             peer = self._peers.get(frame.address)
             if peer is None:
                 raise WireError("trap %d is not ours" % frame.address)
-            events = self._on_up(peer, frame, now)
         except WireError as error:
             return [("dropped", str(error))]
+        try:
+            events = self._on_up(peer, frame, now)
+        except WireError as error:
+            events = [("dropped", str(error))]
         if frame.flag:
-            waits = any(now - since < self._commit_wait_ms for since in peer.pending.values())
+            waits = any(now - since < self._commit_wait_ms for since, _ in peer.pending.values())
             peer.reply_at = now + (self._commit_wait_ms if waits else 0)
         return events
 
@@ -115,42 +139,48 @@ class BaseLink:
         raise WireError("frame kind %d does not travel up" % frame.kind)
 
     def _on_fragment(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
-        transfer = frame.payload[0] << 8 | frame.payload[1] if len(frame.payload) > 1 else -1
+        transfer, index, total = fragment_head(frame.payload)
         done = peer.complete.get(transfer)
-        if done is not None:
-            key, total = done
-            if key in peer.committed:
-                self._ack(peer, key)
+        if done is not None and self._is_repeat(peer, done, index, total, frame.payload):
+            if peer.committed.get(done.key) == done.digest:
+                self._ack(peer, done.key)
             else:
                 self._report(peer, transfer, total)
             return []
-        try:
-            partial, envelope = peer.incoming.add(frame.payload, now)
-        except WireError:
-            # The transfer started afresh, or never fitted: say that nothing of it is here.
-            if len(frame.payload) > 4 and transfer >= 0:
-                self._report(peer, transfer, (frame.payload[3] << 8 | frame.payload[4]) & 0xFFF)
-            raise
+        peer.complete.pop(transfer, None)
+        self._report(peer, transfer, total)  # also when it does not fit: then nothing of it is here
+        partial, envelope = peer.incoming.add(frame.payload, now)
         if envelope is None:
-            self._report(peer, partial.transfer, partial.total)
             return []
         if envelope.key.trap != frame.address:
             raise WireError("object of %r came from trap %d" % (envelope.key, frame.address))
-        peer.complete[transfer] = (envelope.key, partial.total)
-        while len(peer.complete) > REMEMBERED:
-            del peer.complete[next(iter(peer.complete))]
-        self._report(peer, partial.transfer, partial.total)
+        checks = [crc32(partial.pieces[i]) for i in range(total)]
+        peer.complete[transfer] = _Complete(envelope.key, _digest(envelope), checks)
+        _bound(peer.complete)
         return self._take(peer, envelope, now)
 
+    @staticmethod
+    def _is_repeat(peer: _Peer, done: _Complete, index: int, total: int, payload: bytes) -> bool:
+        """Whether a piece belongs to a transfer that is here whole, and not to another of the same number.
+
+        An object that was forgotten meanwhile is no repeat: it is gathered again and handed on again.
+        """
+        if len(done.checks) != total or index >= total or crc32(payload[FRAGMENT_HEAD_BYTES:]) != done.checks[index]:
+            return False
+        pending = peer.pending.get(done.key)
+        return peer.committed.get(done.key) == done.digest or (pending is not None and pending[1] == done.digest)
+
     def _take(self, peer: _Peer, envelope: Envelope, now: int) -> "list[tuple[object, ...]]":
-        if envelope.key in peer.committed:
-            self._ack(peer, envelope.key)
+        key, digest = envelope.key, _digest(envelope)
+        if peer.committed.get(key) == digest:
+            self._ack(peer, key)
             return []
-        fresh = envelope.key not in peer.pending
-        peer.pending[envelope.key] = now
-        while len(peer.pending) > REMEMBERED:
-            del peer.pending[next(iter(peer.pending))]
-        return [("object", envelope.encode(), envelope.key.trap)] if fresh else []
+        waiting = peer.pending.get(key)
+        peer.pending[key] = (now, digest)
+        _bound(peer.pending)
+        # The same key with other bytes is ingest's to judge.
+        fresh = waiting is None or waiting[1] != digest
+        return [("object", envelope.encode(), key.trap)] if fresh else []
 
     def _on_ack(self, peer: _Peer, keys: "list[ObjectKey]") -> "list[tuple[object, ...]]":
         events: "list[tuple[object, ...]]" = []
@@ -166,13 +196,16 @@ class BaseLink:
     # What the gateway hands in
 
     def committed(self, key: ObjectKey, now: int) -> None:
-        """Ingest has this object on the disk: it may be acknowledged."""
+        """Ingest has this object on the disk: it may be acknowledged.
+
+        Only what this link handed over is: an object that came by another carrier needs no air.
+        """
         peer = self._peers.get(key.trap)
-        if peer is None:
+        waiting = peer.pending.pop(key, None) if peer is not None else None
+        if peer is None or waiting is None:
             return
-        peer.pending.pop(key, None)
-        if key not in peer.committed:
-            peer.committed = (peer.committed + [key])[-REMEMBERED:]
+        peer.committed[key] = waiting[1]
+        _bound(peer.committed)
         self._ack(peer, key)
         if peer.reply_at is not None and not peer.pending:
             peer.reply_at = now
@@ -213,9 +246,9 @@ class BaseLink:
         room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
         if peer.acks:
             count = min(MAX_ACK_KEYS, room // 8)
-            answers.append((ACK, encode_ack(peer.acks[:count])))
-            settled, peer.acks = peer.acks[:count], peer.acks[count:]
-            gone = [t for t, done in peer.complete.items() if done[0] in settled]
+            settled, peer.acks = peer.acks[-count:], peer.acks[:-count]  # the newest is what the trap waits for
+            answers.append((ACK, encode_ack(settled)))
+            gone = [t for t, done in peer.complete.items() if done.key in settled]
             peer.reports = [r for r in peer.reports if r[0] not in gone]
         for transfer, total in peer.reports[-2:]:
             done = peer.complete.get(transfer)
@@ -246,3 +279,7 @@ class BaseLink:
     def _report(self, peer: _Peer, transfer: int, total: int) -> None:
         if (transfer, total) not in peer.reports:
             peer.reports = (peer.reports + [(transfer, total)])[-8:]
+
+
+def _digest(envelope: Envelope) -> bytes:
+    return hashlib.sha256(envelope.body).digest()

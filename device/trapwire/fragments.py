@@ -14,7 +14,7 @@ from trapwire.objects import HEAD_BYTES, Envelope, decode_envelope
 
 FRAGMENT_HEAD_BYTES = 5
 MAX_PIECES = 0xFFF
-MAX_RADIO_BYTES = 16 * 1024  # an 8 kB frame-rung object with room; two of them are half of an MCU's free heap
+MAX_RADIO_BYTES = 11 * 1024  # an 8 kB frame-rung object with room; with its head it fits one serial message
 
 
 def piece_room(frame_bytes: int) -> int:
@@ -50,6 +50,14 @@ def cut(envelope: bytes, frame_bytes: int) -> "list[bytes]":
     return pieces
 
 
+def fragment_head(payload: bytes) -> "tuple[int, int, int]":
+    """Transfer, index and total of a fragment's payload.  Raises: WireError when there is nothing behind them."""
+    if len(payload) <= FRAGMENT_HEAD_BYTES:
+        raise WireError("fragment of %d bytes is empty" % len(payload))
+    transfer, high, low = struct.unpack(">HBH", payload[:FRAGMENT_HEAD_BYTES])
+    return transfer, (high << 16 | low) >> 12, low & 0xFFF
+
+
 class Partial:
     """The pieces of one transfer that have arrived."""
 
@@ -70,10 +78,14 @@ class Reassembly:
     """
 
     def __init__(
-        self, max_transfers: int = 4, max_bytes: int = 2 * MAX_RADIO_BYTES, max_age_ms: int = 86400000
+        self,
+        max_transfers: int = 4,
+        max_object_bytes: int = MAX_RADIO_BYTES,
+        max_age_ms: int = 86400000,
     ) -> None:
         self._max_transfers = max_transfers
-        self._max_bytes = max_bytes
+        self._max_object_bytes = max_object_bytes
+        self._max_bytes = 2 * max_object_bytes
         self._max_age_ms = max_age_ms
         self._partials: "dict[int, Partial]" = {}
         self.dropped = 0
@@ -86,12 +98,10 @@ class Reassembly:
 
         Raises: WireError when the payload is malformed or does not fit the pieces that are here.
         """
-        if len(payload) <= FRAGMENT_HEAD_BYTES:
-            raise WireError("fragment of %d bytes is empty" % len(payload))
-        transfer, high, low = struct.unpack(">HBH", payload[:FRAGMENT_HEAD_BYTES])
-        index, total = (high << 16 | low) >> 12, low & 0xFFF
+        transfer, index, total = fragment_head(payload)
         piece = bytes(payload[FRAGMENT_HEAD_BYTES:])
-        if index >= total or ((total - 1) * len(piece) > MAX_RADIO_BYTES and index < total - 1):
+        # Every piece but the last has full size: together they must be an object that we would take.
+        if index >= total or ((total - 1) * len(piece) > self._max_object_bytes and index < total - 1):
             raise WireError("fragment %d of %d is out of bounds" % (index, total))
         partial = self._partials.get(transfer)
         if partial is None or partial.total != total:

@@ -12,7 +12,7 @@ if MYPY:
 
 MAX_ACK_KEYS = 8
 MAX_BITMAP_BYTES = 32
-HEARTBEAT_BYTES = 24
+HEARTBEAT_BYTES = 21
 
 
 def encode_alert_payload(key: ObjectKey, body: bytes) -> bytes:
@@ -98,17 +98,17 @@ def decode_have(payload: bytes) -> Have:
 class Heartbeat:
     """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown."""
 
-    FIELDS = ("uptime_s", "battery", "queued", "queued_bytes", "unreceipted", "full_held", "frames_sent", "airtime_ms")
-    FORMAT = ">IBHIHHIIB"
+    FIELDS = ("uptime_s", "battery", "queued", "queued_kib", "unreceipted", "full_held", "frames_sent", "airtime_s")
+    FORMAT = ">IBHHHHII"
+    LIMITS = (0xFFFFFFFF, 255, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
 
     def __init__(self, values: "dict[str, int]") -> None:
-        limits = (0xFFFFFFFF, 255, 0xFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
         # A counter that outgrew its field shows its bound, never a lie that wrapped.
-        self.values = {f: min(max(values.get(f, 0), 0), limits[i]) for i, f in enumerate(self.FIELDS)}
+        self.values = {f: min(max(values.get(f, 0), 0), self.LIMITS[i]) for i, f in enumerate(self.FIELDS)}
 
     def encode(self) -> bytes:
-        """24 bytes; the last is for flags of later versions."""
-        return struct.pack(self.FORMAT, *([self.values[f] for f in self.FIELDS] + [0]))
+        """21 bytes: 36 on the air, as long as an alert."""
+        return struct.pack(self.FORMAT, *[self.values[f] for f in self.FIELDS])
 
 
 def decode_heartbeat(payload: bytes) -> Heartbeat:

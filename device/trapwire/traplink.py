@@ -17,23 +17,25 @@ While another trap waits for its answer, or the base gives it, this one keeps qu
 """
 
 from trapwire.errors import WireError
-from trapwire.fragments import Reassembly, cut, transfer_of
+from trapwire.fragments import Reassembly, cut, fragment_head, transfer_of
 from trapwire.frame import (
     ACK,
     ALERT,
     FRAGMENT,
     HAVE,
+    HEADER_BYTES,
     HEARTBEAT,
     ChecksumCipher,
     Counter,
     Frame,
     decode_frame,
     encode_frame,
+    tag_bytes,
 )
 from trapwire.objects import ALERT as ALERT_RUNG
-from trapwire.objects import ObjectKey, decode_envelope
+from trapwire.objects import RECEIPT, ObjectKey, decode_envelope
 from trapwire.payloads import (
-    MAX_BITMAP_BYTES,
+    MAX_ACK_KEYS,
     Heartbeat,
     decode_ack,
     decode_have,
@@ -48,6 +50,8 @@ if MYPY:
     from collections.abc import Callable
 
 MAX_QUEUE = 256  # keys held in memory at once; the queue in flash may be longer
+PATIENCE = 4  # answers that settle nothing before an object gives way to the next priority
+MAX_DOWN_BYTES = 4096  # a receipt of 64 objects has 417; what comes down is held in an MCU's memory
 MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
 
 
@@ -77,11 +81,17 @@ class LinkTimes:
 
 
 class _Waiting:
-    """An object that waits: its key, priority, and order of arrival."""
+    """An object that waits: its key, priority, order of arrival, and how often an answer has not settled it."""
 
     def __init__(self, key: ObjectKey, priority: int, order: int) -> None:
         self.key = key
-        self.rank = (priority, order)
+        self.priority = priority
+        self.order = order
+        self.tries = 0
+
+    def rank(self) -> "tuple[int, int]":
+        # One that the base cannot settle must not hold up all others for ever.
+        return (self.priority + self.tries // PATIENCE, self.order)
 
 
 class TrapLink:
@@ -111,13 +121,14 @@ class TrapLink:
         self._load = load
         self._random = random
         self._heartbeat = heartbeat
-        self._queue: "list[_Waiting]" = []
+        self._queue: "dict[ObjectKey, _Waiting]" = {}
         self._order = 0
         self._active: "ObjectKey | None" = None
         self._pieces: "list[bytes]" = []
         self._transfer = -1
         self._todo: "list[int]" = []
         self._polling: "bool | None" = None  # whether the frame in the air polls; None while none is in the air
+        self._asked: "tuple[int, ObjectKey | None, int] | None" = None  # kind, object and piece of the last poll
         self._listen_until: "int | None" = None
         self._hold_until = 0  # our own pause
         self._quiet_until = 0  # for the sake of others
@@ -125,32 +136,47 @@ class TrapLink:
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
         self._next_heartbeat = 0
-        self._down = Reassembly(max_transfers=2)
+        self._down = Reassembly(max_transfers=2, max_object_bytes=MAX_DOWN_BYTES)
         self._down_seen: "tuple[int, int] | None" = None  # transfer and total to report on
         self._acks: "list[ObjectKey]" = []
+        self._unheard_acks: "list[ObjectKey]" = []  # sent, and nothing came back yet
+        self._unheard_have: "tuple[int, int] | None" = None
         self._taken: "list[ObjectKey]" = []  # downward objects committed lately, to acknowledge repeats
 
     # What the supervisor hands in
 
     def offer(self, key: ObjectKey, priority: int) -> bool:
-        """Queue an object for sending, lower priorities first; False when `MAX_QUEUE` keys wait already."""
-        if any(w.key == key for w in self._queue):
+        """Queue an object for sending, lower priorities first.
+
+        False when `MAX_QUEUE` more urgent ones wait already; a less urgent one gives way, and stays in flash.
+        """
+        if key in self._queue:
             return True
-        if len(self._queue) >= MAX_QUEUE:
-            return False
         self._order += 1
-        self._queue.append(_Waiting(key, priority, self._order))
-        self._queue.sort(key=lambda w: w.rank)
+        new = _Waiting(key, priority, self._order)
+        if len(self._queue) >= MAX_QUEUE:
+            worst = max(self._queue.values(), key=_rank)
+            if worst.rank() <= new.rank():
+                return False
+            self._drop(worst.key)
+        self._queue[key] = new
+        if key.rung == ALERT_RUNG:
+            self._hold_until = 0  # a new alert does not wait out an older object's pause
         return True
 
     def committed(self, key: ObjectKey) -> None:
         """A downward object is durable here: acknowledge it in the next frame."""
+        self._hold_until = 0
+        self._unsettled = 0
         self._taken = (self._taken + [key])[-16:]
         if key not in self._acks:
             self._acks.append(key)
 
     def queued(self) -> int:
         return len(self._queue)
+
+    def has_room(self) -> bool:
+        return len(self._queue) < MAX_QUEUE
 
     # What the radio brings
 
@@ -166,7 +192,7 @@ class TrapLink:
         self._silent = 0
         events: "list[tuple[object, ...]]" = [("heard",)]
         try:
-            events += self._on_down(frame)
+            events += self._on_down(frame, now)
         except WireError as error:
             events.append(("dropped", str(error)))
         if self._listen_until is not None:
@@ -175,7 +201,7 @@ class TrapLink:
                 self._answered(now)
         return events
 
-    def _on_down(self, frame: Frame) -> "list[tuple[object, ...]]":
+    def _on_down(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ACK:
             return [e for key in decode_ack(self.address, frame.payload) for e in self._settle(key)]
         if frame.kind == HAVE:
@@ -186,17 +212,20 @@ class TrapLink:
                 self._progress = self._progress or bool(self._todo)
             return []
         if frame.kind == FRAGMENT:
-            self._progress = True
-            return self._on_fragment(frame)
+            return self._on_fragment(frame, now)
         raise WireError("frame kind %d does not travel down" % frame.kind)
 
-    def _on_fragment(self, frame: Frame) -> "list[tuple[object, ...]]":
-        partial, envelope = self._down.add(frame.payload, 0)
+    def _on_fragment(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
+        transfer, index, _ = fragment_head(frame.payload)
+        before = self._down.get(transfer)
+        known = before is not None and index in before.pieces
+        partial, envelope = self._down.add(frame.payload, now)
         if envelope is None:
+            self._progress = self._progress or not known
             self._down_seen = (partial.transfer, partial.total)
             return []
         self._down_seen = None
-        if envelope.key.trap != self.address:
+        if envelope.key.trap != self.address or envelope.key.rung != RECEIPT:
             raise WireError("object of %r came to trap %d" % (envelope.key, self.address))
         if envelope.key in self._taken:
             self.committed(envelope.key)
@@ -204,29 +233,48 @@ class TrapLink:
         return [("down", envelope)]
 
     def _settle(self, key: ObjectKey) -> "list[tuple[object, ...]]":
-        before = len(self._queue)
-        self._queue = [w for w in self._queue if w.key != key]
+        if key not in self._queue:
+            return []
+        self._drop(key)
+        for waiting in self._queue.values():
+            waiting.tries = 0  # the base commits again: back to the order of urgency
+        self._progress = True
+        return [("delivered", key)]
+
+    def _drop(self, key: ObjectKey) -> None:
+        self._queue.pop(key, None)
         if key == self._active:
             self._active = None
             self._pieces = []
             self._todo = []
             self._transfer = -1
-        if len(self._queue) == before:
-            return []
-        self._progress = True
-        return [("delivered", key)]
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
         if self._progress or not self._queue:
             self._unsettled = 0
-            if self._queue and self._queue[0].key.rung != ALERT_RUNG:
+            head = self._head()
+            if head is not None and head.key.rung != ALERT_RUNG:
                 # Others have waited for the end of this turn, perhaps with an alert: let them speak first.
                 self._quiet_until = now + 3 * self._times.slot_ms + self._random(self._times.slot_ms)
-        else:
-            wait = self._times.commit_ms << min(self._unsettled, 10)
-            self._unsettled += 1
-            self._hold_until = now + min(wait, self._times.pause_max_ms)
+            return
+        asked = self._queue.get(self._asked[1]) if self._asked and self._asked[1] is not None else None
+        if asked is None:
+            return  # a heartbeat or an acknowledgement settles nothing, and delays nothing
+        asked.tries += 1
+        wait = self._times.commit_ms << min(self._unsettled, 10)
+        self._unsettled += 1
+        self._hold_until = now + min(wait, self._times.pause_max_ms)
+
+    def _unanswered(self, now: int) -> None:
+        """Nothing came within the window: the same frame again after a random, growing pause."""
+        pause = min(self._times.pause_ms << min(self._silent, 10), self._times.pause_max_ms)
+        self._silent += 1
+        self._hold_until = now + 1 + self._random(pause)
+        if self._asked is not None and self._asked[0] == FRAGMENT and self._asked[1] == self._active:
+            self._todo = [self._asked[2]] + [i for i in self._todo if i != self._asked[2]]
+        self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
+        self._down_seen = self._down_seen or self._unheard_have
 
     def _overhear(self, frame: Frame, now: int) -> None:
         """Somebody else's turn: keep quiet until the base has answered."""
@@ -243,9 +291,7 @@ class TrapLink:
             return None
         if self._listen_until is not None:
             self._listen_until = None
-            pause = min(self._times.pause_ms << min(self._silent, 10), self._times.pause_max_ms)
-            self._silent += 1
-            self._hold_until = now + 1 + self._random(pause)
+            self._unanswered(now)
             return None
         if busy:
             self._quiet_until = now + self._slots(4)
@@ -273,27 +319,46 @@ class TrapLink:
 
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
         """Kind, poll and payload of the next frame: something is due."""
+        self._unheard_acks, self._unheard_have = [], None
+        room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
         if self._acks:
-            keys, self._acks = self._acks[:8], self._acks[8:]
-            return ACK, True, encode_ack(keys)
+            count = min(MAX_ACK_KEYS, room // 8)
+            self._unheard_acks, self._acks = self._acks[:count], self._acks[count:]
+            self._asked = (ACK, None, 0)
+            return ACK, True, encode_ack(self._unheard_acks)
         if self._down_seen is not None:
-            transfer, total = self._down_seen
+            transfer, total = self._unheard_have = self._down_seen
             self._down_seen = None
             partial = self._down.get(transfer)
             held = partial.pieces if partial is not None else {}
-            return HAVE, True, encode_have(make_have(transfer, total, held, MAX_BITMAP_BYTES))
-        while self._queue:
-            key = self._queue[0].key
-            if key == self._active:
-                return self._next_piece()
-            envelope = self._load(key)
-            if envelope is not None and key.rung == ALERT_RUNG:
-                return ALERT, True, encode_alert_payload(key, decode_envelope(envelope).body)
-            if envelope is not None and self._activate(key, envelope):
-                return self._next_piece()
-            del self._queue[0]  # the queue in flash no longer has it, or it can never be sent
-        self._next_heartbeat = now + self._times.heartbeat_ms
-        return HEARTBEAT, True, self._heartbeat().encode()
+            self._asked = (HAVE, None, 0)
+            return HAVE, True, encode_have(make_have(transfer, total, held, room - 6))
+        while True:
+            head = self._head()
+            urgent = head is not None and head.key.rung == ALERT_RUNG and head.tries < PATIENCE
+            if head is None or (now >= self._next_heartbeat and not urgent):
+                self._next_heartbeat = now + self._times.heartbeat_ms
+                self._asked = (HEARTBEAT, None, 0)
+                return HEARTBEAT, True, self._heartbeat().encode()
+            chosen = self._object(head.key)
+            if chosen is not None:
+                return chosen
+            self._drop(head.key)  # the queue in flash no longer has it, or it can never be sent
+
+    def _object(self, key: ObjectKey) -> "tuple[int, bool, bytes] | None":
+        """The next frame of an object; None when there is none to be had."""
+        if key == self._active:
+            return self._next_piece()
+        data = self._load(key)
+        if data is None:
+            return None
+        if key.rung == ALERT_RUNG:
+            self._asked = (ALERT, key, 0)
+            return ALERT, True, encode_alert_payload(key, decode_envelope(data).body)
+        return self._next_piece() if self._activate(key, data) else None
+
+    def _head(self) -> "_Waiting | None":
+        return min(self._queue.values(), key=_rank) if self._queue else None
 
     def _activate(self, key: ObjectKey, envelope: bytes) -> bool:
         try:
@@ -310,7 +375,13 @@ class TrapLink:
             self._todo = [len(self._pieces) - 1]  # nothing known to be missing: ask with the last piece
         index = self._todo.pop(0)
         turn_over = not self._todo or index % MAX_TURN_PIECES == MAX_TURN_PIECES - 1
+        if turn_over:
+            self._asked = (FRAGMENT, self._active, index)
         return FRAGMENT, turn_over, self._pieces[index]
 
     def _slots(self, count: int) -> int:
         return self._times.slot_ms + self._random(self._times.slot_ms * count)
+
+
+def _rank(waiting: _Waiting) -> "tuple[int, int]":
+    return waiting.rank()

@@ -6,7 +6,7 @@ It trusts no program's own counters for custody: `lost` and `duplicated` come fr
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Audit:
     @property
     def finished(self) -> bool:
         """Every picture judged, and every alert and crop delivered, receipted and deleted."""
-        return self.pictures > 0 and self.frames_in >= self.pictures and not self.lost and not self.missing
+        return self.pictures > 0 and not self.lost and not self.missing and self.sightings_stored == self.sightings
 
     def figures(self) -> dict[str, Any]:
         figures = asdict(self)
@@ -74,36 +74,45 @@ Key = tuple[int, int, int, int]  # trap, epoch, number, rung
 
 @dataclass(kw_only=True)
 class _Trap:
-    pictures: int = 0
+    """One outbox: what it says of itself, and `wrong`, how often it contradicts itself."""
+
     position: int = 0
     kept: int = 0
-    doubled: int = 0
     events: int = 0
+    doubled: int = 0
     deleted: int = 0
     full_held: int = 0
-    objects: dict[Key, tuple[bytes, str]] = None  # type: ignore[assignment]  # key -> digest, state
+    wrong: int = 0
+    objects: dict[Key, tuple[bytes, str]] = field(default_factory=dict)  # key -> digest, state
 
 
-def _read_trap(folder: Path, number: int, pictures: int) -> _Trap:
-    trap = _Trap(pictures=pictures, objects={})
+def _read_trap(folder: Path, number: int) -> _Trap:
+    trap = _Trap()
     with _reading(folder / OUTBOX) as db:
-        if db is None:
+        identity = db.execute("SELECT epoch FROM outbox").fetchone() if db is not None else None
+        if db is None or identity is None:
             return trap
-        identity = db.execute("SELECT epoch FROM outbox").fetchone()
-        if identity is None:
-            return trap
-        (trap.position,) = db.execute("SELECT coalesce(sum(position), 0) FROM progress").fetchone()
-        (trap.kept,) = db.execute("SELECT coalesce(sum(frames), 0) FROM bursts WHERE outcome = 'kept'").fetchone()
-        (trap.events,) = db.execute("SELECT count(*) FROM events").fetchone()
+
+        def count(question: str) -> int:
+            return int(db.execute(question).fetchone()[0])
+
+        trap.position = count("SELECT coalesce(sum(position), 0) FROM progress")
+        trap.kept = count("SELECT coalesce(sum(frames), 0) FROM bursts WHERE outcome = 'kept'")
+        trap.events = count("SELECT count(*) FROM events")
         # The same picture kept twice would be one animal counted twice.
-        (distinct,) = db.execute(
-            "SELECT count(*) FROM (SELECT DISTINCT source, name FROM bursts WHERE outcome = 'kept')"
-        ).fetchone()
-        trap.doubled = trap.events - distinct
+        distinct = count("SELECT count(*) FROM (SELECT DISTINCT source, name FROM bursts WHERE outcome = 'kept')")
+        trap.doubled = max(0, trap.events - distinct)
+        # A picture passed over without an outcome, or kept without an event, is a sighting that may be gone.
+        withheld = count("SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'frames_withheld'")
+        trap.wrong = abs(trap.position - count("SELECT count(*) FROM bursts") - withheld)
+        trap.wrong += max(0, distinct - trap.events)
         for event, rung, state, digest in db.execute("SELECT number, rung, state, sha256 FROM objects"):
             trap.objects[(number, identity[0], event, rung)] = (digest, state)
             trap.deleted += state == "deleted"
             trap.full_held += rung == FULL and state != "deleted"
+        for (event,) in db.execute("SELECT number FROM events"):
+            there = {key[3] for key in trap.objects if key[2] == event}
+            trap.wrong += len({*SENT_RUNGS, FULL} - there)
     return trap
 
 
@@ -130,17 +139,20 @@ def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
     An object is *lost* when it has left its trap and the back end does not hold those very bytes, and *missing*
     while it is still under way. Duplicates are counted at the trap, the base and the back end.
     """
-    found = [_read_trap(folder / f"trap{number}", number, pictures) for number in traps]
+    found = [_read_trap(folder / f"trap{number}", number) for number in traps]
     base_db, backend_db = folder / BASE, folder / BACKEND
     stored, doubled_at_base = _read_objects(base_db)
     received, doubled_at_backend = _read_objects(backend_db)
     doubled_at_backend += _one(backend_db, "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'duplicated'")
-    lost, missing = 0, []
+    lost, missing = sum(t.wrong for t in found), []
     for trap in found:
+        if trap.position < pictures:
+            missing.append(f"{pictures - trap.position} pictures not judged yet")
         for key, (digest, state) in trap.objects.items():
             if key[3] not in SENT_RUNGS:
                 continue
-            there = received.get(key) == digest
+            # Other bytes under the same key at the base or the back end are not this object.
+            there = stored.get(key) == digest and received.get(key) == digest
             if state == "deleted" and not there:
                 lost += 1
             if state != "deleted" or not there:
@@ -164,7 +176,7 @@ def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
         full_frames_held=sum(t.full_held for t in found),
         lost=lost,
         duplicated=sum(t.doubled for t in found) + doubled_at_base + doubled_at_backend + invented,
-        pictures=sum(t.pictures for t in found),
+        pictures=pictures * len(found),
         missing=tuple(missing),
     )
 

@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
 def _finish(result: Result, args: argparse.Namespace) -> int:
     figures = result.audit.figures() | {"seconds": round(result.seconds, 1)}
     if args.kills:
-        figures["kills"] = result.kills
+        figures |= {"kills": result.kills, "kills_under_way": result.kills_under_way}
     reason = result.reason
     if result.audit.lost or result.audit.duplicated:
         reason = f"{result.audit.lost} lost, {result.audit.duplicated} doubled: {'; '.join(result.audit.missing[:4])}"

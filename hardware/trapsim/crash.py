@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-DURABLE = ("fsync", "replace", "rename", "unlink")  # of the module `os`
+DURABLE = ("fsync", "replace", "rename", "unlink", "remove")  # of the module `os`
 
 
 class Died(BaseException):

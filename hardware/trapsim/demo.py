@@ -17,16 +17,19 @@ from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
 
 LOOK_EVERY_S = 0.5
+FIRST_KILL_S = 2.0  # time for most to have started once
+BETWEEN_KILLS_S = (0.4, 1.4)
 STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where things are
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a run ended: the last audit, wall seconds, kills done, and why it stopped early if it did."""
+    """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did."""
 
     audit: Audit
     seconds: float
     kills: int
+    kills_under_way: int
     reason: str
 
 
@@ -125,9 +128,12 @@ class Demo:
             if once and now - progress_at > STUCK_AFTER_S:
                 reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
                 break
-            killer.step(now)
+            killer.step(now, finished=audit.finished)
             time.sleep(LOOK_EVERY_S)
-        return Result(audit=audit, seconds=time.monotonic() - started, kills=killer.count, reason=reason)
+        seconds = time.monotonic() - started
+        return Result(
+            audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason
+        )  # fmt: skip
 
 
 def _moved(audit: Audit, last: Audit) -> bool:
@@ -147,26 +153,36 @@ def progress_line(audit: Audit, seconds: float) -> str:
 
 
 class _Killer:
-    """Ends processes with `kill -9`, one every second or three, until `count` reaches what was asked."""
+    """Ends processes with `kill -9` until `kills` is reached: all of them in a drawn order, then all again.
+
+    `count`: kills done; `under_way`: those of them while something was still on its way.
+    """
 
     def __init__(self, processes: Processes, kills: int, seed: int, say: Callable[[str], None]) -> None:
         self._processes = processes
-        self._left = kills
+        self._kills = kills
         self._random = random.Random(seed)  # noqa: S311 - repeatable by its seed
         self._say = say
-        self._next = time.monotonic() + 3.0  # time for everything to have started once
+        self._order: list[str] = []
+        self._next = time.monotonic() + FIRST_KILL_S
         self.count = 0
+        self.under_way = 0
 
     @property
     def done(self) -> bool:
-        return self._left <= 0
+        return self.count >= self._kills
 
-    def step(self, now: float) -> None:
+    def step(self, now: float, *, finished: bool) -> None:
         if self.done or now < self._next:
             return
-        name = self._random.choice(sorted(self._processes.keepers))
-        self._processes.keepers[name].kill()
+        if not self._order:
+            self._order = sorted(self._processes.keepers)
+            self._random.shuffle(self._order)
+        name = self._order.pop()
+        if not self._processes.keepers[name].kill():
+            self._order.insert(0, name)  # still being started again: its turn comes later
+            return
         self._say(f"kill -9 {name}")
-        self._left -= 1
         self.count += 1
-        self._next = now + self._random.uniform(0.7, 2.5)
+        self.under_way += not finished
+        self._next = now + self._random.uniform(*BETWEEN_KILLS_S)

@@ -26,20 +26,20 @@ class Keeper:
     process: subprocess.Popen[bytes] | None = None
     restart_at: float = 0.0
     starts: list[float] = field(default_factory=list)
-    kills: int = 0
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.starts.append(time.monotonic())
 
-    def kill(self) -> None:
-        """`kill -9`, as the power would."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.kills += 1
-            self.starts.clear()
+    def kill(self) -> bool:
+        """`kill -9`, as the power would; False when it was dead already."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.starts.clear()
+        return True
 
     def watch(self, now: float) -> bool:
         """Start it again if it has ended; whether that happened.  Raises: ProcessGaveUp."""

@@ -11,7 +11,7 @@ from trapwire import serialline as line
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
 from trapwire.frame import ChecksumCipher, Counter, decode_frame
-from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey, pack_keys
+from trapwire.objects import ALERT, CROP, FULL, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 
 SETTINGS = {"trap": 5, "plan": "cn470", "times": {"heartbeat_ms": 3600000}}
 KEY = ObjectKey(5, 1, 1, ALERT)
@@ -42,7 +42,7 @@ class Bench:
                 for event in self.base.on_frame(frame, -90, 20, self.board.now):
                     if event[0] == "object":
                         self.objects.append(event[1])
-                        self.base.committed(KEY, self.board.now)
+                        self.base.committed(decode_envelope(event[1]).key, self.board.now)
                     elif event[0] == "down_delivered":
                         self.taken.append(event[1])
             self.board.radio.incoming += self.base.frames_due(self.board.now)
@@ -133,7 +133,7 @@ class SupervisorTest(unittest.TestCase):
         bench.run(5000)
         bench.board.said()
         bench.board.say(line.PUT, b"\x00" + second)
-        bench.run(20)
+        bench.run(20, base_hears=False)
         self.assertEqual(bench.kinds(), [line.STORED])
 
     def test_a_pir_edge_wakes_the_pi(self):
@@ -143,6 +143,44 @@ class SupervisorTest(unittest.TestCase):
         bench.run(20)
         wakes = [payload for kind, payload in bench.board.said() if kind == line.WAKE]
         self.assertEqual(wakes, [b"\x00\x00\x00\x01\x00", b"\x00\x00\x00\x02\x00"])
+
+    def test_objects_that_cannot_go_in_this_traps_name_are_refused(self):
+        bench = self.bench()
+        bench.board.said()
+        foreign = Envelope(ObjectKey(6, 1, 1, ALERT), ENVELOPE[28:])
+        long_alert = Envelope(KEY, bytes(400))
+        full = Envelope(ObjectKey(5, 1, 1, FULL), b"x")
+        large = Envelope(ObjectKey(5, 1, 1, CROP), bytes(11300))
+        for envelope in (foreign, long_alert, full, large):
+            bench.board.say(line.PUT, b"\x00" + envelope.encode())
+        bench.run(2000)
+        self.assertEqual((bench.unit.dropped, bench.kinds(), bench.objects), (4, [], []))
+
+    def test_a_damaged_object_in_flash_is_dropped_and_asked_for_again(self):
+        bench = self.bench()
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(20, base_hears=False)
+        name = os.listdir(self._bench.folder + "/up")[0]
+        for data in (b"", ENVELOPE[:-1] + b"?"):
+            with open(self._bench.folder + "/up/" + name, "wb") as file:
+                file.write(data)
+            bench.reset()
+            bench.board.said()
+            bench.run(2000)
+            self.assertTrue(line.HELLO in bench.kinds())
+            self.assertEqual(bench.unit.dropped, 1)
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(5000)
+        self.assertEqual(bench.objects, [ENVELOPE])
+
+    def test_only_receipts_of_a_bounded_size_come_down(self):
+        bench = self.bench()
+        bench.base.offer_down(Envelope(ObjectKey(5, 1, 9, ALERT), b"no receipt"))
+        bench.base.offer_down(Envelope(ObjectKey(5, 1, 10, RECEIPT), bytes(9000)))
+        bench.run(20000)
+        self.assertEqual((bench.taken, os.listdir(self._bench.folder + "/down")), ([], []))
+        bench.reset()
+        bench.run(100)
 
     def test_garbage_on_the_line_is_counted(self):
         bench = self.bench()
@@ -216,9 +254,12 @@ class ModemTest(unittest.TestCase):
 class SettingsTest(unittest.TestCase):
     def test_a_unit_without_a_plan_refuses_to_start(self):
         folder = make_folder()
-        for settings in ({"trap": 5}, {"trap": 5, "plan": "mongolia"}):
-            with self.assertRaises(ValueError):
-                build(BenchBoard(folder), settings)
+        for role in ("supervisor", "modem"):
+            for settings in ({"trap": 5}, {"trap": 5, "plan": "mongolia"}):
+                with self.assertRaises(ValueError):
+                    build(BenchBoard(folder), dict(settings, role=role))
+        with self.assertRaises(ValueError):
+            build(BenchBoard(folder), {"trap": 5, "plan": "cn470", "sf": 12})  # no room for an alert
         remove_folder(folder)
 
     def test_unknown_settings_and_roles_are_named(self):

@@ -1,6 +1,6 @@
 """The whole path in one process and virtual time, dying at every durable call in turn, and then at many at once.
 
-A point is an fsync, a rename, an unlink or a COMMIT of any process, before it happens or after. Whoever makes the
+A point is an fsync, a rename, a removed file or a COMMIT of any process, before it happens or after. Whoever makes the
 call dies, and is built again from its folder; the rest goes on. At the end the auditor compares all databases.
 """
 
@@ -79,7 +79,7 @@ def test_many_deaths_under_loss(tmp_path: Path, pictures: Path, fuse: Fuse) -> N
     dice = random.Random(5)
     deaths = 0
     for seed in range(MANY):
-        burn_at = frozenset(dice.sample(range(400), 8))
+        burn_at = frozenset(dice.sample(range(320), 8))
         check(night(tmp_path / "night", pictures, fuse, burn_at, loss=0.2, seed=seed), burn_at)
         deaths += fuse.deaths
     assert deaths > 800, deaths

@@ -83,7 +83,7 @@ class VectorsTest(unittest.TestCase):
         frame = decode_frame(vector("heartbeat_frame"), ChecksumCipher())
         self.assertEqual(frame.kind, HEARTBEAT)
         values = decode_heartbeat(frame.payload).values
-        self.assertEqual((values["uptime_s"], values["queued_bytes"], values["airtime_ms"]), (86400, 4500, 9001))
+        self.assertEqual((values["uptime_s"], values["queued_kib"], values["airtime_s"]), (86400, 5, 9001))
 
     def test_receipt(self):
         receipt = decode_receipt(vector("receipt_body"))
@@ -198,12 +198,12 @@ class RoundTripTest(unittest.TestCase):
 
     def test_reassembly_is_bounded(self):
         random = Random(7)
-        reassembly = Reassembly(max_transfers=3, max_bytes=2000)
+        reassembly = Reassembly(max_transfers=3, max_object_bytes=16000)
         for i in range(500):
             payload = bytes([random.below(256), random.below(256), 0, 0, 200]) + random.bytes(60)
             reassembly.add(payload, i)
             self.assertTrue(len(reassembly._partials) <= 3)
-            self.assertTrue(sum(p.size() for p in reassembly._partials.values()) <= 2000)
+            self.assertTrue(sum(p.size() for p in reassembly._partials.values()) <= 32000)
 
     def test_a_serial_line_recovers_from_noise_and_halves(self):
         random = Random(8)

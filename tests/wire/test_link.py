@@ -3,7 +3,9 @@
 import unittest
 
 from tests.wire.world import EPOCH, World
-from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey
+from trapwire.fragments import transfer_of
+from trapwire.frame import ChecksumCipher, Frame, encode_frame
+from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey
 
 HOUR_MS = 3600000
 
@@ -101,17 +103,103 @@ class LinkTest(unittest.TestCase):
         return mangle
 
     def test_ten_thousand_hostile_frames_raise_nothing_and_change_nothing(self):
+        """Half of them garbage, half with a tag that fits, so that every handler is reached."""
         world = World()
         world.sighting(1, 1)
         world.run(world.all_delivered, HOUR_MS)
-        known = [world.random.bytes(1 + world.random.below(60)) for _ in range(20)]
+        trap = world.traps[0]
+        cipher = ChecksumCipher()
+        reached = 0
         for i in range(10000):
-            frame = world.random.bytes(world.random.below(64)) if i % 2 else known[i % 20] + bytes([i & 0xFF])
-            if frame:
-                frame = bytes([0x40 | frame[0] & 0x3F]) + frame[1:]
-            for event in world.base.on_frame(frame, 0, 0, world.now) + world.traps[0].link.on_frame(frame, world.now):
-                self.assertEqual(event[0], "dropped")
+            payload = world.random.bytes(world.random.below(64))
+            if i % 2:
+                down = bool(world.random.below(2))
+                kind = 1 + world.random.below(5)
+                frame = encode_frame(Frame(kind, down, bool(world.random.below(2)), 1, i, payload), cipher)
+            else:
+                frame = bytes([0x40 | world.random.below(64)]) + payload
+            for event in trap.link.on_frame(frame, world.now) + world.base.on_frame(frame, 0, 0, world.now):
+                reached += event[0] != "dropped"
+                self.assertTrue(event[0] in ("dropped", "heard", "object", "down_delivered", "heartbeat", "delivered"))
+            world.base.frames_due(world.now)
+        self.assertGreater(reached, 1000)
         self.assertEqual(len(world.committed), 2)
+        world.sighting(1, 2)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS), "the link no longer works")
+
+    def test_two_objects_with_the_same_transfer_number_both_arrive(self):
+        world = World()
+        bodies = self.clash(world)
+        for number, body in enumerate(bodies):
+            world.traps[0].hand_over(ObjectKey(1, EPOCH, number + 1, CROP), body, 1)
+            self.assertTrue(world.run(world.all_delivered, HOUR_MS), "the second was taken for the first")
+        self.assertEqual(len(world.committed), 2)
+
+    @staticmethod
+    def clash(world):
+        """Two bodies whose envelopes share their transfer's number."""
+        seen = {}
+        while True:
+            body = world.random.bytes(400)
+            for number in (1, 2):
+                transfer = transfer_of(Envelope(ObjectKey(1, EPOCH, number, CROP), body).encode())
+                other = seen.get((3 - number, transfer))
+                if other is not None:
+                    return (body, other) if number == 1 else (other, body)
+                seen[(number, transfer)] = body
+
+    def test_an_object_that_ingest_forgot_is_handed_on_again(self):
+        world = World(commit_ms=None)
+        world.sighting(1, 1)
+        world.run(lambda: False, 30000)
+        for rung in (ALERT, CROP):
+            world.base.forget(ObjectKey(1, EPOCH, 1, rung))
+        world.commit_ms = 30
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+
+    def test_commits_of_other_carriers_do_not_delay_an_alert(self):
+        world = World()
+        for number in range(300):
+            world.base.committed(ObjectKey(1, EPOCH, 1000 + number, CROP), 0)
+        world.sighting(1, 1)
+        world.run(lambda: world.traps[0].delivered, 10000)
+        self.assertLess(world.traps[0].delivered[0][0], 3000)
+
+    def test_an_object_that_is_never_committed_gives_way_to_others(self):
+        world = World(heartbeat_ms=20000)
+        world.sighting(1, 1)
+        world.refuse = (ObjectKey(1, EPOCH, 1, ALERT), ObjectKey(1, EPOCH, 1, CROP))
+        world.run(lambda: False, 20000)
+        world.sighting(1, 2)
+        done = world.run(lambda: len(world.traps[0].delivered) == 2, HOUR_MS)
+        self.assertTrue(done, "held up by what the base refuses")
+        self.assertGreater(len(world.heartbeats), 1)
+
+    def test_a_full_queue_takes_an_alert_and_keeps_the_rest_for_later(self):
+        world = World()
+        link = world.traps[0].link
+        for number in range(300):
+            link.offer(ObjectKey(1, EPOCH, number, CROP), 1)
+        self.assertEqual(link.queued(), 256)
+        self.assertTrue(link.offer(ObjectKey(1, EPOCH, 999, ALERT), 0))
+        self.assertEqual(link.queued(), 256)
+
+    def test_no_frame_is_larger_than_the_plan_allows(self):
+        for size in (36, 66, 99):
+            world = World(frame_bytes=size, loss=0.2)
+            longest = [0]
+
+            def measure(frame, longest=longest):
+                longest[0] = max(longest[0], len(frame))
+                return frame
+
+            world.mangle = measure
+            world.base.offer_down(Envelope(ObjectKey(1, EPOCH, 7, RECEIPT), bytes(300)))
+            for number in range(1, 12):
+                world.sighting(1, number, crop_bytes=300)
+            done = world.run(lambda w=world: w.all_delivered() and w.down_delivered, 4 * HOUR_MS)
+            self.assertTrue(done, "frames of %d bytes do not get through" % size)
+            self.assertTrue(longest[0] <= size, "a frame of %d bytes, allowed are %d" % (longest[0], size))
 
     def test_strangers_and_the_wrong_way_are_ignored(self):
         world = World(traps=2)

@@ -90,6 +90,7 @@ class World:
         self.heartbeats = []
         self.dropped = []
         self.mangle = mangle
+        self.refuse = ()  # keys that ingest never commits
         self._commits = []
         self._out = []
         self._sending = {}
@@ -135,7 +136,9 @@ class World:
     def _on_base(self, frame):
         for event in self.base.on_frame(frame, -90, 20, self.now):
             if event[0] == "object" and self.commit_ms is not None:
-                self._commits.append((self.now + self.commit_ms, decode_envelope(event[1]).key))
+                key = decode_envelope(event[1]).key
+                if key not in self.refuse:
+                    self._commits.append((self.now + self.commit_ms, key))
             elif event[0] == "down_delivered":
                 self.down_delivered.append(event[1])
             elif event[0] == "heartbeat":

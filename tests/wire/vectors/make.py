@@ -13,7 +13,7 @@ from trapwire.serialline import PUT, encode_message
 alert = Alert(1763686800123, 250, 1, 231, 1, (12, 34, 120, 90), 77)
 alert_key = ObjectKey(513, 0xC0FFEE01, 812, 0)
 crop = Envelope(ObjectKey(513, 0xC0FFEE01, 812, CROP), bytes(range(256)))
-heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_bytes": 4500, "airtime_ms": 9001})
+heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_kib": 5, "airtime_s": 9001})
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):

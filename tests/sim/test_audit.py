@@ -1,0 +1,117 @@
+"""The auditor can say that something is wrong: each fault, planted in otherwise good databases, is found."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trapbase.store import Store
+from trapcam.outbox import open_outbox
+from trapsim.audit import look
+from trapsim.backend_store import BackendStore
+
+DIGESTS = {rung: bytes([rung]) * 32 for rung in (0, 1, 3)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One picture, one sighting, delivered everywhere and deleted on the trap."""
+    trap = tmp_path / "trap1" / "data"
+    trap.mkdir(parents=True)
+    box = open_outbox(trap, 1, 0)
+    epoch = box.epoch
+    box.close()
+    change(trap / "outbox.sqlite", "INSERT INTO progress VALUES ('r', 1, 1)")
+    change(trap / "outbox.sqlite", "INSERT INTO bursts VALUES (1, 'r', 0, 'cat.png', 1, 0, 0, 1, 'kept', '', 0.9)")
+    event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '')"
+    change(trap / "outbox.sqlite", event)
+    for rung, digest in DIGESTS.items():
+        state, body = ("held", b"x") if rung == 3 else ("deleted", None)
+        row = (1, rung, 0, state, 1, digest, body, None)
+        change(trap / "outbox.sqlite", "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    Store(tmp_path / "base").close()
+    backend = tmp_path / "backend"
+    backend.mkdir()
+    BackendStore(backend, bytes(32)).close()
+    change(backend / "backend.sqlite3", "INSERT INTO batches VALUES ('b', 1, 2)")
+    for rung in (0, 1):
+        row = (1, epoch, 1, rung, DIGESTS[rung])
+        columns = "trap, epoch, number, rung, sha256, size, base, received_ms, stored_ms"
+        change(tmp_path / "base" / "base.sqlite3", f"INSERT INTO objects ({columns}) VALUES (?,?,?,?,?,1,'',0,0)", row)
+        change(backend / "backend.sqlite3", "INSERT INTO objects VALUES (?, ?, ?, ?, ?, 'b')", row)
+    row = (1, epoch, 1)
+    change(tmp_path / "base" / "base.sqlite3", f"INSERT INTO events VALUES (?,?,?{',0' * 9},NULL,NULL)", row)
+    return tmp_path
+
+
+def change(path: Path, sql: str, values: tuple[object, ...] = ()) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(sql, values)
+    db.close()
+
+
+def outbox(sql: str) -> Callable[[Path], None]:
+    return lambda folder: change(folder / "trap1" / "data" / "outbox.sqlite", sql)
+
+
+def base(sql: str) -> Callable[[Path], None]:
+    return lambda folder: change(folder / "base" / "base.sqlite3", sql)
+
+
+def backend(sql: str) -> Callable[[Path], None]:
+    return lambda folder: change(folder / "backend" / "backend.sqlite3", sql)
+
+
+def test_a_clean_run_is_finished(folder: Path) -> None:
+    audit = look(folder, 1, traps=(1,))
+    assert (audit.lost, audit.duplicated, audit.missing, audit.finished) == (0, 0, (), True)
+    assert (audit.deleted_on_trap, audit.full_frames_held, audit.media_stored) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        backend("DELETE FROM objects WHERE rung = 1"),
+        base("DELETE FROM objects WHERE rung = 1"),
+        backend("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 1"),
+        base("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 1"),
+        outbox("DELETE FROM objects WHERE rung = 1"),
+        outbox("DELETE FROM objects WHERE rung = 3"),
+        outbox("UPDATE progress SET position = 2"),
+    ],
+)
+def test_every_loss_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
+    fault(folder)
+    audit = look(folder, 1, traps=(1,))
+    assert audit.lost > 0
+    assert not audit.finished
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        outbox("INSERT INTO bursts VALUES (2, 'r', 1, 'cat.png', 1, 0, 0, 1, 'kept', '', 0.9)"),
+        backend("UPDATE counters SET value = 1 WHERE name = 'duplicated'"),
+        base("UPDATE objects SET number = 2 WHERE rung = 1"),
+        backend("UPDATE objects SET trap = 2 WHERE rung = 0"),
+    ],
+)
+def test_every_double_or_invention_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
+    fault(folder)
+    change(folder / "trap1" / "data" / "outbox.sqlite", "INSERT INTO events SELECT 2, 2, taken_ms, NULL, category, "
+           "species, confidence, count, x, y, w, h, model, model_sha256 FROM events WHERE EXISTS "
+           "(SELECT 1 FROM bursts WHERE burst_no = 2)")  # fmt: skip
+    assert look(folder, 1, traps=(1,)).duplicated > 0
+
+
+def test_one_trap_ahead_does_not_hide_one_behind(folder: Path) -> None:
+    assert not look(folder, 1, traps=(1, 2)).finished
+
+
+def test_what_is_still_under_way_is_missing_and_not_lost(folder: Path) -> None:
+    change(
+        folder / "trap1" / "data" / "outbox.sqlite", "UPDATE objects SET state = 'stored', body = x'00' WHERE rung = 1"
+    )
+    audit = look(folder, 1, traps=(1,))
+    assert (audit.lost, len(audit.missing), audit.finished) == (0, 1, False)
