@@ -1,6 +1,7 @@
 """Cuts batches: the file first, durable, then the transaction that says which objects are in it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from trapbase.batch import CutRules, batch_id, cut
@@ -53,7 +54,8 @@ class Cutter:
                 path.unlink()
         for name in needed:
             if not self.path(name).exists():
-                self.rebuild(name)
+                with suppress(StorageError):  # the uploader finds it missing, says so, and goes on with the others
+                    self.rebuild(name)
 
     def rebuild(self, name: str) -> None:
         """Make a batch's file again; it is then uploaded from its first byte."""

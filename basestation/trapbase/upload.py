@@ -20,6 +20,7 @@ from trapbase.cutter import Cutter
 from trapbase.model import Batch
 from trapbase.outlet import Outlet, OutletError
 from trapbase.store import Store
+from trapkit.errors import StorageError
 
 LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
 
@@ -58,6 +59,7 @@ class Uploader:
         self._line = Patience(settings, chance)
         self._refused: dict[str, Patience] = {}
         self._offsets: dict[str, int] = {}
+        self._remake: set[str] = set()
         self.last_error = ""
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
@@ -86,12 +88,17 @@ class Uploader:
     def done(self, batch_id: str) -> None:
         """The batch is signed for: nothing about it is needed any more."""
         self._refused.pop(batch_id, None)
+        self._remake.discard(batch_id)
         self._cutter.path(batch_id).unlink(missing_ok=True)
 
     def _advance(self, batch: Batch, utc_ms: int) -> None:
         name = batch.batch_id
+        if name in self._remake:
+            self._rebuild(name)
+            return
         if batch.url is None:
             self._store.set_url(name, self._outlet.create(name, batch.size))
+            self._offsets[name] = 0
             return
         offset = self._offsets.pop(name, None)
         if offset is None:
@@ -109,6 +116,14 @@ class Uploader:
         else:
             self._offsets[name] = offset
 
+    def _rebuild(self, name: str) -> None:
+        try:
+            self._cutter.rebuild(name)
+        except StorageError as error:
+            # Its objects are damaged here: this batch waits for a person, the others go on.
+            raise OutletError(str(error), refused=True) from error
+        self._remake.discard(name)
+
     def _send(self, batch: Batch, url: str, offset: int) -> int:
         try:
             with self._cutter.path(batch.batch_id).open("rb") as file:
@@ -117,8 +132,7 @@ class Uploader:
         except FileNotFoundError:
             piece = b""
         if not piece:
-            self._cutter.rebuild(batch.batch_id)
-            raise OutletError("outbox: the batch's file was gone and is made again", refused=True)
+            raise OutletError("outbox: the batch's file was gone", refused=True)
         reached = self._outlet.send(url, offset, piece)
         if not offset < reached <= offset + len(piece):
             raise OutletError(f"back end: says it has {reached} bytes after {offset} + {len(piece)}")
@@ -129,6 +143,8 @@ class Uploader:
         self.last_error = str(error)
         self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")
         if error.refused:
+            # Whatever was wrong with it, the next try starts from the objects and not from the same file.
+            self._remake.add(batch.batch_id)
             self._refused.setdefault(batch.batch_id, Patience(self._settings, self._chance)).failed(now_ms)
         else:
             self._line.failed(now_ms)

@@ -212,7 +212,7 @@ words = st.recursive(
     payload=st.one_of(
         st.binary(max_size=200),
         words.map(lambda w: json.dumps(w).encode()),
-        st.fixed_dictionaries({}, optional={k: words for k in ("health", "rssi_dbm", "snr_db", "base")}).map(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(("health", "rssi_dbm", "snr_db", "base"), words)).map(
             lambda w: json.dumps(w).encode()
         ),
     ),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.support import Broker, wait_for
+
 from trapkit import topics
 from trapkit.bus import MAX_OUTSTANDING, MAX_UNACKNOWLEDGED, Bus
 from trapkit.errors import SetupError
@@ -146,9 +146,10 @@ def test_nobody_gets_in_without_a_certificate(broker: Broker) -> None:
     connect = bytes.fromhex("10 10 0004 4d515454 05 02 003c 00 0003 616263")
 
     def speak() -> bytes:
-        with socket.create_connection(("127.0.0.1", broker.port)) as raw, context.wrap_socket(
-            raw, server_hostname="localhost"
-        ) as line:
+        with (
+            socket.create_connection(("127.0.0.1", broker.port)) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as line,
+        ):
             line.sendall(connect)
             return line.recv(4)
 
@@ -182,7 +183,7 @@ def test_any_topic_is_read_or_refused(topic: str) -> None:
         assert 0 < address.trap <= 65535
 
 
-@pytest.mark.parametrize("trap", ["007", "0", "65536", "-1", "+7", " 7", "٧", "7.0", ""])  # noqa: RUF001
+@pytest.mark.parametrize("trap", ["007", "0", "65536", "-1", "+7", " 7", "٧", "7.0", ""])
 def test_a_trap_has_one_spelling(trap: str) -> None:
     assert topics.parse(f"pugmark/1/ack/{trap}") is None
 
