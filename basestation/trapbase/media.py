@@ -26,8 +26,7 @@ class MediaFolder:
             leftover.unlink()
 
     def path(self, sha256: bytes) -> Path:
-        name = sha256.hex()
-        return self._folder / name[:2] / name
+        return path_in(self._folder, sha256)
 
     def put(self, bodies: Iterable[tuple[bytes, bytes]]) -> None:
         """Store (digest, body) pairs; all of them are on the disk when this returns.
@@ -55,8 +54,19 @@ class MediaFolder:
 
     def read(self, sha256: bytes) -> bytes | None:
         """The body, or None when it is missing or its digest is wrong."""
-        try:
-            body = self.path(sha256).read_bytes()
-        except OSError:
-            return None
-        return body if hashlib.sha256(body).digest() == sha256 else None
+        return read_from(self._folder, sha256)
+
+
+def path_in(folder: Path, sha256: bytes) -> Path:
+    """Where a media folder keeps a body."""
+    name = sha256.hex()
+    return folder / name[:2] / name
+
+
+def read_from(folder: Path, sha256: bytes) -> bytes | None:
+    """A body of a media folder that somebody else writes, or None when it is missing or its digest is wrong."""
+    try:
+        body = path_in(folder, sha256).read_bytes()
+    except OSError:
+        return None
+    return body if hashlib.sha256(body).digest() == sha256 else None

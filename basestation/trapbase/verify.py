@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from trapbase.media import MediaFolder
+from trapbase.media import path_in, read_from
 from trapbase.reader import PAGE_ROWS, Reader, Row
 from trapwire.objects import RUNG_NAMES
 
@@ -12,7 +12,7 @@ from trapwire.objects import RUNG_NAMES
 def problems(folder: Path) -> Iterator[str]:
     """One line for each thing that is not as it should be.  Raises: SetupError, StorageError."""
     reader = Reader(folder)
-    media = MediaFolder(folder / "media")
+    media = folder / "media"
     try:
         for table in ("all_objects", "all_conflicts"):
             for row in _all(reader, table):
@@ -38,12 +38,12 @@ def _name(row: Row) -> str:
     return f"trap {row['trap']} epoch {row['epoch']:08x} number {row['number']} {RUNG_NAMES.get(row['rung'], '?')}"
 
 
-def _check_bytes(row: Row, media: MediaFolder) -> str:
+def _check_bytes(row: Row, media: Path) -> str:
     if row["body"] is not None:
         return "" if hashlib.sha256(row["body"]).digest() == row["sha256"] else "its bytes do not match its digest"
-    body = media.read(row["sha256"])
+    body = read_from(media, row["sha256"])
     if body is None:
-        there = media.path(row["sha256"]).exists()
+        there = path_in(media, row["sha256"]).exists()
         return "its file is damaged" if there else "its file is missing"
     return "" if len(body) == row["size"] else f"its file has {len(body)} bytes, {row['size']} are recorded"
 

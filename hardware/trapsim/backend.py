@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trapkit.files import lock_folder
 from trapkit.sealing import read_key
@@ -93,11 +94,11 @@ def make_app(store: BackendStore) -> Starlette:
 class _Headers:
     """Puts `HEADERS` on every answer."""
 
-    def __init__(self, app):  # type: ignore[no-untyped-def]
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope, receive, send):  # type: ignore[no-untyped-def]
-        async def send_more(message):  # type: ignore[no-untyped-def]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] += [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
             await send(message)
