@@ -21,7 +21,7 @@ from trapsim.world import World
 
 LIMIT_MS = 900_000  # virtual; a run without deaths takes about twelve seconds of it
 PIR_MS = [*range(1200, 6000, 400), *range(6000, LIMIT_MS, 5000)]  # a wake may be lost with the Pi: there are more
-MANY = 200  # runs with several deaths each
+MANY = 250  # runs with several deaths each
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_every_durable_call_of_the_whole_path_may_be_the_last(tmp_path: Path, pi
     nothing: frozenset[int] = frozenset()
     check(night(tmp_path / "whole", pictures, fuse, nothing, loss=0.0, seed=1), nothing)
     points = fuse.calls
-    assert points > 200
+    assert points > 120
     for point in range(points):
         burn_at = frozenset((point,))
         check(night(tmp_path / "night", pictures, fuse, burn_at, loss=0.0, seed=1), burn_at)
@@ -82,4 +82,4 @@ def test_many_deaths_under_loss(tmp_path: Path, pictures: Path, fuse: Fuse) -> N
         burn_at = frozenset(dice.sample(range(320), 8))
         check(night(tmp_path / "night", pictures, fuse, burn_at, loss=0.2, seed=seed), burn_at)
         deaths += fuse.deaths
-    assert deaths > 800, deaths
+    assert deaths > 900, deaths

@@ -1,0 +1,101 @@
+"""The house's own rules, where import-linter cannot say them: outside libraries, one adapter each, READMEs, sizes."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    name: ROOT / folder / name
+    for name, folder in (
+        ("trapwire", "device"),
+        ("trapmcu", "device"),
+        ("trapcam", "device"),
+        ("trapkit", "device"),
+        ("trapbase", "basestation"),
+        ("trapsim", "hardware"),
+        ("trapship", "deploy"),
+    )
+}
+# Outside things with one adapter file each (STYLE rule 3): only these may import them.
+ADAPTERS = {
+    "serial": {"trapkit/serialport.py"},
+    "paho": {"trapkit/bus.py"},
+    "pyrage": {"trapcam/seal.py", "trapsim/site.py", "trapsim/station.py"},
+    "ai_edge_litert": {"trapcam/detect.py"},
+    "tflite_runtime": {"trapcam/detect.py"},
+    "http": {"trapbase/tus.py"},
+    "machine": set(),  # board files for real hardware will be named here
+}
+TOP_LEVEL = {
+    "device", "basestation", "models", "hardware", "deploy", "tests",
+    "pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "LICENSE",
+}  # fmt: skip
+MADE = {".venv", ".venv-train", ".cache", ".demo", ".bench"}  # by make; ignored by git
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            yield f"{package}/{path.relative_to(folder)}", path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names that a file imports, those only for type checkers left out."""
+    tree = ast.parse(path.read_text())
+    checked_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "MYPY"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in checked_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("trapwire", {"trapwire", "struct", "binascii", "hashlib"}),
+        ("trapmcu", {"trapmcu", "trapwire", "struct", "os"}),
+    ],
+)
+def test_what_runs_on_a_microcontroller_imports_only_what_is_there(package: str, allowed: set[str]) -> None:
+    found = {name for label, path in sources() if label.startswith(f"{package}/") for name in imports(path)}
+    assert found <= allowed
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_every_outside_thing_has_its_adapter(library: str) -> None:
+    importers = {label for label, path in sources() if library in set(imports(path))}
+    assert importers <= ADAPTERS[library]
+
+
+def test_every_folder_explains_itself() -> None:
+    folders = [*PACKAGES.values(), *(ROOT / name for name in sorted(TOP_LEVEL) if (ROOT / name).is_dir())]
+    silent = [str(f.relative_to(ROOT)) for f in folders if not (f / "README.md").is_file()]
+    # device/ packages, and those whose parent folder is all theirs, are explained there.
+    explained = {"basestation/trapbase", "deploy/trapship"}
+    assert set(silent) <= explained
+
+
+def test_no_source_file_is_a_hall() -> None:
+    long = {label: n for label, path in sources() if (n := len(path.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_nothing_else_stands_at_the_top() -> None:
+    found = {p.name for p in ROOT.iterdir() if not p.name.startswith(".")}
+    assert found - TOP_LEVEL <= MADE
+
+
+def test_no_file_that_ships_reads_the_shared_folder() -> None:
+    named = [label for label, path in sources() if "../shared" in path.read_text()]
+    assert named == []
