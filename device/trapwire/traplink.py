@@ -44,13 +44,12 @@ from trapwire.payloads import (
     encode_have,
     make_have,
 )
+from trapwire.sendqueue import SendQueue
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
 
-MAX_QUEUE = 256  # keys held in memory at once; the queue in flash may be longer
-PATIENCE = 4  # answers that settle nothing before an object gives way to the next priority
 MAX_DOWN_BYTES = 4096  # a receipt of 64 objects has 417; what comes down is held in an MCU's memory
 MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
 
@@ -80,20 +79,6 @@ class LinkTimes:
         self.heartbeat_ms = heartbeat_ms
 
 
-class _Waiting:
-    """An object that waits: its key, priority, order of arrival, and how often an answer has not settled it."""
-
-    def __init__(self, key: ObjectKey, priority: int, order: int) -> None:
-        self.key = key
-        self.priority = priority
-        self.order = order
-        self.tries = 0
-
-    def rank(self) -> "tuple[int, int]":
-        # One that the base cannot settle must not hold up all others for ever.
-        return (self.priority + self.tries // PATIENCE, self.order)
-
-
 class TrapLink:
     """One trap's link with its home base.
 
@@ -121,8 +106,7 @@ class TrapLink:
         self._load = load
         self._random = random
         self._heartbeat = heartbeat
-        self._queue: "dict[ObjectKey, _Waiting]" = {}
-        self._order = 0
+        self._queue = SendQueue()
         self._active: "ObjectKey | None" = None
         self._pieces: "list[bytes]" = []
         self._transfer = -1
@@ -146,23 +130,13 @@ class TrapLink:
     # What the supervisor hands in
 
     def offer(self, key: ObjectKey, priority: int) -> bool:
-        """Queue an object for sending, lower priorities first.
-
-        False when `MAX_QUEUE` more urgent ones wait already; a less urgent one gives way, and stays in flash.
-        """
+        """Queue an object for sending (see `SendQueue.offer`); False when it must wait in flash."""
         if key in self._queue:
             return True
-        self._order += 1
-        new = _Waiting(key, priority, self._order)
-        if len(self._queue) >= MAX_QUEUE:
-            worst = max(self._queue.values(), key=_rank)
-            if worst.rank() <= new.rank():
-                return False
-            self._drop(worst.key)
-        self._queue[key] = new
-        if key.rung == ALERT_RUNG:
+        taken = self._queue.offer(key, priority)
+        if taken and key.rung == ALERT_RUNG:
             self._hold_until = 0  # a new alert does not wait out an older object's pause
-        return True
+        return taken
 
     def committed(self, key: ObjectKey) -> None:
         """A downward object is durable here: acknowledge it in the next frame."""
@@ -176,7 +150,7 @@ class TrapLink:
         return len(self._queue)
 
     def has_room(self) -> bool:
-        return len(self._queue) < MAX_QUEUE
+        return self._queue.has_room()
 
     # What the radio brings
 
@@ -236,13 +210,12 @@ class TrapLink:
         if key not in self._queue:
             return []
         self._drop(key)
-        for waiting in self._queue.values():
-            waiting.tries = 0  # the base commits again: back to the order of urgency
+        self._queue.forgive()
         self._progress = True
         return [("delivered", key)]
 
     def _drop(self, key: ObjectKey) -> None:
-        self._queue.pop(key, None)
+        self._queue.drop(key)
         if key == self._active:
             self._active = None
             self._pieces = []
@@ -251,17 +224,17 @@ class TrapLink:
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
-        if self._progress or not self._queue:
+        head = self._queue.head()
+        if self._progress or head is None:
             self._unsettled = 0
-            head = self._head()
-            if head is not None and head.key.rung != ALERT_RUNG:
+            if head is not None and head.rung != ALERT_RUNG:
                 # Others have waited for the end of this turn, perhaps with an alert: let them speak first.
                 self._quiet_until = now + 3 * self._times.slot_ms + self._random(self._times.slot_ms)
             return
-        asked = self._queue.get(self._asked[1]) if self._asked and self._asked[1] is not None else None
-        if asked is None:
+        asked = self._asked[1] if self._asked is not None else None
+        if asked is None or asked not in self._queue:
             return  # a heartbeat or an acknowledgement settles nothing, and delays nothing
-        asked.tries += 1
+        self._queue.blame(asked)
         wait = self._times.commit_ms << min(self._unsettled, 10)
         self._unsettled += 1
         self._hold_until = now + min(wait, self._times.pause_max_ms)
@@ -314,7 +287,7 @@ class TrapLink:
             return None
         if self._listen_until is not None:
             return self._listen_until
-        due = now if self._queue or self._acks or self._down_seen else self._next_heartbeat
+        due = now if len(self._queue) or self._acks or self._down_seen else self._next_heartbeat
         return max(due, self._hold_until, self._quiet_until)
 
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
@@ -334,16 +307,16 @@ class TrapLink:
             self._asked = (HAVE, None, 0)
             return HAVE, True, encode_have(make_have(transfer, total, held, room - 6))
         while True:
-            head = self._head()
-            urgent = head is not None and head.key.rung == ALERT_RUNG and head.tries < PATIENCE
+            head = self._queue.head()
+            urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
             if head is None or (now >= self._next_heartbeat and not urgent):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None, 0)
                 return HEARTBEAT, True, self._heartbeat().encode()
-            chosen = self._object(head.key)
+            chosen = self._object(head)
             if chosen is not None:
                 return chosen
-            self._drop(head.key)  # the queue in flash no longer has it, or it can never be sent
+            self._drop(head)  # the queue in flash no longer has it, or it can never be sent
 
     def _object(self, key: ObjectKey) -> "tuple[int, bool, bytes] | None":
         """The next frame of an object; None when there is none to be had."""
@@ -356,9 +329,6 @@ class TrapLink:
             self._asked = (ALERT, key, 0)
             return ALERT, True, encode_alert_payload(key, decode_envelope(data).body)
         return self._next_piece() if self._activate(key, data) else None
-
-    def _head(self) -> "_Waiting | None":
-        return min(self._queue.values(), key=_rank) if self._queue else None
 
     def _activate(self, key: ObjectKey, envelope: bytes) -> bool:
         try:
@@ -381,7 +351,3 @@ class TrapLink:
 
     def _slots(self, count: int) -> int:
         return self._times.slot_ms + self._random(self._times.slot_ms * count)
-
-
-def _rank(waiting: _Waiting) -> "tuple[int, int]":
-    return waiting.rank()

@@ -5,10 +5,8 @@ the same life goes on. A life is a seeded mix of sightings, rejects, people, ans
 """
 
 import hashlib
-import os
 import random
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from records import SOURCE, kept, rejected, withheld
 
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
 from trapcam.record import DELETED, STATES
+from trapsim.crash import Died, Fuse, fused
 from trapwire.objects import FULL
 
 TRAP = 7
@@ -26,46 +25,10 @@ BURSTS = 5
 LIVES = 12
 
 
-class Died(BaseException):
-    """The power went."""
-
-
-class Fuse:
-    """Counts durable calls and dies at the chosen one: an even number before it happens, an odd one after."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.at: int | None = None
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def burning(*args: Any, **kwargs: Any) -> Any:
-            self._burn()
-            result = call(*args, **kwargs)
-            self._burn()
-            return result
-
-        return burning
-
-    def _burn(self) -> None:
-        self.calls += 1
-        if self.calls - 1 == self.at:
-            raise Died
-
-
 @pytest.fixture
-def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
-    burning = Fuse()
-
-    class Connection(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            plain = super().execute
-            return burning.around(plain)(sql, *args) if sql == "COMMIT" else plain(sql, *args)
-
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: connect(*args, factory=Connection, **kwargs))
-    for name in ("fsync", "replace", "unlink"):
-        monkeypatch.setattr(os, name, burning.around(getattr(os, name)))
-    return burning
+def fuse() -> Iterator[Fuse]:
+    with fused() as made:
+        yield made
 
 
 def outcome(life: int, position: int) -> Any:
@@ -130,7 +93,8 @@ def states(box: Outbox) -> list[Any]:
 
 def start(folder: Path, fuse: Fuse, life: int, die_at: int | None) -> Outbox | None:
     """One process's run; None when it died."""
-    fuse.calls, fuse.at = 0, die_at
+    fuse.calls, fuse.armed = 0, True
+    fuse.burn_at = frozenset() if die_at is None else frozenset((die_at,))
     box = None
     try:
         box = open_outbox(folder, TRAP, NOW)
@@ -140,7 +104,7 @@ def start(folder: Path, fuse: Fuse, life: int, die_at: int | None) -> Outbox | N
             box._db.close()
         return None
     finally:
-        fuse.at = None
+        fuse.armed = False
     return box
 
 
