@@ -14,11 +14,14 @@ class MediaFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        if self._incoming.exists():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
         for i in range(256):
             (folder / f"{i:02x}").mkdir(exist_ok=True)
         fsync_folder(folder)
         fsync_folder(folder.parent)
+        self._incoming.mkdir(exist_ok=True)  # last: where it is, the others are
 
     def recover(self) -> None:
         """Remove what a crash left half written. Only for the one who writes here."""

@@ -64,7 +64,10 @@ class TusOutlet:
     def _ask(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise OutletError(f"back end: {url[:100]!r} is no address", refused=True) from error
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         reused = self._connection is not None and self._host == (parts.scheme, parts.netloc)
         for again in (reused and body is None, False):

@@ -8,6 +8,7 @@ import hashlib
 import io
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,12 @@ MAX_TABLE_BYTES = 4 * 1024 * 1024
 MAX_ROWS = 4096
 REQUIRED = ("datapackage.json", "deployments.csv", "media.csv", "observations.csv", "objects.csv")
 
+# What zipfile raises on damaged files, as found by flipping bits.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, NotImplementedError, RuntimeError,
+    UnicodeDecodeError, OverflowError,
+)  # fmt: skip
+
 Identity = tuple[int, int, int, int, bytes]  # trap, epoch, number, rung, SHA-256 of the sealed bytes
 
 
@@ -33,7 +40,7 @@ def read_package(path: Path, batch_id: str) -> list[Identity]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(archive, batch_id)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadPackageError(f"it is not a zip that can be read: {error}") from error
     except (csv.Error, ValueError, KeyError, TypeError) as error:  # WireError is a ValueError
         raise BadPackageError(f"objects.csv: {type(error).__name__}: {error}") from error
