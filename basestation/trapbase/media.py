@@ -9,19 +9,14 @@ from trapkit.files import fsync_folder
 
 
 class MediaFolder:
-    """Bodies in 256 folders by the first byte of their digest.  Raises: OSError from the constructor."""
+    """Bodies in up to 256 folders by the first byte of their digest.  Raises: OSError from the constructor."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
-        if self._incoming.exists():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        for i in range(256):
-            (folder / f"{i:02x}").mkdir(exist_ok=True)
+        self._incoming.mkdir(parents=True, exist_ok=True)
         fsync_folder(folder)
         fsync_folder(folder.parent)
-        self._incoming.mkdir(exist_ok=True)  # last: where it is, the others are
 
     def recover(self) -> None:
         """Remove what a crash left half written. Only for the one who writes here."""
@@ -42,6 +37,7 @@ class MediaFolder:
         for sha256, body in dict(bodies).items():
             path = self.path(sha256)
             folders.add(path.parent)
+            path.parent.mkdir(exist_ok=True)
             if path.exists() and path.stat().st_size == len(body):
                 continue
             temporary = self._incoming / path.name
@@ -52,8 +48,10 @@ class MediaFolder:
             fresh.append((temporary, path))
         for temporary, path in fresh:
             temporary.replace(path)
-        for folder in folders:
+        for folder in sorted(folders):
             fsync_folder(folder)
+        # A body's folder may be new, or left unsynced by a crash.
+        fsync_folder(self._folder)
 
     def read(self, sha256: bytes) -> bytes | None:
         """The body, or None when it is missing or its digest is wrong."""

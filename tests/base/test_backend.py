@@ -38,6 +38,7 @@ class Server:
 
     def start(self) -> None:
         store: list[BackendStore] = []
+        self.server: uvicorn.Server | None = None
 
         def serve() -> None:
             store.append(BackendStore(self.folder, bytes(SIGNING)))
@@ -50,9 +51,10 @@ class Server:
 
         self.thread = threading.Thread(target=serve, daemon=True)
         self.thread.start()
-        wait_for(lambda: store and getattr(self, "server", None) and self.server.started)
+        wait_for(lambda: self.server is not None and self.server.started)
 
     def stop(self) -> None:
+        assert self.server is not None
         self.server.should_exit = True
         self.thread.join()
 

@@ -1,0 +1,235 @@
+"""The page over real HTTP: crops opened in memory, strict headers, garbage, live events, an empty base."""
+
+import http.client
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tests.base.parts import BOX, TRAPS, Base, alert, deliver, envelope, picture, sighting
+from tests.support import free_port, wait_for
+from trapbase import page as page_module
+from trapbase.config import Settings, TrapSettings
+from trapbase.page import create_page
+from trapbase.view import build_view, moment
+from trapkit import topics
+from trapsim.backend_direct import DirectOutlet
+from trapsim.memorybus import MemoryBroker
+from trapwire.objects import ALERT, CROP
+
+NOTHING: dict[str, list[dict[str, Any]]] = {
+    name: [] for name in ("traps", "sightings", "batches", "conflicts", "waiting_by_trap")
+}
+
+
+class Site:
+    """A base and its page on a loopback port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.broker = MemoryBroker()
+        self.folder = folder
+        self.port = free_port()
+        self.stop = threading.Event()
+        self.base: Base | None = None
+        self.traps = tuple(TRAPS.values())
+
+    def start_base(self) -> Base:
+        self.base = Base(self.folder, self.broker, DirectOutlet(None))
+        return self.base
+
+    def start(self) -> None:
+        settings = Settings(folder=str(self.folder), name="north", trap=self.traps)
+        app = create_page(settings, bytes(BOX), self.stop)
+        config = uvicorn.Config(app, port=self.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        wait_for(lambda: self.server.started)
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self.stop.set()
+        self.server.should_exit = True
+        self.thread.join()
+        if self.base is not None:
+            self.base.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    site.start()
+    yield site
+    site.close()
+
+
+def test_a_sighting_with_both_views(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, *sighting(1, 1), *sighting(2, 1), envelope(3, 1, ALERT, alert(uncertainty_ms=None)))
+    base.run(0, 1000)
+    status, _, body = site.get("/")
+    text = body.decode()
+    assert status == 200
+    crops = re.findall(r'src="/crop/([0-9a-f]{64})"', text)
+    assert len(crops) == 2
+    assert text.index("left camera") < text.index("right camera")
+    assert text.count('<article class="event">') == 2, "both views of S001 are one event"
+    assert "picture still on its way" in text
+    assert "its clock was not set" in text
+    assert "Nothing has been heard" not in text
+    opened = {site.get(f"/crop/{c}")[2] for c in crops}
+    assert opened == {picture(101), picture(201)}
+    assert site.get(f"/crop/{crops[0]}")[1]["content-type"] == "image/webp"
+
+
+def test_every_answer_has_strict_headers(site: Site) -> None:
+    site.start_base()
+    for path in ("/", "/page.js", "/page.css", "/status.json", "/crop/x", "/nope"):
+        _, headers, body = site.get(path)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert not re.search(rb"https?://", body), "nothing is fetched from elsewhere"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/crop/", "/crop/..", "/crop/" + "0" * 64, "/crop/" + "G" * 64, "/crop/" + "0" * 5000, "/crop/%00",
+        "/crop/..%2f..%2fbase.sqlite3", "/../base.sqlite3", "/base.sqlite3", "/templates/page.html", "/%ff",
+    ],
+)  # fmt: skip
+def test_garbage_is_not_found(site: Site, path: str) -> None:
+    site.start_base()
+    assert site.get(path)[0] == 404
+
+
+def test_only_reading(site: Site) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert site.get("/", method)[0] == 405
+
+
+def test_what_is_no_picture_is_not_shown(site: Site) -> None:
+    """A trap, or somebody who plays one, may seal anything; and an alert's digest is no crop's."""
+    from trapkit.sealing import seal_box
+
+    base = site.start_base()
+    page = envelope(1, 1, CROP, seal_box(bytes(BOX.public_key), b"<script>alert(1)</script>"))
+    foreign = envelope(1, 2, CROP, b"sealed to another base" * 9)
+    deliver(site.broker, page, foreign, envelope(1, 3, ALERT, alert()))
+    base.run(0, 1000)
+    for o in (w.object for w in base.store.waiting([1])):
+        assert site.get(f"/crop/{o.sha256.hex()}")[0] == 404
+
+
+def test_names_from_outside_are_escaped(site: Site) -> None:
+    base = site.start_base()
+    word = {"base": "<b>x</b>", "rssi_dbm": -90, "health": {"battery": 70, "<i>": 1}}
+    site.broker.deliver(topics.heard(1), json.dumps(word).encode(), {})
+    base.run(0, 1000)
+    text = site.get("/")[2].decode()
+    assert "70 %" in text
+    assert "-90 dBm" in text
+    assert "<b>x" not in text
+    assert "<i>" not in text
+
+
+def test_an_empty_base_explains_itself(site: Site) -> None:
+    status, _, body = site.get("/")
+    assert status == 200
+    assert b"Nothing has been heard yet" in body
+    assert b"S001" in body, "the stations in the settings are there already"
+    assert json.loads(site.get("/status.json")[2]) == {}
+
+
+def test_a_base_without_traps_says_what_to_do(tmp_path: Path) -> None:
+    view = build_view(
+        "x", (), {k: [] for k in ("traps", "sightings", "batches", "conflicts", "waiting_by_trap")}, {}, 5
+    )
+    assert view.is_empty
+    assert view.stations == []
+    html = page_module.Page(Settings(folder=str(tmp_path)), None, threading.Event()).render("page.html")
+    assert "[[trap]]" in html
+
+
+class Stream:
+    """A reader of /live."""
+
+    def __init__(self, port: int) -> None:
+        self.line = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.line.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.data = b""
+
+    def read_until(self, words: bytes) -> bytes:
+        while words not in self.data:
+            more = self.line.recv(65536)
+            assert more, self.data
+            self.data += more
+        return self.data
+
+    def close(self) -> None:
+        self.line.close()
+
+
+def test_the_page_fills_by_itself(site: Site) -> None:
+    stream = Stream(site.port)
+    head = stream.read_until(b"Nothing has been heard yet")
+    assert b"text/event-stream" in head
+    base = site.start_base()
+    deliver(site.broker, *sighting(1, 1))
+    base.run(0, 1000)
+    stream.read_until(b"/crop/")
+    stream.close()
+
+
+def test_readers_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "MAX_STREAMS", 2)
+    streams = [Stream(site.port) for _ in range(2)]
+    for stream in streams:
+        stream.read_until(b"data: ")
+    assert site.get("/live")[0] == 503
+    for stream in streams:
+        stream.close()
+
+
+def test_a_stream_ends_with_the_base(site: Site) -> None:
+    stream = Stream(site.port)
+    stream.read_until(b"data: ")
+    site.stop.set()
+    stream.read_until(b"\r\n0\r\n\r\n")
+    stream.close()
+
+
+@pytest.mark.parametrize("ms", [None, -1, 1 << 60])
+def test_times_that_cannot_be_are_none(ms: int | None) -> None:
+    assert moment(ms) is None
+
+
+def test_a_stranger_is_pointed_out(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, *sighting(9, 1))
+    base.run(0, 1000)
+    assert b"Trap 9: not in this base" in site.get("/")[2]
+
+
+def test_two_of_a_side_and_one_alone(tmp_path: Path) -> None:
+    traps = tuple(
+        TrapSettings(number=n, station=s, side=side, latitude=1, longitude=1)
+        for n, s, side in ((1, "B", "right"), (2, "B", "left"), (3, "A", "single"))
+    )
+    view = build_view("x", traps, NOTHING, {}, 5)
+    assert [(s["name"], [t["number"] for t in s["traps"]]) for s in view.stations] == [("A", [3]), ("B", [2, 1])]
