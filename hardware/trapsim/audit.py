@@ -64,7 +64,9 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
     try:
         connection.execute("BEGIN")  # one moment for all questions
-        yield connection
+        # A database is made before its tables are.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        yield connection if version else None
     finally:
         connection.close()
 
@@ -157,6 +159,8 @@ def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
                 lost += 1
             if state != "deleted" or not there:
                 missing.append(f"trap {key[0]} event {key[2]} rung {key[3]}: {state}, {_where(key, stored, received)}")
+    unheard = _one(base_db, "SELECT count(*) FROM receipts WHERE state = 'signed'")
+    missing += [f"{unheard} receipts on their way to their traps"] * (unheard > 0)
     known = {key for trap in found for key in trap.objects}
     # What no trap ever made, the base and the back end cannot have.
     invented = len(set(stored) - known) + len(set(received) - known)

@@ -1,23 +1,50 @@
-"""A simulated board for `trapmcu` on a host: serial line, flash folder, PIR, radio on the simulated channel."""
+"""A simulated board for `trapmcu` on a host: serial line, flash folder, PIR, radio on the simulated channel.
+
+Written in the subset that MicroPython runs: the demo's units are MicroPython processes where there is one.
+"""
 
 import os
-import random
 import select
+import socket
 import struct
 import time
-import tty
-from collections.abc import Callable
-from pathlib import Path
 
-from trapsim import datagrams
+from trapsim.datagrams import BUSY, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
 from trapwire.airtime import airtime_us
 
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from collections.abc import Callable
+    from typing import Any
 
-class Packet(bytes):
+EAGAIN = 11
+ECONNREFUSED = 111  # a peer was restarted and its old port is closed
+WRITE_WAIT_MS = 200
+
+
+def monotonic_us() -> int:
+    """Microseconds that never go back; MicroPython's ticks wrap only on boards, not on a host."""
+    if hasattr(time, "ticks_us"):
+        return int(time.ticks_us())
+    return time.monotonic_ns() // 1000
+
+
+class Packet:
     """A received frame with its signal, as the driver's `RxPacket` has it: `rssi` dBm, `snr` quarter dB."""
 
-    rssi = 0
-    snr = 0
+    def __init__(self, data: bytes, rssi: int, snr: int) -> None:
+        self._data = data
+        self.rssi = rssi
+        self.snr = snr
+
+    def __bytes__(self) -> bytes:
+        return self._data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> "Any":
+        return iter(self._data)
 
 
 class SimRadio:
@@ -27,9 +54,11 @@ class SimRadio:
     while it listens. `channel_busy` stands for the channel-activity detection of the board's own subclass.
     """
 
-    def __init__(self, channel_port: int, sf: int, clock: Callable[[], int]) -> None:
-        self._sock = datagrams.open_socket(0)
-        self._channel = ("127.0.0.1", channel_port)
+    def __init__(self, channel_port: int, sf: int, clock: "Callable[[], int]") -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(socket.getaddrinfo("127.0.0.1", 0)[0][-1])
+        self.socket.setblocking(False)
+        self._channel = socket.getaddrinfo("127.0.0.1", channel_port)[0][-1]
         self._sf = sf
         self._clock = clock
         self._frame = b""
@@ -38,17 +67,14 @@ class SimRadio:
         self._join_at = 0
         self._heard: list[Packet] = []
 
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
     def prepare_send(self, packet: bytes) -> None:
         self._frame = bytes(packet)
 
     def start_send(self) -> None:
         self._sends_until = self._clock() + (airtime_us(len(self._frame), self._sf) + 999) // 1000
-        self._tell(datagrams.TRANSMIT + self._frame)
+        self._tell(TRANSMIT + self._frame)
 
-    def poll_send(self) -> bool | int:
+    def poll_send(self) -> "bool | int":
         if self._sends_until is None:
             return False
         if self._clock() < self._sends_until:
@@ -56,7 +82,7 @@ class SimRadio:
         ended, self._sends_until = self._sends_until, None
         return ended
 
-    def start_recv(self, *, continuous: bool = False) -> None:
+    def start_recv(self, continuous: bool = False) -> None:
         self._join()
 
     def poll_recv(self) -> "Packet | bool":
@@ -67,94 +93,131 @@ class SimRadio:
         self._pump()
         return self._clock() < self._busy_until
 
-    def sending_until(self) -> int | None:
+    def sending_until(self) -> "int | None":
         return self._sends_until
 
     def _pump(self) -> None:
         if self._clock() >= self._join_at:
             self._join()
-        while (message := datagrams.receive(self._sock)) is not None:
-            data = message[0]
-            if data[:1] == datagrams.BUSY and len(data) == 5:
+        while True:
+            try:
+                data = self.socket.recvfrom(2048)[0]
+            except OSError as error:
+                if error.errno not in (EAGAIN, ECONNREFUSED):
+                    raise
+                return
+            if data[:1] == BUSY and len(data) == 5:
                 self._busy_until = self._clock() + struct.unpack(">I", data[1:])[0]
-            elif data[:1] == datagrams.FRAME and len(data) > 4:
-                packet = Packet(data[4:])
-                packet.rssi, packet.snr = struct.unpack(">hb", data[1:4])
-                self._heard.append(packet)
+            elif data[:1] == FRAME and len(data) > 4:
+                rssi, snr = struct.unpack(">hb", data[1:4])
+                self._heard.append(Packet(bytes(data[4:]), rssi, snr))
 
     def _join(self) -> None:
-        self._join_at = self._clock() + datagrams.JOIN_EVERY_MS
-        self._tell(datagrams.JOIN)
+        self._join_at = self._clock() + JOIN_EVERY_MS
+        self._tell(JOIN)
 
     def _tell(self, data: bytes) -> None:
         try:
-            self._sock.sendto(data, self._channel)
+            self.socket.sendto(data, self._channel)
         except OSError:
             return  # the channel is being restarted: nobody hears it
+
+
+class SerialEnd:
+    """One end of a pty, without waiting; unbuffered, so that a poll tells the truth."""
+
+    def __init__(self, path: str) -> None:
+        self.file = open(path, "r+b", 0)  # noqa: SIM115 - as long as the unit runs
+        self._reading = select.poll()
+        self._reading.register(self.file, select.POLLIN)
+        self._writing = select.poll()
+        self._writing.register(self.file, select.POLLOUT)
+
+    def read(self) -> bytes:
+        """What has come; byte by byte, as MicroPython's `read(n)` waits for all n."""
+        data = bytearray()
+        while self._reading.poll(0) and len(data) < 4096:
+            data += self.file.read(1)
+        return bytes(data)
+
+    def write(self, data: bytes) -> None:
+        # A UART has no back-pressure: what the other side does not take is lost, and said again by the protocol.
+        for start in range(0, len(data), 256):
+            if not self._writing.poll(WRITE_WAIT_MS):
+                return
+            self.file.write(data[start : start + 256])
 
 
 class SimBoard:
     """What `trapmcu` asks of a board (device/trapmcu/README.md).
 
-    serial: path of the line; flash: folder; pir: seconds of the wall between simulated PIR edges, none with 0;
-    speed: ms of the board's clock for one ms of the wall.
+    serial: path of the line; flash: folder; pir_ms: wall ms between simulated PIR edges, none with 0; speed: ms of
+    the board's clock for one ms of the wall; running: whether to go on.
     """
 
     def __init__(
         self,
-        *,
-        serial: Path,
-        flash: Path,
+        serial: str,
+        flash: str,
         channel_port: int,
         sf: int,
         speed: float,
         seed: int,
-        pir_every_s: float,
-        running: Callable[[], bool],
+        pir_ms: int,
+        running: "Callable[[], bool]",
     ) -> None:
-        flash.mkdir(parents=True, exist_ok=True)
-        self.flash = str(flash)
+        self.flash = flash
         self.running = running
         self._speed = speed
-        self._random = random.Random(seed)  # noqa: S311 - back-off, repeatable by its seed
-        self._fd = os.open(os.path.realpath(serial), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        tty.setraw(self._fd)
-        self._pir_every_s = pir_every_s
-        self._pir_at = time.monotonic() + pir_every_s
+        self._state = seed * 2654435761 + 1 & 0xFFFFFFFF or 1
+        self._line = SerialEnd(serial)
+        self._pir_us = pir_ms * 1000
+        self._pir_at = monotonic_us() + self._pir_us
         self.radio = SimRadio(channel_port, sf, self.now_ms)
+        self._poll = select.poll()
+        self._poll.register(self._line.file, select.POLLIN)
+        self._poll.register(self.radio.socket, select.POLLIN)
 
     def now_ms(self) -> int:
-        return int(time.monotonic() * 1000 * self._speed)
+        return int(monotonic_us() / 1000 * self._speed)
 
     def random(self, below: int) -> int:
-        return self._random.randrange(below) if below > 0 else 0
+        """Xorshift: repeatable by its seed on both interpreters."""
+        x = self._state
+        x ^= x << 13 & 0xFFFFFFFF
+        x ^= x >> 17
+        x ^= x << 5 & 0xFFFFFFFF
+        self._state = x
+        return x % below if below > 0 else 0
 
     def uart_read(self) -> bytes:
-        try:
-            return os.read(self._fd, 65536)
-        except BlockingIOError:
-            return b""
+        return self._line.read()
 
     def uart_write(self, data: bytes) -> None:
-        # A UART has no back-pressure: what the other side does not take is lost, and said again by the protocol.
-        while data:
-            try:
-                data = data[os.write(self._fd, data) :]
-            except BlockingIOError:
-                if not select.select([], [self._fd], [], 0.2)[1]:
-                    return
+        self._line.write(data)
 
     def pir_edges(self) -> int:
-        if self._pir_every_s <= 0 or time.monotonic() < self._pir_at:
+        if self._pir_us <= 0 or monotonic_us() < self._pir_at:
             return 0
-        self._pir_at = time.monotonic() + self._pir_every_s
+        self._pir_at = monotonic_us() + self._pir_us
         return 1
 
     def wait(self, ms: int) -> None:
+        """Return after `ms` of the board's clock, or when the line, the radio or the PIR has something."""
         until = self.radio.sending_until()
         if until is not None:
-            ms = min(ms, until - self.now_ms()) if ms >= 0 else until - self.now_ms()
-        wait_s = min(max(ms, 0) / 1000 / self._speed, 0.05)
-        if self._pir_every_s > 0:
-            wait_s = min(wait_s, max(self._pir_at - time.monotonic(), 0))
-        select.select([self._fd, self.radio.fileno()], [], [], wait_s)
+            ms = min(ms, until - self.now_ms())
+        wait_ms = min(max(ms, 0) / self._speed, 50)
+        if self._pir_us > 0:
+            wait_ms = min(wait_ms, max(self._pir_at - monotonic_us(), 0) / 1000)
+        self._poll.poll(int(wait_ms + 0.999))
+
+
+def make_folders(path: str) -> None:
+    """The folder and those above it."""
+    for end in [i for i, c in enumerate(path) if c == "/" and i > 0] + [len(path)]:
+        try:
+            os.mkdir(path[:end])
+        except OSError as error:
+            if error.errno != 17:  # it is there already
+                raise

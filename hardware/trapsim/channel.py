@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from trapkit.files import write_atomically
-from trapsim import datagrams
 from trapsim.air import Air
+from trapsim.datagrams import BUSY, FRAME, TRANSMIT
 
 FORGET_NODE_MS = 20000
 STATS_EVERY_S = 0.5
@@ -35,6 +35,28 @@ def read_stats(path: Path) -> Stats:
         return Stats()
 
 
+def open_socket(port: int) -> socket.socket:
+    """A non-blocking datagram socket on loopback."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock
+
+
+def receive(sock: socket.socket) -> tuple[bytes, tuple[str, int]] | None:
+    """The next datagram with its sender, or None."""
+    try:
+        data, sender = sock.recvfrom(2048)
+    except (BlockingIOError, ConnectionRefusedError):
+        return None  # a refused one: a node was restarted and its old port is closed
+    return data, sender
+
+
+def pack_frame(rssi_dbm: int, snr_quarters: int, frame: bytes) -> bytes:
+    return FRAME + struct.pack(">hb", rssi_dbm, snr_quarters) + frame
+
+
 class Channel:
     """Joins the nodes' datagrams with the air.
 
@@ -52,16 +74,16 @@ class Channel:
 
     def step(self, now: int) -> int | None:
         """Take what has come, hand out what has ended; when to call again, in ms of the air."""
-        while (message := datagrams.receive(self._sock)) is not None:
+        while (message := receive(self._sock)) is not None:
             data, sender = message
             node = self._node(sender, now)
-            if data[:1] == datagrams.TRANSMIT and 1 < len(data) <= 256:
+            if data[:1] == TRANSMIT and 1 < len(data) <= 256:
                 end = self._air.transmit(node, data[1:], now)
-                self._tell_all(node, datagrams.BUSY + struct.pack(">I", end - now))
+                self._tell_all(node, BUSY + struct.pack(">I", end - now))
         addresses = {node: address for address, node in self._ids.items()}
         for receiver, frame in self._air.advance(now):
             if receiver in addresses:
-                self._send(datagrams.pack_frame(*self._signal(), frame), addresses[receiver])
+                self._send(pack_frame(*self._signal(), frame), addresses[receiver])
         self._forget(now)
         return self._air.deadline()
 
@@ -100,7 +122,7 @@ def run_channel(
     """Run until `running` says no; the figures are kept in the file `stats`."""
     rng = random.Random(seed)  # noqa: S311 - a simulation, repeatable by its seed
     before = read_stats(stats)
-    sock = datagrams.open_socket(port)
+    sock = open_socket(port)
     air = Air(sf, loss, rng.random)
     channel = Channel(sock, air, speed, lambda: (rng.randint(-112, -84), rng.randint(-20, 36)))
     started = time.monotonic()

@@ -9,10 +9,11 @@ from pathlib import Path
 from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapsim.arguments import number, whole
-from trapsim.demo import Demo, Result, find_mosquitto
+from trapsim.demo import Demo, Result
 from trapsim.pictures import check_pictures, default_pictures
 from trapsim.processes import ProcessGaveUp
 from trapsim.site import LOCK, Plan, build_site, check_port, clear_folder
+from trapsim.tools import find_micropython, find_mosquitto
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -60,6 +61,8 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     )
     _say(f"Station S001, two traps, each replaying {whose}.")
     _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
+    interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
+    _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
     _say(f"Page: http://127.0.0.1:{args.port}   (Ctrl-C ends everything)")
     try:
         result = Demo(site, _say).run(once=args.once, kills=args.kills, running=running)

@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from trapkit.errors import SetupError
-from trapkit.files import lock_folder
+from trapkit.files import lock_folder, write_atomically
 from trapsim.arguments import number, whole
+from trapsim.tools import find_micropython, micropython_command, micropython_environment
 
 Running = Callable[[], bool]
 
@@ -31,6 +34,7 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     unit.add_argument("--speed", type=number(0.1, 100), default=1.0, help="ms of its clock for one of the wall (1)")
     unit.add_argument("--seed", type=whole(0, 100_000_000), default=1, help="of its back-off")
     unit.add_argument("--pir-every", type=number(0, 3600), default=0.0, help="seconds between PIR edges (0: none)")
+    unit.add_argument("--interpreter", choices=("auto", "micropython", "cpython"), default="auto")
     unit.set_defaults(run=_unit)
 
     backend = subparsers.add_parser("backend", help="the reference identification back end (tus 1.0, signed receipts)")
@@ -52,21 +56,35 @@ def _channel(args: argparse.Namespace, running: Running) -> int:
 
 
 def _unit(args: argparse.Namespace, running: Running) -> int:
-    from trapmcu.main import run as run_firmware
-    from trapsim.board import SimBoard
-
     path = args.folder / "mcu.json"
     try:
         settings = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SetupError(f"{path}: cannot be read: {error}") from error
     lock = lock_folder(args.folder, "trapsim unit")
-    board = SimBoard(
-        serial=args.serial, flash=args.folder / "flash", channel_port=args.channel, sf=settings.get("sf", 9),
-        speed=args.speed, seed=args.seed, pir_every_s=args.pir_every, running=running,
-    )  # fmt: skip
+    arguments = {
+        "serial": os.path.realpath(args.serial),
+        "flash": str((args.folder / "flash").absolute()),
+        "channel_port": args.channel,
+        "speed": args.speed,
+        "seed": args.seed,
+        "pir_ms": round(args.pir_every * 1000),
+        "settings": settings,
+    }
+    interpreter = find_micropython() if args.interpreter != "cpython" else None
+    if interpreter is not None:
+        # The lock goes along: this process becomes the interpreter, and a kill ends both.
+        os.set_inheritable(lock.fileno(), True)
+        given = args.folder / "unit.json"
+        write_atomically(given, json.dumps(arguments).encode())
+        os.execve(interpreter, micropython_command(interpreter, given), micropython_environment())  # noqa: S606
+    if args.interpreter == "micropython":
+        raise SetupError("micropython is not installed; run `make demo`, which fetches it, or install 1.25 or newer")
+    print("unit: no micropython found, running on CPython", file=sys.stderr)
+    from trapsim.unit import run_unit
+
     try:
-        run_firmware(board, settings)
+        run_unit(arguments, running)
     except ValueError as error:
         raise SetupError(f"{path}: {error}") from error
     finally:

@@ -1,20 +1,18 @@
 """`trapsim demo`: a station of two traps, the radio, a base and a back end, as real processes on this machine."""
 
-import os
 import random
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trapkit.errors import SetupError
 from trapsim.audit import Audit, look
 from trapsim.cable import Cable
 from trapsim.pictures import SUFFIXES
 from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
+from trapsim.tools import find_mosquitto
 
 LOOK_EVERY_S = 0.5
 FIRST_KILL_S = 2.0  # time for most to have started once
@@ -64,17 +62,6 @@ def _unit(trapsim: str, site: Site, name: str, line: str, number: int) -> list[s
         "--channel", str(site.channel_port), "--speed", str(plan.speed), "--seed", str(plan.seed * 100 + number),
         "--pir-every", str(pir_s),
     ]  # fmt: skip
-
-
-def find_mosquitto() -> str:
-    """Path of the broker.  Raises: SetupError."""
-    places = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
-    # `make` puts its own beside the checkout; a program started by hand finds it there too.
-    cache = Path(__file__).resolve().parents[2] / ".cache" / "bin"
-    found = shutil.which("mosquitto", path=f"{places}{os.pathsep}{cache}")
-    if found is None:
-        raise SetupError("mosquitto is not installed; run `make demo`, which fetches it, or install it")
-    return found
 
 
 def count_pictures(folder: Path) -> int:

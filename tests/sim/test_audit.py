@@ -109,6 +109,13 @@ def test_one_trap_ahead_does_not_hide_one_behind(folder: Path) -> None:
     assert not look(folder, 1, traps=(1, 2)).finished
 
 
+def test_a_receipt_under_way_is_waited_for(folder: Path) -> None:
+    change(folder / "base" / "base.sqlite3", "PRAGMA foreign_keys = OFF")
+    row = "INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES ('b', 1, 1, x'00', 0)"
+    change(folder / "base" / "base.sqlite3", row)
+    assert not look(folder, 1, traps=(1,)).finished
+
+
 def test_what_is_still_under_way_is_missing_and_not_lost(folder: Path) -> None:
     change(
         folder / "trap1" / "data" / "outbox.sqlite", "UPDATE objects SET state = 'stored', body = x'00' WHERE rung = 1"
