@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_parts.add_parsers(subparsers)
     args = parser.parse_args(argv)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     try:
         return int(args.run(args, lambda: not stopping.is_set()))

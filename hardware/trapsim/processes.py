@@ -29,7 +29,10 @@ class Keeper:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # A group of its own: Ctrl-C reaches the demo, which ends them in order.
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )  # fmt: skip
         self.starts.append(time.monotonic())
 
     def kill(self) -> bool:

@@ -110,7 +110,6 @@ def test_one_trap_ahead_does_not_hide_one_behind(folder: Path) -> None:
 
 
 def test_a_receipt_under_way_is_waited_for(folder: Path) -> None:
-    change(folder / "base" / "base.sqlite3", "PRAGMA foreign_keys = OFF")
     row = "INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES ('b', 1, 1, x'00', 0)"
     change(folder / "base" / "base.sqlite3", row)
     assert not look(folder, 1, traps=(1,)).finished
