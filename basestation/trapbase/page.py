@@ -9,7 +9,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -193,8 +193,8 @@ class _Hardened:
         await self._app(scope, receive, send_more)
 
 
-def serve_page(settings: Settings, stop: threading.Event) -> None:
-    """Serve until `stop` is set.  Raises: SetupError."""
+def serve_page(settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> None:
+    """Serve until `stop` is set; `say` hears where.  Raises: SetupError."""
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
     lock = lock_folder(Path(settings.folder), "trapbase-page")
     host, port = settings.page.host, settings.page.port
@@ -206,6 +206,7 @@ def serve_page(settings: Settings, stop: threading.Event) -> None:
     config = uvicorn.Config(
         create_page(settings, secret, stop), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
     )
+    say(f"page: running at http://{f'[{host}]' if ':' in host else host}:{port}")
     try:
         asyncio.run(_serve(uvicorn.Server(config), listener, stop))
     finally:

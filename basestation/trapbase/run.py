@@ -58,7 +58,7 @@ class Runner:
                 # Starlette and uvicorn cost 20 MB that a base without a page does not need.
                 from trapbase.page import serve_page
 
-                serve_page(self._settings, self._stop)
+                serve_page(self._settings, self._stop, self._say)
             else:
                 self._drive(name, BUILDERS[name](self._settings))
         except SetupError as error:

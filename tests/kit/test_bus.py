@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,10 @@ def test_nobody_gets_in_without_a_certificate(broker: Broker) -> None:
             line.sendall(connect)
             return line.recv(4)
 
-    with pytest.raises(OSError, match=r"(?i)certificate|reset|alert"):
-        speak()
+    answer = b""
+    with suppress(OSError):  # an alert, a reset or an end, as the timing will have it
+        answer = speak()
+    assert answer == b"", "no CONNACK"
 
 
 def test_certificates_that_cannot_be_read_are_named(fleet: Path, tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""status, export and verify on a base that nobody runs at the moment."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.base.parts import BOX, TRAPS, Base, deliver, envelope, sighting
+from tests.base.test_package import check_profile, check_tables, needs_official
+from trapbase.cli import main
+from trapbase.media import path_in
+from trapsim.backend_direct import DirectOutlet
+from trapsim.backend_store import BackendStore
+from trapsim.memorybus import MemoryBroker
+from trapwire.objects import CROP
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A base with two delivered sightings, one still in the outbox, one conflict and one stranger."""
+    broker = MemoryBroker()
+    store = BackendStore(tmp_path / "backend", bytes(range(32, 64)))
+    outlet = DirectOutlet(store)
+    base = Base(tmp_path / "base", broker, outlet)
+    deliver(broker, *sighting(1, 1), *sighting(2, 1))
+    base.run(0, 13_000)
+    outlet.store = None
+    deliver(broker, *sighting(3, 1), *sighting(9, 1), envelope(1, 1, CROP, b"other bytes"))
+    base.run(13_000, 26_000)
+    base.close()
+    store.close()
+    (tmp_path / "box.key").write_text(bytes(BOX).hex())
+    text = f'folder = "{tmp_path}/base"\nbox_key = "{tmp_path}/box.key"\n'
+    for trap in TRAPS.values():
+        text += f'[[trap]]\nnumber = {trap.number}\nstation = "{trap.station}"\nside = "{trap.side}"\n'
+        text += f"latitude = {trap.latitude}\nlongitude = {trap.longitude}\n"
+    path = tmp_path / "base.toml"
+    path.write_text(text)
+    return path
+
+
+def run(config: Path, *command: str) -> int:
+    return main([command[0], "--config", str(config), *command[1:]])
+
+
+def test_status(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "status", "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["objects"] == {"receipted": 4, "batched": 2, "stored": 2}
+    assert status["batches"] == {"receipted": 1, "cut": 1}
+    assert status["receipts"] == {"signed": 2}
+    assert status["not_in_settings"] == [9]
+    assert status["conflicts_kept"] == 1
+    assert status["late"][0]["last_error"] == "back end: it is down"
+    assert run(config, "status") == 0
+    shown = capsys.readouterr().out
+    assert "trap 9 is not in the settings" in shown
+    assert "it is down" in shown
+
+
+@needs_official
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_export_validates(config: Path, tmp_path: Path) -> None:
+    assert run(config, "export", "--camtrap-dp", str(tmp_path / "out")) == 0
+    report = check_tables(tmp_path / "out")
+    assert report.valid, report.flatten(["type", "rowNumber", "fieldName", "note"])
+    check_profile(json.loads((tmp_path / "out" / "datapackage.json").read_text()))
+
+
+def test_export_has_everything_of_known_traps(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "export", "--camtrap-dp", str(tmp_path / "out")) == 0
+    assert "6 objects of 3 sightings" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "media").iterdir())) == 3
+    assert run(config, "export", "--camtrap-dp", str(tmp_path / "out")) == 2
+    assert "neither new nor an empty folder" in capsys.readouterr().err
+
+
+def test_verify_is_clean(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "verify") == 0
+    assert capsys.readouterr().out == "clean\n"
+
+
+def crops(base: Path) -> list[bytes]:
+    db = sqlite3.connect(base / "base.sqlite3")
+    try:
+        return [d for (d,) in db.execute("SELECT sha256 FROM objects WHERE rung = 1 ORDER BY id")]
+    finally:
+        db.close()
+
+
+def sql(statement: str) -> Callable[[Path], None]:
+    def change(base: Path) -> None:
+        db = sqlite3.connect(base / "base.sqlite3")
+        db.execute(statement)
+        db.commit()
+        db.close()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda base: path_in(base / "media", crops(base)[0]).unlink(), "its file is missing"),
+        (lambda base: path_in(base / "media", crops(base)[0]).write_bytes(b"x"), "its file is damaged"),
+        (lambda base: next((base / "outbox").iterdir()).unlink(), "its file is missing or of another size"),
+        (sql("UPDATE objects SET body = x'00' WHERE id = 1"), "its bytes do not match its digest"),
+        (sql("UPDATE objects SET size = 9 WHERE rung = 1 AND id < 5"), "9 are recorded"),
+        (sql("UPDATE objects SET state = 'batched' WHERE id = 1"), "is receipted with 2 receipts over 3 objects"),
+        (sql("DELETE FROM objects WHERE id = 1"), "has 3 objects, 4 are recorded"),
+        (sql("DELETE FROM objects WHERE id = 1"), "1 events have no alert"),
+    ],
+)
+def test_verify_finds_damage(
+    config: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None], words: str
+) -> None:
+    damage(config.parent / "base")
+    assert run(config, "verify") == 1
+    assert words in capsys.readouterr().out
+    assert run(config, "verify", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["clean"] is False
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_folder_without_a_base_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    config = tmp_path / "x.toml"
+    config.write_text(f'folder = "{tmp_path}/nothing"\n')
+    assert run(config, command) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()

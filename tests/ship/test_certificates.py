@@ -1,0 +1,86 @@
+"""The fleet's certificates and the broker's configuration."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tests.support import free_port
+
+from trapkit.errors import SetupError
+from trapship.broker import write_broker
+from trapship.certificates import PROGRAMS, make_fleet
+
+
+def load(folder: Path, name: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
+
+
+@pytest.mark.parametrize("year", [2000, 2026, 2049])
+def test_a_unit_with_a_lost_clock_gets_in(fleet: Path, year: int) -> None:
+    now = datetime(year, 6, 1, tzinfo=UTC)
+    for name in (*PROGRAMS, "7"):
+        certificate = load(fleet, name)
+        certificate.verify_directly_issued_by(load(fleet, "ca"))
+        assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == name
+        assert certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+
+
+def test_keys_are_for_their_owner_only(fleet: Path) -> None:
+    for path in fleet.glob("*.key"):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_program_cannot_sign_for_others(fleet: Path) -> None:
+    constraints = load(fleet, "gateway").extensions.get_extension_for_class(x509.BasicConstraints)
+    assert constraints.value.ca is False
+    assert load(fleet, "ca").extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+
+
+def test_a_second_call_only_adds(tmp_path: Path) -> None:
+    make_fleet(tmp_path, ("gateway",))
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    make_fleet(tmp_path, ("gateway", "12"))
+    after = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert set(after) - set(before) == {"12.crt", "12.key"}
+    assert all(after[name] == data for name, data in before.items())
+    load(tmp_path, "12").verify_directly_issued_by(load(tmp_path, "ca"))
+
+
+def test_half_a_pair_is_made_anew(tmp_path: Path) -> None:
+    """Death between key and certificate: the next call makes both."""
+    make_fleet(tmp_path, ("gateway",))
+    (tmp_path / "gateway.crt").unlink()
+    make_fleet(tmp_path, ("gateway",))
+    load(tmp_path, "gateway").verify_directly_issued_by(load(tmp_path, "ca"))
+
+
+def test_an_authority_without_its_key_is_named(tmp_path: Path) -> None:
+    make_fleet(tmp_path, ())
+    (tmp_path / "ca.key").unlink()
+    with pytest.raises(SetupError, match="authority"):
+        make_fleet(tmp_path, ("gateway",))
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_is_none_is_named(fleet: Path, tmp_path: Path, port: int) -> None:
+    with pytest.raises(SetupError, match="1–65535"):
+        write_broker(tmp_path, fleet, port)
+
+
+def test_missing_certificates_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"ca\.crt: is missing"):
+        write_broker(tmp_path, tmp_path / "none", free_port())
+
+
+def test_the_configuration_bounds_everything(fleet: Path, tmp_path: Path) -> None:
+    text = write_broker(tmp_path, fleet, 18883).read_text()
+    for words in (
+        "listener 18883 127.0.0.1", "require_certificate true", "use_identity_as_username true",
+        "allow_anonymous false", "max_queued_bytes ", "message_size_limit ", "persistence true",
+    ):  # fmt: skip
+        assert words in text
+    assert (tmp_path / "acl").stat().st_mode & 0o077 == 0
