@@ -16,10 +16,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="manifest.csv and its pictures")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where feline.tflite and its papers go")
-    parser.add_argument("--start", type=Path, required=True, metavar="FILE", help="FastestDet's COCO weights (.pth)")
+    parser.add_argument("--start", type=Path, required=True, metavar="FILE", help="MobileNetV2-1.0 int8 (.tflite)")
+    parser.add_argument("--proposer", type=Path, required=True, metavar="FILE", help="FastestDet's COCO weights (.pth)")
     parser.add_argument("--work", type=Path, default=Path(".train"), metavar="DIR", help="checkpoints and log")
     parser.add_argument("--splits", type=Path, default=HERE / "splits.toml", metavar="FILE")
-    parser.add_argument("--epochs", type=int, default=24, help="of 200 steps of 32 pictures (default 24)")
+    parser.add_argument("--epochs", type=int, default=12, help="of 200 steps of 32 pictures (default 12)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
@@ -33,12 +34,13 @@ def main() -> int:
     try:
         pictures = data.load_manifest(args.images)
         print(f"reading {len(pictures)} pictures", file=sys.stderr)
-        pixels = {p.file: data.read_pixels(args.images / p.file) for p in pictures}
+        args.work.mkdir(parents=True, exist_ok=True)
+        pixels = data.read_all(args.images, pictures, args.work / "pixels")
     except (data.DataError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
     # TensorFlow takes seconds to load: not before the folder is known to be good.
-    from . import export, propose, train, weights
+    from . import export, fastestdet, net, propose, train
 
     train.set_threads(args.threads)
     parts = data.split(pictures, args.splits)
@@ -47,13 +49,13 @@ def main() -> int:
     before = len(parts["train"])
     parts["train"] = data.drop_copies(parts["train"], held_out, prints)
     print(f"{before - len(parts['train'])} training pictures dropped: copies of held-out ones", file=sys.stderr)
-    state = weights.read_state_dict(args.start)
+    state = fastestdet.read_state_dict(args.proposer)
     parts["train"] = propose.people_and_vehicles(parts["train"], pixels, state)
+    start = net.read_tflite(args.start)
     print({name: len(part) for name, part in parts.items()}, file=sys.stderr)
     settings = train.Settings(epochs=args.epochs, seed=args.seed, threads=args.threads)
-    args.work.mkdir(parents=True, exist_ok=True)
     model = train.run(
-        settings, parts, pixels, state, args.work, resume=args.resume or args.export_only, learn=not args.export_only
+        settings, parts, pixels, start, args.work, resume=args.resume or args.export_only, learn=not args.export_only
     )
     export.write(model, parts, pixels, args.out, asdict(settings), args.start.name)
     return 0

@@ -12,7 +12,7 @@ import io
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ SOURCE_LABELS = {
 }  # fmt: skip
 """Labels of source boxes; any other label is an animal that is no cat. Empty: a thing we do not look for."""
 
-LONGEST_SIDE_PX = 448  # pictures are held in memory at this size; the net looks at 320
+LONGEST_SIDE_PX = 448  # pictures are held in memory at this size; the net looks at less
 COPY_BITS = 6  # difference hashes at most this far apart are taken for the same photograph
 STRIDE = 16  # pixels a cell of the net's grid covers
 PROPOSAL_SCORE = 0.35  # the proposals' own floor: below it they were not written
@@ -170,6 +170,38 @@ def read_pixels(path: Path) -> np.ndarray:
             return np.asarray(image)
     except OSError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+class Pixels(Mapping[str, np.ndarray]):
+    """Pictures by file name, all in one mapped file: any number of processes share one copy in memory."""
+
+    def __init__(self, path: Path, places: dict[str, tuple[int, int, int]]) -> None:
+        self._path, self._places = path, places
+        self._bytes = np.memmap(path, np.uint8, "r")
+
+    def __getitem__(self, file: str) -> np.ndarray:
+        start, height, width = self._places[file]
+        return np.asarray(self._bytes[start : start + height * width * 3]).reshape(height, width, 3)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __reduce__(self) -> tuple[type[Pixels], tuple[Path, dict[str, tuple[int, int, int]]]]:
+        return Pixels, (self._path, self._places)
+
+
+def read_all(folder: Path, pictures: Sequence[Picture], path: Path) -> Pixels:
+    """Read all pictures of a folder into one file, `path`."""
+    places, start = {}, 0
+    with path.open("wb") as stream:
+        for picture in pictures:
+            pixels = read_pixels(folder / picture.file)
+            places[picture.file] = (start, *pixels.shape[:2])
+            start += stream.write(pixels.tobytes())
+    return Pixels(path, places)
 
 
 def fingerprint(pixels: np.ndarray) -> int:

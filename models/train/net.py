@@ -1,75 +1,69 @@
-"""The detector's net: FastestDet (ShuffleNetV2 backbone, one 1/16 grid, anchor-free) written for Keras and int8.
+"""The detector's net: MobileNetV2's blocks with their ImageNet weights, two of them thinned, and a small head.
 
-Layer names are the names of the published PyTorch modules, so starting weights load by name. Two things differ from
-the original, neither changes a number: the channel shuffle is a reshape, a permute and a split (operations that the
-int8 runtime has), and stride-2 layers pad explicitly, because PyTorch pads both sides where TensorFlow pads one.
+The trunk starts from a published int8 MobileNetV2-1.0 (google-coral/test_data, Apache-2.0), whose batch norms are
+already folded into the convolutions; so the trunk here has biases and no norms. Of its 17 blocks the first 14 are
+whole, the next two keep only their `THIN` most active of 960 middle channels, the last is left out: 1.0 M parameters.
+The head joins the 1/32 and 1/16 grids and answers on the 1/16 grid.
 
 Outputs are raw; `decode` gives the meaning, and the shipped description file repeats it for the trap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-STAGES = (("stage2", 4, 48), ("stage3", 8, 96), ("stage4", 4, 192))
-COCO_CAT, COCO_PERSON = 15, 0
-COCO_ANIMALS = (14, 16, 17, 18, 19, 20, 21, 22, 23)
-COCO_VEHICLES = (1, 2, 3, 5, 6, 7)
-# COCO rows that each of our class rows starts from: the mean of the rows.
-CLASS_START = ((COCO_CAT,), COCO_ANIMALS, (COCO_PERSON,), COCO_VEHICLES)
+BLOCKS = (
+    (1, 16, 1), (6, 24, 2), (6, 24, 1), (6, 32, 2), (6, 32, 1), (6, 32, 1), (6, 64, 2), (6, 64, 1), (6, 64, 1),
+    (6, 64, 1), (6, 96, 1), (6, 96, 1), (6, 96, 1), (6, 160, 2), (6, 160, 1), (6, 160, 1), (6, 320, 1),
+)  # fmt: skip
+"""(expansion, channels out, stride) of each block."""
+FINE, DEEPEST = 12, 15  # last block of the 1/16 grid, last block used
+THIN = {14: 400, 15: 400}
+HEAD = 64
+PRIOR = -4.0  # objectness at the start: few cells hold a middle
 
 Tensor = keras.KerasTensor
+Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
-def _norm(x: Tensor, name: str, act: bool) -> Tensor:
-    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.98, name=name)(x)
-    return layers.ReLU(name=f"{name}.relu")(x) if act else x
+def _conv(x: Tensor, filters: int, name: str, *, act: bool = True, kernel: int = 1, stride: int = 1) -> Tensor:
+    x = layers.Conv2D(filters, kernel, stride, padding="same", name=name)(x)
+    return layers.ReLU(6.0, name=f"{name}.relu")(x) if act else x
 
 
-def _conv(x: Tensor, name: str, norm: str, filters: int, act: bool = True) -> Tensor:
-    return _norm(layers.Conv2D(filters, 1, use_bias=False, name=name)(x), norm, act)
+def _depthwise(x: Tensor, name: str, stride: int = 1) -> Tensor:
+    x = layers.DepthwiseConv2D(3, stride, padding="same", name=name)(x)
+    return layers.ReLU(6.0, name=f"{name}.relu")(x)
 
 
-def _depthwise(x: Tensor, name: str, norm: str, kernel: int, stride: int = 1, act: bool = False) -> Tensor:
-    if stride > 1:
-        x = layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x)
-    pad = "valid" if stride > 1 else "same"
-    x = layers.DepthwiseConv2D(kernel, stride, padding=pad, use_bias=False, name=name)(x)
-    return _norm(x, norm, act)
+def _trunk(x: Tensor, last: int, thin: dict[int, int]) -> dict[int, Tensor]:
+    """Outputs of the blocks 0 to `last`."""
+    x = _conv(x, 32, "first", kernel=3, stride=2)
+    outputs = {}
+    for i, (expansion, out, stride) in enumerate(BLOCKS[: last + 1]):
+        y = x
+        if expansion > 1:
+            y = _conv(y, thin.get(i, expansion * x.shape[-1]), f"block{i}.expand")
+        y = _depthwise(y, f"block{i}.depthwise", stride)
+        y = _conv(y, out, f"block{i}.project", act=False)
+        x = layers.Add(name=f"block{i}.add")([x, y]) if stride == 1 and x.shape[-1] == out else y
+        outputs[i] = x
+    return outputs
 
 
-def _unshuffle(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """Even channels and odd channels."""
-    _, height, width, channels = x.shape
-    x = layers.Reshape((height * width, channels // 2, 2), name=f"{name}.pairs")(x)
-    x = layers.Permute((1, 3, 2), name=f"{name}.permute")(x)
-    x = layers.Reshape((height, width, channels), name=f"{name}.halves")(x)
-    even, odd = keras.ops.split(x, 2, axis=-1)
-    return even, odd
+def _norm(x: Tensor, name: str) -> Tensor:
+    x = layers.BatchNormalization(momentum=0.97, name=f"{name}.norm")(x)
+    return layers.ReLU(6.0, name=f"{name}.relu")(x)
 
 
-def _block(x: Tensor, name: str, out: int, stride: int) -> Tensor:
-    main, proj = f"{name}.branch_main", f"{name}.branch_proj"
-    half = out // 2
-    if stride == 2:
-        keep = _depthwise(x, f"{proj}.0", f"{proj}.1", 3, 2)
-        keep = _conv(keep, f"{proj}.2", f"{proj}.3", half)
-    else:
-        keep, x = _unshuffle(x, name)
-    x = _conv(x, f"{main}.0", f"{main}.1", half)
-    x = _depthwise(x, f"{main}.3", f"{main}.4", 3, stride)
-    x = _conv(x, f"{main}.5", f"{main}.6", half)
-    return layers.Concatenate(name=f"{name}.cat")([keep, x])
-
-
-def _head(x: Tensor, name: str, out: int, rename: str = "") -> Tensor:
-    x = _depthwise(x, f"{name}.conv5x5.0", f"{name}.conv5x5.1", 5, act=True)
-    x = layers.Conv2D(out, 1, use_bias=False, name=f"{name}.conv5x5.3{rename}")(x)
-    return layers.BatchNormalization(epsilon=1e-5, momentum=0.98, name=f"{name}.conv5x5.4{rename}")(x)
+def _mix(x: Tensor, name: str) -> Tensor:
+    """Depthwise 5 × 5."""
+    return _norm(layers.DepthwiseConv2D(5, padding="same", use_bias=False, name=name)(x), name)
 
 
 def build(size: int, classes: int) -> keras.Model:
@@ -78,61 +72,101 @@ def build(size: int, classes: int) -> keras.Model:
     Outputs, each float (batch, size/16, size/16, n) and raw: objectness logit n=1, box n=4, class logits n=classes.
     """
     inputs = keras.Input((size, size, 3), name="image")
-    x = layers.ZeroPadding2D(1, name="backbone.first_conv.0.pad")(inputs)
-    x = layers.Conv2D(24, 3, 2, use_bias=False, name="backbone.first_conv.0")(x)
-    x = _norm(x, "backbone.first_conv.1", act=True)
-    x = layers.ZeroPadding2D(1, name="backbone.maxpool.pad")(x)  # after a ReLU, so zero pads like minus infinity
-    x = layers.MaxPooling2D(3, 2, name="backbone.maxpool")(x)
-    scales = []
-    for stage, repeats, out in STAGES:
-        for i in range(repeats):
-            x = _block(x, f"backbone.{stage}.{i}", out, 2 if i == 0 else 1)
-        scales.append(x)
-    fine = layers.ZeroPadding2D(1, name="avg_pool.pad")(scales[0])
-    fine = layers.AveragePooling2D(3, 2, name="avg_pool")(fine)
-    coarse = layers.UpSampling2D(2, name="upsample")(scales[2])
-    x = layers.Concatenate(name="scales")([fine, scales[1], coarse])
-    x = _conv(x, "SPP.Conv1x1.conv1x1.0", "SPP.Conv1x1.conv1x1.1", 96)
-    pyramid = []
-    for depth in (1, 2, 3):
-        y = x
-        for i in range(depth):
-            y = _depthwise(y, f"SPP.S{depth}.{3 * i}", f"SPP.S{depth}.{3 * i + 1}", 5, act=True)
-        pyramid.append(y)
-    y = layers.Concatenate(name="SPP.cat")(pyramid)
-    y = _conv(y, "SPP.output.0", "SPP.output.1", 96, act=False)
-    x = layers.ReLU(name="SPP.relu")(layers.Add(name="SPP.add")([x, y]))
-    x = _conv(x, "detect_head.conv1x1.conv1x1.0", "detect_head.conv1x1.conv1x1.1", 96)
-    own = "" if classes == 80 else ".own"
-    return keras.Model(
-        inputs,
-        [
-            _head(x, "detect_head.obj_layers", 1),
-            _head(x, "detect_head.reg_layers", 4),
-            _head(x, "detect_head.cls_layers", classes, own),
-        ],
-        name="fastestdet",
-    )
+    blocks = _trunk(inputs, DEEPEST, THIN)
+    coarse = _norm(layers.Conv2D(HEAD, 1, use_bias=False, name="head.coarse")(blocks[DEEPEST]), "head.coarse")
+    coarse = layers.UpSampling2D(2, name="head.upsample")(coarse)
+    fine = _norm(layers.Conv2D(HEAD, 1, use_bias=False, name="head.fine")(blocks[FINE]), "head.fine")
+    x = layers.Concatenate(name="head.both")([coarse, fine])
+    x = _norm(layers.Conv2D(HEAD, 1, use_bias=False, name="head.join")(x), "head.join")
+    outputs = []
+    for name, count in (("object", 1), ("box", 4), ("class", classes)):
+        y = _mix(x, f"head.{name}.mix")
+        start = keras.initializers.Constant(PRIOR if name == "object" else 0.0)
+        outputs.append(layers.Conv2D(count, 1, bias_initializer=start, name=f"head.{name}.out")(y))
+    return keras.Model(inputs, outputs, name="pugmark")
 
 
-def load_start(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Fill `model` from a FastestDet state dict; our class rows start as means of COCO's rows (`CLASS_START`)."""
+def classifier(size: int = 224) -> keras.Model:
+    """The whole published net, logits of 1,001 classes: to check the weights, and to see which channels are active."""
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _trunk(inputs, 16, {})[16]
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(_conv(x, 1280, "last"))
+    return keras.Model(inputs, _conv(x, 1001, "logits", act=False), name="mobilenet_v2")
 
-    def rows(array: np.ndarray, name: str) -> np.ndarray:
-        return np.stack([array[list(group)].mean(axis=0) for group in CLASS_START]) if ".own" in name else array
 
+def read_tflite(path: Path) -> Weights:
+    """Kernels (Keras layout) and biases of the published int8 net in the order of its layers, as float."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runtime = Interpreter(model_path=str(path))
+    runtime.allocate_tensors()
+
+    def value(entry: dict[str, Any]) -> np.ndarray:
+        quantised = runtime.get_tensor(entry["index"]).astype(np.float32)
+        scheme = entry["quantization_parameters"]
+        axis = scheme["quantized_dimension"]
+        return quantised * scheme["scales"].reshape([-1 if i == axis else 1 for i in range(quantised.ndim)])
+
+    # The constants lie in the file layer by layer: an int8 kernel, then its int32 bias with one scale per channel.
+    constants = [
+        entry
+        for entry in sorted(runtime.get_tensor_details(), key=lambda entry: entry["index"])
+        if len(entry["quantization_parameters"]["scales"]) > 1
+    ]
+    pairs = zip(constants[::2], constants[1::2], strict=True)
+    found = [(value(kernel).transpose(1, 2, 3, 0), value(bias)) for kernel, bias in pairs]
+    kernel, bias = found[0]
+    found[0] = (kernel * 2, bias - kernel.sum(axis=(0, 1, 2)))  # the published input is -1 to 1, ours 0 to 1
+    return found
+
+
+def load_start(model: keras.Model, weights: Weights, images: np.ndarray) -> None:
+    """Fill the trunk of `model` from the published weights; the head stays as it is.
+
+    `images` (uint8, of the model's size) show which middle channels of the thinned blocks matter: those whose activity
+    varies most, times the weight the block gives them. What the others add on average goes into the bias.
+    """
+    whole = classifier(int(model.input_shape[1]))
+    for layer, (kernel, bias) in zip([v for v in whole.layers if v.weights], weights, strict=True):
+        layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+    taps = [whole.get_layer(f"block{i}.depthwise.relu").output for i in THIN]
+    active = keras.Model(whole.inputs, taps).predict(images.astype(np.float32) / 255, verbose=0)
+    kept = {}
+    for i, activity in zip(THIN, active, strict=True):
+        kernel = whole.get_layer(f"block{i}.project").get_weights()[0]
+        worth = activity.std(axis=(0, 1, 2)) * np.linalg.norm(kernel[0, 0], axis=1)
+        kept[i] = (np.sort(np.argsort(-worth)[: THIN[i]]), activity.mean(axis=(0, 1, 2)))
     for layer in model.layers:
-        name = layer.name.removesuffix(".own")
-        if isinstance(layer, layers.DepthwiseConv2D):
-            layer.set_weights([state[f"{name}.weight"].transpose(2, 3, 0, 1)])
-        elif isinstance(layer, layers.Conv2D):
-            kernel = rows(state[f"{name}.weight"], layer.name).transpose(2, 3, 1, 0)
-            if name == "backbone.first_conv.0":
-                kernel = kernel[:, :, ::-1]  # the published weights read BGR; ours read RGB
-            layer.set_weights([kernel])
-        elif isinstance(layer, layers.BatchNormalization):
-            keys = ("weight", "bias", "running_mean", "running_var")
-            layer.set_weights([rows(state[f"{name}.{key}"], layer.name) for key in keys])
+        if not layer.weights or layer.name.startswith("head."):
+            continue
+        kernel, bias = whole.get_layer(layer.name).get_weights()
+        number, _, part = layer.name.removeprefix("block").partition(".")
+        if part and int(number) in kept:
+            keep, mean = kept[int(number)]
+            if part == "expand":
+                kernel, bias = kernel[..., keep], bias[keep]
+            elif part == "depthwise":
+                kernel, bias = kernel[:, :, keep], bias[keep]
+            else:
+                gone = np.setdiff1d(np.arange(len(mean)), keep)
+                bias = bias + mean[gone] @ kernel[0, 0, gone]
+                kernel = kernel[:, :, keep]
+        layer.set_weights([kernel, bias])
+
+
+def freeze(model: keras.Model, blocks: int) -> None:
+    """Leave the first convolution and this many blocks as they are: edges and textures need no new lesson."""
+    for layer in model.layers:
+        number, _, part = layer.name.removeprefix("block").partition(".")
+        layer.trainable = not (layer.name.startswith("first") or (part and number.isdigit() and int(number) < blocks))
+
+
+def head_and_trunk(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    """Trainable variables of the new layers and of the published ones."""
+    parts: tuple[list[Any], list[Any]] = ([], [])
+    for layer in model.layers:
+        parts[0 if layer.name.startswith("head.") else 1].extend(layer.trainable_variables)
+    return parts
 
 
 def decode(objectness: np.ndarray, box: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

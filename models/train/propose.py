@@ -1,6 +1,6 @@
-"""Boxes for people and vehicles, which the proposals beside the manifest leave out: the starting net finds them itself.
+"""Boxes for people and vehicles, which the proposals beside the manifest leave out: FastestDet finds them.
 
-The starting net is a COCO detector; only pictures that their source calls *person* or *vehicle* are asked, and only
+FastestDet is a COCO detector; only pictures that their source calls *person* or *vehicle* are asked, and only
 for those classes, so a wrong answer is rare. Pictures where it finds nothing stay without a box.
 """
 
@@ -11,20 +11,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from . import net
+from . import fastestdet
 from .data import CLASSES, Box, Picture, overlap, with_boxes
+from .net import decode
 
 SIZE = 352  # what the published weights were trained at
 FLOOR = 0.35  # of obj^0.6 · class^0.4, the score of the published net
-COCO = {CLASSES.index("person"): (net.COCO_PERSON,), CLASSES.index("vehicle"): net.COCO_VEHICLES}
+COCO = {CLASSES.index("person"): (fastestdet.COCO_PERSON,), CLASSES.index("vehicle"): fastestdet.COCO_VEHICLES}
 
 
 def people_and_vehicles(
     pictures: Sequence[Picture], pixels: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]
 ) -> list[Picture]:
     """Return the pictures, those of people and vehicles without boxes now with boxes where any were found."""
-    model = net.build(SIZE, 80)
-    net.load_start(model, state)
+    model = fastestdet.build(SIZE)
+    fastestdet.load(model, state)
     done = []
     for picture in pictures:
         if picture.group not in ("person", "vehicle") or picture.boxed:
@@ -35,7 +36,7 @@ def people_and_vehicles(
         classes = np.exp(cls - cls.max(axis=-1, keepdims=True))
         classes = (classes / classes.sum(axis=-1, keepdims=True)).reshape(-1, 80)
         found = 1 / (1 + np.exp(-obj.reshape(-1)))
-        places = net.decode(obj, box, cls)[1][0]
+        places = decode(obj, box, cls)[1][0]
         candidates: list[tuple[float, Box]] = []
         for index, coco in COCO.items():
             scores = found**0.6 * classes[:, list(coco)].sum(axis=1) ** 0.4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from .sampler import Sampler
 OUTPUTS = ("objectness", "box", "classes")
 
 
-def calibration(pictures: list[Picture], pixels: dict[str, np.ndarray], size: int, count: int, seed: int) -> np.ndarray:
+def calibration(
+    pictures: list[Picture], pixels: Mapping[str, np.ndarray], size: int, count: int, seed: int
+) -> np.ndarray:
     """Training pictures to measure the ranges on, half of them as they are, half as training saw them.
 
     uint8 (count, size, size, 3). Fog, night and IR belong in: a range measured on sunny pictures clips the others.

@@ -5,7 +5,7 @@ A batch is a pure function of (seed, step): it can be made in another process an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ SHARE_NOTHING, SHARE_BACKGROUND, SHARE_PASTED = 0.05, 0.06, 0.12
 class Sampler:
     """Samples from `pictures`, whose pixels are in `pixels` by file name."""
 
-    def __init__(self, pictures: Sequence[Picture], pixels: dict[str, np.ndarray], size: int, seed: int) -> None:
+    def __init__(self, pictures: Sequence[Picture], pixels: Mapping[str, np.ndarray], size: int, seed: int) -> None:
         self._pictures, self._pixels, self._size, self._seed = list(pictures), pixels, size, seed
         weights = np.array([WEIGHTS.get(p.group, 1.0) * (CAMERA_TRAP_WEIGHT if p.camera_trap else 1) for p in pictures])
         self._weights = weights / weights.sum()
@@ -114,7 +114,7 @@ def grid(boxes: Sequence[Box], boxed: bool, size: int) -> dict[str, np.ndarray]:
     """Return the targets on the net's grid of n = size/16 cells a side.
 
     `object` float (n, n): 1 a box's middle, 0 nothing, -1 not to be learned from; `class` int (n, n); `box` float
-    (n, n, 4): centre x, centre y, width, height, 0–1. A box owns the four cells around its middle, as in FastestDet.
+    (n, n, 4): centre x, centre y, width, height, 0–1. A box owns the four cells around its middle, .
     """
     cells = size // STRIDE
     target = np.zeros((cells, cells), np.float32)

@@ -1,10 +1,11 @@
-"""The training loop: warm start, AdamW on a cosine, averaged weights, checkpoints, looks at validation."""
+"""The training loop: cosine rates (gentle for the trunk), averaged weights, checkpoints, looks at validation."""
 
 from __future__ import annotations
 
 import json
 import math
 import multiprocessing
+import os
 import queue
 import sys
 import time
@@ -18,56 +19,67 @@ import numpy as np
 import tensorflow as tf
 
 from . import evaluate, loss, net
-from .data import CLASSES, Picture
+from .data import CLASSES, Picture, Pixels
 from .sampler import Sampler
 
-AVERAGE_STEPS = 1000  # the shipped weights are an average over about this many steps
+AVERAGE_STEPS = 300  # the shipped weights are an average over about this many steps
+WORKERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to train; all of it goes into the model's description."""
 
-    size: int = 320
-    epochs: int = 24
+    size: int = 224
+    epochs: int = 12
     steps_per_epoch: int = 200
     batch: int = 32
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1.5e-3  # of the head
+    trunk_rate: float = 3e-4
+    frozen_blocks: int = 6  # first blocks left as published
+    head_only_steps: int = 200  # at the start
     weight_decay: float = 0.02
     seed: int = 1
     threads: int = 2
     save_every_s: int = 120
 
 
-def _produce(out: Any, sampler: Sampler, first: int, last: int, batch: int) -> None:
-    for step in range(first, last):
+def _produce(out: Any, sampler: Sampler, steps: range, batch: int) -> None:
+    os.nice(2)
+    for step in steps:
         out.put(sampler.batch(step, batch))
 
 
 def _batches(sampler: Sampler, first: int, last: int, batch: int) -> Iterator[dict[str, np.ndarray]]:
-    """Batches made in another process, a few ahead: drawing takes as long as learning."""
+    """Batches in order, made a few ahead by `WORKERS` processes: drawing takes about as long as learning."""
     context = multiprocessing.get_context("spawn")
-    ready: Any = context.Queue(maxsize=6)
-    worker = context.Process(target=_produce, args=(ready, sampler, first, last, batch), daemon=True)
-    worker.start()
+    queues: list[Any] = [context.Queue(maxsize=3) for _ in range(WORKERS)]
+    workers = [
+        context.Process(target=_produce, args=(queues[i], sampler, range(first + i, last, WORKERS), batch), daemon=True)
+        for i in range(WORKERS)
+    ]
+    for worker in workers:
+        worker.start()
     try:
-        for _ in range(first, last):
+        for step in range(last - first):
             while True:
                 try:
-                    yield ready.get(timeout=30)
+                    yield queues[step % WORKERS].get(timeout=30)
                     break
                 except queue.Empty:
+                    worker = workers[step % WORKERS]
                     if not worker.is_alive():
-                        raise RuntimeError(f"the sampling process ended with code {worker.exitcode}") from None
+                        raise RuntimeError(f"a sampling process ended with code {worker.exitcode}") from None
     finally:
-        worker.terminate()
+        for worker in workers:
+            worker.terminate()
 
 
 def run(
     settings: Settings,
     parts: Mapping[str, Sequence[Picture]],
-    pixels: dict[str, np.ndarray],
-    state: Mapping[str, np.ndarray],
+    pixels: Pixels,
+    start: net.Weights,
     work: Path,
     *,
     resume: bool,
@@ -79,15 +91,21 @@ def run(
     """
     keras.utils.set_random_seed(settings.seed)
     model = net.build(settings.size, len(CLASSES))
-    net.load_start(model, state)
+    examples = Sampler(parts["train"], pixels, settings.size, settings.seed).batch(2**41, 64)["image"]
+    net.load_start(model, start, examples)
+    net.freeze(model, settings.frozen_blocks)
     average = net.build(settings.size, len(CLASSES))
     average.set_weights(model.get_weights())
     total = settings.epochs * settings.steps_per_epoch
-    optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=10.0)
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])
-    optimizer.build(model.trainable_variables)
+    head, trunk = net.head_and_trunk(model)
+    optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    optimizer.build(head)
+    # No decay towards zero for weights that start from something better.
+    gentle = keras.optimizers.Adam(settings.trunk_rate)
+    gentle.build(trunk)
     done = tf.Variable(0, dtype=tf.int64)
-    checkpoint = tf.train.Checkpoint(model=model, average=average, optimizer=optimizer, done=done)
+    checkpoint = tf.train.Checkpoint(model=model, average=average, optimizer=optimizer, gentle=gentle, done=done)
     manager = tf.train.CheckpointManager(checkpoint, str(work / "checkpoints"), max_to_keep=2)
     if resume and manager.latest_checkpoint:
         checkpoint.restore(manager.latest_checkpoint).expect_partial()
@@ -96,25 +114,30 @@ def run(
         return average
 
     @tf.function
-    def step(batch: dict[str, Any], rate: Any, keep: Any) -> tuple[Any, dict[str, Any]]:
+    def step(batch: dict[str, Any], rate: Any, trunk_rate: Any, keep: Any) -> tuple[Any, dict[str, Any]]:
         optimizer.learning_rate.assign(rate)
+        gentle.learning_rate.assign(trunk_rate)
         with tf.GradientTape() as tape:
             outputs = model(tf.cast(batch["image"], tf.float32) / 255, training=True)
             value, parts_of_loss = loss.total(outputs, batch)
-        gradients = tape.gradient(value, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(value, head + trunk), 10.0)
+        optimizer.apply_gradients(zip(gradients[: len(head)], head, strict=True))
+        gentle.apply_gradients(zip(gradients[len(head) :], trunk, strict=True))
         for slow, fast in zip(average.weights, model.weights, strict=True):
             slow.assign(keep * slow + (1 - keep) * fast)
         return value, parts_of_loss
 
-    pool = {p.file: pixels[p.file] for p in parts["train"]}
-    sampler = Sampler(parts["train"], pool, settings.size, settings.seed)
+    sampler = Sampler(parts["train"], pixels, settings.size, settings.seed)
     first, began, saved, sums = int(done), time.monotonic(), time.monotonic(), {}
     with (work / "log.jsonl").open("a", encoding="utf-8") as log:
         for index, batch in enumerate(_batches(sampler, first, total, settings.batch), start=first):
-            rate = settings.learning_rate * min(1, (index + 1) / 300) * (0.02 + 0.98 * _cosine(index / total))
+            slope = 0.02 + 0.98 * _cosine(index / total)
+            rate = settings.learning_rate * min(1, (index + 1) / 100) * slope
+            trunk_rate = settings.trunk_rate * min(1, max(0, index - settings.head_only_steps) / 300) * slope
             keep = min(1 - 1 / AVERAGE_STEPS, (index + 1) / (index + 10))
-            value, pieces = step({k: tf.constant(v) for k, v in batch.items()}, tf.constant(rate), tf.constant(keep))
+            value, pieces = step(
+                {k: tf.constant(v) for k, v in batch.items()}, *map(tf.constant, (rate, trunk_rate, keep))
+            )
             done.assign(index + 1)
             for name, piece in {"loss": value, **pieces}.items():
                 sums[name] = sums.get(name, 0.0) + float(piece)
