@@ -1,6 +1,5 @@
 """Custody: the one module that writes the base's database. Every method is one transaction, durable when it returns."""
 
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -31,10 +30,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.media = MediaFolder(folder / "media")
-        with (folder / "opening.lock").open("w") as lock:
-            # Two parts of a base start at the same moment; only one may build the tables.
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._db = open_database(folder / DATABASE, "trapbase")
+        self._db = open_database(folder / DATABASE, "trapbase")
         self._sql = load_queries("trapbase")
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ Rules:
   is not known to have is offered again: waiting ones, then stored ones. Its STORED and DELIVERED are idempotent.
 - At most `window` offers without an answer; an offer without one is made again after `answer_ms`.
 - FULL_QUEUE stops offers of that priority and less urgent ones for `full_ms`; alerts may still find room.
+- REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
 - Anything else on the line is counted and skipped.
 """
@@ -64,7 +65,8 @@ class Uplink:
         self._full: tuple[int, int] | None = None  # (priority, since when)
         self._offers: dict[tuple[int, int], _Offer] = {}  # by number and rung
         self._again: list[tuple[int, int, int]] = []  # stored objects to ask after, the most urgent last
-        self.counts = {"skipped": 0, "applied": 0, "repeated": 0, "refused": 0}
+        self._refused: set[tuple[int, int]] = set()
+        self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
 
     def step(self, now_ms: int) -> list[Trigger]:
@@ -87,6 +89,7 @@ class Uplink:
     def _start_over(self) -> None:
         """Forget what the supervisor had said of its queue: it may have lost it."""
         self._offers.clear()
+        self._refused.clear()
         self._full = None
         self._again = self._outbox.in_state(STORED)[::-1]
 
@@ -106,6 +109,8 @@ class Uplink:
                     delivered.append(self._own(payload))
                 elif kind == line_kinds.FULL_QUEUE:
                     self._hold_back(self._own(payload), now_ms)
+                elif kind == line_kinds.REFUSED:
+                    self._give_up(self._own(payload))
                 elif kind == line_kinds.DOWN:
                     self._receipt(payload, now_ms)
                 elif kind == line_kinds.HELLO:
@@ -145,6 +150,11 @@ class Uplink:
         if offer:
             self._withdraw(answered, offer)
             self._full = (min(offer.priority, self._full[0]) if self._full else offer.priority, now_ms)
+
+    def _give_up(self, answered: tuple[int, int]) -> None:
+        self._offers.pop(answered, None)
+        self._refused.add(answered)
+        self.counts["unsendable"] += 1
 
     def _withdraw(self, key: tuple[int, int], offer: "_Offer") -> None:
         """Close an offer without an answer: waiting objects are found in the outbox again, stored ones kept here."""
@@ -186,8 +196,9 @@ class Uplink:
             self._full = None
         below = self._full[0] if self._full else PRIORITIES
         # Objects on offer are still `waiting` in the outbox, so ask for that many more.
-        for priority, number, rung in self._outbox.waiting(self._timing.window + len(self._offers), below):
-            if (number, rung) not in self._offers:
+        known = len(self._offers) + len(self._refused)
+        for priority, number, rung in self._outbox.waiting(self._timing.window + known, below):
+            if (number, rung) not in self._offers and (number, rung) not in self._refused:
                 self._put(_Offer(now_ms, priority, False), number, rung)
         while self._has_room() and self._again and self._again[-1][0] < below:
             priority, number, rung = self._again.pop()

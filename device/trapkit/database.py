@@ -1,5 +1,6 @@
 """SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (STYLE rule 10)."""
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,25 @@ def open_database(path: Path, package: str) -> sqlite3.Connection:
     written by a newer program.
     """
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        # Two programs may start at the same moment; one alone makes the file and its tables.
+        with path.with_name(f".{path.name}.opening").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _open(path, files(package) / "sql")
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise SetupError(f"{path}: cannot be used as a database: {error}") from error
+
+
+def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        _migrate(connection, path, files(package) / "sql")
-    except sqlite3.DatabaseError as error:
-        raise SetupError(f"{path}: cannot be used as a database: {error}") from error
+        _migrate(connection, path, folder)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

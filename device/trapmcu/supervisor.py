@@ -6,7 +6,7 @@ from trapmcu.flash import FlashStore, load_counter, write_file
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
 from trapwire.airtime import usable_frame
-from trapwire.alert import decode_alert
+from trapwire.alert import ALERT_BYTES
 from trapwire.errors import WireError
 from trapwire.fragments import cut
 from trapwire.frame import ChecksumCipher, Counter
@@ -125,9 +125,13 @@ class Supervisor:
         if not payload:
             raise WireError("PUT without an object")
         envelope = decode_envelope(payload[1:])
-        self._check(envelope)
         key = envelope.key
         packed = pack_keys([key])
+        try:
+            self._check(envelope)
+        except WireError:
+            self._say(line.REFUSED, packed)
+            raise
         if key in self._delivered:
             self._say(line.DELIVERED, packed)
         elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
@@ -142,7 +146,8 @@ class Supervisor:
         if key.trap != self._trap:
             raise WireError("object of %r was handed to trap %d" % (key, self._trap))
         if key.rung == ALERT:
-            decode_alert(envelope.body)
+            if len(envelope.body) != ALERT_BYTES:
+                raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
         elif key.rung in (CROP, FRAME):
             cut(envelope.encode(), self._frame_bytes)
         else:

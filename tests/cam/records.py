@@ -8,6 +8,7 @@ from trapcam.record import KEPT, REJECTED, Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
+from trapwire.alert import ALERT_BYTES
 from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 SOURCE = "test"
@@ -18,7 +19,13 @@ def sealed(rung: int, body: bytes) -> SealedObject:
 
 
 def kept(position: int, species: int = 0, full: bytes | None = None) -> Outcome:
-    bodies = {ALERT: b"alert %d", CROP: b"crop %d" * 100, FRAME: b"frame %d" * 500, FULL: b"full %d" * 2000}
+    # As many bytes as an alert has, which is all that a supervisor looks at.
+    bodies = {
+        ALERT: b"alert %d".ljust(ALERT_BYTES + 1),
+        CROP: b"crop %d" * 100,
+        FRAME: b"frame %d" * 500,
+        FULL: b"full %d" * 2000,
+    }
     objects = [sealed(rung, body.replace(b"%d", b"%d" % position)) for rung, body in bodies.items()]
     if full is not None:
         objects[-1] = sealed(FULL, full)

@@ -1,11 +1,12 @@
 """The uplink with the supervisor's own firmware at the other end of the line, in one virtual time."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cam_parts import BACKEND, NOW, receipt_for
-from records import SOURCE, kept
+from records import SOURCE, kept, sealed
 
 from trapcam.outbox import Outbox
 from trapcam.record import DELETED, STORED, WAITING
@@ -112,8 +113,23 @@ def test_hand_over_wake_receipt_and_restart(box: Outbox, tmp_path: Path) -> None
     unit.boot()
     unit.steps(60)
     assert len(box.in_state(STORED)) == 11
-    assert unit.uplink.counts == {"skipped": 0, "applied": 1, "repeated": 0, "refused": 0}
+    assert unit.uplink.counts == {"skipped": 0, "unsendable": 0, "applied": 1, "repeated": 0, "refused": 0}
     assert unit.supervisor.dropped == 0
+
+
+def test_what_the_supervisor_refuses_does_not_hold_up_the_rest(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.declare_source(SOURCE, None)
+    for position in range(8):
+        outcome = kept(position)
+        assert outcome.sighting is not None
+        objects = list(outcome.sighting.objects)
+        if position < 6:
+            objects[0] = sealed(ALERT, b"an alert of another make")
+        outbox.commit(replace(outcome, sighting=replace(outcome.sighting, objects=tuple(objects))))
+    unit = Unit(outbox, tmp_path / "flash", queue_bytes=20_000)
+    unit.steps(200)
+    assert [(number, rung) for _, number, rung in outbox.in_state(WAITING)] == [(n, ALERT) for n in range(1, 7)]
+    assert unit.uplink.counts["unsendable"] == 6
 
 
 def test_a_full_flash_takes_the_alerts_first_and_the_rest_when_there_is_room(box: Outbox, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class SupervisorTest(unittest.TestCase):
         for envelope in (foreign, long_alert, full, large):
             bench.board.say(line.PUT, b"\x00" + envelope.encode())
         bench.run(2000)
-        self.assertEqual((bench.unit.dropped, bench.kinds(), bench.objects), (4, [], []))
+        self.assertEqual((bench.unit.dropped, bench.kinds(), bench.objects), (4, [line.REFUSED] * 4, []))
 
     def test_a_damaged_object_in_flash_is_dropped_and_asked_for_again(self):
         bench = self.bench()
