@@ -31,10 +31,12 @@ check: $(VENV)/.test ## style, types and import rules
 bench: $(VENV)/.test ## the figures in hardware/BENCH.md, measured side by side in one run
 	@trapsim bench $(ARGS)
 
-train: ## the detector again, from IMAGES=folder with a manifest.csv (hours on a CPU; TRAIN_ARGS="--epochs 10")
-	@test -n "$(IMAGES)" || { echo "make train: say IMAGES=/folder/with/manifest.csv" >&2; exit 2; }
+train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER= starting weights (models/train/README.md)
+	@test -n "$(IMAGES)" -a -n "$(START)" -a -n "$(PROPOSER)" || \
+	  { echo "make train: say IMAGES=, START= and PROPOSER=; models/train/README.md names the weights" >&2; exit 2; }
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
-	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --out "$(CURDIR)/models" $(TRAIN_ARGS)
+	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --start "$(abspath $(START))" \
+	  --proposer "$(abspath $(PROPOSER))" --out "$(CURDIR)/models" --resume $(TRAIN_ARGS)
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

@@ -102,9 +102,9 @@ def test_a_changed_model_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("width_px = 320", "width_px = 352", "input shape"),
+        ("width_px = 224", "width_px = 256", "input shape"),
         ('type = "uint8"', 'type = "int8"', "type of input"),
-        ("shape = [1, 20, 20, 4]", "shape = [1, 10, 20, 4]", "outputs"),
+        ("shape = [1, 14, 14, 4]", "shape = [1, 7, 14, 4]", "outputs"),
         ("nms_iou = 0.45", "nms_iou = 45", "nms_iou = 45"),
         ('"feline", "other_animal"', '"lion", "other_animal"', "classes"),
         ('"vehicle"]', '"person"]', "classes"),
