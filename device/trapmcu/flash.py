@@ -58,9 +58,12 @@ class FlashStore:
                 self._sizes[key] = os.stat(folder + "/" + name)[6]
 
     def put(self, key: ObjectKey, envelope: bytes, priority: int) -> bool:
-        """Keep an envelope; True when it is durable, False when there is no room.  Raises: OSError."""
+        """Keep an envelope; True when it is durable, False when there is no room, or other bytes have its key.
+
+        Raises: OSError.
+        """
         if key in self._names:
-            return True
+            return self.get(key) == envelope
         if self.size() + len(envelope) > self._max_bytes:
             return False
         trap, epoch, number, rung = key.as_tuple()

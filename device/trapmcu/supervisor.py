@@ -10,7 +10,18 @@ from trapwire.alert import ALERT_BYTES
 from trapwire.errors import WireError
 from trapwire.fragments import cut
 from trapwire.frame import ChecksumCipher, Counter
-from trapwire.objects import ALERT, CROP, FRAME, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import (
+    ALERT,
+    CROP,
+    DIGEST_BYTES,
+    FRAME,
+    HEAD_BYTES,
+    Envelope,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
 
@@ -48,7 +59,7 @@ class Supervisor:
             self._heartbeat,
         )
         self._decoder = line.SerialDecoder()
-        self._delivered: "list[ObjectKey]" = []
+        self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
         self._repeat_ms = settings["repeat_ms"]
         self._repeat_at = 0
         self._triggers = 0
@@ -95,8 +106,8 @@ class Supervisor:
     def _on_link(self, event: "tuple[Any, ...]") -> None:
         if event[0] == "delivered":
             key = event[1]
+            self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
             self._up.remove(key)
-            self._remember(key)
             self._say(line.DELIVERED, pack_keys([key]))
         elif event[0] == "down":
             envelope = event[1]
@@ -132,7 +143,7 @@ class Supervisor:
         except WireError:
             self._say(line.REFUSED, packed)
             raise
-        if key in self._delivered:
+        if (key, _digest(payload[1:])) in self._delivered:
             self._say(line.DELIVERED, packed)
         elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
             self._say(line.STORED, packed)
@@ -183,9 +194,6 @@ class Supervisor:
             if not self._link.has_room():
                 break
 
-    def _remember(self, key: ObjectKey) -> None:
-        self._delivered = (self._delivered + [key])[-REMEMBERED:]
-
     def _reserve(self, end: int) -> None:
         write_file(self._counter_path, str(end).encode())
 
@@ -216,3 +224,8 @@ class Supervisor:
                 "airtime_s": self._antenna.airtime_ms // 1000,
             }
         )
+
+
+def _digest(envelope: bytes) -> bytes:
+    """The first bytes of the body's digest, as the envelope's head has them."""
+    return envelope[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]

@@ -125,7 +125,8 @@ class TrapLink:
         self._acks: "list[ObjectKey]" = []
         self._unheard_acks: "list[ObjectKey]" = []  # sent, and nothing came back yet
         self._unheard_have: "tuple[int, int] | None" = None
-        self._taken: "list[ObjectKey]" = []  # downward objects committed lately, to acknowledge repeats
+        self._taken: "list[tuple[ObjectKey, int]]" = []  # committed lately, with their transfers: repeats are known
+        self._arrived: "dict[ObjectKey, int]" = {}  # handed to the supervisor: key -> transfer
 
     # What the supervisor hands in
 
@@ -142,7 +143,8 @@ class TrapLink:
         """A downward object is durable here: acknowledge it in the next frame."""
         self._hold_until = 0
         self._unsettled = 0
-        self._taken = (self._taken + [key])[-16:]
+        transfer = self._arrived.pop(key, -1)
+        self._taken = (self._taken + [(key, transfer)])[-16:]
         if key not in self._acks:
             self._acks.append(key)
 
@@ -201,7 +203,9 @@ class TrapLink:
         self._down_seen = None
         if envelope.key.trap != self.address or envelope.key.rung != RECEIPT:
             raise WireError("object of %r came to trap %d" % (envelope.key, self.address))
-        if envelope.key in self._taken:
+        self._arrived = {envelope.key: transfer}
+        # The same key with other bytes is another receipt, of a base that began to count anew.
+        if (envelope.key, transfer) in self._taken:
             self.committed(envelope.key)
             return []
         return [("down", envelope)]

@@ -173,6 +173,25 @@ class SupervisorTest(unittest.TestCase):
         bench.run(5000)
         self.assertEqual(bench.objects, [ENVELOPE])
 
+    def test_a_new_receipt_under_an_old_number_is_taken_too(self):
+        bench = self.bench()
+        first, second = (Envelope(ObjectKey(5, 1, 9, RECEIPT), body) for body in (b"first" * 20, b"second" * 20))
+        bench.base.offer_down(first)
+        bench.run(3000)
+        bench.base = BaseLink([5], 197, Counter(5000, no_reserve), ChecksumCipher())
+        bench.base.offer_down(second)
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(10000)
+        self.assertEqual(len(bench.taken), 1)  # the Pi has not taken the first: there is no room for the second
+        bench.board.say(line.RECEIPT_TAKEN, pack_keys([first.key]))
+        bench.run(20)
+        bench.board.said()
+        other = Envelope(ObjectKey(5, 1, 2, ALERT), ENVELOPE[28:]).encode()
+        bench.board.say(line.PUT, b"\x00" + other)
+        bench.run(10000)
+        self.assertEqual(len(bench.taken), 2)
+        self.assertTrue((line.DOWN, second.encode()) in bench.board.said())
+
     def test_only_receipts_of_a_bounded_size_come_down(self):
         bench = self.bench()
         bench.base.offer_down(Envelope(ObjectKey(5, 1, 9, ALERT), b"no receipt"))
