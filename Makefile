@@ -7,15 +7,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench train settings-page clean
+.PHONY: help demo test check bench train settings-page clean tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-demo: $(VENV)/.demo ## one station, the radio, a base and a back end: http://127.0.0.1:8080 (IMAGES=folder, ARGS="--once --json")
+demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http://127.0.0.1:8080 (IMAGES=folder, ARGS="--once --json")
 	@trapsim demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
-test: $(VENV)/.test check ## every check and every test
+test: $(VENV)/.test tools check ## every check and every test
 	@echo "make: running the tests…" >&2
 	@pytest -q
 	@tests/run-micropython
@@ -28,7 +28,7 @@ check: $(VENV)/.test ## style, types and import rules
 	@lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 
-bench: $(VENV)/.test ## the figures in hardware/BENCH.md, measured side by side in one run
+bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by side in one run
 	@trapsim bench $(ARGS)
 
 train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER= starting weights (models/train/README.md)
@@ -44,12 +44,17 @@ settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs
 clean: ## remove what make has made, downloads included
 	rm -rf $(VENV) .venv-train $(CACHE) .demo .bench
 
+# Asked every time, and quick when all is there. Without MicroPython the demo's units run on CPython and say so, and
+# the tests fail.
+tools:
+	@deploy/get-tools $(CACHE) mosquitto
+	@deploy/get-tools $(CACHE) micropython || echo "make: no MicroPython could be had" >&2
+
 # Each stamp is as old as what it was made from, so that the second run has nothing to do.
-$(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv deploy/get-tools deploy/get-debian
+$(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
 	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim
-	@deploy/get-tools $(CACHE) mosquitto micropython
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo deploy/get-micropython
+$(VENV)/.test: $(VENV)/.demo
 	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim,test
 	@touch $@
