@@ -142,6 +142,26 @@ def test_publishing_says_no_when_too_much_is_unanswered(broker: Broker) -> None:
     assert not gateway.publish(UP, b"one too many")
 
 
+@pytest.mark.parametrize("said", [{"\ufeffx": "y"}, {"base": "\ufeffx"}])
+def test_a_message_that_cannot_be_read_holds_up_nobody(broker: Broker, said: dict[str, str]) -> None:
+    """Mosquitto lets U+FEFF through, paho does not."""
+    ingest, trap = broker.bus("ingest", topics.every(topics.UP)), broker.bus("7")
+    for body, properties in ((b"1", None), (b"poison", said), (b"2", None)):
+        assert trap.publish(UP, body, properties)
+    messages = take_all(ingest, 2)
+    assert [m.payload for m in messages] == [b"1", b"2"]
+    assert ingest.malformed == 1
+    assert ingest._connection == 1, "the connection holds"
+    for message in messages:
+        message.acknowledge()
+    wait_for(lambda: not trap._outstanding)
+    ingest.stop()
+    again = broker.bus("ingest", topics.every(topics.UP))
+    assert trap.publish(UP, b"3")
+    assert [m.payload for m in take_all(again, 1)] == [b"3"]
+    assert again.malformed == 0, "the broker was told to forget it"
+
+
 def test_nobody_gets_in_without_a_certificate(broker: Broker) -> None:
     context = ssl.create_default_context(cafile=str(broker.fleet / "ca.crt"))
     connect = bytes.fromhex("10 10 0004 4d515454 05 02 003c 00 0003 616263")
