@@ -7,6 +7,7 @@ sealed stays sealed. Everything from the bus is hostile; what is not ours is cou
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from trapbase.model import Arrival
@@ -23,6 +24,7 @@ SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD))
 MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
 MAX_HEARD_BYTES = 2048
 MAX_HEALTH_FIELDS = 16
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")  # of a base, as its settings allow, and of a health field
 ACK_KEYS = 1024  # the most that `unpack_keys` takes
 RETRY_MS = 5000  # after the disk refused
 
@@ -104,11 +106,17 @@ def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
         key=key,
         body=envelope.body,
         sha256=hashlib.sha256(envelope.body).digest(),
-        base=said.get("base", ""),
+        # Custody of the object matters more than who heard it: like the numbers below, a name that is none is left out.
+        base=_name(said.get("base")) or "",
         rssi_dbm=None if rssi is None else int(rssi),
         snr_db=_number(said.get("snr_db"), -64, 64),
         received_ms=utc_ms if received is None else int(received),
     )
+
+
+def _name(text: object) -> str | None:
+    # JSON may hold text that no database or page can: a lone surrogate (RFC 8259, section 8.2).
+    return text if isinstance(text, str) and NAME.fullmatch(text) else None
 
 
 def _number(text: object, low: float, high: float) -> float | None:
@@ -130,11 +138,14 @@ def _last_word(payload: bytes, utc_ms: int) -> dict[str, Any]:
     health = word.get("health", {}) if isinstance(word, dict) else None
     if not isinstance(health, dict) or len(health) > MAX_HEALTH_FIELDS:
         raise WireError("last word is not an object with its health")
+    base = _name(word.get("base"))
+    if base is None:
+        raise WireError("last word does not name its base")
     rssi = _number(word.get("rssi_dbm"), -200, 50)
     return {
         "received_ms": utc_ms,  # our own clock: a future-dated word would hide every later one
-        "base": str(word.get("base", ""))[: topics.MAX_PROPERTY_BYTES],
+        "base": base,
         "rssi_dbm": None if rssi is None else int(rssi),
         "snr_db": _number(word.get("snr_db"), -64, 64),
-        "health": {k[:32]: v for k, v in health.items() if type(v) is int and 0 <= v < 1 << 32},
+        "health": {k: v for k, v in health.items() if _name(k) and type(v) is int and 0 <= v < 1 << 32},
     }

@@ -182,10 +182,15 @@ GARBAGE = [
     ("", b""),
     (topics.heard(1), b"{"),
     (topics.heard(1), b"[]"),
-    (topics.heard(1), b'{"health": 3}'),
+    (topics.heard(1), b'{"base": "north", "health": 3}'),
+    (topics.heard(1), b'{"base": "\\ud800"}'),
+    (topics.heard(1), b'{"base": "\xed\xa0\x80"}'),
+    (topics.heard(1), b'{"base": 3}'),
+    (topics.heard(1), b'{"base": "a longer name than any base can have"}'),
+    (topics.heard(1), b"{}"),
     (topics.heard(1), b"[" * 2000),
     (topics.heard(1), b"\xff" * 10),
-    (topics.heard(1), b'{"health": {}' + b" " * 3000 + b"}"),
+    (topics.heard(1), b'{"base": "north", "health": {}' + b" " * 3000 + b"}"),
 ]
 
 
@@ -199,8 +204,24 @@ def test_garbage_is_counted_and_acknowledged_away(world: World, topic: str, payl
     assert world.acks() == []
 
 
+@pytest.mark.parametrize("name", ["\ud800", "<b>", "", "x" * 33])
+def test_an_object_whose_base_has_no_proper_name_is_kept(world: World, name: str) -> None:
+    message = (topics.up(1, "alert"), envelope(1, 1, ALERT, alert()).encode(), {"base": name})
+    world.bus.queue.append((message, False))
+    assert world.step()
+    assert world.rows("SELECT base FROM objects") == [("",)]
+
+
+def test_a_health_field_without_a_proper_name_is_left_out(world: World) -> None:
+    word = b'{"base": "north", "health": {"\\ud800": 1, "battery": 80}}'
+    world.bus.queue.append(((topics.heard(3), word, {}), False))
+    assert world.step()
+    assert world.rows("SELECT health FROM traps") == [('{"battery": 80}',)]
+
+
+text = st.text(st.characters(), max_size=20)  # lone surrogates too, which JSON can spell
 words = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=40), inner, max_size=4),
     max_leaves=8,
 )
