@@ -46,15 +46,23 @@ class Cutter:
         return self._outbox / f"{name}.zip"
 
     def recover(self) -> None:
-        """After a start: remove files that no transaction names, make missing ones again from their rows."""
-        self._outbox.mkdir(exist_ok=True)
+        """After a start: remove files that no transaction names, make missing ones again from their rows.
+
+        Raises: StorageError when there can be no outbox.
+        """
+        try:
+            self._outbox.mkdir(exist_ok=True)
+            found = list(self._outbox.iterdir())
+        except OSError as error:
+            raise StorageError(f"outbox: {error}") from error
         needed = self._store.batch_files_needed()
-        for path in self._outbox.iterdir():
+        for path in found:
             if path.suffix != ".zip" or path.stem not in needed:
-                path.unlink()
+                with suppress(OSError):  # what cannot be removed is in nobody's way
+                    path.unlink()
         for name in needed:
-            if not self.path(name).exists():
-                with suppress(StorageError):  # the uploader finds it missing, says so, and goes on with the others
+            with suppress(StorageError, OSError):  # the uploader meets it, says so, and goes on with the others
+                if not self.path(name).is_file():
                     self.rebuild(name)
 
     def rebuild(self, name: str) -> None:
@@ -125,7 +133,10 @@ class Cutter:
         return None if self._secret is None else open_box(self._secret, sealed)
 
     def _write(self, name: str, data: bytes) -> None:
+        path = self.path(name)
         try:
-            write_atomically(self.path(name), data)
+            if path.is_dir():
+                path.rmdir()  # nothing replaces a folder; one with something in it is left to a person
+            write_atomically(path, data)
         except OSError as error:
             raise StorageError(f"outbox: {error}") from error

@@ -14,6 +14,7 @@ sent twice.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from trapbase.config import UploadSettings
 from trapbase.cutter import Cutter
@@ -89,7 +90,8 @@ class Uploader:
         """The batch is signed for: nothing about it is needed any more."""
         self._refused.pop(batch_id, None)
         self._remake.discard(batch_id)
-        self._cutter.path(batch_id).unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed now goes after the next start, or stays: it does no harm
+            self._cutter.path(batch_id).unlink()
 
     def _advance(self, batch: Batch, utc_ms: int) -> None:
         name = batch.batch_id
@@ -129,10 +131,11 @@ class Uploader:
             with self._cutter.path(batch.batch_id).open("rb") as file:
                 file.seek(offset)
                 piece = file.read(min(self._settings.chunk_bytes, batch.size - offset))
-        except FileNotFoundError:
-            piece = b""
+        except OSError as error:
+            # Gone, unreadable, or no file at all: that is this batch's trouble, and it is made again from its objects.
+            raise OutletError(f"outbox: the batch's file cannot be read: {error.strerror}", refused=True) from error
         if not piece:
-            raise OutletError("outbox: the batch's file was gone", refused=True)
+            raise OutletError("outbox: the batch's file was too short", refused=True)
         reached = self._outlet.send(url, offset, piece)
         if not offset < reached <= offset + len(piece):
             raise OutletError(f"back end: says it has {reached} bytes after {offset} + {len(piece)}")

@@ -1,6 +1,8 @@
 """Cut, upload, receipts: against the reference back end without sockets, and its failures."""
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -298,6 +300,51 @@ def test_a_file_that_is_gone_or_was_damaged_is_made_again(world: World) -> None:
     path.write_bytes(whole[:-200] + bytes(200))
     world.base.run(now, now + 40_000)
     assert world.backend.stats()["refused"] >= 1
+    assert world.states() == ["receipted"]
+
+
+def test_an_outbox_that_cannot_be_read_stops_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(world.broker, *sighting(1, 1))
+    now = world.until("uploading")
+    (path,) = (world.folder / "base" / "outbox").iterdir()
+    path.unlink()
+    path.mkdir()
+    (path.parent / "folder").mkdir()
+    (path.parent / "folder.zip").mkdir()
+    world.base.step(now)
+    assert "outbox" in world.base.uploader.last_error
+    world.base.run(now, now + 20_000)
+    assert world.states() == ["receipted"]
+    deliver(world.broker, *sighting(1, 2))
+    opened, failing = Path.open, [True]
+
+    def eio(self: Path, *more: Any, **named: Any) -> Any:
+        if failing and self.parent == path.parent:
+            failing.pop()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(self, *more, **named)
+
+    monkeypatch.setattr(Path, "open", eio)
+    world.base.run(now + 20_000, now + 50_000)
+    assert not failing
+    assert world.states() == ["receipted", "receipted"]
+
+
+def test_a_restart_with_folders_in_the_outbox(world: World) -> None:
+    backend, world.outlet.store = world.outlet.store, None
+    deliver(world.broker, *sighting(1, 1))
+    now = world.until("cut")
+    (path,) = (world.folder / "base" / "outbox").iterdir()
+    path.unlink()
+    (path / "full").mkdir(parents=True)
+    (path.parent / "stray").mkdir()
+    world.outlet.store = backend
+    world.restart()
+    world.base.run(now, now + 20_000)
+    assert world.states() == ["uploading"]
+    assert "outbox" in world.base.uploader.last_error
+    (path / "full").rmdir()
+    world.base.run(now + 20_000, now + 50_000)
     assert world.states() == ["receipted"]
 
 
