@@ -31,7 +31,7 @@ MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no 
 MAX_DOWN_BYTES = 4096  # an envelope for a trap; a receipt of 64 objects has 417
 TAKE = 64  # bus messages a step
 HEARD_EVERY_MS = 10_000  # last words of one trap
-GIVE_UP_MS = 600_000  # an object that ingest refuses (a conflict) is let go; the trap may offer it again
+GIVE_UP_MS = 600_000  # an object that ingest refuses (too many conflicts) is let go; the trap may offer it again
 
 
 class Link(Protocol):

@@ -29,8 +29,8 @@ class MediaFolder:
     def put(self, bodies: Iterable[tuple[bytes, bytes]]) -> None:
         """Store (digest, body) pairs; all of them are on the disk when this returns.
 
-        A file of that digest and size is kept: it was whole before it got its name. Its folder is synced again, for
-        a crash may have come between the two.  Raises: OSError; then some of them may be there, none of them half.
+        A file that holds these bytes is kept, a damaged one replaced. Its folder is synced again, for a crash may
+        have come between file and name.  Raises: OSError; then some of them may be there, none of them half.
         """
         folders = set()
         fresh = []
@@ -38,7 +38,7 @@ class MediaFolder:
             path = self.path(sha256)
             folders.add(path.parent)
             path.parent.mkdir(exist_ok=True)
-            if path.exists() and path.stat().st_size == len(body):
+            if self.read(sha256) is not None:
                 continue
             temporary = self._incoming / path.name
             with temporary.open("wb") as file:

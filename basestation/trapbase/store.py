@@ -39,14 +39,16 @@ class Store:
     def add(
         self, arrivals: Iterable[Arrival], heard: Iterable[tuple[int, dict[str, Any]]], garbage: int, now_ms: int
     ) -> list[Arrival]:
-        """Store a group from the bus; returns those that are now, or were already, in custody.
+        """Store a group from the bus; returns those that are now durable here, and so may be acknowledged.
 
-        A key that came with other bytes than the first time is kept aside and not returned. `heard`: the last
-        words of traps; `garbage`: messages to count.
+        A key that came with other bytes than the first time is kept aside; it too is returned, or a cloned card would
+        cost airtime for ever. No receipt will ever match those bytes, so their trap keeps them. Without room aside
+        they are not returned. `heard`: the last words of traps; `garbage`: messages to count.
         """
         fresh, repeats, conflicts = self._sort(arrivals)
         try:
-            self.media.put((a.sha256, a.body) for a in fresh + conflicts if not _inline(a))
+            # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
+            self.media.put((a.sha256, a.body) for a in fresh + repeats + conflicts if not _inline(a))
         except OSError as error:
             raise StorageError(f"media folder: {error}") from error
         with transaction(self._db) as db:
@@ -59,7 +61,7 @@ class Store:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
             self._count(db, repeats=len(repeats), conflicts=self._refused, garbage=garbage)
-        return fresh + repeats
+        return fresh + repeats + conflicts
 
     def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
         """What is new, what is there already, and what contradicts it and is kept aside."""
@@ -67,6 +69,7 @@ class Store:
         repeats: list[Arrival] = []
         conflicts: list[Arrival] = []
         seen: dict[tuple[int, int, int, int], bytes] = {}
+        aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
         (room,) = self._db.execute(self._sql["count_conflicts"]).fetchone()
         room = MAX_CONFLICTS - room
         self._refused = 0
@@ -83,9 +86,15 @@ class Store:
                 repeats.append(a)
             else:
                 self._refused += 1
-                if len(conflicts) < room:
+                if (key, a.sha256) in aside or self._is_aside(a):
+                    conflicts.append(a)
+                elif len(aside) < room:
+                    aside.add((key, a.sha256))
                     conflicts.append(a)
         return fresh, repeats, conflicts
+
+    def _is_aside(self, a: Arrival) -> bool:
+        return self._db.execute(self._sql["has_conflict"], (*a.key.as_tuple(), a.sha256)).fetchone() is not None
 
     def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
         body = a.body if _inline(a) else None
@@ -201,6 +210,15 @@ class Store:
     def set_delivered(self, number: int, trap: int, epoch: int, now_ms: int) -> None:
         """The trap has taken this receipt; a repeat changes nothing."""
         self._run("set_delivered", now_ms, number, trap, epoch)
+
+    def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
+        """Batches in one of these states, oldest first."""
+        rows = self._db.execute(self._sql["batches_in"], (json.dumps(list(states)), limit))
+        return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
+
+    def note_late(self, batch_id: str, text: str) -> None:
+        """For people to read in `trapbase status`; nothing has failed."""
+        self._run("set_batch_error", text, batch_id)
 
 
 def _inline(arrival: Arrival) -> bool:

@@ -1,6 +1,7 @@
 """From the bus into custody: order, repeats, conflicts, garbage, a full disk."""
 
 import errno
+import hashlib
 import json
 import os
 import sqlite3
@@ -116,6 +117,22 @@ def test_a_repeat_is_acknowledged_again_and_counted(world: World) -> None:
     assert world.acks() == [pair[0].key, pair[1].key, pair[0].key, pair[1].key]
 
 
+@pytest.mark.parametrize("left", [None, b"", b"x", b"x" * len(b"a sealed crop")])
+def test_a_repeat_whose_file_is_gone_or_damaged_is_written_again(world: World, left: bytes | None) -> None:
+    crop = envelope(1, 1, CROP, b"a sealed crop")
+    deliver(world.broker, crop)
+    world.step()
+    digest = hashlib.sha256(crop.body).digest()
+    path = world.store.media.path(digest)
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    deliver(world.broker, crop)
+    world.step()
+    assert world.acks() == [crop.key, crop.key]
+    assert world.store.media.read(digest) == crop.body
+
+
 @pytest.mark.parametrize("rung", [ALERT, CROP])
 @pytest.mark.parametrize("together", [True, False])
 def test_other_bytes_under_the_same_key_are_refused_and_kept_aside(world: World, rung: int, together: bool) -> None:
@@ -125,7 +142,7 @@ def test_other_bytes_under_the_same_key_are_refused_and_kept_aside(world: World,
         world.step()
     deliver(world.broker, second)
     world.step()
-    assert world.acks() == [first.key], "the second is never acknowledged"
+    assert world.acks() == [first.key, second.key][: 1 if together else 2], "one key, kept twice"
     assert world.counter("conflicts") == 1
     assert len(world.rows("SELECT * FROM objects")) == 1
     ((digest, body),) = world.rows("SELECT sha256, body FROM conflicts")
@@ -136,16 +153,32 @@ def test_other_bytes_under_the_same_key_are_refused_and_kept_aside(world: World,
     assert world.counter("conflicts") == 2
     ((kept,),) = world.rows("SELECT sha256 FROM objects")
     assert kept != digest
+    assert world.acks() == [second.key], "kept aside, it need not come a third time"
 
 
 def test_conflicts_cannot_fill_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_CONFLICTS", 3)
-    for i in range(8):
-        deliver(world.broker, envelope(1, 1, CROP, b"body %d" % i))
+    bodies = [envelope(1, 1, CROP, b"body %d" % i) for i in range(8)]
+    acknowledged = []
+    for body in bodies:
+        deliver(world.broker, body)
         world.step()
+        acknowledged.append(len(world.acks()))
+    assert acknowledged == [1, 1, 1, 1, 0, 0, 0, 0], "what found no room aside is not acknowledged"
     assert len(world.rows("SELECT * FROM conflicts")) == 3
     assert world.counter("conflicts") == 7
     assert len(list((world.folder / "media").glob("??/*"))) == 4
+    deliver(world.broker, bodies[1])
+    world.step()
+    assert len(world.acks()) == 1, "it has its room already"
+
+
+def test_one_conflict_takes_one_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_CONFLICTS", 2)
+    first, second, third = (envelope(1, 1, CROP, b"body %d" % i) for i in range(3))
+    deliver(world.broker, first, second, second, third)
+    world.step()
+    assert len(world.rows("SELECT * FROM conflicts")) == 2
 
 
 def test_a_crop_may_come_before_its_alert(world: World) -> None:

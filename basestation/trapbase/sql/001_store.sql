@@ -43,7 +43,7 @@ CREATE TABLE events (
 ) WITHOUT ROWID;
 CREATE INDEX events_by_time ON events (time_ms);
 
--- A key that came again with other bytes: refused, kept aside, shown. The first bytes stay.
+-- A key that came again with other bytes: refused, kept aside, acknowledged, shown. The first bytes stay.
 CREATE TABLE conflicts (
   id INTEGER PRIMARY KEY,
   trap INTEGER NOT NULL,

@@ -14,6 +14,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: count_conflicts
 SELECT count(*) FROM conflicts
 
+-- name: has_conflict
+SELECT 1 FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ?
+
 -- name: add_conflict
 INSERT INTO conflicts (trap, epoch, number, rung, sha256, size, body, seen_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
@@ -52,6 +55,9 @@ UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND e
 
 -- name: open_batches
 SELECT * FROM batches WHERE state <> 'receipted' ORDER BY cut_ms, batch_id LIMIT ?
+
+-- name: batches_in
+SELECT * FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
 
 -- name: batch_ids
 SELECT batch_id FROM batches WHERE state <> 'receipted'
