@@ -29,6 +29,14 @@ user forward
 topic write pugmark/1/down/#
 topic read pugmark/1/downack/#
 
+# For people and their tools (basestation/BUS.md, "Trying it"): one hears everything, one hands in what it was given.
+user listener
+topic read pugmark/1/#
+
+user carrier
+topic write pugmark/1/up/#
+topic read pugmark/1/ack/#
+
 # A trap that has a network of its own speaks for itself only.
 pattern write pugmark/1/up/%u/+
 pattern write pugmark/1/heard/%u
@@ -46,7 +54,7 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
     if not 0 < port < 1 << 16:
         raise SetupError(f"broker port {port} is not within 1–65535")
     folder, certificates = folder.resolve(), certificates.resolve()
-    for name in ("ca.crt", "server.crt", "server.key"):
+    for name in ("ca.crt", "ca.crl", "server.crt", "server.key"):
         if not (certificates / name).exists():
             raise SetupError(f"{certificates / name}: is missing; make the fleet's certificates first")
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +64,13 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
         "per_listener_settings false",
         f"listener {port} {address}",
         f"cafile {certificates / 'ca.crt'}",
+        f"crlfile {certificates / 'ca.crl'}",
         f"certfile {certificates / 'server.crt'}",
         f"keyfile {certificates / 'server.key'}",
         "require_certificate true",
         "use_identity_as_username true",
+        # A session belongs to a certificate: nobody may take another's over by naming its client identifier.
+        "use_username_as_clientid true",
         "allow_anonymous false",
         f"acl_file {folder / 'acl'}",
         "persistence true",

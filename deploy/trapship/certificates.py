@@ -1,8 +1,8 @@
 """The fleet's certificates: one authority, one server, one client certificate a program or trap.
 
 EC P-256 keys. Validity runs from 2000, so that a unit whose clock fell back to 2000 still gets in, to 2049: a stolen
-unit is stopped by revocation, never by a clock that it does not have. A unit that wakes in 1970 sets its clock to the
-program's build date before it speaks TLS.
+unit is stopped by revocation (`revoke`, `ca.crl`), never by a clock that it does not have. A unit that wakes in 1970
+sets its clock to the program's build date before it speaks TLS.
 """
 
 import ipaddress
@@ -19,13 +19,13 @@ from trapkit.files import write_atomically
 
 NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)  # the last year that UTCTime can write (RFC 5280, 4.1.2.5)
-PROGRAMS = ("gateway", "ingest", "forward")
+PROGRAMS = ("gateway", "ingest", "forward", "listener", "carrier")  # the last two are for people and their tools
 SERVER_NAMES = ("localhost", "base")
 SERVER_ADDRESSES = ("127.0.0.1", "::1")
 
 
 def make_fleet(folder: Path, programs: tuple[str, ...] = PROGRAMS) -> None:
-    """Write `ca`, `server` and one pair a program, as `NAME.crt` and `NAME.key` (mode 600), into `folder`.
+    """Write `ca`, `server` and one pair a program, as `NAME.crt` and `NAME.key` (mode 600), and `ca.crl` into `folder`.
 
     What is there already is kept, so that a second call only adds.  Raises: SetupError when the folder holds an
     authority whose key is gone.
@@ -39,6 +39,40 @@ def make_fleet(folder: Path, programs: tuple[str, ...] = PROGRAMS) -> None:
     for program in programs:
         if not (folder / f"{program}.crt").exists():
             _issue(folder, program, authority, authority_key, ExtendedKeyUsageOID.CLIENT_AUTH, [])
+    if not (folder / "ca.crl").exists():
+        _write_revoked(folder, authority, authority_key, [])
+
+
+def revoke(folder: Path, name: str) -> None:
+    """Put the certificate of `name` on `folder`'s revocation list; a broker that is started again refuses it.
+
+    Its files stay: move them away before `make_fleet` issues a new pair to that name.  Raises: SetupError.
+    """
+    authority, authority_key = _authority(folder)
+    try:
+        serial = x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes()).serial_number
+        revoked = list(x509.load_pem_x509_crl((folder / "ca.crl").read_bytes()))
+    except (OSError, ValueError) as error:
+        raise SetupError(f"{folder}: {name} cannot be revoked: {error}") from error
+    if serial in {r.serial_number for r in revoked}:
+        return
+    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOT_BEFORE).build()
+    _write_revoked(folder, authority, authority_key, [*revoked, entry])
+
+
+def _write_revoked(
+    folder: Path,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    revoked: list[x509.RevokedCertificate],
+) -> None:
+    # Valid as long as the certificates: a list that runs out would shut everybody out.
+    builder = x509.CertificateRevocationListBuilder().issuer_name(authority.subject)
+    builder = builder.last_update(NOT_BEFORE).next_update(NOT_AFTER)
+    for entry in revoked:
+        builder = builder.add_revoked_certificate(entry)
+    pem = builder.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    write_atomically(folder / "ca.crl", pem)
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -37,9 +37,7 @@ def test_mosquitto_pub_hands_in_an_object(broker: Broker, tmp_path: Path) -> Non
     ingest_bus, gateway = broker.bus("ingest", *SUBSCRIPTIONS), broker.bus("gateway", topics.every(topics.ACK))
     command = [
         tool(broker, "mosquitto_pub"),
-        *options(broker, "7"),
-        "-i",
-        "stick",
+        *options(broker, "carrier"),
         "-q",
         "1",
         "-t",
@@ -56,7 +54,7 @@ def test_mosquitto_pub_hands_in_an_object(broker: Broker, tmp_path: Path) -> Non
 
 
 def test_mosquitto_sub_listens(broker: Broker) -> None:
-    command = [tool(broker, "mosquitto_sub"), *options(broker, "ingest"), "-i", "listener", "-q", "1", "-C", "1"]
+    command = [tool(broker, "mosquitto_sub"), *options(broker, "listener"), "-q", "1", "-C", "1"]
     listener = subprocess.Popen([*command, "-t", "pugmark/1/up/+/+", "-F", "%t %P %x"], stdout=subprocess.PIPE)
     gateway = broker.bus("gateway")
     log = broker.folder / "log"
@@ -70,7 +68,7 @@ def test_mosquitto_sub_listens(broker: Broker) -> None:
 
 
 def test_a_denied_publish_is_said(broker: Broker) -> None:
-    command = [tool(broker, "mosquitto_pub"), *options(broker, "gateway"), "-i", "stick", "-q", "1", "-d"]
+    command = [tool(broker, "mosquitto_pub"), *options(broker, "carrier"), "-q", "1", "-d"]
     run = subprocess.run(
         [*command, "-t", topics.ack(1), "-m", "forged"], capture_output=True, text=True, timeout=20, check=False
     )

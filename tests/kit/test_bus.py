@@ -60,6 +60,9 @@ def test_a_denied_publish_is_seen(broker: Broker) -> None:
         ("ingest", topics.downack(7), False),
         ("forward", topics.down(7), True),
         ("forward", topics.ack(7), False),
+        ("carrier", topics.up(7, "crop"), True),
+        ("carrier", topics.ack(7), False),
+        ("listener", topics.up(7, "crop"), False),
         ("7", topics.up(7, "alert"), True),
         ("7", topics.up(8, "alert"), False),
         ("7", topics.downack(7), True),
@@ -101,6 +104,14 @@ def test_an_acknowledgement_of_an_old_connection_lets_go_of_nothing(broker: Brok
     assert gateway.publish(UP, b"next")
     # The killed broker may have forgotten the first one (its queue is in memory): the second must come.
     assert b"next" in {m.payload for m in take_all(ingest, 1)}
+
+
+def test_nobody_takes_over_the_session_of_another(broker: Broker) -> None:
+    ingest = broker.bus("ingest", topics.every(topics.UP), client_id="base-ingest")
+    thief = broker.bus("7", client_id="base-ingest")
+    assert thief.publish(UP, b"x")
+    assert [m.payload for m in take_all(ingest, 1)] == [b"x"]
+    assert ingest._connection == thief._connection == 1
 
 
 def test_a_queue_waits_for_a_program_that_is_off(broker: Broker) -> None:

@@ -7,11 +7,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.support import free_port
+from tests.support import Broker, free_port, wait_for
 
 from trapkit.errors import SetupError
 from trapship.broker import write_broker
-from trapship.certificates import PROGRAMS, make_fleet
+from trapship.certificates import PROGRAMS, make_fleet, revoke
 
 
 def load(folder: Path, name: str) -> x509.Certificate:
@@ -38,6 +38,36 @@ def test_a_program_cannot_sign_for_others(fleet: Path) -> None:
     constraints = load(fleet, "gateway").extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.value.ca is False
     assert load(fleet, "ca").extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+
+
+def test_a_revoked_certificate_no_longer_gets_in(mosquitto: str, tmp_path: Path) -> None:
+    certificates = tmp_path / "certificates"
+    make_fleet(certificates, ("gateway", "7", "8"))
+    broker = Broker(mosquitto, tmp_path / "broker", certificates)
+    try:
+        broker.start()
+        stolen = broker.bus("7")
+        for _ in range(2):
+            revoke(certificates, "7")
+        revoke(certificates, "8")
+        broker.kill()
+        wait_for(lambda: not stolen.connected)
+        broker.start()
+        broker.bus("gateway")
+        wait_for(lambda: "certificate verify failed" in (broker.folder / "log").read_text())
+        assert not stolen.connected
+    finally:
+        broker.stop()
+    revoked = x509.load_pem_x509_crl((certificates / "ca.crl").read_bytes())
+    assert [r.serial_number for r in revoked] == [load(certificates, name).serial_number for name in ("7", "8")]
+    make_fleet(certificates)
+    assert len(list(x509.load_pem_x509_crl((certificates / "ca.crl").read_bytes()))) == 2, "a later call keeps the list"
+
+
+def test_only_what_is_there_is_revoked(tmp_path: Path) -> None:
+    make_fleet(tmp_path, ())
+    with pytest.raises(SetupError, match="7 cannot be revoked"):
+        revoke(tmp_path, "7")
 
 
 def test_a_second_call_only_adds(tmp_path: Path) -> None:
@@ -80,6 +110,7 @@ def test_the_configuration_bounds_everything(fleet: Path, tmp_path: Path) -> Non
     text = write_broker(tmp_path, fleet, 18883).read_text()
     for words in (
         "listener 18883 127.0.0.1", "require_certificate true", "use_identity_as_username true",
+        "use_username_as_clientid true", "crlfile ",
         "allow_anonymous false", "max_queued_bytes ", "message_size_limit ", "persistence true",
     ):  # fmt: skip
         assert words in text
