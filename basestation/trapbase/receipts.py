@@ -6,6 +6,7 @@ signature, ends their custody here and lets a trap delete them.
 
 import json
 import re
+from collections import deque
 from typing import Any
 
 from trapbase.config import UploadSettings
@@ -15,13 +16,15 @@ from trapbase.store import Store
 from trapbase.upload import Uploader
 from trapkit import topics
 from trapkit.sealing import signature_is_valid
-from trapkit.topics import MessageBus
+from trapkit.topics import Message, MessageBus
 from trapwire.errors import WireError
 from trapwire.objects import RECEIPT, Envelope, ObjectKey, unpack_keys
 from trapwire.receipt import Receipt, statement
 
 SUBSCRIPTIONS = (topics.every(topics.DOWNACK),)
 MAX_DOWN = 256  # receipts published in one round
+MAX_UPLOADED = 1024  # unsigned batches that are asked for in turn
+LATE_MS = 600_000  # a back end checks a batch within seconds; after this a person should know
 TAKE = 64  # messages a step
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -86,10 +89,19 @@ class Receipts:
         self._key = key
         self._poll_ms = round(settings.receipt_poll_s * 1000)
         self._republish_ms = settings.down_republish_ms
+        self._held: deque[Message] = deque()  # taken from the bus, and not yet in the store
         self._asked: dict[str, int] = {}
+        self._since: dict[str, int] = {}  # when the batch was first asked for
+        self._late: set[str] = set()
         self._published: dict[int, int] = {}
         self.garbage = 0
-        self.last_error = ""
+        self._error = ""
+
+    @property
+    def last_error(self) -> str:
+        """What is wrong now, for people; batches that nobody signs for are trouble though every request is answered."""
+        late = f"back end: {len(self._late)} batches are not signed for {LATE_MS // 60_000} minutes after their upload"
+        return self._error or (late if self._late else "")
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
         """One round: downacks in, one batch's receipts fetched, receipts out. `now_ms` must never go back."""
@@ -99,8 +111,12 @@ class Receipts:
         return moved
 
     def _take(self, utc_ms: int) -> bool:
-        messages = self._bus.take(TAKE)
-        for message in messages:
+        if not self._held:
+            self._held = deque(self._bus.take(TAKE))
+        moved = bool(self._held)
+        while self._held:
+            # It goes when it is acknowledged and not before: when the disk refuses, it and the rest are tried again.
+            message = self._held[0]
             try:
                 address = topics.parse(message.topic)
                 keys = unpack_keys(message.payload)
@@ -113,40 +129,54 @@ class Receipts:
                     if key.rung == RECEIPT:
                         self._store.set_delivered(key.number, key.trap, key.epoch, utc_ms)
                         self._published.pop(key.number, None)
-            message.acknowledge()
-        return bool(messages)
+            self._held.popleft().acknowledge()
+        return moved
 
     def _fetch(self, now_ms: int, utc_ms: int) -> bool:
-        uploaded = [b for b in self._store.batches(MAX_DOWN) if b.state == "uploaded"]
-        for batch in uploaded:
-            asked = self._asked.get(batch.batch_id)
-            if asked is not None and now_ms - asked < self._poll_ms:
-                continue
-            self._asked[batch.batch_id] = now_ms
-            try:
-                return self._ask(batch, now_ms, utc_ms)
-            except OutletError as error:
-                self.last_error = str(error)
-                return False
-            except BadReceiptError as error:
-                self.last_error = f"back end's receipt: {error}"
-                self._store.set_batch_error(batch.batch_id, self.last_error, "bad_receipts")
-                return False
+        uploaded = self._store.batches_in(("uploaded",), MAX_UPLOADED)
+        due = [b for b in uploaded if now_ms - self._asked.get(b.batch_id, now_ms - self._poll_ms) >= self._poll_ms]
+        if not due:
+            return False
+        # The one asked longest ago: with many unsigned ones each still has its turn.
+        batch = min(due, key=lambda b: self._asked.get(b.batch_id, -1))
+        self._asked[batch.batch_id] = now_ms
+        self._watch(batch.batch_id, now_ms)
+        try:
+            return self._ask(batch, now_ms, utc_ms)
+        except OutletError as error:
+            self._error = str(error)
+        except BadReceiptError as error:
+            self._error = f"back end's receipt: {error}"
+            self._store.set_batch_error(batch.batch_id, self._error, "bad_receipts")
         return False
 
+    def _watch(self, name: str, now_ms: int) -> None:
+        """Say once of a batch that it waits too long."""
+        if name not in self._late and now_ms - self._since.setdefault(name, now_ms) >= LATE_MS:
+            self._store.note_late(name, f"back end: not signed {LATE_MS // 60_000} minutes after the upload")
+            self._late.add(name)
+
     def _ask(self, batch: Batch, now_ms: int, utc_ms: int) -> bool:
-        data = self._outlet.receipts(batch.batch_id)
+        name = batch.batch_id
+        data = self._outlet.receipts(name)
         if data is None:
             offset = self._outlet.offset(batch.url) if batch.url else None
             if offset is None or offset < batch.size:
                 self._uploader.lost(batch, now_ms)
+                self._forget(name)
+            self._error = ""
             return False
-        receipts = check_receipts(data, batch.batch_id, self._store.objects_of(batch.batch_id), self._key)
-        self._store.add_receipts(batch.batch_id, receipts, utc_ms)
-        del self._asked[batch.batch_id]
-        self._uploader.done(batch.batch_id)
-        self.last_error = ""
+        receipts = check_receipts(data, name, self._store.objects_of(name), self._key)
+        self._store.add_receipts(name, receipts, utc_ms)
+        self._forget(name)
+        self._uploader.done(name)
+        self._error = ""
         return True
+
+    def _forget(self, name: str) -> None:
+        self._asked.pop(name, None)
+        self._since.pop(name, None)
+        self._late.discard(name)
 
     def _publish(self, now_ms: int) -> None:
         if not self._bus.connected:

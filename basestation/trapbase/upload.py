@@ -67,9 +67,10 @@ class Uploader:
         """Send at most one piece; whether something moved. `now_ms` must never go back."""
         if now_ms < self._line.until_ms:
             return False
-        for batch in self._store.batches(LOOK_AHEAD):
+        # Not those that only wait for receipts: a back end that signs for nothing must not hold up the uploads.
+        for batch in self._store.batches_in(("cut", "uploading"), LOOK_AHEAD):
             waits = self._refused.get(batch.batch_id)
-            if batch.state == "uploaded" or (waits is not None and now_ms < waits.until_ms):
+            if waits is not None and now_ms < waits.until_ms:
                 continue
             try:
                 self._advance(batch, utc_ms)

@@ -16,8 +16,9 @@ from nacl.signing import SigningKey
 from tests.base.parts import EPOCH, NOW, SIGNING, UPLOAD, Base, deliver, sighting
 from trapbase.outlet import OutletError
 from trapbase.receipts import BadReceiptError, check_receipts
-from trapbase.upload import pause_ms
+from trapbase.upload import LOOK_AHEAD, pause_ms
 from trapkit import topics
+from trapkit.errors import StorageError
 from trapkit.sealing import signature_is_valid
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
@@ -117,6 +118,56 @@ def test_a_forged_downack_changes_nothing(world: World, payload: bytes) -> None:
     world.base.gateway_bus.publish(topics.downack(1), payload)
     world.base.step(15_000)
     assert world.rows("SELECT state FROM receipts") == [("signed",)]
+
+
+def test_downacks_outlast_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(world.broker, *sighting(1, 1))
+    world.base.run(0, 15_000)
+    world.base.gateway_bus.publish(topics.downack(1), b"garbage")
+    world.base.gateway_bus.publish(topics.downack(1), pack_keys([ObjectKey(1, EPOCH, 1, RECEIPT)]))
+    for trap in (1, 2, 3):
+        world.base.gateway_bus.publish(topics.downack(trap), pack_keys([ObjectKey(trap, EPOCH, 9, RECEIPT)]))
+    real, full = world.base.store.set_delivered, [True]
+
+    def set_delivered(*values: int) -> None:
+        if full:
+            raise StorageError("database: disk is full")
+        real(*values)
+
+    monkeypatch.setattr(world.base.store, "set_delivered", set_delivered)
+    world.base.run(15_000, 30_000)
+    assert world.base.forward.storage_error == "database: disk is full"
+    assert len(world.base.receipts._held) == 4, "what is not in the store is not acknowledged"
+    full.clear()
+    world.base.run(30_000, 40_000)
+    assert world.base.forward.storage_error == ""
+    assert not world.base.receipts._held
+    assert world.base.receipts.garbage == 1, "counted once, though the group came twice"
+    assert world.rows("SELECT state FROM receipts") == [("delivered",)]
+
+
+def fill_with_uploaded(world: World, count: int) -> None:
+    for n in range(count):
+        world.base.store.add_batch(f"{n:064x}", 1, [], {}, NOW - 1000)
+        world.base.store.set_url(f"{n:064x}", "x")
+        world.base.store.set_uploaded(f"{n:064x}", NOW)
+
+
+def test_a_back_end_that_signs_for_nothing_gets_the_next_batches_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.base.step(0)  # recovery looks for the files of all
+    fill_with_uploaded(world, LOOK_AHEAD + 1)
+    offset = world.outlet.offset
+    monkeypatch.setattr(world.outlet, "offset", lambda url: 1 if url == "x" else offset(url))
+    deliver(world.broker, *sighting(1, 1))
+    world.base.run(0, 60_000, 100)
+    assert world.states().count("receipted") == 1, "each has its turn, also behind those that nobody signs for"
+    assert world.base.receipts.last_error == ""
+    world.base.run(60_000, 800_000, 1000)
+    assert f"{LOOK_AHEAD + 1} batches are not signed for" in world.base.receipts.last_error
+    late = "SELECT count(*) FROM batches WHERE state = 'uploaded' AND last_error LIKE '%not signed 10 minutes%'"
+    assert world.rows(late) == [(LOOK_AHEAD + 1,)]
 
 
 def test_a_stolen_trap_does_not_hold_up_the_receipts_of_others(world: World) -> None:
