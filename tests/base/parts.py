@@ -82,6 +82,8 @@ class Base:
         self.gateway_bus = broker.connect("gateway", gateway.SUBSCRIPTIONS)
         self.ingest = Ingest(broker.connect("ingest", ingest.SUBSCRIPTIONS), Store(folder), group=8)
         self.store = Store(folder)
+        # Receipts count from 1 here, so that a test can name one.
+        self.store._db.execute("UPDATE sqlite_sequence SET seq = 0 WHERE NOT EXISTS (SELECT 1 FROM receipts)")
         self.cutter = Cutter(self.store, TRAPS, batch, bytes(BOX))
         self.uploader = Uploader(self.store, self.cutter, outlet, upload, lambda: 1.0)
         bus = broker.connect("forward", receipts.SUBSCRIPTIONS)

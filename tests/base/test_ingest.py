@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,23 @@ def test_one_conflict_takes_one_place(world: World, monkeypatch: pytest.MonkeyPa
     deliver(world.broker, first, second, second, third)
     world.step()
     assert len(world.rows("SELECT * FROM conflicts")) == 2
+
+
+def test_a_new_database_does_not_count_receipts_as_the_old_one_did(tmp_path: Path) -> None:
+    """Traps still hold the numbers of the base that they knew before; on the air a number has 24 bits."""
+    starts = []
+    for name in "abcd":
+        Store(tmp_path / name).close()
+        with closing(sqlite3.connect(tmp_path / name / "base.sqlite3")) as db:
+            starts += db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'receipts'").fetchone()
+            row = "INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES (?, 1, 1, x'00', 0)"
+            db.execute(row, ("first",))
+            assert db.execute("SELECT id FROM receipts").fetchall() == [(starts[-1] + 1,)]
+            db.execute("UPDATE sqlite_sequence SET seq = 0xffffff")
+            with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+                db.execute(row, ("last",))
+    assert len(set(starts)) == 4
+    assert all(0 <= start < 8_000_000 for start in starts)
 
 
 def test_a_crop_may_come_before_its_alert(world: World) -> None:

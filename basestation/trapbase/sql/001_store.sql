@@ -81,9 +81,10 @@ CREATE TABLE batches (
 );
 CREATE INDEX batches_open ON batches (cut_ms) WHERE state <> 'receipted';
 
--- id is the receipt's number on the air (24 bits).
+-- id is the receipt's number on the air (24 bits). A base whose database was replaced must not count from 1 again: its
+-- traps would take its receipts for repeats of the old ones. A random start leaves 8 million numbers.
 CREATE TABLE receipts (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id < 16777216),
   batch_id TEXT NOT NULL REFERENCES batches (batch_id),
   trap INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
@@ -93,6 +94,7 @@ CREATE TABLE receipts (
   delivered_ms INTEGER,
   UNIQUE (batch_id, trap, epoch)
 );
+INSERT INTO sqlite_sequence (name, seq) VALUES ('receipts', (random() & 0x7fffffff) % 8000000);
 CREATE INDEX receipts_open ON receipts (id) WHERE state = 'signed';
 
 CREATE TABLE counters (
