@@ -7,6 +7,7 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tusclient.client import TusClient
 
+import trapsim.backend_package as backend_package
 from tests.base.parts import NOW, SIGNING, Base, deliver, sighting
 from tests.support import free_port, wait_for
 from trapbase.outlet import OutletError
@@ -367,6 +369,22 @@ def test_it_dies_at_every_durable_point_and_forgets_nothing_it_promised(tmp_path
         if not died:
             break
     assert points > 20
+
+
+def test_a_package_that_breaks_its_reader_is_refused_once_and_not_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, data, _ = make_batch(tmp_path / "base")
+    store = BackendStore(tmp_path / "backend", bytes(SIGNING))
+    url = store.create(name, len(data))
+    monkeypatch.setattr(backend_package, "_read", lambda *a: (_ for _ in ()).throw(LZMAError("corrupt")))
+    with pytest.raises(UploadError, match="LZMAError"):
+        store.append(url, 0, data)
+    store._db.execute("UPDATE uploads SET state = 'open'")  # as an older server left it
+    store.close()
+    store = BackendStore(tmp_path / "backend", bytes(SIGNING))
+    assert store.offset(url) is None
+    store.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
