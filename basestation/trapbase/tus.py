@@ -7,13 +7,14 @@ ever, and creates an upload without looking at the answer's status.
 import http.client
 import ssl
 from base64 import b64encode
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from trapbase.outlet import OutletError
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 MAX_ANSWER_BYTES = 1 << 20  # a receipt of 1,000 objects has ~120 kB
 MAX_URL_CHARS = 1000
+DEFAULT_PORTS = {"http": 80, "https": 443}
 REFUSALS = range(400, 500)  # the back end understood and does not want it; 408 and 429 are about time
 
 
@@ -33,7 +34,11 @@ class TusOutlet:
         place = answer.get("Location", "")
         if status != 201 or not place:
             raise _refusal("creating an upload", status)
-        url = urljoin(urljoin(self._url, "files"), place)
+        try:
+            url = urljoin(urljoin(self._url, "files"), place)
+        except ValueError as error:
+            raise OutletError(f"back end: {place[:100]!r} is no address", refused=True) from error
+        self._check(url)
         if len(url) > MAX_URL_CHARS:
             raise OutletError("back end: the address that it gave is too long", refused=True)
         return url
@@ -64,10 +69,7 @@ class TusOutlet:
     def _ask(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        try:
-            parts = urlsplit(url)
-        except ValueError as error:
-            raise OutletError(f"back end: {url[:100]!r} is no address", refused=True) from error
+        parts = self._check(url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         reused = self._connection is not None and self._host == (parts.scheme, parts.netloc)
         for again in (reused and body is None, False):
@@ -88,6 +90,17 @@ class TusOutlet:
             return response.status, response.headers, data
         raise AssertionError("unreachable")
 
+    def _check(self, url: str) -> SplitResult:
+        """Pictures and positions go only to the host of the settings, wherever a `Location` points."""
+        try:
+            same = _origin(url) == _origin(self._url)
+        except ValueError as error:
+            raise OutletError(f"back end: {url[:100]!r} is no address", refused=True) from error
+        if not same:
+            raise OutletError(f"back end: the address {url[:100]!r} is not at {self._url}", refused=True)
+        # Spelt as in the settings: `user@` or a port that goes without saying is no other host.
+        return urlsplit(url)._replace(netloc=urlsplit(self._url).netloc)
+
     def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
         if self._connection is None or self._host != (scheme, host):
             self.close()
@@ -105,6 +118,11 @@ class TusOutlet:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _refusal(what: str, status: int) -> OutletError:

@@ -236,7 +236,8 @@ def test_another_client_uploads_too(server: Server, tmp_path: Path) -> None:
 class Rude:
     """A server that answers every request with the same bytes, whatever they are."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, end: bytes = b"data") -> None:
+        self._end = end
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._answer = answer
@@ -250,7 +251,7 @@ class Rude:
                 return
             with line:
                 heard = b""
-                while not heard.endswith(b"data"):  # else closing would reset the line under its own answer
+                while not heard.endswith(self._end):  # else closing would reset the line under its own answer
                     heard += line.recv(65536)
                 line.sendall(self._answer)
 
@@ -293,6 +294,47 @@ def test_a_silent_server_is_given_up() -> None:
 def test_an_address_that_cannot_be_is_an_outlet_error(url: str) -> None:
     with pytest.raises(OutletError):
         TusOutlet("http://127.0.0.1:1", 1).offset(url)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://base.example:1/files/x",
+        "https://127.0.0.1/files/x",
+        "//other/files/x",
+        "http://[",
+        "http://127.0.0.1:y/",
+    ],
+)
+def test_a_location_elsewhere_is_refused(place: str) -> None:
+    rude = Rude(f"HTTP/1.1 201 ok\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode(), b"\r\n\r\n")
+    outlet = TusOutlet(rude.url, 5)
+    with pytest.raises(OutletError, match="address") as failure:
+        outlet.create("0" * 64, 1)
+    assert failure.value.refused
+    outlet.close()
+    rude.close()
+
+
+@pytest.mark.parametrize(
+    ("configured", "place", "same"),
+    [
+        ("https://backend.example/pug", "https://backend.example:443/files/x", True),
+        ("https://backend.example/pug", "https://BACKEND.example/files/x", True),
+        ("https://backend.example/pug", "http://backend.example/files/x", False),
+        ("https://backend.example/pug", "https://backend.example:8443/files/x", False),
+        ("https://backend.example/pug", "https://backend.example.evil/files/x", False),
+    ],
+)
+def test_only_the_host_of_the_settings_is_spoken_to(configured: str, place: str, same: bool) -> None:
+    outlet = TusOutlet(configured, 5)
+    if same:
+        assert outlet._check(place).netloc == "backend.example"
+        return
+    for ask in (outlet.offset, lambda url: outlet.send(url, 0, b"x")):
+        with pytest.raises(OutletError, match="is not at") as failure:
+            ask(place)
+        assert failure.value.refused, "so the batch gets a new address at the right host"
 
 
 def test_uploads_are_bounded(tmp_path: Path) -> None:
