@@ -1,6 +1,8 @@
 """The base's settings; `trapbase config show` prints those in force, `check` also looks at files and traps."""
 
+from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
@@ -46,7 +48,8 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """When a batch is cut, and what its package says of the project."""
 
     max_events: Annotated[int, Meta(ge=1, le=1000, description="sightings in one batch")] = 50
-    max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="sealed bytes in one batch (bytes)")] = 8388608
+    # The opened crops go along: with both, and the tables, a package stays below the 64 MiB of BACKEND.md.
+    max_bytes: Annotated[int, Meta(ge=1024, le=25165824, description="sealed bytes in one batch (bytes)")] = 8388608
     max_age_s: Annotated[
         float, Meta(ge=0, le=604800, description="a ready sighting waits at most this long for others (s)")
     ] = 300.0
@@ -124,9 +127,34 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def check_traps(settings: Settings) -> None:
-    """Rules between traps.  Raises: SetupError naming the trap."""
+    """Rules between traps, and what a pattern cannot say of a value.  Raises: SetupError naming trap or key."""
+    _check_url(settings.upload.url)
     seen: dict[int, TrapSettings] = {}
     for trap in settings.trap:
         if trap.number in seen:
             raise SetupError(f"trap {trap.number} is there twice; numbers are unique")
         seen[trap.number] = trap
+        _check_deployed(trap)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = not url or bool(url.isascii() and parts.hostname and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good or parts.username is not None or parts.query or parts.fragment:
+        allowed = "http or https, a host, a port within 1–65535 and a path, or nothing"
+        raise SetupError(f"key 'upload.url' is {url!r}: is no address that can be spoken to; allowed are {allowed}")
+
+
+def _check_deployed(trap: TrapSettings) -> None:
+    try:
+        good = not trap.deployed or bool(datetime.strptime(trap.deployed, "%Y-%m-%dT%H:%M:%S%z"))
+    except ValueError:
+        good = False
+    if not good or not trap.deployed.isascii():
+        raise SetupError(
+            f"key 'deployed' of trap {trap.number} is {trap.deployed!r}: there is no such time; "
+            "allowed are times like 2025-11-01T00:00:00Z, or nothing"
+        )

@@ -51,7 +51,8 @@ class Cutter:
         Raises: StorageError when there can be no outbox.
         """
         try:
-            self._outbox.mkdir(exist_ok=True)
+            self._outbox.mkdir(mode=0o700, exist_ok=True)
+            self._outbox.chmod(0o700)  # an older version left it open to all
             found = list(self._outbox.iterdir())
         except OSError as error:
             raise StorageError(f"outbox: {error}") from error
@@ -137,6 +138,6 @@ class Cutter:
         try:
             if path.is_dir():
                 path.rmdir()  # nothing replaces a folder; one with something in it is left to a person
-            write_atomically(path, data)
+            write_atomically(path, data, mode=0o600)  # opened crops, exact positions
         except OSError as error:
             raise StorageError(f"outbox: {error}") from error

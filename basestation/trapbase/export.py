@@ -46,8 +46,9 @@ def _sightings(objects: list[StoredObject]) -> set[tuple[int, int, int]]:
 
 
 def _write(target: Path, files: dict[str, bytes]) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+    # Opened crops and exact positions: for whoever exported them, who may give them on.
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The descriptor last: a folder that has it is whole.
     for path in sorted(files, key=lambda p: p == "datapackage.json"):
-        (target / path).parent.mkdir(exist_ok=True)
-        write_atomically(target / path, files[path])
+        (target / path).parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomically(target / path, files[path], mode=0o600)

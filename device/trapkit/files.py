@@ -39,9 +39,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def lock_folder(folder: Path, program: str) -> IO[str]:
     """Hold `folder` for one copy of `program`; keep the returned file open for as long as it runs.
 
-    The kernel drops the lock with the process, however it ends.  Raises: SetupError when another copy holds it.
+    The kernel drops the lock with the process, however it ends. A new folder is for its owner alone: what lies there is
+    where animals are. One that is there keeps its mode.  Raises: SetupError when another copy holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{program}.lock"
     file = path.open("a+")
     try:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from tests.base.parts import BOX, TRAPS, Base, deliver, envelope, sighting
 from tests.base.test_package import check_profile, check_tables, needs_official
 from trapbase.cli import main
+from trapbase.config import Settings, UploadSettings, check_traps
 from trapbase.media import path_in
 from trapsim.backend_direct import DirectOutlet
-from trapsim.backend_store import BackendStore
+from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import CROP
 
@@ -121,6 +123,57 @@ def test_verify_finds_damage(
     assert words in capsys.readouterr().out
     assert run(config, "verify", "--json") == 1
     assert json.loads(capsys.readouterr().out)["clean"] is False
+
+
+def test_crops_and_positions_are_for_the_owner_alone(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "base" / "outbox").chmod(0o755)
+    restarted = Base(tmp_path / "base", MemoryBroker(), DirectOutlet(None))
+    restarted.run(0, 1000)
+    restarted.close()
+    assert run(config, "export", "--camtrap-dp", str(tmp_path / "out")) == 0
+    for folder in (tmp_path / "base" / "outbox", tmp_path / "out"):
+        found = [folder, *folder.rglob("*")]
+        assert len(found) > 1
+        for path in found:
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("value", ["2025-13-45T99:99:99Z", "2025-02-29T00:00:00Z", "2025-0\u0661-01T00:00:00Z"])
+def test_a_time_that_never_was_is_named(config: Path, capsys: pytest.CaptureFixture[str], value: str) -> None:
+    config.write_text(config.read_text() + f'deployed = "{value}"\n')
+    assert run(config, "status") == 2
+    said = capsys.readouterr().err
+    assert "'deployed' of trap 3" in said
+    assert value.encode("unicode_escape").decode() in said or value in said
+    assert "2025-11-01T00:00:00Z" in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://host:notaport", "http://host:99999", "https://:443/", "http://[::1", "http://host:0", "http://u:p@host",
+     "https://host/?a=b", "https://h\u00f6st/"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_is_named(config: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    config.write_text(f'[upload]\nurl = "{url}"\n')
+    assert run(config, "status") == 2
+    said = capsys.readouterr().err
+    assert "'upload.url'" in said
+    assert url in said
+    assert "allowed are http or https" in said
+
+
+@pytest.mark.parametrize("url", ["", "http://host", "https://host:8443/pug", "http://[::1]:80/", "http://10.0.0.1:1"])
+def test_addresses_that_can_be(url: str) -> None:
+    check_traps(Settings(upload=UploadSettings(url=url)))
+
+
+def test_a_batch_that_the_back_end_would_never_take_cannot_be_set(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("[batch]\nmax_bytes = 25165825\n")
+    assert run(config, "status") == 2
+    assert "batch.max_bytes" in capsys.readouterr().err
+    assert MAX_BATCH_BYTES > 2 * 25165824
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])

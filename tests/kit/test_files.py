@@ -99,3 +99,12 @@ def test_the_lock_ends_with_its_process_however_it_ends(tmp_path: Path) -> None:
             lock_folder(tmp_path, "trapcam")
         holder.kill()
     lock_folder(tmp_path, "trapcam").close()
+
+
+def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    lock_folder(tmp_path / "new", "x").close()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "old").mkdir(mode=0o755)
+    before = (tmp_path / "old").stat().st_mode
+    lock_folder(tmp_path / "old", "x").close()
+    assert (tmp_path / "old").stat().st_mode == before, "one that is there may be shared on purpose"
