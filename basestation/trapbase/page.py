@@ -20,7 +20,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trapbase.config import Settings
 from trapbase.media import read_from
@@ -29,6 +28,7 @@ from trapbase.reader import Reader
 from trapbase.view import View, build_view
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
+from trapkit.headers import Headers
 from trapkit.sealing import open_box, read_key
 
 POLL_S = 0.5  # how often the database is asked whether it changed
@@ -174,23 +174,8 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         ],
         exception_handlers={HTTPException: refuse},
     )
-    app.add_middleware(_Hardened)
+    app.add_middleware(Headers, headers=HEADERS)
     return app
-
-
-class _Hardened:
-    """Puts `HEADERS` on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_more(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] += [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
-            await send(message)
-
-        await self._app(scope, receive, send_more)
 
 
 def serve_page(settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> None:

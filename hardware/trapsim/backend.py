@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trapkit.files import lock_folder
+from trapkit.headers import Headers
 from trapkit.sealing import read_key
 from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore, UploadError
 
@@ -87,23 +87,8 @@ def make_app(store: BackendStore) -> Starlette:
         ],
         exception_handlers={UploadError: refuse, HTTPException: refuse},
     )
-    app.add_middleware(_Headers)
+    app.add_middleware(Headers, headers=HEADERS)
     return app
-
-
-class _Headers:
-    """Puts `HEADERS` on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_more(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] += [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
-            await send(message)
-
-        await self._app(scope, receive, send_more)
 
 
 async def _append(store: BackendStore, request: Request, name: str, offset: int) -> int:
