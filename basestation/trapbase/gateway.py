@@ -77,7 +77,6 @@ class Gateway:
         self._heard_ms: dict[int, int] = {}
         names = ("frames", "dropped", "objects", "overflow", "given_up", "garbage", "unsent")
         self.counters = dict.fromkeys(names, 0)
-        self.last_dropped = ""
 
     def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
         """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
@@ -119,7 +118,6 @@ class Gateway:
                 self._say_heard(event[1], said, event[2], now_ms)
             elif event[0] == "dropped":
                 self.counters["dropped"] += 1
-                self.last_dropped = event[1]
 
     def _on_object(self, data: bytes, said: dict[str, str], now_ms: int) -> None:
         try:

@@ -148,9 +148,9 @@ class Store:
             for sighting, event_id in event_ids.items():
                 db.execute(self._sql["publish_event_id"], (event_id, *sighting))
 
-    def batches(self, limit: int) -> list[Batch]:
-        """Batches without all their receipts, oldest first."""
-        rows = self._db.execute(self._sql["open_batches"], (limit,))
+    def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
+        """Batches in one of these states, oldest first."""
+        rows = self._db.execute(self._sql["batches_in"], (json.dumps(list(states)), limit))
         return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
 
     def batch_files_needed(self) -> set[str]:
@@ -210,11 +210,6 @@ class Store:
     def set_delivered(self, number: int, trap: int, epoch: int, now_ms: int) -> None:
         """The trap has taken this receipt; a repeat changes nothing."""
         self._run("set_delivered", now_ms, number, trap, epoch)
-
-    def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
-        """Batches in one of these states, oldest first."""
-        rows = self._db.execute(self._sql["batches_in"], (json.dumps(list(states)), limit))
-        return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
 
     def note_late(self, batch_id: str, text: str) -> None:
         """For people to read in `trapbase status`; nothing has failed."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trapcam import mdjson
-from trapcam.camera.replay import MAX_FILE_BYTES, ReadError, decode_picture
+from trapcam.camera.replay import ReadError, decode_picture, read_bytes
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
 
@@ -76,7 +76,7 @@ def _look(detector: Detector, files: list[Path]) -> list[mdjson.PictureResult]:
     for number, file in enumerate(files, start=1):
         name = str(file).encode("utf-8", "backslashreplace").decode()  # a name may be any bytes, JSON is text
         try:
-            image, _ = decode_picture(_bytes(file), MAX_PIXELS)
+            image, _ = decode_picture(read_bytes(file), MAX_PIXELS)
             pictures.append(mdjson.PictureResult(file=name, detections=tuple(detector.detect(image))))
         except (ReadError, MemoryError) as error:
             reason = str(error) or "not enough memory"
@@ -117,14 +117,3 @@ def _find(given: str) -> Iterator[Path]:
         for match in matches:
             if match != given:
                 yield from _find(match)
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ReadError(f"cannot be read: {error.strerror}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ReadError(f"the file is over {MAX_FILE_BYTES >> 20} MiB")
-    return data

@@ -102,7 +102,7 @@ def make_batch(folder: Path) -> tuple[str, bytes, list[Any]]:
     base = Base(folder, broker, DirectOutlet(None))
     deliver(broker, *sighting(1, number), *sighting(2, number))
     base.run(0, 11_000, 1000)
-    (batch,) = base.store.batches(9)
+    (batch,) = base.store.batches_in(("cut", "uploading", "uploaded"), 9)
     data = base.cutter.path(batch.batch_id).read_bytes()
     objects = base.store.objects_of(batch.batch_id)
     base.close()
@@ -216,7 +216,7 @@ def test_the_base_against_the_server(server: Server, tmp_path: Path) -> None:
     base = Base(tmp_path, broker, outlet)
     deliver(broker, *sighting(2, next(_numbers)))
     base.run(0, 13_000)
-    assert [b.state for b in base.store.batches(9)] == []
+    assert [b.state for b in base.store.batches_in(("cut", "uploading", "uploaded"), 9)] == []
     assert len(base.store.open_receipts(9)) == 1
     base.close()
     outlet.close()
@@ -370,7 +370,7 @@ def test_an_object_with_other_bytes_is_refused(tmp_path: Path) -> None:
         deliver(broker, *sighting(1, 1, NOW + len(folder)))
         base.run(0, 15_000)
         if folder == "b":
-            assert [b.state for b in base.store.batches(9)] != []
+            assert [b.state for b in base.store.batches_in(("cut", "uploading", "uploaded"), 9)] != []
             assert "422" in base.uploader.last_error
             assert store.stats() | {"objects": 2, "batches": 1, "duplicated": 0} == store.stats()
         base.close()

@@ -75,7 +75,12 @@ def live(folder: Path, objects: list[Envelope], burn: Callable[[int], bool], fus
         fuse.armed = False
         world.step(base, now)
         store = base.store
-        if not (world.waiting or store.waiting(TRAPS) or store.batches(9) or store.open_receipts(9)):
+        if not (
+            world.waiting
+            or store.waiting(TRAPS)
+            or store.batches_in(("cut", "uploading", "uploaded"), 9)
+            or store.open_receipts(9)
+        ):
             break
     else:
         raise AssertionError(f"not done: {world.waiting}")

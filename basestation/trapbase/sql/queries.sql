@@ -53,9 +53,6 @@ UPDATE objects SET state = 'batched', batch_id = ? WHERE id = ? AND state = 'sto
 -- name: publish_event_id
 UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
 
--- name: open_batches
-SELECT * FROM batches WHERE state <> 'receipted' ORDER BY cut_ms, batch_id LIMIT ?
-
 -- name: batches_in
 SELECT * FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
 

@@ -40,7 +40,7 @@ class ReplayCamera:
             return None
         name = self._pictures[position % len(self._pictures)]
         try:
-            data = self._read(self._folder / name)
+            data = read_bytes(self._folder / name)
             image, is_jpeg = decode_picture(data, self._max_pixels)
         except ReadError as error:
             return Unreadable(name=_storable(name), reason=str(error), trigger=trigger)
@@ -53,16 +53,17 @@ class ReplayCamera:
         )
         return Burst(frames=(frame,), trigger=trigger)
 
-    @staticmethod
-    def _read(path: Path) -> bytes:
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise ReadError(f"cannot be read: {error.strerror}") from error
-        if len(data) > MAX_FILE_BYTES:
-            raise ReadError(f"the file is over {MAX_FILE_BYTES // 2**20} MiB")
-        return data
+
+def read_bytes(path: Path) -> bytes:
+    """A picture's file, within `MAX_FILE_BYTES`.  Raises: ReadError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ReadError(f"the file is over {MAX_FILE_BYTES // 2**20} MiB")
+    return data
 
 
 def replay_source(folder: Path) -> str:
