@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trapbase import cmd_data
-from trapbase.config import Settings, check_traps
+from trapbase.config import Settings, check_traps, frame_bytes
 from trapbase.run import PARTS, Runner, say
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import read_key
@@ -60,6 +60,7 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
     if args.what == "show":
         print(show(settings), end="")
         return 0
+    frame_bytes(settings.gateway)
     if settings.box_key:
         read_key(Path(settings.box_key), "the key that opens crops")
     if settings.upload.url:

@@ -3,10 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
 from trapkit.errors import SetupError
+from trapwire.airtime import PLANS, SF_MAX, SF_MIN, usable_frame
+from trapwire.errors import WireError
 
 Text = Annotated[str, Meta(max_length=200)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -27,9 +30,11 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     serial: Annotated[str, Meta(description="modem's serial line")] = "/dev/pugmark-modem"
     baud: Annotated[int, Meta(ge=9600, le=3000000, description="speed of the serial line (bit/s)")] = 115200
-    frame_bytes: Annotated[
-        int, Meta(ge=10, le=255, description="largest radio frame of the plan and spreading factor (bytes)")
-    ] = 197
+    plan: Annotated[
+        str,
+        Meta(max_length=20, description="the country's frequency plan, as on the traps: " + ", ".join(sorted(PLANS))),
+    ] = ""
+    sf: Annotated[int, Meta(ge=SF_MIN, le=SF_MAX, description="LoRa spreading factor, as on the traps")] = 9
     commit_wait_ms: Annotated[
         int, Meta(ge=0, le=10000, description="how long a radio answer waits for ingest's commit (ms)")
     ] = 150
@@ -107,6 +112,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$", description="since when, UTC; empty: first sighting")
     ] = ""
     model: Annotated[str, Meta(max_length=100, description="camera model")] = ""
+    zone: Annotated[str, Meta(max_length=64, description="its time zone (IANA name); empty: the base's")] = ""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +123,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     box_key: Annotated[
         str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
     ] = ""
+    zone: Annotated[
+        str, Meta(min_length=1, max_length=64, description="time zone of the stations (IANA name, Asia/Vladivostok)")
+    ] = "UTC"
     bus: BusSettings = field(default_factory=BusSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
@@ -129,12 +138,39 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def check_traps(settings: Settings) -> None:
     """Rules between traps, and what a pattern cannot say of a value.  Raises: SetupError naming trap or key."""
     _check_url(settings.upload.url)
+    zone_info(settings.zone)
     seen: dict[int, TrapSettings] = {}
     for trap in settings.trap:
         if trap.number in seen:
             raise SetupError(f"trap {trap.number} is there twice; numbers are unique")
         seen[trap.number] = trap
         _check_deployed(trap)
+        if trap.zone:
+            zone_info(trap.zone, f" of trap {trap.number}")
+
+
+def zone_info(name: str, whose: str = "") -> ZoneInfo:
+    """The time zone of that name.  Raises: SetupError."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        raise SetupError(
+            f"key 'zone'{whose} is {name!r}: there is no such time zone; "
+            "allowed are IANA names like Asia/Vladivostok or UTC"
+        ) from error
+
+
+def frame_bytes(gateway: GatewaySettings) -> int:
+    """The largest radio frame of the plan and spreading factor: without a plan nobody transmits.  Raises: SetupError."""
+    if not gateway.plan:
+        raise SetupError(
+            "key 'gateway.plan' is '': without its country's plan a base must not transmit; "
+            f"allowed are {', '.join(sorted(PLANS))}, the same as on its traps"
+        )
+    try:
+        return usable_frame(gateway.plan, gateway.sf)
+    except WireError as error:
+        raise SetupError(f"keys 'gateway.plan', 'gateway.sf' are {gateway.plan!r}, {gateway.sf}: {error}") from error
 
 
 def _check_url(url: str) -> None:

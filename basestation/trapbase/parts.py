@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from trapbase import gateway, ingest, receipts
-from trapbase.config import Settings
+from trapbase.config import Settings, frame_bytes
 from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.gateway import Gateway
@@ -44,7 +44,7 @@ def build_gateway(settings: Settings) -> Part:
     counter_path = Path(settings.folder) / COUNTER
     link = BaseLink(
         [trap.number for trap in settings.trap],
-        settings.gateway.frame_bytes,
+        frame_bytes(settings.gateway),
         Counter(_read_counter(counter_path), lambda end: write_atomically(counter_path, f"{end}\n".encode())),
         ChecksumCipher(),
         settings.gateway.commit_wait_ms,

@@ -15,7 +15,6 @@ from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapship.broker import write_broker
 from trapship.certificates import make_fleet
-from trapwire.airtime import largest_frame
 
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
@@ -24,6 +23,7 @@ MARK = ".pugmark-demo"
 LOCK = "demo"  # the name under which the folder is held while a demo runs in it
 # In the Land of the Leopard, to a tenth of a degree: a demo shows no real place more exactly than it must.
 LATITUDE, LONGITUDE = 43.1, 131.4
+ZONE = "Asia/Vladivostok"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +185,7 @@ def _base_settings(site: Site) -> str:
     keys, plan = site.folder / "keys", site.plan
     text = f"""\
 name = "demo"
+zone = "{ZONE}"
 folder = {_quoted(site.base)}
 box_key = {_quoted(keys / "base.key")}
 [bus]
@@ -192,7 +193,8 @@ port = {site.broker_port}
 certificates = {_quoted(site.folder / "certificates")}
 [gateway]
 serial = {_quoted(site.line("modem.base"))}
-frame_bytes = {largest_frame(PLAN, plan.sf)}
+plan = "{PLAN}"
+sf = {plan.sf}
 republish_ms = 2000
 [batch]
 max_age_s = 2.0

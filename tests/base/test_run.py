@@ -124,7 +124,8 @@ port = {broker.port}
 certificates = "{broker.fleet}"
 [gateway]
 serial = "{self.modem.path}"
-frame_bytes = {FRAME_BYTES}
+plan = "cn470"
+sf = 9
 republish_ms = 500
 [batch]
 max_age_s = 0.5
