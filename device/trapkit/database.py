@@ -9,13 +9,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from trapkit.errors import SetupError, StorageError
+from trapkit.files import FULL, MAKE_ROOM
 
 
 def open_database(path: Path, package: str) -> sqlite3.Connection:
     """Open `path` with the migrations of `package` (its `sql/NNN_name.sql` files, in order) applied.
 
     Every commit is on the disk when it returns.  Raises: SetupError when the file is no database of ours, or was
-    written by a newer program.
+    written by a newer program; StorageError when the disk refuses.
     """
     try:
         # Two programs may start at the same moment; one alone makes the file and its tables.
@@ -23,7 +24,28 @@ def open_database(path: Path, package: str) -> sqlite3.Connection:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return _open(path, files(package) / "sql")
     except (sqlite3.DatabaseError, OSError) as error:
+        if _is_full(error):
+            raise StorageError(f"{path}: {error}: {MAKE_ROOM}") from error
         raise SetupError(f"{path}: cannot be used as a database: {error}") from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk refused for want of room, or might have: an extended I/O error does not say why."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(error, "errno", 0) in FULL
+
+
+def storage_error(connection: sqlite3.Connection, error: Exception) -> StorageError:
+    """What SQLite said, with the file and what to do."""
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    todo = {
+        sqlite3.SQLITE_READONLY: "mount it writable again, or give this program's user the right to write there",
+        sqlite3.SQLITE_BUSY: "another program holds it; it is tried again",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged: take it away as it is and keep it, it may hold the only copy",
+    }
+    advice = MAKE_ROOM if _is_full(error) else todo.get(code, "it is tried again")
+    return StorageError(f"database {path}: {error}: {advice}")
 
 
 def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
@@ -78,5 +100,5 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             connection.execute("ROLLBACK")
         # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
         if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-            raise StorageError(f"database: {error}") from error
+            raise storage_error(connection, error) from error
         raise

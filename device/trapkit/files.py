@@ -1,11 +1,26 @@
 """Files that are either the old ones or the new ones, never half of each."""
 
+import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from trapkit.errors import SetupError
+
+# What the kernel says when there is no more room: on the card, in a quota, for one file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAKE_ROOM = "make room there; it goes on by itself"
+
+
+def refusal(path: Path, error: OSError) -> str:
+    """The words for a disk that refused: which file or folder, why, and what to do."""
+    advice = {errno.EROFS: "mount it writable again, or replace the card", errno.EIO: "replace the card or disk"}
+    advice |= dict.fromkeys((errno.EACCES, errno.EPERM), "give this program's user the right to write there")
+    advice |= dict.fromkeys(FULL, MAKE_ROOM)
+    todo = advice.get(error.errno or 0, "")
+    return f"{path}: {error.strerror or error}" + (f": {todo}" if todo else "")
 
 
 def fsync_folder(folder: Path) -> None:
@@ -20,7 +35,7 @@ def fsync_folder(folder: Path) -> None:
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write `data` to a temporary name, fsync, replace `path`, fsync the folder.
 
-    Raises: OSError (disk full, read-only); then `path` is as it was.
+    Raises: OSError (disk full, read-only) that names `path`; then `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -30,8 +45,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        error.filename, error.filename2 = str(path), None  # a write does not say where, and nobody knows the other name
         raise
     fsync_folder(path.parent)
 
@@ -54,7 +71,7 @@ def lock_folder(folder: Path, program: str) -> IO[str]:
         raise SetupError(
             f"{folder}: another {program} (process {holder}) is running on this data; stop it first"
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with suppress(OSError):  # a full disk: the lock holds, only its holder has no name
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), str(os.getpid()).encode())
     return file
