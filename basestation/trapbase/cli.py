@@ -8,7 +8,8 @@ from pathlib import Path
 
 from trapbase import cmd_data
 from trapbase.config import Settings, check_traps, frame_bytes
-from trapbase.run import PARTS, Runner, say
+from trapbase.run import BUILDERS, PARTS, Runner, say
+from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import read_key
 from trapkit.settings import load_settings, show
@@ -66,9 +67,11 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
     folder = Path(settings.bus.certificates)
-    for name in ("ca.crt", *(f"{p}.{end}" for p in ("gateway", "ingest", "forward") for end in ("crt", "key"))):
-        if not (folder / name).is_file():
-            raise SetupError(f"key 'bus.certificates' is {str(folder)!r}: {name} is missing there")
+    for name in BUILDERS:
+        try:
+            TlsFiles(folder / "ca.crt", folder / f"{name}.crt", folder / f"{name}.key").context()
+        except SetupError as error:
+            raise SetupError(f"key 'bus.certificates' is {str(folder)!r}: {error}") from error
     print(f"{args.config or 'defaults'}: good; {len(settings.trap)} traps")
     return 0
 

@@ -5,10 +5,12 @@ message acknowledged by the program after its own commit. Version 5 because unde
 publish that its access list denies: a silent loss.
 """
 
-import ssl
+import socket
 import struct
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError
 from trapkit.topics import MAX_PROPERTIES, MAX_PROPERTY_BYTES, Message
 
@@ -27,22 +30,36 @@ MAX_UNACKNOWLEDGED = 128  # messages the broker may have open with us: bounds wh
 MAX_OUTSTANDING = 256  # publishes without the broker's answer; beyond it `publish` says no
 MAX_PACKET_BYTES = 17 * 1024 * 1024  # one full frame in its envelope
 KEEPALIVE_S = 30
+PIECE_BYTES = 64 * 1024  # of a large packet, handed to TLS at once
+SEND_BUFFER_BYTES = 256 * 1024  # in the kernel: what a ping may have to wait behind, half a minute at 10 kB/s
 REFUSED = 0x80  # reason codes from here on are failures (MQTT 5.0, section 2.4)
+TAKEN_OVER = 0x8E  # another connection has come in this one's name
 
 
 class Bus:
     """A connection to the broker that mends itself for ever.
 
     `start()` opens it; `publish` and `take` never wait. A publish that the broker denied is counted in `denied`
-    and named in `last_error`; `malformed` counts messages that paho could not read.
+    and named in `last_error`; `malformed` counts messages that paho could not read. Certificates are read again at
+    every new connection. `max_packet_bytes`: larger messages are not sent to us.
 
     Raises: SetupError from the constructor when a certificate or key cannot be read.
     """
 
     def __init__(
-        self, host: str, port: int, ca: Path, cert: Path, key: Path, client_id: str, subscriptions: tuple[str, ...]
+        self,
+        host: str,
+        port: int,
+        ca: Path,
+        cert: Path,
+        key: Path,
+        client_id: str,
+        subscriptions: tuple[str, ...],
+        *,
+        max_packet_bytes: int = MAX_PACKET_BYTES,
     ) -> None:
         self._address = (host, port)
+        self._max_packet_bytes = max_packet_bytes
         self._subscriptions = subscriptions
         self._received: deque[Message] = deque()
         self._outstanding: dict[int, str] = {}
@@ -51,11 +68,15 @@ class Bus:
         self._up = False
         self.denied = 0
         self.last_error = ""
+        self._files = TlsFiles(ca, cert, key)
         self._client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=True)
-        self._client.tls_set_context(_context(ca, cert, key))
+        self._context = self._files.context()
+        self._client.tls_set_context(self._context)
+        self._client.before_connect = self._read_again
         self._client.max_inflight_messages_set(MAX_OUTSTANDING)
         self._client.reconnect_delay_set(1, 30)
         self._client.on_connect = self._on_connect
+        self._client.on_socket_open = _bound_buffer
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -67,7 +88,7 @@ class Bus:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = MAX_UNACKNOWLEDGED
-        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        properties.MaximumPacketSize = self._max_packet_bytes
         self._client.connect_async(*self._address, keepalive=KEEPALIVE_S, clean_start=False, properties=properties)
         self._client.loop_start()
 
@@ -122,21 +143,35 @@ class Bus:
             self._connection += 1
             self._received.clear()
             self._up = True
+            self.last_error = ""
         for subscription in self._subscriptions:
             client.subscribe(subscription, qos=1)
 
+    def _read_again(self) -> None:
+        """Certificates are renewed beside a running program."""
+        try:
+            self._files.load(self._context)
+        except SetupError as error:
+            self.last_error = f"bus: {error}"  # what was read before still stands
+
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        host, port = self._address
-        self.last_error = f"bus: no connection to {host}:{port}"
+        self.last_error = f"bus: {self._files.words(self._client.failure, self._address)}"
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         with self._lock:
-            self._up = False
+            was_up, self._up = self._up, False
             self._received.clear()
-        if reason.value >= REFUSED:
-            self.last_error = f"bus: disconnected: {reason}"
+        broker = f"{self._address[0]}:{self._address[1]}"
+        if not was_up:
+            if not self.last_error.startswith("bus: the broker refused"):
+                # Under TLS 1.3 a broker refuses a certificate only after the handshake.
+                self.last_error = f"bus: {self._files.refused(self._client.last_words or str(reason), broker)}"
+        elif reason.value == TAKEN_OVER:
+            self.last_error = f"bus: another program came to {broker} with {self._files.cert}: one of the two must stop"
+        elif reason.value >= REFUSED:
+            self.last_error = f"bus: the connection to {broker} ended ({reason}); is the broker running there?"
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
@@ -178,8 +213,15 @@ class Bus:
                 self.last_error = f"bus: a subscription was denied: {reason}"
 
 
+def _bound_buffer(_client: Client, _data: Any, opened: Any) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
 class _Client(Client):
-    """Paho's client, but one message that it cannot read costs that message and not the connection.
+    """Paho's client, but a slow link does not cost a large message its connection, nor one that paho cannot read.
+
+    A full frame of 5 MB may take minutes, and a ping waits behind it: while its pieces leave, the broker is alive
+    (Mosquitto counts the same way). Left alone, paho would hang up after a minute and begin anew, for ever.
 
     Mosquitto lets through what paho calls malformed (U+FEFF in a property). Paho would hang up, and the broker send
     the same message first on every new connection, for ever. `tests/kit/test_bus.py` tells when paho renames the
@@ -187,6 +229,39 @@ class _Client(Client):
     """
 
     malformed = 0
+    moved_s = float("-inf")  # when a piece of a large packet left last
+    failure: Exception = ConnectionError("it has not been tried yet")
+    last_words = ""  # why the socket of the last connection broke, where paho says it
+    before_connect: Callable[[], None] = staticmethod(lambda: None)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Paho keeps to itself why a connection failed."""
+        self.before_connect()
+        self.last_words = ""
+        try:
+            return super().reconnect()
+        except (OSError, ValueError) as error:
+            self.failure = error
+            raise
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.last_words = str(error)
+            raise
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        sent = super()._sock_send(buf[:PIECE_BYTES])  # TLS takes a packet whole or not at all
+        if len(buf) > PIECE_BYTES:
+            self.moved_s = time.monotonic()
+        return sent
+
+    def _check_keepalive(self) -> None:
+        if time.monotonic() - self.moved_s >= self._keepalive:
+            super()._check_keepalive()
 
     def _handle_publish(self) -> MQTTErrorCode:
         try:
@@ -198,17 +273,3 @@ class _Client(Client):
             qos = self._in_packet["command"] >> 1 & 3
             after_topic = 2 + int.from_bytes(packet[:2], "big")
             return self.ack(int.from_bytes(packet[after_topic : after_topic + 2], "big"), qos)
-
-
-def _context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(ca)
-    except OSError as error:  # ssl.SSLError is one
-        raise SetupError(f"{ca}: the fleet's certificate cannot be used: {error.strerror or error}") from error
-    try:
-        context.load_cert_chain(cert, key)
-    except OSError as error:
-        raise SetupError(f"{cert}, {key}: certificate and key cannot be used: {error.strerror or error}") from error
-    return context

@@ -305,4 +305,4 @@ def test_two_traps_with_one_number_are_refused(site: Site, capsys: pytest.Captur
 def test_missing_certificates_are_named(site: Site, broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     site.config.write_text(site.config.read_text().replace(str(broker.fleet), "/nowhere"))
     assert main(["config", "check", "--config", str(site.config)]) == 2
-    assert "ca.crt is missing" in capsys.readouterr().err
+    assert "ca.crt: the fleet's certificate cannot be read: No such file" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""The bus's certificates: read, read again when they were renewed, and what to do when one is refused."""
+
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+from trapkit.errors import SetupError
+
+RENEW = "put a pair of this fleet there (trapship.certificates.make_fleet); it is read again by itself"
+# TLS alerts by which the other side says that it does not want our certificate (RFC 8446, section 6.2).
+_REFUSED = (
+    "unknown ca",
+    "decrypt error",
+    "bad certificate",
+    "certificate unknown",
+    "access denied",
+    "handshake failure",
+)
+_OVER = {"certificate revoked": "was revoked", "certificate expired": "has expired"}
+
+
+class TlsFiles(NamedTuple):
+    """Paths of the fleet's certificate, and of this program's certificate and key."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """A client's context.  Raises: SetupError naming the file that cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.load(context)
+        return context
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Read the files into a context, again if need be.  Raises: SetupError naming the file."""
+        for path, what in zip(self, ("the fleet's certificate", "certificate", "its key"), strict=True):
+            try:
+                path.read_bytes()
+            except OSError as error:
+                raise SetupError(f"{path}: {what} cannot be read: {error.strerror}; {_remedy(error)}") from error
+        try:
+            context.load_verify_locations(self.ca)
+        except ssl.SSLError as error:
+            raise SetupError(f"{self.ca}: the fleet's certificate cannot be used: {error.reason}; {RENEW}") from error
+        try:
+            context.load_cert_chain(self.cert, self.key)
+        except ssl.SSLError as error:
+            why = error.reason or "one of them is no PEM file"
+            raise SetupError(f"{self.cert}, {self.key}: certificate and key cannot be used: {why}; {RENEW}") from error
+
+    def words(self, error: Exception, address: tuple[str, int]) -> str:
+        """What a connection that failed with `error` means for the operator."""
+        broker = f"{address[0]}:{address[1]}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"{broker} shows a certificate that does not fit {self.ca} ({error.verify_message}); "
+                "is it this fleet's broker, under a name that its certificate has?"
+            )
+        if isinstance(error, ssl.SSLError):
+            return self.refused(str(error), broker)
+        return f"no connection to {broker}: {getattr(error, 'strerror', None) or error}; is the broker running there?"
+
+    def refused(self, said: str, broker: str) -> str:
+        """What it means that the broker hung up with these words before it answered."""
+        plain = said.lower().replace("_", " ")
+        for alert, what in _OVER.items():
+            if alert in plain:
+                return f"{broker} does not accept {self.cert}: it {what}; {RENEW}"
+        if any(alert in plain for alert in _REFUSED):
+            return f"{broker} does not accept {self.cert}: it is not of the broker's fleet; {RENEW}"
+        return f"{broker} hung up before it answered ({said}); is it a broker with TLS, and {self.cert} of its fleet?"
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "give it to this program's user (mode 600)"
+    return RENEW.partition(";")[0]
