@@ -66,6 +66,20 @@ def _ready_ms(items: list[Waiting]) -> int:
     return max(i.object.stored_ms for i in items)
 
 
+def halves(objects: Iterable[StoredObject]) -> list[list[StoredObject]]:
+    """A batch's objects as two smaller ones, sightings whole where there are several; nothing for a single object."""
+    sightings: dict[Sighting, list[StoredObject]] = {}
+    for o in objects:
+        sightings.setdefault(o.sighting, []).append(o)
+    groups = list(sightings.values())
+    if len(groups) == 1:
+        groups = [[o] for o in groups[0]]
+    if len(groups) < 2:
+        return []
+    middle = len(groups) // 2
+    return [[o for group in part for o in group] for part in (groups[:middle], groups[middle:])]
+
+
 def batch_id(objects: Iterable[StoredObject]) -> str:
     """The name of a batch: SHA-256 over the sorted identities of its objects, 64 hexadecimal digits."""
     digest = hashlib.sha256(b"pugmark-batch-1\x00")

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from trapbase.batch import CutRules, batch_id, cut
+from trapbase.batch import CutRules, batch_id, cut, halves
 from trapbase.config import BatchSettings, TrapSettings
 from trapbase.eventid import REACH_MS, event_ids
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.package import Contents, build_files, zip_files
 from trapbase.store import Store
 from trapkit.errors import StorageError
-from trapkit.files import write_atomically
+from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
 from trapwire.objects import ALERT
 
@@ -55,7 +55,7 @@ class Cutter:
             self._outbox.chmod(0o700)  # an older version left it open to all
             found = list(self._outbox.iterdir())
         except OSError as error:
-            raise StorageError(f"outbox: {error}") from error
+            raise StorageError(f"outbox: {refusal(self._outbox, error)}") from error
         needed = self._store.batch_files_needed()
         for path in found:
             if path.suffix != ".zip" or path.stem not in needed:
@@ -71,6 +71,22 @@ class Cutter:
         _, data, _ = self._build(self._store.objects_of(name))
         self._write(name, data)
         self._store.recut(name, len(data))
+
+    def halve(self, name: str, utc_ms: int) -> list[str]:
+        """Cut a batch in two, in one transaction; the ids of both, none when it is a single object.
+
+        Raises: StorageError; the batch is then as it was.
+        """
+        parts = []
+        for objects in halves(self._store.objects_of(name)):
+            part, data, _ = self._build(objects)
+            self._write(part, data)
+            parts.append((part, len(data), objects))
+        if parts:
+            self._store.split_batch(name, parts, utc_ms)
+            with suppress(OSError):  # else it goes after the next start
+                self.path(name).unlink()
+        return [part for part, _, _ in parts]
 
     def step(self, utc_ms: int) -> str | None:
         """Cut the next batch if it is time; its id.  Raises: StorageError."""
@@ -140,4 +156,4 @@ class Cutter:
                 path.rmdir()  # nothing replaces a folder; one with something in it is left to a person
             write_atomically(path, data, mode=0o600)  # opened crops, exact positions
         except OSError as error:
-            raise StorageError(f"outbox: {error}") from error
+            raise StorageError(f"outbox: {refusal(self._outbox, error)}") from error

@@ -2,17 +2,42 @@
 
 from typing import Protocol
 
+MAX_SAID = 160  # characters of a back end's own words
+
 
 class OutletError(Exception):
     """The back end could not be reached, or refused.
 
     `refused`: it answered that this very batch is not wanted, so that others may be tried before it; otherwise
-    nobody gets through and everything waits.
+    nobody gets through and everything waits. `status`: the answer's, of HTTP, or 0.
     """
 
-    def __init__(self, message: str, *, refused: bool = False) -> None:
+    def __init__(self, message: str, *, refused: bool = False, status: int = 0) -> None:
         super().__init__(message)
         self.refused = refused
+        self.status = status
+
+
+CONFLICT = 409  # it has another offset than we thought
+TOO_LARGE = 413
+# What a person should know of an answer; the rest of 4xx says it in its own words.
+_ADVICE = {
+    401: "does it know this base? see upload.url",
+    403: "does it know this base? see upload.url",
+    404: "is upload.url right?",
+    CONFLICT: "it has another offset; it is asked, and the upload goes on there",
+    TOO_LARGE: "the batch is too large for it; set batch.max_bytes lower",
+    507: "its disk is full; everything waits and is tried again",
+}
+
+
+def refusal_by(what: str, status: int, said: str) -> OutletError:
+    """The error for an answer of HTTP: `what` we did, what it `said`; 408 and 429 are about time, 4xx about a batch."""
+    refused = 400 <= status < 500 and status not in (408, 429)
+    advice = _ADVICE.get(status, "the batch waits, others go on" if refused else "everything waits and is tried again")
+    shown = "".join(c if c.isprintable() else " " for c in said[:MAX_SAID]).strip()
+    words = f"back end: {what} was answered with {status}" + (f" ({shown})" if shown else "") + f": {advice}"
+    return OutletError(words, refused=refused, status=status)
 
 
 class Outlet(Protocol):

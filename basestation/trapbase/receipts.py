@@ -87,6 +87,7 @@ class Receipts:
         self._outlet = outlet
         self._bus = bus
         self._key = key
+        self._key_path = settings.public_key
         self._poll_ms = round(settings.receipt_poll_s * 1000)
         self._republish_ms = settings.down_republish_ms
         self._held: deque[Message] = deque()  # taken from the bus, and not yet in the store
@@ -146,7 +147,7 @@ class Receipts:
         except OutletError as error:
             self._error = str(error)
         except BadReceiptError as error:
-            self._error = f"back end's receipt: {error}"
+            self._error = f"back end's receipt: {error}; nothing is let go. Is {self._key_path} this back end's key?"
             self._store.set_batch_error(batch.batch_id, self._error, "bad_receipts")
         return False
 

@@ -5,17 +5,17 @@ ever, and creates an upload without looking at the answer's status.
 """
 
 import http.client
+import json
 import ssl
 from base64 import b64encode
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from trapbase.outlet import OutletError
+from trapbase.outlet import OutletError, refusal_by
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 MAX_ANSWER_BYTES = 1 << 20  # a receipt of 1,000 objects has ~120 kB
 MAX_URL_CHARS = 1000
 DEFAULT_PORTS = {"http": 80, "https": 443}
-REFUSALS = range(400, 500)  # the back end understood and does not want it; 408 and 429 are about time
 
 
 class TusOutlet:
@@ -30,10 +30,10 @@ class TusOutlet:
     def create(self, batch_id: str, size: int) -> str:
         metadata = f"batch_id {b64encode(batch_id.encode()).decode()}"
         headers = {"Upload-Length": str(size), "Upload-Metadata": metadata}
-        status, answer, _ = self._ask("POST", urljoin(self._url, "files"), VERSION | headers)
+        status, answer, body = self._ask("POST", urljoin(self._url, "files"), VERSION | headers)
         place = answer.get("Location", "")
         if status != 201 or not place:
-            raise _refusal("creating an upload", status)
+            raise refusal_by("creating an upload", status, _said(body))
         try:
             url = urljoin(urljoin(self._url, "files"), place)
         except ValueError as error:
@@ -48,14 +48,14 @@ class TusOutlet:
         if status in (403, 404, 410):
             return None
         if status not in (200, 204):
-            raise _refusal("asking for the offset", status)
+            raise refusal_by("asking for the offset", status, "")
         return _offset(answer)
 
     def send(self, url: str, offset: int, data: bytes) -> int:
         headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-        status, answer, _ = self._ask("PATCH", url, VERSION | headers, data)
+        status, answer, body = self._ask("PATCH", url, VERSION | headers, data)
         if status != 204:
-            raise _refusal("sending a piece", status)
+            raise refusal_by("sending a piece", status, _said(body))
         return _offset(answer)
 
     def receipts(self, batch_id: str) -> bytes | None:
@@ -63,7 +63,7 @@ class TusOutlet:
         if status == 404:
             return None
         if status != 200:
-            raise _refusal("asking for receipts", status)
+            raise refusal_by("asking for receipts", status, _said(body))
         return body
 
     def _ask(
@@ -82,13 +82,22 @@ class TusOutlet:
                 self.close()
                 # A kept connection may have been closed by the other side meanwhile; that is no failure.
                 if not again:
-                    raise OutletError(f"back end: {method}: {error or type(error).__name__}") from error
+                    raise OutletError(f"back end: {method}: {self._words(error)}") from error
                 continue
             if len(data) > MAX_ANSWER_BYTES:
                 self.close()
                 raise OutletError(f"back end: its answer is over {MAX_ANSWER_BYTES} bytes", refused=True)
             return response.status, response.headers, data
         raise AssertionError("unreachable")
+
+    def _words(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"timed out: no answer within {self._timeout_s:g} s (upload.timeout_s); it is tried again"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the certificate of {self._url} is not trusted ({error.verify_message}); is upload.url right?"
+        if isinstance(error, OSError):
+            return f"no connection to {self._url} ({error.strerror or error}); is it running, and upload.url right?"
+        return f"{self._url} did not answer as a back end does ({error or type(error).__name__}); is upload.url right?"
 
     def _check(self, url: str) -> SplitResult:
         """Pictures and positions go only to the host of the settings, wherever a `Location` points."""
@@ -125,9 +134,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-def _refusal(what: str, status: int) -> OutletError:
-    refused = status in REFUSALS and status not in (408, 429)
-    return OutletError(f"back end: {what} was answered with {status}", refused=refused)
+def _said(body: bytes) -> str:
+    """A back end's own words: the `error` of a JSON object, or the text."""
+    text = body[:4096].decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return text
 
 
 def _offset(answer: http.client.HTTPMessage) -> int:

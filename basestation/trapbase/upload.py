@@ -2,6 +2,7 @@
 
     state       what happens                                             next
     cut         the back end gives an address, stored before any byte    uploading
+                it is too large for the back end                         two of half the size, cut
     uploading   all bytes are there                                      uploaded
                 the back end does not know the address any more          cut
     uploaded    its receipts are verified and stored (receipts.py)       receipted
@@ -19,10 +20,11 @@ from contextlib import suppress
 from trapbase.config import UploadSettings
 from trapbase.cutter import Cutter
 from trapbase.model import Batch
-from trapbase.outlet import Outlet, OutletError
+from trapbase.outlet import CONFLICT, TOO_LARGE, Outlet, OutletError
 from trapbase.store import Store
 from trapkit.errors import StorageError
 
+LAST_CONFLICT = 3  # wrong offsets in a row; then the batch gets a new address and is sent from its first byte
 LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
 
 
@@ -75,6 +77,8 @@ class Uploader:
             try:
                 self._advance(batch, utc_ms)
             except OutletError as error:
+                if error.status == TOO_LARGE and self._halve(batch, str(error), utc_ms):
+                    return True
                 self._fail(batch, error, now_ms)
                 return False
             self._line = Patience(self._settings, self._chance)
@@ -119,6 +123,22 @@ class Uploader:
         else:
             self._offsets[name] = offset
 
+    def _halve(self, batch: Batch, error: str, utc_ms: int) -> bool:
+        """Cut a batch that is too large in two; whether it could be."""
+        try:
+            halves = self._cutter.halve(batch.batch_id, utc_ms)
+        except StorageError:
+            return False  # its objects are damaged, or the disk is full: it waits like any refused one
+        if not halves:
+            return False
+        self._offsets.pop(batch.batch_id, None)
+        self._refused.pop(batch.batch_id, None)
+        self._remake.discard(batch.batch_id)
+        self.last_error = f"{error}. It was cut in two"
+        for name in halves:
+            self._store.set_batch_error(name, self.last_error, "upload_failures")
+        return True
+
     def _rebuild(self, name: str) -> None:
         try:
             self._cutter.rebuild(name)
@@ -147,8 +167,10 @@ class Uploader:
         self.last_error = str(error)
         self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")
         if error.refused:
-            # Whatever was wrong with it, the next try starts from the objects and not from the same file.
-            self._remake.add(batch.batch_id)
-            self._refused.setdefault(batch.batch_id, Patience(self._settings, self._chance)).failed(now_ms)
+            patience = self._refused.setdefault(batch.batch_id, Patience(self._settings, self._chance))
+            patience.failed(now_ms)
+            if error.status != CONFLICT or patience.failures >= LAST_CONFLICT:
+                # Whatever was wrong with it, the next try starts from the objects and not from the same file.
+                self._remake.add(batch.batch_id)
         else:
             self._line.failed(now_ms)

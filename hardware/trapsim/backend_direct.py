@@ -2,7 +2,7 @@
 
 import json
 
-from trapbase.outlet import OutletError
+from trapbase.outlet import OutletError, refusal_by
 from trapsim.backend_store import BackendStore, UploadError
 
 
@@ -40,4 +40,4 @@ class DirectOutlet:
 
 
 def _refusal(error: UploadError) -> OutletError:
-    return OutletError(f"back end: answered with {error.status}: {error}", refused=True)
+    return refusal_by("an upload", error.status, str(error))

@@ -50,6 +50,12 @@ INSERT INTO batches (batch_id, size, objects, cut_ms) VALUES (?, ?, ?, ?)
 -- name: mark_batched
 UPDATE objects SET state = 'batched', batch_id = ? WHERE id = ? AND state = 'stored'
 
+-- name: move_object
+UPDATE objects SET batch_id = ? WHERE id = ? AND batch_id = ? AND state = 'batched'
+
+-- name: drop_batch
+DELETE FROM batches WHERE batch_id = ? AND state <> 'receipted'
+
 -- name: publish_event_id
 UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
 
