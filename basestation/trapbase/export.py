@@ -7,8 +7,8 @@ from trapbase.cutter import Cutter
 from trapbase.model import StoredObject
 from trapbase.package import build_files
 from trapbase.store import Store
-from trapkit.errors import SetupError
-from trapkit.files import write_atomically
+from trapkit.errors import SetupError, StorageError
+from trapkit.files import refusal, write_atomically
 from trapkit.sealing import read_key
 
 MAX_OBJECTS = 100_000  # rows of one export: what fits in memory; beyond it export from the back end
@@ -37,7 +37,10 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
         files = build_files(name, contents, settings.batch)
     finally:
         store.close()
-    _write(target, files)
+    try:
+        _write(target, files)
+    except OSError as error:
+        raise StorageError(f"--camtrap-dp {refusal(target, error)}; then remove the folder and export again") from error
     return {"objects": len(objects), "sightings": len(_sightings(objects))}
 
 

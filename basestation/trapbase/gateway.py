@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Any, Protocol
 
 from trapkit import topics
+from trapkit.errors import StorageError
 from trapkit.topics import MessageBus
 from trapwire.errors import WireError
 from trapwire.objects import (
@@ -77,6 +78,7 @@ class Gateway:
         self._heard_ms: dict[int, int] = {}
         names = ("frames", "dropped", "objects", "overflow", "given_up", "garbage", "unsent")
         self.counters = dict.fromkeys(names, 0)
+        self.storage_error = ""
 
     def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
         """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
@@ -94,11 +96,25 @@ class Gateway:
             message.acknowledge()
             busy = True
         self._publish(now_ms)
-        for frame in self._link.frames_due(now_ms):
+        for frame in self._frames_due(now_ms):
             # A frame that the line did not take is a frame lost on the air: the link repeats it.
             self.counters["unsent"] += not self._line.send(TRANSMIT, frame)
             busy = True
         return busy
+
+    def _frames_due(self, now_ms: int) -> list[bytes]:
+        """The link's frames; none while the disk refuses to keep the frame counter, without which nothing may be sent.
+
+        Traps that get no answer keep what they have and ask again.
+        """
+        try:
+            frames = self._link.frames_due(now_ms)
+        except StorageError as error:
+            self.storage_error = f"no trap is answered: {error}"
+            return []
+        if frames:
+            self.storage_error = ""
+        return frames
 
     def deadline(self) -> int | None:
         """When the link wants the next step at the latest (ms), or None."""

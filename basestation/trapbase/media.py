@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from trapkit.files import fsync_folder
@@ -21,7 +22,8 @@ class MediaFolder:
     def recover(self) -> None:
         """Remove what a crash left half written. Only for the one who writes here."""
         for leftover in self._incoming.iterdir():
-            leftover.unlink()
+            with suppress(OSError):  # what cannot be removed is in nobody's way
+                leftover.unlink()
 
     def path(self, sha256: bytes) -> Path:
         return path_in(self._folder, sha256)

@@ -17,14 +17,15 @@ from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
 from trapkit.bus import Bus
-from trapkit.errors import SetupError
-from trapkit.files import lock_folder, write_atomically
+from trapkit.errors import SetupError, StorageError
+from trapkit.files import lock_folder, refusal, write_atomically
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapwire.baselink import BaseLink
 from trapwire.frame import ChecksumCipher, Counter
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
+COUNTER_LOST = "write a number there that is above every one it had; never take the file away: counters go only up"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def build_gateway(settings: Settings) -> Part:
     link = BaseLink(
         [trap.number for trap in settings.trap],
         frame_bytes(settings.gateway),
-        Counter(_read_counter(counter_path), lambda end: write_atomically(counter_path, f"{end}\n".encode())),
+        Counter(_read_counter(counter_path), lambda end: _write_counter(counter_path, end)),
         ChecksumCipher(),
         settings.gateway.commit_wait_ms,
     )
@@ -55,7 +56,8 @@ def build_gateway(settings: Settings) -> Part:
     bus.start()
 
     def trouble() -> str:
-        return _bus_trouble(bus) or ("" if line.is_open else f"modem: {line.last_error}")
+        of_line = "" if line.is_open else f"modem: {line.last_error}"
+        return part.storage_error or _bus_trouble(bus) or of_line
 
     return Part(step=part.step, trouble=trouble, close=_closing(bus.stop, lock.close), idle_s=0.01)
 
@@ -111,9 +113,9 @@ def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bu
 
 
 def _bus_trouble(bus: Bus) -> str:
-    if bus.denied or not bus.connected:
+    if not bus.connected:
         return bus.last_error or "bus: not connected yet"
-    return ""
+    return bus.last_error if bus.denied else ""
 
 
 def _store(settings: Settings) -> Store:
@@ -137,10 +139,17 @@ def _read_counter(path: Path) -> int:
     try:
         value = int(path.read_text())
     except (OSError, ValueError) as error:
-        raise SetupError(f"{path}: is not a counter: {error}") from error
+        raise SetupError(f"{path}: is not a counter ({error}); {COUNTER_LOST}") from error
     if not 0 <= value <= 0xFFFFFFFF:
-        raise SetupError(f"{path}: {value} is not a 32-bit counter")
+        raise SetupError(f"{path}: {value} is not a 32-bit counter; {COUNTER_LOST}")
     return value
+
+
+def _write_counter(path: Path, end: int) -> None:
+    try:
+        write_atomically(path, f"{end}\n".encode())
+    except OSError as error:
+        raise StorageError(refusal(path, error)) from error
 
 
 def _closing(*closers: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 from trapbase.config import Settings
 from trapbase.parts import Part, build_forward, build_gateway, build_ingest
@@ -23,6 +24,7 @@ BUILDERS: dict[str, Callable[[Settings], Part]] = {
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PARTS = (*BUILDERS, "page")
 STOP_WITHIN_S = 6.0  # a part may be waiting for a silent back end; nothing is lost by leaving it
+TROUBLE_AFTER_S = 1.0  # what is mended within this time of the start was no trouble: a connection takes a moment
 TROUBLE_EVERY_S = 5.0  # a part's trouble is said when it changes, at most this often
 LONGEST_TROUBLE = 300
 
@@ -74,7 +76,7 @@ class Runner:
         self._stop.set()
 
     def _drive(self, name: str, part: Part) -> None:
-        said, next_word = "", 0.0
+        said, next_word = "", time.monotonic() + TROUBLE_AFTER_S
         try:
             self._say(f"{name}: running")
             while not self._stop.is_set():
@@ -90,5 +92,7 @@ class Runner:
 
 
 def say(text: str) -> None:
-    """To stderr; results alone go to stdout."""
-    print(f"trapbase: {text}", file=sys.stderr, flush=True)
+    """To stderr; results alone go to stdout. A base does not stop because its log is full or nobody reads it."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"trapbase: {text}", file=sys.stderr, flush=True)

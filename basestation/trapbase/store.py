@@ -8,8 +8,9 @@ from typing import Any
 
 from trapbase.media import MediaFolder
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
-from trapkit.database import load_queries, open_database, transaction
+from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import StorageError
+from trapkit.files import refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
 from trapwire.objects import ALERT
@@ -36,6 +37,12 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
+    def _rows(self, name: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(self._sql[name], values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise storage_error(self._db, error) from error
+
     def add(
         self, arrivals: Iterable[Arrival], heard: Iterable[tuple[int, dict[str, Any]]], garbage: int, now_ms: int
     ) -> list[Arrival]:
@@ -50,7 +57,7 @@ class Store:
             # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
             self.media.put((a.sha256, a.body) for a in fresh + repeats + conflicts if not _inline(a))
         except OSError as error:
-            raise StorageError(f"media folder: {error}") from error
+            raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
             for a in fresh:
                 self._add_object(db, a, now_ms)
@@ -70,18 +77,17 @@ class Store:
         conflicts: list[Arrival] = []
         seen: dict[tuple[int, int, int, int], bytes] = {}
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
-        (room,) = self._db.execute(self._sql["count_conflicts"]).fetchone()
-        room = MAX_CONFLICTS - room
+        room = MAX_CONFLICTS - self._rows("count_conflicts")[0][0]
         self._refused = 0
         for a in arrivals:
             key = a.key.as_tuple()
             if key not in seen:
-                row = self._db.execute(self._sql["digest_of"], key).fetchone()
-                if row is None:
+                rows = self._rows("digest_of", *key)
+                if not rows:
                     fresh.append(a)
                     seen[key] = a.sha256
                     continue
-                seen[key] = row["sha256"]
+                seen[key] = rows[0]["sha256"]
             if seen[key] == a.sha256:
                 repeats.append(a)
             else:
@@ -94,7 +100,7 @@ class Store:
         return fresh, repeats, conflicts
 
     def _is_aside(self, a: Arrival) -> bool:
-        return self._db.execute(self._sql["has_conflict"], (*a.key.as_tuple(), a.sha256)).fetchone() is not None
+        return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
     def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
         body = a.body if _inline(a) else None
@@ -123,18 +129,18 @@ class Store:
 
     def waiting(self, traps: Iterable[int]) -> list[Waiting]:
         """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`."""
-        rows = self._db.execute(self._sql["waiting"], (json.dumps(sorted(traps)), MAX_WAITING))
+        rows = self._rows("waiting", json.dumps(sorted(traps)), MAX_WAITING)
         return [Waiting(object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"]) for r in rows]
 
     def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
         """What these traps saw between two times (Unix ms), at most `limit`."""
-        rows = self._db.execute(self._sql["events_near"], (json.dumps(sorted(traps)), start_ms, end_ms, limit))
+        rows = self._rows("events_near", json.dumps(sorted(traps)), start_ms, end_ms, limit)
         return [_event(r) for r in rows]
 
     def event(self, sighting: Sighting) -> Event | None:
         """What the alert of this sighting said, or None while it is not here or cannot be read."""
-        row = self._db.execute(self._sql["event_of"], sighting).fetchone()
-        return None if row is None else _event(row)
+        rows = self._rows("event_of", *sighting)
+        return _event(rows[0]) if rows else None
 
     def add_batch(
         self, batch_id: str, size: int, objects: list[StoredObject], event_ids: Mapping[Sighting, str], now_ms: int
@@ -148,14 +154,24 @@ class Store:
             for sighting, event_id in event_ids.items():
                 db.execute(self._sql["publish_event_id"], (event_id, *sighting))
 
+    def split_batch(self, batch_id: str, parts: list[tuple[str, int, list[StoredObject]]], now_ms: int) -> None:
+        """Put smaller batches (id, size, objects), their files on the disk already, in a batch's place."""
+        with transaction(self._db) as db:
+            for part, size, objects in parts:
+                db.execute(self._sql["add_batch"], (part, size, len(objects), now_ms))
+                for o in objects:
+                    if db.execute(self._sql["move_object"], (part, o.id, batch_id)).rowcount != 1:
+                        raise AssertionError(f"object {o.id} is not in batch {batch_id}")
+            db.execute(self._sql["drop_batch"], (batch_id,))
+
     def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
         """Batches in one of these states, oldest first."""
-        rows = self._db.execute(self._sql["batches_in"], (json.dumps(list(states)), limit))
+        rows = self._rows("batches_in", json.dumps(list(states)), limit)
         return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
 
     def batch_files_needed(self) -> set[str]:
         """Ids of the batches that the back end has not signed for."""
-        return {r["batch_id"] for r in self._db.execute(self._sql["batch_ids"])}
+        return {r["batch_id"] for r in self._rows("batch_ids")}
 
     def set_url(self, batch_id: str, url: str) -> None:
         """cut -> uploading: the back end's address for this batch, known before its first byte is sent."""
@@ -185,13 +201,13 @@ class Store:
 
     def all_objects(self, traps: Iterable[int], limit: int) -> list[StoredObject]:
         """Everything in custody of these traps, at most `limit`."""
-        rows = self._db.execute(self._sql["all_objects"], (json.dumps(sorted(traps)), limit))
+        rows = self._rows("all_objects", json.dumps(sorted(traps)), limit)
         return [_object(r) for r in rows]
 
     # Receipts
 
     def objects_of(self, batch_id: str) -> list[StoredObject]:
-        return [_object(r) for r in self._db.execute(self._sql["objects_of_batch"], (batch_id,))]
+        return [_object(r) for r in self._rows("objects_of_batch", batch_id)]
 
     def add_receipts(self, batch_id: str, receipts: list[tuple[int, int, bytes]], now_ms: int) -> None:
         """uploaded -> receipted, with (trap, epoch, short form) to be taken down to the traps."""
@@ -204,7 +220,7 @@ class Store:
 
     def open_receipts(self, limit: int) -> list[OpenReceipt]:
         """Receipts that their traps have not taken yet, oldest first."""
-        rows = self._db.execute(self._sql["open_receipts"], (limit,))
+        rows = self._rows("open_receipts", limit)
         return [OpenReceipt(id=r["id"], trap=r["trap"], epoch=r["epoch"], body=r["body"]) for r in rows]
 
     def set_delivered(self, number: int, trap: int, epoch: int, now_ms: int) -> None:
