@@ -10,9 +10,10 @@ from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapsim.arguments import number, whole
 from trapsim.demo import Demo, Result
-from trapsim.pictures import check_pictures, default_pictures
+from trapsim.pictures import check_pictures
 from trapsim.processes import ProcessGaveUp
-from trapsim.site import LOCK, Plan, build_site, check_port, clear_folder
+from trapsim.site import LOCK, TRAPS, Plan, build_site, check_port, clear_folder
+from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
 
@@ -48,7 +49,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     images = check_pictures(args.images) if args.images else None
     check_port(args.port)
     clear_folder(state)
-    pictures = images or default_pictures(state / "pictures")
+    pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
     speed = args.speed or (10.0 if args.once else 1.0)
     pir_s = args.pir or (0.3 if args.once else 3.0)
     plan = Plan(
@@ -56,9 +57,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         page_port=args.port, pir_every_s=pir_s,
     )  # fmt: skip
     site = build_site(plan)
-    whose = (
-        f"the pictures in {pictures}" if images else "the photographs that ship inside scikit-image (its cat: Chelsea)"
-    )
+    whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
     _say(f"Station S001, two traps, each replaying {whose}.")
     _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"

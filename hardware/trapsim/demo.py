@@ -78,7 +78,7 @@ class Demo:
         self._processes = Processes(site.folder / "logs")
         lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
         self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
-        self._pictures = count_pictures(site.plan.pictures)
+        self._pictures = count_pictures(site.plan.pictures[min(TRAPS)])
 
     def run(self, *, once: bool, kills: int, running: Callable[[], bool]) -> Result:
         """Start all, watch until everything is delivered (`once`) or `running` says no, stop all.

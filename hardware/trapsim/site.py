@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,12 @@ ZONE = "Asia/Vladivostok"
 class Plan:
     """What the user asked of the demo.
 
-    loss: share of receptions lost; speed: ms of the radio's clock for one of the wall; pir_every_s: wall seconds.
+    pictures: a folder for each trap; loss: share of receptions lost; speed: ms of the radio's clock for one of the
+    wall; pir_every_s: wall seconds.
     """
 
     folder: Path
-    pictures: Path
+    pictures: Mapping[int, Path]
     loss: float
     speed: float
     seed: int
@@ -150,7 +152,7 @@ port = {_quoted(site.line(f"trap{number}.pi"))}
 [camera]
 kind = "replay"
 [camera.replay]
-folder = {_quoted(plan.pictures)}
+folder = {_quoted(plan.pictures[number])}
 [keys]
 base = {_quoted(site.folder / "keys" / "base.pub")}
 recipients = {_quoted(site.folder / "keys" / "recipients.txt")}

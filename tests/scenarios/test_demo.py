@@ -19,6 +19,7 @@ from trapsim.site import free_port
 TRAPSIM = Path(sys.executable).parent / "trapsim"
 TRAPS = 2
 CATS = 6
+SCENES = 4  # Chelsea, in the demo's own pictures
 OTHERS = ("astronaut.png", "coffee.png", "brick.png", "moon.png")
 
 
@@ -60,8 +61,8 @@ def check(code: int, figures: dict[str, Any], words: str, sightings: int, state:
 def test_a_night_at_thirty_percent_loss_is_delivered_once(tmp_path: Path) -> None:
     state = tmp_path / "demo"
     code, figures, words = demo(state, "--loss", "0.3")
-    check(code, figures, words, TRAPS, state)  # Chelsea, once a trap
-    assert figures["frames_in"] == TRAPS * len(PHOTOGRAPHS)
+    check(code, figures, words, TRAPS * SCENES, state)
+    assert figures["frames_in"] == TRAPS * (len(PHOTOGRAPHS) - 1 + SCENES)
 
 
 def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path, pictures: Path) -> None:
