@@ -15,10 +15,10 @@ from PIL import Image as Pictures
 
 from trapcam.frames import Frame, Image
 from trapcam.sighting import Event
-from trapwire.alert import TIME_BASE_UNIX_MS, Alert
+from trapwire.alert import CROP_MARGIN_PERCENT, TIME_BASE_UNIX_MS, Alert
 
 CROP_PIXELS = (320, 240)
-CROP_MARGIN = 0.15  # of the box, on each side: boxes cut off tails and ears
+CROP_MARGIN = CROP_MARGIN_PERCENT / 100  # boxes cut off tails and ears; the base draws the box by it
 FULL_QUALITY = 90
 GREY_CHROMA = 6.0  # mean difference of the channels, of 255: infrared pictures stay below, dusk does not
 MAX_JPEG_BYTES = 12 * 1024 * 1024  # a larger original is encoded again: an envelope ends at 16 MB

@@ -99,9 +99,18 @@ class Supervisor:
             for event in self._link.on_frame(packet[0], now):
                 self._on_link(event)
         if not self._antenna.sending:
-            frame = self._link.next_frame(now, self._antenna.busy())
+            frame = self._next_frame(now)
             if frame is not None:
                 self._antenna.send(frame)
+
+    def _next_frame(self, now: int) -> "bytes | None":
+        try:
+            return self._link.next_frame(now, self._antenna.busy())
+        except OSError:
+            # Flash has no room for the frame counter, and no value is used twice: as good as a frame lost on the air.
+            self.dropped += 1
+            self._link.sent(now)
+            return None
 
     def _on_link(self, event: "tuple[Any, ...]") -> None:
         if event[0] == "delivered":
@@ -212,6 +221,9 @@ class Supervisor:
 
     def _heartbeat(self) -> Heartbeat:
         unreceipted, full_held, battery = self._pi
+        measured = self._board.battery_percent()
+        if measured is not None:
+            battery = measured
         return Heartbeat(
             {
                 "uptime_s": (self._board.now_ms() - self._started) // 1000,

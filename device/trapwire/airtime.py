@@ -35,6 +35,13 @@ def airtime_us(size: int, sf: int, bandwidth_hz: int = 125000, coding_rate: int 
     return symbols_times_4 * symbol // 4
 
 
+def snr_floor_quarter_db(sf: int) -> int:
+    """Signal-to-noise ratio below which nothing is received, in quarter dB (Semtech SX1276 datasheet, table 13)."""
+    if not SF_MIN <= sf <= SF_MAX:
+        raise WireError("spreading factor %r is not within 7–12" % (sf,))
+    return 10 * (4 - sf)
+
+
 def largest_frame(plan: str, sf: int) -> int:
     """Bytes of the largest frame that `plan` lets out at `sf`.
 

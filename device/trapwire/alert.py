@@ -8,6 +8,9 @@ ALERT_BYTES = 14
 TIME_BASE_UNIX_MS = 1577836800000  # 2020-01-01T00:00:00Z; 40 bits of milliseconds reach into 2054
 UNKNOWN = 255  # uncertainty or battery not known
 
+# A crop shows the box and this much more on each side, of the box's width and height, as far as there is picture.
+CROP_MARGIN_PERCENT = 15
+
 # A likely species, for priority and never for discarding. Codes are frozen: only add.
 SPECIES = {
     0: "feline",

@@ -20,6 +20,8 @@ if MYPY:
 EAGAIN = 11
 ECONNREFUSED = 111  # a peer was restarted and its old port is closed
 WRITE_WAIT_MS = 200
+BATTERY_DAYS = 365  # from full to empty
+DAY_MS = 86400000
 
 
 def monotonic_us() -> int:
@@ -169,6 +171,8 @@ class SimBoard:
         self.flash = flash
         self.running = running
         self._speed = speed
+        self._seed = seed
+        self._started = self.now_ms()
         self._state = seed * 2654435761 + 1 & 0xFFFFFFFF or 1
         self._line = SerialEnd(serial)
         self._pir_us = pir_ms * 1000
@@ -201,6 +205,11 @@ class SimBoard:
             return 0
         self._pir_at = monotonic_us() + self._pir_us
         return 1
+
+    def battery_percent(self) -> "int | None":
+        """Somewhere in its first weeks, by the seed, and going down with the board's clock."""
+        used = (self.now_ms() - self._started) * 100 // (BATTERY_DAYS * DAY_MS)
+        return max(0, 97 - self._seed * 5 % 23 - used)
 
     def wait(self, ms: int) -> None:
         """Return after `ms` of the board's clock, or when the line, the radio or the PIR has something."""

@@ -124,6 +124,9 @@ class WorldBoard:
     def uart_write(self, data: bytes) -> None:
         self._wire.write("right", data)
 
+    def battery_percent(self) -> int | None:
+        return None
+
     def pir_edges(self) -> int:
         due = [t for t in self._pir_ms if t <= self._world.now]
         del self._pir_ms[: len(due)]

@@ -87,6 +87,7 @@ class BenchBoard:
         self.radio = BenchRadio()
         self.now = 1000
         self.edges = 0
+        self.battery = None
         self._to_board = b""
         self._from_board = b""
         self._random = Random(3)
@@ -103,6 +104,9 @@ class BenchBoard:
 
     def uart_write(self, data):
         self._from_board += data
+
+    def battery_percent(self):
+        return self.battery
 
     def pir_edges(self):
         edges, self.edges = self.edges, 0

@@ -1,6 +1,7 @@
 """Supervisor and modem on a bench board: hand-over, custody over resets, receipts down, settings."""
 
 import os
+import struct
 import unittest
 
 from tests.mcu.bench import BenchBoard, make_folder, remove_folder
@@ -26,6 +27,7 @@ class Bench:
         self.base = BaseLink([5], 197, Counter(0, no_reserve), ChecksumCipher())
         self.objects = []
         self.taken = []
+        self.words = []
         self.reset()
 
     def reset(self):
@@ -33,9 +35,15 @@ class Bench:
         self.board = BenchBoard(self.folder)
         self.unit = build(self.board, SETTINGS)
 
-    def run(self, ms, base_hears=True):
-        for _ in range(ms // 10):
-            self.board.now += 10
+    def last_word(self):
+        """The values of the heartbeat that the base hears next."""
+        self.words = []
+        self.run(3700000, every=1000)
+        return self.words[-1].values
+
+    def run(self, ms, base_hears=True, every=10):
+        for _ in range(ms // every):
+            self.board.now += every
             self.unit.step(self.board.now)
             heard, self.board.radio.air = self.board.radio.air, []
             for frame in heard if base_hears else []:
@@ -45,6 +53,8 @@ class Bench:
                         self.base.committed(decode_envelope(event[1]).key, self.board.now)
                     elif event[0] == "down_delivered":
                         self.taken.append(event[1])
+                    elif event[0] == "heartbeat":
+                        self.words.append(event[2])
             self.board.radio.incoming += self.base.frames_due(self.board.now)
 
     def kinds(self):
@@ -68,6 +78,14 @@ class SupervisorTest(unittest.TestCase):
         bench.run(5000)
         self.assertEqual(bench.board.said(), [(line.DELIVERED, pack_keys([KEY]))])
         self.assertEqual(bench.objects, [ENVELOPE])
+
+    def test_the_battery_is_what_the_board_measures_else_what_the_pi_says(self):
+        bench = self.bench()
+        bench.board.say(line.STATUS, struct.pack(">IIB", 7, 3, 61))
+        said = bench.last_word()
+        self.assertEqual((said["battery"], said["unreceipted"], said["full_held"]), (61, 7, 3))
+        bench.board.battery = 84
+        self.assertEqual(bench.last_word()["battery"], 84)
 
     def test_an_object_offered_again_after_delivery_is_not_sent_again(self):
         bench = self.bench()
