@@ -59,8 +59,12 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
     path = args.folder / "mcu.json"
     try:
         settings = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SetupError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SetupError(f"{path}: is not JSON: {error}") from error
+    if not args.serial.exists():
+        raise SetupError(f"--serial {args.serial}: there is no such serial line; is its other end there?")
     lock = lock_folder(args.folder, "trapsim unit")
     arguments = {
         "serial": os.path.realpath(args.serial),
@@ -70,6 +74,7 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
         "seed": args.seed,
         "pir_ms": round(args.pir_every * 1000),
         "settings": settings,
+        "source": str(path),
     }
     interpreter = find_micropython() if args.interpreter != "cpython" else None
     if interpreter is not None:
@@ -87,6 +92,8 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
         run_unit(arguments, running)
     except ValueError as error:
         raise SetupError(f"{path}: {error}") from error
+    except OSError as error:
+        raise OSError(f"unit at {args.serial}, flash {arguments['flash']}: {error.strerror or error}") from error
     finally:
         lock.close()
     return 0

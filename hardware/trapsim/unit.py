@@ -4,6 +4,7 @@ import json
 import sys
 
 from trapmcu.main import run
+from trapmcu.settings import complete
 from trapsim.board import SimBoard, make_folders
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -15,27 +16,31 @@ if MYPY:
 def run_unit(arguments: "dict[str, Any]", running: "Callable[[], bool]") -> None:
     """Run until told otherwise; `arguments`: those of `SimBoard`, and the firmware's `settings`.
 
-    Raises: ValueError naming a setting that is wrong.
+    Raises: ValueError naming a setting that is wrong; OSError when the serial line or the flash cannot be used.
     """
+    settings = complete(arguments["settings"])
     make_folders(arguments["flash"])
     board = SimBoard(
         arguments["serial"],
         arguments["flash"],
         arguments["channel_port"],
-        arguments["settings"].get("sf", 9),
+        settings["sf"],
         arguments["speed"],
         arguments["seed"],
         arguments["pir_ms"],
         running,
     )
-    run(board, arguments["settings"])
+    run(board, settings)
 
 
 if __name__ == "__main__":
+    with open(sys.argv[1]) as file:
+        given = json.load(file)
     try:
-        with open(sys.argv[1]) as file:
-            given = json.load(file)
         run_unit(given, lambda: True)
     except ValueError as error:
-        print("unit:", error)
+        print("trapsim: %s: %s" % (given["source"], error), file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print("trapsim: unit at %s, flash %s: %s" % (given["serial"], given["flash"], error), file=sys.stderr)
+        sys.exit(1)

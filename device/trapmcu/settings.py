@@ -1,0 +1,66 @@
+"""A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
+
+from trapwire.traplink import LinkTimes
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
+
+SUPERVISOR = "supervisor"
+MODEM = "modem"
+
+# key: (default, lowest, highest) of whole numbers
+NUMBERS = {
+    "trap": (0, 1, 65535),  # named at provisioning; a modem has none
+    "sf": (9, 7, 12),
+    "queue_bytes": (262144, 1, 16777216),
+    "down_bytes": (16384, 1, 1048576),
+    "repeat_ms": (5000, 100, 3600000),  # until a receipt is offered to the Pi again
+}
+DEFAULTS: "dict[str, Any]" = {
+    "role": SUPERVISOR,
+    "plan": "",  # no plan named: the unit refuses to transmit
+    "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
+}
+TIME_MAX_MS = 86400000
+ROLES = (MODEM, SUPERVISOR)
+
+
+def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
+    """The settings with their defaults.
+
+    Raises: ValueError naming the setting, its value, and what is allowed.
+    """
+    if not isinstance(settings, dict):
+        raise ValueError('%r is no table of settings; write {"role": …, …}' % (settings,))
+    merged = DEFAULTS.copy()
+    for name in NUMBERS:
+        merged[name] = NUMBERS[name][0]
+    for name in settings:
+        if name not in merged:
+            raise ValueError("unknown setting %r; allowed are: %s" % (name, ", ".join(sorted(merged))))
+    merged.update(settings)
+    if merged["role"] not in ROLES:
+        raise ValueError("role %r is unknown; allowed are: %s" % (merged["role"], ", ".join(ROLES)))
+    if not isinstance(merged["plan"], str):
+        raise ValueError("plan is %r; allowed is the name of a radio plan" % (merged["plan"],))
+    for name in NUMBERS:
+        if name != "trap" or merged["role"] == SUPERVISOR:
+            _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
+    _check_times(merged["times"])
+    return merged
+
+
+def _check_times(times: "Any") -> None:
+    known = sorted(LinkTimes().__dict__)
+    if not isinstance(times, dict):
+        raise ValueError("times is %r; allowed is a table with some of: %s" % (times, ", ".join(known)))
+    for name in times:
+        if name not in known:
+            raise ValueError("unknown setting 'times.%s'; allowed are: %s" % (name, ", ".join(known)))
+        _check("times." + name, times[name], 1, TIME_MAX_MS)
+
+
+def _check(name: str, value: "Any", low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError("%s is %r; allowed is a whole number within %d–%d" % (name, value, low, high))
