@@ -3,7 +3,11 @@
 It identifies nobody: it stands where such a service stands, and holds the base to the contract.
 """
 
+import os
 import re
+import socket
+import sqlite3
+import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from pathlib import Path
@@ -15,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
 from trapkit.sealing import read_key
@@ -69,6 +74,10 @@ def make_app(store: BackendStore) -> Starlette:
         return JSONResponse(store.stats())
 
     async def refuse(request: Request, error: Exception) -> Response:
+        if isinstance(error, OSError | StorageError | sqlite3.Error):
+            # Full or broken: nothing was promised. RFC 4918, section 11.5.
+            print(f"backend: the disk refused: {error}", file=sys.stderr, flush=True)
+            return JSONResponse({"error": "the disk refused"}, 507)
         if isinstance(error, UploadError):
             extra = {"Tus-Version": TUS} if error.status == 412 else {}
             return JSONResponse({"error": str(error)}, error.status, extra)
@@ -85,7 +94,7 @@ def make_app(store: BackendStore) -> Starlette:
             Route("/v1/receipts/{batch_id}", receipts),
             Route("/v1/stats", stats),
         ],
-        exception_handlers={UploadError: refuse, HTTPException: refuse},
+        exception_handlers=dict.fromkeys((UploadError, HTTPException, OSError, StorageError, sqlite3.Error), refuse),
     )
     app.add_middleware(Headers, headers=HEADERS)
     return app
@@ -133,10 +142,15 @@ def _batch_id(metadata: str) -> str:
 def run_backend(folder: Path, port: int, key_path: Path) -> int:
     """Serve on 127.0.0.1 until a signal comes.  Raises: SetupError."""
     key = read_key(key_path, "signing key")
-    lock = lock_folder(folder, "trapsim backend")
-    try:
-        config = uvicorn.Config(create_app(folder, key), host="127.0.0.1", port=port, log_level="warning")
-        uvicorn.Server(config).run()
-    finally:
-        lock.close()
+    with lock_folder(folder, "trapsim backend"), listen(port) as listener:
+        config = uvicorn.Config(create_app(folder, key), log_level="warning")
+        uvicorn.Server(config).run([listener])
     return 0
+
+
+def listen(port: int) -> socket.socket:
+    """A listening loopback socket.  Raises: SetupError."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise SetupError(f"--port {port}: cannot be used: {os.strerror(error.errno or 0)}; name another") from error

@@ -6,10 +6,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapsim.air import Air
 from trapsim.datagrams import BUSY, FRAME, TRANSMIT
@@ -36,10 +38,14 @@ def read_stats(path: Path) -> Stats:
 
 
 def open_socket(port: int) -> socket.socket:
-    """A non-blocking datagram socket on loopback."""
+    """A non-blocking datagram socket on loopback.  Raises: SetupError."""
+    # Not SO_REUSEADDR: with datagrams it would let two channels have the same port, and each half of the frames.
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError as error:
+        sock.close()
+        raise SetupError(f"--port {port}: cannot be used: {error.strerror}; name another") from error
     sock.setblocking(False)
     return sock
 
@@ -139,6 +145,7 @@ def run_channel(
                 collisions=before.collisions + air.collisions,
                 lost=before.lost + air.lost,
             )
-            write_atomically(stats, msgspec.json.encode(figures))
+            with suppress(OSError):  # a full disk: the air does not stop for its figures
+                write_atomically(stats, msgspec.json.encode(figures))
         select.select([sock], [], [], wait_s)
     return 0
