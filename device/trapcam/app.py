@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from trapcam.camera import Camera
 from trapcam.capture import Capture
+from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
+from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
 from trapkit.errors import StorageError
@@ -16,7 +18,7 @@ STORAGE_RETRY_MS = 5_000
 
 
 class TrapApp:
-    """Triggers to the camera, bursts to the outbox, the outbox to the uplink.
+    """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     interval: triggers of its own in place of the supervisor's, or None; report: takes a line of text for the operator.
     """
@@ -28,6 +30,7 @@ class TrapApp:
         outbox: Outbox,
         uplink: Uplink,
         *,
+        network: Network | None = None,
         interval: IntervalTrigger | None = None,
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -35,6 +38,7 @@ class TrapApp:
         self._capture = capture
         self._outbox = outbox
         self._uplink = uplink
+        self._network = network
         self._interval = interval
         self._report = report
         self._pending: deque[Trigger] = deque()
@@ -45,15 +49,18 @@ class TrapApp:
 
     def step(self, now_ms: int) -> bool:
         """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
-        for trigger in self._uplink.step(now_ms):
+        moved = self._network is not None and self._network.step(now_ms)
+        networked = self._network is not None and self._network.serving
+        for trigger in self._uplink.step(now_ms, networked=networked):
             if self._interval is None:
                 self._accept(trigger)
         self._tell("uplink", self._uplink.refusal)
-        if self._interval and (due := self._interval.poll(now_ms)):
-            self._accept(due)
-        if self._refused_ms is None or not 0 <= now_ms - self._refused_ms < STORAGE_RETRY_MS:
+        self._tell("network", self._network.trouble if self._network else "")
+        if self._interval and (trigger_due := self._interval.poll(now_ms)):
+            self._accept(trigger_due)
+        if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
             self._work(now_ms)
-        return bool(self._pending) and self._refused_ms is None
+        return moved or (bool(self._pending) and self._refused_ms is None)
 
     def _accept(self, trigger: Trigger) -> None:
         if len(self._pending) < MAX_PENDING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.receipts import ReceiptOutcome, check_receipt
-from trapcam.record import DELETED, FIRST_STATE, Outcome, Sighting, Withheld, priority
+from trapcam.record import DELETED, DELIVERED, FIRST_STATE, Outcome, Sighting, Withheld, priority
 from trapcam.seal import SealedObject
 from trapkit.database import load_queries, open_database, transaction
 from trapkit.errors import SetupError, StorageError
@@ -104,12 +104,19 @@ class Outbox:
         """(priority, number, rung) of objects to hand to the supervisor, most urgent and oldest first."""
         return [tuple(row) for row in self._rows("waiting", (below_priority, limit))]
 
+    def undelivered(self, limit: int) -> list[tuple[int, int, int, int]]:
+        """(priority, number, rung, bytes) of objects that no base is known to have, most urgent and oldest first."""
+        return [tuple(row) for row in self._rows("undelivered", (limit,))]
+
     def in_state(self, state: str) -> list[tuple[int, int, int]]:
         """(priority, number, rung) of all objects in one state, most urgent and oldest first."""
         return [tuple(row) for row in self._rows("in_state", (state,))]
 
     def envelope(self, number: int, rung: int) -> Envelope | None:
-        """The object as it travels; None when there is no such object or a receipt has let it go."""
+        """The object as it travels; None when there is no such object or a receipt has let it go.
+
+        Raises: StorageError when its file cannot be read, or does not hold the bytes that were sealed.
+        """
         found = self._rows("object", (number, rung))
         if not found or found[0]["state"] == DELETED:
             return None
@@ -120,10 +127,18 @@ class Outbox:
                 body = path.read_bytes()
             except OSError as error:
                 raise StorageError(f"{path}: a full frame cannot be read: {error.strerror}") from error
+            if hashlib.sha256(body).digest() != found[0]["sha256"]:
+                # No receipt would ever match other bytes, and the base keeps the first that come under a key.
+                raise StorageError(f"{path}: a full frame is damaged")
         return Envelope(self.key(number, rung), body)
 
+    def to_send(self, number: int, rung: int) -> Envelope | None:
+        """The same for a carrier: None too when another one has delivered it.  Raises: StorageError."""
+        found = self._rows("object", (number, rung))
+        return None if found and found[0]["state"] == DELIVERED else self.envelope(number, rung)
+
     def mark(self, stored: Iterable[tuple[int, int]], delivered: Iterable[tuple[int, int]]) -> None:
-        """What the supervisor reports of (number, rung); what does not apply, or no longer, changes nothing."""
+        """What a carrier reports of (number, rung); what does not apply, or no longer, changes nothing."""
         with transaction(self._db) as db:
             db.executemany(SQL["mark_stored"], list(stored))
             db.executemany(SQL["mark_delivered"], list(delivered))

@@ -6,6 +6,8 @@ Rules:
   is not known to have is offered again: waiting ones, then stored ones. Its STORED and DELIVERED are idempotent.
 - At most `window` offers without an answer; an offer without one is made again after `answer_ms`.
 - FULL_QUEUE stops offers of that priority and less urgent ones for `full_ms`; alerts may still find room.
+- While a network serves only alerts are offered, and those at once: a network that died a moment ago still seems to
+  serve, and an alert costs a second of air. Everything else may wait until that is known, for air is dear.
 - REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
 - Anything else on the line is counted and skipped.
@@ -17,12 +19,15 @@ from typing import NamedTuple, Protocol
 
 from trapcam.outbox import Outbox
 from trapcam.record import PRIORITIES, STORED
+from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
 from trapkit.errors import StorageError
 from trapwire import serialline as line_kinds
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
+
+ALERTS_ONLY = 1  # priorities below it: alerts of wild cats
 
 
 class Line(Protocol):
@@ -64,14 +69,19 @@ class Uplink:
         self._status_ms: int | None = None
         self._full: tuple[int, int] | None = None  # (priority, since when)
         self._offers: dict[tuple[int, int], _Offer] = {}  # by number and rung
+        self._networked = False
         self._again: list[tuple[int, int, int]] = []  # stored objects to ask after, the most urgent last
         self._refused: set[tuple[int, int]] = set()
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
 
-    def step(self, now_ms: int) -> list[Trigger]:
-        """Read and answer what has come, then send what is due; the triggers that came."""
+    def step(self, now_ms: int, *, networked: bool = False) -> list[Trigger]:
+        """Read and answer what has come, then send what is due; the triggers that came.
+
+        networked: a network serves now, so that only alerts are worth their air.
+        """
         self.refusal = ""
+        self._networked = networked
         messages = self._line.read()
         if self._line.is_open != self._was_open:
             self._was_open = self._line.is_open
@@ -177,11 +187,11 @@ class Uplink:
         return sent
 
     def _send_due(self, now_ms: int) -> None:
-        if not self._answered and _due(self._hello_ms, now_ms, self._timing.hello_ms):
+        if not self._answered and due(self._hello_ms, now_ms, self._timing.hello_ms):
             self._hello_ms = now_ms
             self._send(line_kinds.HELLO, b"")
         try:
-            if _due(self._status_ms, now_ms, self._timing.status_ms):
+            if due(self._status_ms, now_ms, self._timing.status_ms):
                 self._status_ms = now_ms
                 self._send(line_kinds.STATUS, struct.pack(">IIB", *self._outbox.held_counts(), UNKNOWN))
             self._offer(now_ms)
@@ -190,11 +200,13 @@ class Uplink:
 
     def _offer(self, now_ms: int) -> None:
         for key, offer in list(self._offers.items()):
-            if _due(offer.since_ms, now_ms, self._timing.answer_ms):
+            if due(offer.since_ms, now_ms, self._timing.answer_ms):
                 self._withdraw(key, offer)
-        if self._full and _due(self._full[1], now_ms, self._timing.full_ms):
+        if self._full and due(self._full[1], now_ms, self._timing.full_ms):
             self._full = None
         below = self._full[0] if self._full else PRIORITIES
+        if self._networked:
+            below = min(below, ALERTS_ONLY)
         # Objects on offer are still `waiting` in the outbox, so ask for that many more.
         known = len(self._offers) + len(self._refused)
         for priority, number, rung in self._outbox.waiting(self._timing.window + known, below):
@@ -210,8 +222,8 @@ class Uplink:
     def _put(self, offer: "_Offer", number: int, rung: int) -> None:
         if not self._has_room():
             return
-        envelope = self._outbox.envelope(number, rung)
-        # None: a receipt has let it go meanwhile
+        envelope = self._outbox.to_send(number, rung)
+        # None: another carrier has delivered it, or a receipt has let it go meanwhile
         if envelope and self._send(line_kinds.PUT, bytes([offer.priority]) + envelope.encode()):
             self._offers[(number, rung)] = offer
 
@@ -220,8 +232,3 @@ class _Offer(NamedTuple):
     since_ms: int
     priority: int
     stored: bool  # it was in the supervisor's flash before; asked after, not handed over
-
-
-def _due(since_ms: int | None, now_ms: int, wait_ms: int) -> bool:
-    """Whether `wait_ms` have passed; a clock set back counts as passed, so that it cannot silence the uplink."""
-    return since_ms is None or not 0 <= now_ms - since_ms < wait_ms

@@ -42,6 +42,10 @@ ON CONFLICT (hour_ms, category) DO UPDATE SET count = count + 1;
 SELECT priority, number, rung FROM objects WHERE state = 'waiting' AND priority < ?
 ORDER BY priority, number, rung LIMIT ?;
 
+-- name: undelivered
+SELECT priority, number, rung, bytes FROM objects WHERE state NOT IN ('delivered', 'deleted')
+ORDER BY priority, number, rung LIMIT ?;
+
 -- name: in_state
 SELECT priority, number, rung FROM objects WHERE state = ? ORDER BY priority, number, rung;
 
