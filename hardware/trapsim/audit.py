@@ -4,7 +4,7 @@ It trusts no program's own counters for custody: `lost` and `duplicated` come fr
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 
 from trapsim.channel import read_stats
 from trapsim.site import TRAPS
-from trapwire.objects import ALERT, CROP, FULL
+from trapwire.objects import ALERT, CROP, FRAME, FULL
 
-SENT_RUNGS = (ALERT, CROP)  # what goes over the radio; frames and full frames stay on the trap
+SENT_RUNGS = frozenset({ALERT, CROP})  # what goes over the radio; frames and full frames stay on the trap
+NETWORK_RUNGS = SENT_RUNGS | {FRAME, FULL}  # what a trap with a network delivers
 
 # Where each database lies: the outbox under its trap, the others under the demo's folder.
 OUTBOX = "data/outbox.sqlite"
@@ -39,6 +40,7 @@ class Audit:
     receipts: int = 0
     deleted_on_trap: int = 0
     full_frames_held: int = 0
+    full_frames_received: int = 0
     lost: int = 0
     duplicated: int = 0
     pictures: int = 0
@@ -46,7 +48,7 @@ class Audit:
 
     @property
     def finished(self) -> bool:
-        """Every picture judged, and every alert and crop delivered, receipted and deleted."""
+        """Every picture judged, and all that its trap can send delivered, receipted and deleted."""
         return self.pictures > 0 and not self.lost and not self.missing and self.sightings_stored == self.sightings
 
     def figures(self) -> dict[str, Any]:
@@ -85,11 +87,12 @@ class _Trap:
     deleted: int = 0
     full_held: int = 0
     wrong: int = 0
+    sent: frozenset[int] = SENT_RUNGS  # the rungs that it has a carrier for
     objects: dict[Key, tuple[bytes, str]] = field(default_factory=dict)  # key -> digest, state
 
 
-def _read_trap(folder: Path, number: int) -> _Trap:
-    trap = _Trap()
+def _read_trap(folder: Path, number: int, sent: frozenset[int]) -> _Trap:
+    trap = _Trap(sent=sent)
     with _reading(folder / OUTBOX) as db:
         identity = db.execute("SELECT epoch FROM outbox").fetchone() if db is not None else None
         if db is None or identity is None:
@@ -111,10 +114,10 @@ def _read_trap(folder: Path, number: int) -> _Trap:
         for event, rung, state, digest in db.execute("SELECT number, rung, state, sha256 FROM objects"):
             trap.objects[(number, identity[0], event, rung)] = (digest, state)
             trap.deleted += state == "deleted"
-            trap.full_held += rung == FULL and state != "deleted"
+            trap.full_held += rung == FULL and rung not in sent and state != "deleted"
         for (event,) in db.execute("SELECT number FROM events"):
             there = {key[3] for key in trap.objects if key[2] == event}
-            trap.wrong += len({*SENT_RUNGS, FULL} - there)
+            trap.wrong += len((sent | {FULL}) - there)
     return trap
 
 
@@ -135,25 +138,30 @@ def _one(path: Path, question: str) -> int:
         return 0 if db is None else int(db.execute(question).fetchone()[0])
 
 
-def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
-    """Compare all databases under `folder`; `pictures`: how many each trap was given.
+def look(
+    folder: Path, pictures: int, traps: Iterable[int] = TRAPS, *, networked: Collection[int] = frozenset()
+) -> Audit:
+    """Compare all databases under `folder`.
+
+    pictures: how many each trap was given; networked: traps whose full frames must be received, not held.
 
     An object is *lost* when it has left its trap and the back end does not hold those very bytes, and *missing*
     while it is still under way. Duplicates are counted at the trap, the base and the back end.
     """
-    found = [_read_trap(folder / f"trap{number}", number) for number in traps]
+    found = [_read_trap(folder / f"trap{n}", n, NETWORK_RUNGS if n in networked else SENT_RUNGS) for n in traps]
     base_db, backend_db = folder / BASE, folder / BACKEND
     stored, doubled_at_base = _read_objects(base_db)
     received, doubled_at_backend = _read_objects(backend_db)
     doubled_at_backend += _one(backend_db, "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'duplicated'")
-    lost, missing = sum(t.wrong for t in found), []
+    lost, full_received, missing = sum(t.wrong for t in found), 0, []
     for trap in found:
         if trap.position < pictures:
             missing.append(f"{pictures - trap.position} pictures not judged yet")
         for key, (digest, state) in trap.objects.items():
-            if key[3] not in SENT_RUNGS:
-                continue
             # Other bytes under the same key at the base or the back end are not this object.
+            full_received += key[3] == FULL and stored.get(key) == digest
+            if key[3] not in trap.sent:
+                continue
             there = stored.get(key) == digest and received.get(key) == digest
             if state == "deleted" and not there:
                 lost += 1
@@ -178,6 +186,7 @@ def look(folder: Path, pictures: int, traps: Iterable[int] = TRAPS) -> Audit:
         receipts=_one(base_db, "SELECT count(*) FROM receipts WHERE state = 'delivered'"),
         deleted_on_trap=sum(t.deleted for t in found),
         full_frames_held=sum(t.full_held for t in found),
+        full_frames_received=full_received,
         lost=lost,
         duplicated=sum(t.doubled for t in found) + doubled_at_base + doubled_at_backend + invented,
         pictures=pictures * len(found),

@@ -23,6 +23,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--once", action="store_true", help="end when everything is delivered, instead of Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
     parser.add_argument("--images", type=Path, metavar="DIR", help="JPEG or PNG pictures; scikit-image's without it")
+    parser.add_argument(
+        "--network", type=_networked, nargs="?", const="2", default=frozenset(), metavar="TRAP",
+        help="give a trap a network beside the radio: 1, 2 or all (2 where nothing is said); its full frames travel",
+    )  # fmt: skip
     parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
     parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
     parser.add_argument("--sf", type=whole(7, 10), default=9, help="LoRa spreading factor (9)")
@@ -32,6 +36,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--port", type=whole(1, 65535), default=8080, help="of the page (8080)")
     parser.add_argument("--state", type=Path, default=Path(".demo"), help="folder, emptied at the start (.demo)")
     parser.set_defaults(run=run)
+
+
+def _networked(text: str) -> frozenset[int]:
+    if text == "all":
+        return frozenset(TRAPS)
+    if text not in map(str, TRAPS):
+        allowed = ", ".join(map(str, TRAPS))
+        raise argparse.ArgumentTypeError(f"{text!r} is no trap of the demo; allowed are {allowed}, all")
+    return frozenset({int(text)})
 
 
 def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
@@ -54,12 +67,15 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     pir_s = args.pir or (0.3 if args.once else 3.0)
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
-        page_port=args.port, pir_every_s=pir_s,
+        page_port=args.port, pir_every_s=pir_s, networked=args.network,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
     _say(f"Station S001, two traps, each replaying {whose}.")
     _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
+    for trap in sorted(args.network):
+        _say(f"Trap {trap} ({TRAPS[trap]}) has a network too: its sealed full frames travel by MQTT and are received.")
+        _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
     _say(f"Page: http://127.0.0.1:{args.port}   (Ctrl-C ends everything)")

@@ -104,7 +104,7 @@ class Demo:
                 break
             for name in self._processes.watch():
                 self._say(f"{name} was started again")
-            audit = look(self._site.folder, self._pictures)
+            audit = look(self._site.folder, self._pictures, networked=self._site.plan.networked)
             now = time.monotonic()
             if _moved(audit, last):
                 progress_at = now
@@ -134,8 +134,9 @@ def progress_line(audit: Audit, seconds: float) -> str:
     return (
         f"{seconds:6.1f} s  pictures {audit.frames_in}/{audit.pictures}, felines {audit.sightings}; "
         f"air {audit.lora_frames} frames {audit.airtime_ms / 1000:.1f} s; base {audit.alerts_stored} alerts "
-        f"{audit.media_stored} crops; batches {audit.batches_uploaded}, receipts {audit.receipts}; "
-        f"deleted on traps {audit.deleted_on_trap}, full frames held {audit.full_frames_held}"
+        f"{audit.media_stored} pictures; batches {audit.batches_uploaded}, receipts {audit.receipts}; "
+        f"deleted on traps {audit.deleted_on_trap}, full frames held {audit.full_frames_held}, "
+        f"received {audit.full_frames_received}"
     )
 
 

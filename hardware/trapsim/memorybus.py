@@ -1,7 +1,7 @@
 """A broker in memory, for whole-system tests in virtual time: the bus of `trapkit.topics` without sockets.
 
 It keeps Mosquitto's promises and no more: a session's queue outlives its connection, what was not acknowledged
-comes again after a reconnect, and a killed broker forgets everything (`drop`).
+comes again after a reconnect, and a killed broker forgets everything (`drop`; `stop` until `start`).
 """
 
 from collections import deque
@@ -16,6 +16,7 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self._sessions: dict[str, MemoryBus] = {}
+        self._up = True
 
     def connect(self, client_id: str, subscriptions: tuple[str, ...], *, may_publish: str = "#") -> "MemoryBus":
         """The session of `client_id`, connected; the old one's queue is taken over, as clean start off does.
@@ -28,6 +29,7 @@ class MemoryBroker:
             old.connected = False
             session.queue = deque([(m, True) for m in old.open.values()] + list(old.queue))
         self._sessions[client_id] = session
+        session.connected = self._up
         return session
 
     def drop(self) -> None:
@@ -36,6 +38,19 @@ class MemoryBroker:
             session.generation += 1
             session.queue.clear()
             session.open.clear()
+
+    def stop(self) -> None:
+        """`kill -9`, and nobody starts it again."""
+        self.drop()
+        self._up = False
+        for session in self._sessions.values():
+            session.connected = False
+
+    def start(self) -> None:
+        """After `stop`: all connect again."""
+        self._up = True
+        for session in self._sessions.values():
+            session.connected = True
 
     def deliver(self, topic: str, payload: bytes, properties: dict[str, str]) -> None:
         for session in self._sessions.values():

@@ -15,7 +15,7 @@ from pyrage import x25519
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapship.broker import write_broker
-from trapship.certificates import make_fleet
+from trapship.certificates import PROGRAMS, make_fleet
 
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
@@ -43,6 +43,7 @@ class Plan:
     sf: int
     page_port: int
     pir_every_s: float
+    networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ def build_site(plan: Plan) -> Site:
     for name in ("keys", "run", "logs"):
         (site.folder / name).mkdir(exist_ok=True)
     _write_keys(site.folder / "keys")
-    make_fleet(site.folder / "certificates")
+    make_fleet(site.folder / "certificates", (*PROGRAMS, *map(str, sorted(plan.networked))))
     write_broker(site.folder / "broker", site.folder / "certificates", site.broker_port)
     for number in TRAPS:
         _write_trap(site, number)
@@ -164,6 +165,15 @@ hello_s = 1.0
 [clock]
 uncertainty_ms = 200
 """
+    if number in plan.networked:
+        _give_certificate(site, number)
+        settings += f"""\
+[network]
+host = "127.0.0.1"
+port = {site.broker_port}
+certificates = {_quoted(folder / "certificates")}
+answer_s = 2.0
+"""
     write_atomically(folder / "trapcam.toml", settings.encode())
     # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.
     window_ms = round(max(1200, 300 * plan.speed))
@@ -176,6 +186,14 @@ uncertainty_ms = 200
     unit = {"role": "supervisor", "trap": number, "plan": PLAN, "sf": plan.sf, "times": times}
     unit["repeat_ms"] = round(2000 * plan.speed)
     _write_unit(site, f"trap{number}", unit)
+
+
+def _give_certificate(site: Site, number: int) -> None:
+    """What a trap carries into the field: the fleet's certificate and its own pair, and nobody else's key."""
+    fleet, own = site.folder / "certificates", site.trap(number) / "certificates"
+    own.mkdir(exist_ok=True)
+    for name in ("ca.crt", f"{number}.crt", f"{number}.key"):
+        write_atomically(own / name, (fleet / name).read_bytes(), mode=0o600)
 
 
 def _write_unit(site: Site, name: str, settings: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
 """A station of traps, a base and a back end as processes of a `World`: what is where, and how each part is built."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,8 @@ from trapcam.app import TrapApp
 from trapcam.camera.replay import open_replay
 from trapcam.capture import Capture, Policy
 from trapcam.detections import Detection
-from trapcam.outbox import open_outbox
+from trapcam.network import Network, Pace, subscriptions
+from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer
 from trapcam.uplink import Timing, Uplink
 from trapmcu.main import build as build_unit
@@ -89,10 +90,23 @@ class _MortalOutlet:
 
 
 class Station:
-    """`traps` traps that each replay `pictures` at the times `pir_ms`; folders as the demo lays them out."""
+    """`traps` traps that each replay `pictures` at the times `pir_ms`; folders as the demo lays them out.
 
-    def __init__(self, world: World, folder: Path, pictures: Path, traps: int, pir_ms: list[int]) -> None:
+    networked: those of them that have a network beside the radio.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        pictures: Path,
+        traps: int,
+        pir_ms: list[int],
+        *,
+        networked: Collection[int] = frozenset(),
+    ) -> None:
         self._world = world
+        self._networked = networked
         self._folder = folder
         self._pictures = pictures
         self._traps = {
@@ -124,7 +138,8 @@ class Station:
             uplink = Uplink(LinuxPort(wire), outbox, bytes(BACKEND_KEY.verify_key), timing)
             sealer = Sealer(bytes(BASE_KEY.public_key), self._recipients)
             policy = Policy(crop_bytes=400, frame_bytes=2000, frame_pixels=160)
-            app = TrapApp(camera, Capture(FirstPixel(), sealer, policy), outbox, uplink)
+            network = self._network(number, outbox) if number in self._networked else None
+            app = TrapApp(camera, Capture(FirstPixel(), sealer, policy), outbox, uplink, network=network)
 
             def step(now: int) -> int | None:
                 return now if app.step(UTC_MS + now) else None
@@ -132,6 +147,11 @@ class Station:
             return step
 
         self._add(f"trapcam{number}", build, lambda: self._close(opened, wire, "left"))
+
+    def _network(self, number: int, outbox: Outbox) -> Network:
+        own = f"pugmark/1/+/{number}/#"  # what the broker's access list lets a trap write
+        bus = self._world.broker.connect(str(number), subscriptions(number), may_publish=own)
+        return Network(bus, outbox, bytes(BACKEND_KEY.verify_key), Pace(answer_ms=1000))
 
     def _supervisor(self, number: int, wire: Wire, pir_ms: list[int]) -> None:
         times = {"heartbeat_ms": 3000, "reply_window_ms": 800}
