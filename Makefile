@@ -52,9 +52,9 @@ tools:
 
 # Each stamp is as old as what it was made from, so that the second run has nothing to do.
 $(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,base,sim,test
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,test
 	@touch $@

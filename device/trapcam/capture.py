@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trapcam import rungs
 from trapcam.frames import Burst, Unreadable
 from trapcam.judge import Judge
-from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld
+from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
 from trapcam.seal import Sealer
 from trapcam.sighting import Event, decide
 from trapwire.objects import ALERT, CROP, FRAME, FULL
@@ -72,7 +72,7 @@ class Capture:
             name=taken.frames[0].name,
             frames=len(taken.frames),
             outcome=REJECTED,
-            reason=decision.reason,
+            reason=noted(decision.reason, taken.note),
             score=decision.score,
         )
 
@@ -100,6 +100,7 @@ class Capture:
             name=best.name,
             frames=len(burst.frames),
             outcome=KEPT,
+            reason=burst.note,
             score=event.confidence,
             sighting=sighting,
         )

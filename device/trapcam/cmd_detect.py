@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trapcam import mdjson
-from trapcam.camera.replay import ReadError, decode_picture, read_bytes
+from trapcam.camera.still import ReadError, decode_picture, read_bytes
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
 

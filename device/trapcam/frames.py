@@ -24,15 +24,16 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """The frames of one trigger, at least one, in the order they were taken."""
+    """The frames of one trigger, at least one, in the order they were taken; `note`: what is missing of it and why."""
 
     frames: tuple[Frame, ...]
     trigger: Trigger
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A picture that could not be read: an outcome like any other, recorded and counted."""
+    """A picture, or a part of a video, that could not be read: an outcome like any other, recorded and counted."""
 
     name: str
     reason: str

@@ -25,6 +25,16 @@ FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
 PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
+def noted(reason: str, note: str) -> str:
+    """The reason of an outcome with what is to be said of its burst besides; `plain_reason` takes it apart again."""
+    return f"{reason}; {note}" if note else reason
+
+
+def plain_reason(reason: str) -> str:
+    """The reason by which bursts are counted together."""
+    return reason.partition("; ")[0]
+
+
 def priority(rung: int, species: int) -> int:
     """Alerts before crops, wild cats before domestic ones."""
     return rung + (2 if SPECIES.get(species) == "domestic cat" else 0)

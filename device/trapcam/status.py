@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.outbox import DATABASE, SQL
+from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
 from trapwire.objects import FULL, RUNG_NAMES
 
@@ -67,7 +68,8 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         elif row["outcome"] == "unreadable":
             status["unreadable"] += row["bursts"]
         else:
-            status["rejected"][row["reason"]] = row["bursts"]
+            reason = plain_reason(row["reason"])
+            status["rejected"][reason] = status["rejected"].get(reason, 0) + row["bursts"]
     for row in db.execute(SQL["status_objects"]):
         rung = RUNG_NAMES[row["rung"]]
         status["objects"].setdefault(rung, {})[row["state"]] = row["objects"]

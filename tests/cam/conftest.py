@@ -1,5 +1,6 @@
 """Shared parts lie beside the tests; under `--import-mode=importlib` their folder is not on the path by itself."""
 
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +10,15 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cam_parts import BACKEND, NOW, ColourJudge, PtySupervisor, sealer
+from cam_parts import BACKEND, BASE, NOW, REVIEWER, ColourJudge, PtySupervisor, sealer
 
 from trapcam.app import TrapApp
 from trapcam.camera.replay import open_replay
+from trapcam.camera.sampling import Sampling
 from trapcam.capture import Capture, Policy
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.uplink import Timing, Uplink
+from trapwire import serialline as kinds
 
 TRAP = 7
 
@@ -48,10 +51,14 @@ def pictures(tmp_path: Path) -> Path:
 class Unit:
     """A whole trap on `pictures`, with the supervisor at the other end of a real pty; time is the test's."""
 
-    def __init__(self, tmp_path: Path, outbox: Outbox, policy: Policy, supervisor: PtySupervisor) -> None:
+    def __init__(
+        self, tmp_path: Path, outbox: Outbox, policy: Policy, supervisor: PtySupervisor, sampling: Sampling | None
+    ) -> None:
         self.outbox = outbox
         self.supervisor = supervisor
-        self.camera = open_replay(str(tmp_path / "pictures"), loop=False, max_megapixels=40, uncertainty_ms=None)
+        self.camera = open_replay(
+            str(tmp_path / "pictures"), loop=False, max_megapixels=40, uncertainty_ms=None, sampling=sampling
+        )
         outbox.declare_source(self.camera.source, self.camera.total)
         self.line = supervisor.port
         self.uplink = Uplink(self.line, outbox, bytes(BACKEND.verify_key), Timing())
@@ -67,6 +74,11 @@ class Unit:
             self.app.step(self.now)
             self.supervisor.step()
 
+    def wake(self, count: int) -> None:
+        """So many triggers from the supervisor."""
+        for number in range(count):
+            self.supervisor.say(kinds.WAKE, struct.pack(">IB", number, 0))
+
     @property
     def position(self) -> int:
         return self.outbox.position(self.camera.source)
@@ -75,4 +87,20 @@ class Unit:
 @pytest.fixture
 def make_unit(tmp_path: Path, outbox: Outbox, pictures: Path, supervisor: PtySupervisor) -> Callable[..., Unit]:
     """Builds the unit once the test has written its pictures."""
-    return lambda policy=None: Unit(tmp_path, outbox, policy or Policy(), supervisor)
+    return lambda policy=None, sampling=None: Unit(tmp_path, outbox, policy or Policy(), supervisor, sampling)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> str:
+    """The head of a settings file: a trap's number, its data folder, a supervisor's line, its keys."""
+    (tmp_path / "base.pub").write_text(bytes(BASE.public_key).hex())
+    (tmp_path / "backend.pub").write_text(bytes(BACKEND.verify_key).hex())
+    (tmp_path / "recipients.txt").write_text(str(REVIEWER.to_public()))
+    return f"""\
+trap = {TRAP}
+data = "{tmp_path}/data"
+supervisor.port = "{tmp_path}/tty"
+keys.base = "{tmp_path}/base.pub"
+keys.receipts = "{tmp_path}/backend.pub"
+keys.recipients = "{tmp_path}/recipients.txt"
+"""

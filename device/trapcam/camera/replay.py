@@ -1,140 +1,151 @@
-"""The replay camera: a folder of pictures, one for each trigger, in the order of their names.
+"""The replay camera: a folder of pictures and videos, in the order of their names.
 
-Nothing is written beside the pictures. To go on with more of them later, give the new ones names that sort last.
+A picture is a burst of one frame, a video as many bursts as its length asks for. Nothing is written beside them. To
+go on with more of them later, give the new ones names that sort last.
 """
 
-import io
-import warnings
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image as Pictures
-from PIL import ImageOps
-
-from trapcam.frames import Burst, Frame, Image, Unreadable
+from trapcam.camera.folder import MAX_FILES, MAX_VIDEOS, SUFFIXES, counted, is_video, list_folder
+from trapcam.camera.library import require_av
+from trapcam.camera.sampling import Sampling
+from trapcam.camera.still import ReadError, decode_picture, read_bytes, storable
+from trapcam.frames import Burst, Frame, Unreadable
 from trapcam.trigger import Trigger
 from trapkit.errors import SetupError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-MAX_PICTURES = 200_000  # their names are held in memory: about 20 MB
-MAX_FILE_BYTES = 64 * 1024 * 1024  # the largest that 512 MB can hold beside its pixels
+if TYPE_CHECKING:
+    from trapcam.camera.video import Clip
 
 
 class ReplayCamera:
-    """Gives `pictures[position]` for each trigger, from the start again after the last where `loop` is set."""
+    """Gives the burst at `position` for each trigger, from the start again after the last where `loop` is set.
+
+    files: each name with its video, None for a picture.
+    """
 
     def __init__(
-        self, folder: Path, pictures: list[str], *, loop: bool, max_megapixels: float, uncertainty_ms: int | None
+        self,
+        folder: Path,
+        files: "Sequence[tuple[str, Clip | None]]",
+        *,
+        loop: bool,
+        max_megapixels: float,
+        uncertainty_ms: int | None,
+        sampling: Sampling,
+        left_out: int = 0,
     ) -> None:
         self._folder = folder
-        self._pictures = pictures
+        self._files = files
         self._loop = loop
         self._max_pixels = max_megapixels * 1e6
         self._uncertainty_ms = uncertainty_ms
+        self._sampling = sampling
+        self._ends = list(accumulate(clip.bursts if clip else 1 for _, clip in files))  # bursts up to each file's last
         self.source = replay_source(folder)
-        self.total: int | None = len(pictures)
+        self.total: int | None = self._ends[-1] if files else 0
+        videos = sum(clip is not None for _, clip in files)
+        self.about = counted(len(files) - videos, videos, left_out)
+
+    def start(self) -> None:
+        """Nothing to start: a file is opened when its turn comes."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def frames(self, trigger: Trigger, position: int) -> Burst | Unreadable | None:
-        """A burst of one: the trigger's time is the picture's, as a replay happens now."""
-        if position >= len(self._pictures) and not self._loop:
+        """The trigger's time is the picture's, as a replay happens now; a video goes on from it."""
+        count = self._ends[-1] if self._ends else 0
+        if not count or (position >= count and not self._loop):
             return None
-        name = self._pictures[position % len(self._pictures)]
+        place = position % count
+        index = bisect_right(self._ends, place)
+        name, clip = self._files[index]
+        number = place - self._ends[index] + (clip.bursts if clip else 1)
         try:
-            data = read_bytes(self._folder / name)
-            image, is_jpeg = decode_picture(data, self._max_pixels)
+            if clip is None:
+                return Burst(frames=(self._picture(name, trigger),), trigger=trigger)
+            return self._burst(name, clip, number, trigger)
         except ReadError as error:
-            return Unreadable(name=_storable(name), reason=str(error), trigger=trigger)
-        frame = Frame(
+            part = f"@{number * self._sampling.burst_s:.1f}s" if clip and clip.bursts > 1 else ""
+            return Unreadable(name=storable(name) + part, reason=str(error), trigger=trigger)
+
+    def _picture(self, name: str, trigger: Trigger) -> Frame:
+        data = read_bytes(self._folder / name)
+        image, is_jpeg = decode_picture(data, self._max_pixels)
+        return Frame(
             image=image,
             taken_ms=trigger.at_ms,
             uncertainty_ms=self._uncertainty_ms,
-            name=_storable(name),
+            name=storable(name),
             jpeg=data if is_jpeg else None,
         )
-        return Burst(frames=(frame,), trigger=trigger)
 
+    def _burst(self, name: str, clip: "Clip", number: int, trigger: Trigger) -> Burst:
+        from trapcam.camera.video import read_burst
 
-def read_bytes(path: Path) -> bytes:
-    """A picture's file, within `MAX_FILE_BYTES`.  Raises: ReadError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ReadError(f"cannot be read: {error.strerror}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ReadError(f"the file is over {MAX_FILE_BYTES // 2**20} MiB")
-    return data
+        shots, note = read_burst(clip, number, self._sampling)
+        began_s = number * self._sampling.burst_s
+        frames = tuple(
+            Frame(
+                image=shot.image,
+                taken_ms=trigger.at_ms + round((shot.at_s - began_s) * 1000),
+                uncertainty_ms=self._uncertainty_ms,
+                name=f"{storable(name)}@{shot.at_s:.1f}s",
+            )
+            for shot in shots
+        )
+        return Burst(frames=frames, trigger=trigger, note=note)
 
 
 def replay_source(folder: Path) -> str:
     """What the outbox calls the pictures of a folder."""
-    return _storable(f"replay:{folder}")
+    return storable(f"replay:{folder}")
 
 
-def _storable(name: str) -> str:
-    """A file name may be any bytes; the outbox keeps text."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def open_replay(
+    folder: str,
+    *,
+    loop: bool,
+    max_megapixels: float,
+    uncertainty_ms: int | None,
+    sampling: Sampling | None = None,
+) -> ReplayCamera:
+    """The replay camera over a folder's pictures and videos.
 
-
-class ReadError(Exception):
-    """A picture's bytes are not a picture that this program takes."""
-
-
-def decode_picture(data: bytes, max_pixels: float) -> tuple[Image, bool]:
-    """The picture in a JPEG or PNG file as (h, w, 3) RGB, turned as its EXIF says, and whether it was a JPEG.
-
-    Raises: ReadError with the reason.
+    Raises: SetupError when it has none, or too many, or videos and no program to read them with.
     """
-    if not data:
-        raise ReadError("the file is empty")
+    path, sampling = Path(folder), sampling or Sampling()
+    key = f"camera.replay.folder {folder!r}"
+    if not folder:
+        raise SetupError(f"{key} is not given: name the folder of pictures and videos that the camera is to show")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of oversized pictures and of odd metadata; our own bound is below, and stricter.
-            warnings.simplefilter("ignore")
-            with Pictures.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
-                if picture.width * picture.height > max_pixels:
-                    megapixels = picture.width * picture.height / 1e6
-                    raise ReadError(f"{megapixels:.1f} megapixels, allowed are {max_pixels / 1e6:g}")
-                picture.load()
-                return _rgb(_turned(picture)), picture.format in ("JPEG", "MPO")
-    except Pictures.DecompressionBombError as error:
-        raise ReadError(f"too many pixels, allowed are {max_pixels / 1e6:g} million") from error
-    except ReadError:
-        raise
-    except Exception as error:
-        # Decoders fail in every way there is on damaged bytes; each is the same outcome, recorded with its reason.
-        raise ReadError(f"not a whole JPEG or PNG picture: {str(error)[:120] or type(error).__name__}") from error
-
-
-def _turned(picture: Pictures.Image) -> Pictures.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:
-        return picture  # a damaged EXIF block does not spoil the pixels
-
-
-def _rgb(picture: Pictures.Image) -> Image:
-    if picture.mode.startswith("I"):  # 16 bits a pixel, grey
-        wide = np.asarray(picture).astype(np.int64)
-        grey = np.clip(wide >> 8, 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
-    return np.asarray(picture.convert("RGB"))
-
-
-def open_replay(folder: str, *, loop: bool, max_megapixels: float, uncertainty_ms: int | None) -> ReplayCamera:
-    """The replay camera over a folder's pictures.  Raises: SetupError when it has none, or too many."""
-    path = Path(folder)
-    try:
-        names = sorted(
-            p.name
-            for p in path.iterdir()
-            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and not p.is_dir()
-        )
+        names, left_out = list_folder(path)
     except OSError as error:
-        raise SetupError(f"camera.replay.folder {folder!r} cannot be read: {error.strerror}") from error
-    if not 0 < len(names) <= MAX_PICTURES:
+        raise SetupError(f"{key} cannot be read: {error.strerror}; name a folder of pictures and videos") from error
+    videos = sum(is_video(name) for name in names)
+    if not 0 < len(names) <= MAX_FILES or videos > MAX_VIDEOS:
         raise SetupError(
-            f"camera.replay.folder {folder!r} has {len(names)} pictures; allowed are 1–{MAX_PICTURES} "
-            f"with a name ending in {', '.join(SUFFIXES)}"
+            f"{key} has {counted(len(names) - videos, videos, left_out)}; allowed are 1–{MAX_FILES}, of them videos up "
+            f"to {MAX_VIDEOS}, with names ending in {', '.join(SUFFIXES)}: put some there, or name another folder"
         )
-    return ReplayCamera(path, names, loop=loop, max_megapixels=max_megapixels, uncertainty_ms=uncertainty_ms)
+    return ReplayCamera(
+        path,
+        [(name, _clip(path / name, sampling, max_megapixels) if is_video(name) else None) for name in names],
+        loop=loop,
+        max_megapixels=max_megapixels,
+        uncertainty_ms=uncertainty_ms,
+        sampling=sampling,
+        left_out=left_out,
+    )
+
+
+def _clip(path: Path, sampling: Sampling, max_megapixels: float) -> "Clip":
+    require_av(f"{path}: is a video")
+    from trapcam.camera.video import open_clip
+
+    return open_clip(path, sampling, max_megapixels * 1e6)
