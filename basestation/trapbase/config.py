@@ -161,7 +161,7 @@ def zone_info(name: str, whose: str = "") -> ZoneInfo:
 
 
 def frame_bytes(gateway: GatewaySettings) -> int:
-    """The largest radio frame of the plan and spreading factor: without a plan nobody transmits.  Raises: SetupError."""
+    """The largest radio frame, in bytes.  Raises: SetupError; without a plan nobody transmits."""
     if not gateway.plan:
         raise SetupError(
             "key 'gateway.plan' is '': without its country's plan a base must not transmit; "

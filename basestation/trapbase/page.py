@@ -1,19 +1,14 @@
-"""The page: Starlette and Jinja2, server-rendered, live by server-sent events. It only reads.
+"""The page's routes and its server: Starlette and Jinja2, server-rendered, live by server-sent events. It only reads.
 
-It opens crops in memory with the base's key and writes no picture to the disk. No request leaves the base, so it
-works on a phone without internet.
+No request leaves the base, so it works on a phone without internet.
 """
 
 import asyncio
-import json
-import re
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
-import jinja2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,22 +17,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from trapbase.config import Settings
-from trapbase.media import read_from
-from trapbase.pictures import media_type
-from trapbase.reader import Reader
-from trapbase.view import View, build_view
-from trapkit.errors import SetupError, StorageError
+from trapbase.page_state import PageState
+from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
-from trapkit.sealing import open_box, read_key
+from trapkit.sealing import read_key
 
-POLL_S = 0.5  # how often the database is asked whether it changed
-ALIVE_S = 15.0  # a comment on quiet streams, so that both ends notice a lost connection
-MAX_STREAMS = 32  # readers at once
-EVENTS = 24  # newest events shown
-SIGHTINGS = 3 * EVENTS
-ROWS = 20  # batches, conflicts
-SHA256 = re.compile(r"[0-9a-f]{64}")
+ASSETS = {"page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -50,99 +36,16 @@ HEADERS = {
 }
 
 
-class Page:
-    """What the routes share. `secret`: the key that opens crops, or None; `stop`: the base is ending."""
-
-    def __init__(self, settings: Settings, secret: bytes | None, stop: threading.Event) -> None:
-        self._settings = settings
-        self._folder = Path(settings.folder)
-        self._secret = secret
-        self._stop = stop
-        self._reader: Reader | None = None
-        loader = jinja2.PackageLoader("trapbase")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-        self._streams = 0
-
-    def asset(self, name: str) -> str:
-        source, _, _ = self._templates.loader.get_source(self._templates, name)  # type: ignore[union-attr]
-        return source
-
-    def reader(self) -> Reader | None:
-        """The reader, or None while the base has stored nothing at all."""
-        if self._reader is None:
-            try:
-                self._reader = Reader(self._folder)
-            except SetupError:
-                return None
-        return self._reader
-
-    def version(self) -> int:
-        reader = self.reader()
-        try:
-            return -1 if reader is None else reader.version()
-        except StorageError:
-            return -1
-
-    def view(self) -> View:
-        """The state of the base.  Raises: StorageError."""
-        reader = self.reader()
-        limits = {"sightings": SIGHTINGS, "batches": ROWS, "conflicts": ROWS, "waiting_by_trap": 1000}
-        rows = {name: reader.rows(name, limit) if reader else [] for name, limit in limits.items()}
-        rows["traps"] = reader.traps() if reader else []
-        summary = reader.summary() if reader else {}
-        return build_view(self._settings.name, self._settings.trap, rows, summary, EVENTS)
-
-    def render(self, template: str) -> str:
-        try:
-            return self._templates.get_template(template).render(view=self.view())
-        except StorageError as error:
-            raise HTTPException(503, str(error)) from error
-
-    def crop(self, sha256: str) -> tuple[str, bytes] | None:
-        """(media type, picture), or None when it is not here, not a crop, or not for this base's key."""
-        reader = self.reader()
-        if reader is None or self._secret is None or not SHA256.fullmatch(sha256):
-            return None
-        digest = bytes.fromhex(sha256)
-        sealed = read_from(self._folder / "media", digest) if reader.is_crop(digest) else None
-        opened = open_box(self._secret, sealed) if sealed is not None else None
-        kind = media_type(opened) if opened is not None else None
-        return None if opened is None or kind is None else (kind[0], opened)
-
-    def open_stream(self) -> AsyncIterator[bytes]:
-        if self._streams >= MAX_STREAMS:
-            raise HTTPException(503, f"{MAX_STREAMS} readers are here already")
-        return self._stream()
-
-    async def _stream(self) -> AsyncIterator[bytes]:
-        self._streams += 1
-        try:
-            shown, quiet_s = None, 0.0
-            while not self._stop.is_set():
-                version = self.version()
-                if version != shown:
-                    with suppress(HTTPException):  # the database is busy: this change is shown with the next
-                        html = self.render("live.html")
-                        shown, quiet_s = version, 0.0
-                        yield b"data: " + json.dumps({"html": html}).encode() + b"\n\n"
-                elif quiet_s >= ALIVE_S:
-                    quiet_s = 0.0
-                    yield b": quiet\n\n"
-                await asyncio.sleep(POLL_S)
-                quiet_s += POLL_S
-        finally:
-            self._streams -= 1
-
-
 def create_page(settings: Settings, secret: bytes | None, stop: threading.Event) -> Starlette:
     """The page's application."""
-    page = Page(settings, secret, stop)
+    page = PageState(settings, secret, stop)
 
     async def index(request: Request) -> Response:
-        return HTMLResponse(page.render("page.html"))
+        return HTMLResponse(page.render("page.html", request.query_params.get("species")))
 
     async def live(request: Request) -> Response:
-        return StreamingResponse(page.open_stream(), media_type="text/event-stream")
+        stream = page.open_stream(request.query_params.get("species"))
+        return StreamingResponse(stream, media_type="text/event-stream")
 
     async def crop(request: Request) -> Response:
         found = page.crop(request.path_params["sha256"])
@@ -150,11 +53,9 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             raise HTTPException(404, "no such crop")
         return Response(found[1], media_type=found[0])
 
-    async def script(request: Request) -> Response:
-        return Response(page.asset("page.js"), media_type="text/javascript")
-
-    async def style(request: Request) -> Response:
-        return Response(page.asset("page.css"), media_type="text/css")
+    async def asset(request: Request) -> Response:
+        name = request.url.path[1:]
+        return Response(page.asset(name), media_type=ASSETS[name])
 
     async def status(request: Request) -> Response:
         return JSONResponse(page.view().summary)
@@ -168,8 +69,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             Route("/", index),
             Route("/live", live),
             Route("/crop/{sha256}", crop),
-            Route("/page.js", script),
-            Route("/page.css", style),
+            *(Route(f"/{name}", asset) for name in ASSETS),
             Route("/status.json", status),
         ],
         exception_handlers={HTTPException: refuse},

@@ -1,131 +1,162 @@
 """What the page shows, computed from rows: plain values for the templates. Pure."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from trapbase.config import TrapSettings
-from trapbase.eventid import event_ids, sighting_id
-from trapbase.model import Event
-from trapwire.alert import SPECIES, UNKNOWN
+from trapbase.config import Settings, TrapSettings
+from trapbase.moments import moment, span, step
+from trapbase.view_events import SIDES, events, species_counts
+from trapwire.airtime import snr_floor_quarter_db
+from trapwire.alert import UNKNOWN
 
 Row = dict[str, Any]
-SIDES = {"left": 0, "single": 1, "right": 2}
-STEPS = {"stored": "at the base", "batched": "on its way", "receipted": "delivered"}
+LOW_BATTERY_PERCENT = 20
+THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
+SILENT_MS = 24 * 3_600_000
+MOST_SIGNAL_DB = 25  # of margin: a full bar
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Everything for one rendering; times are {"ms", "text"}."""
+    """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None."""
 
     base: str
     summary: Row
+    notes: list[str]
+    kinds: list[Row]
+    species: str | None
     stations: list[Row]
     events: list[Row]
     batches: list[Row]
-    conflicts: list[Row]
     counters: Row
-    strangers: list[int] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
-        return not self.events and not any(t["heard"] for s in self.stations for t in s["traps"])
-
-
-def moment(unix_ms: int | None) -> Row | None:
-    """A time for people and for the script that shows it in their own zone."""
-    if unix_ms is None or not 0 <= unix_ms < 1 << 42:
-        return None
-    return {"ms": unix_ms, "text": datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")}
+        return not self.kinds and not any(t["heard"] for s in self.stations for t in s["traps"])
 
 
 def build_view(
-    base: str, traps: tuple[TrapSettings, ...], rows: dict[str, list[Row]], summary: Row, most_events: int
+    settings: Settings, rows: dict[str, list[Row]], summary: Row, now_ms: int, *, most: int, species: str | None = None
 ) -> View:
-    """The page of `base`; `rows`: answers of the reader by query name; the newest `most_events` events."""
-    known = {trap.number: trap for trap in traps}
-    heard = {row["trap"]: row for row in rows["traps"]}
+    """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
+    of `species` where one was chosen."""
+    known = {trap.number: trap for trap in settings.trap}
+    zones = {trap.number: ZoneInfo(trap.zone or settings.zone) for trap in settings.trap}
+    here = ZoneInfo(settings.zone)
+    stations = _stations(settings, known, rows["traps"], zones)
+    receipts: dict[str, list[Row]] = {}
+    for row in rows["receipts_of"]:
+        receipts.setdefault(row["batch_id"], []).append(row)
     return View(
-        base=base,
+        base=settings.name,
         summary=summary,
-        stations=_stations(known, heard),
-        events=_events(rows["sightings"], known)[:most_events],
-        batches=[_batch(row) for row in rows["batches"]],
-        conflicts=rows["conflicts"],
+        notes=_strangers(rows, known) + _trap_notes(stations, now_ms) + _conflict_notes(rows["conflicts"]),
+        kinds=species_counts(rows["species"]),
+        species=species,
+        stations=stations,
+        events=events(rows["sightings"], known, zones, species)[:most],
+        batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
-        strangers=sorted({row["trap"] for row in rows["waiting_by_trap"]} - set(known)),
     )
 
 
-def _stations(known: dict[int, TrapSettings], heard: dict[int, Row]) -> list[Row]:
+def _stations(
+    settings: Settings, known: dict[int, TrapSettings], heard: list[Row], zones: dict[int, ZoneInfo]
+) -> list[Row]:
+    rows = {row["trap"]: row for row in heard}
     stations: dict[str, list[Row]] = {}
     for trap in sorted(known.values(), key=lambda t: (t.station, SIDES[t.side], t.number)):
-        stations.setdefault(trap.station, []).append(_trap(trap.number, trap.side, heard.get(trap.number)))
-    others = [_trap(number, "", row) for number, row in sorted(heard.items()) if number not in known]
+        row = rows.get(trap.number)
+        stations.setdefault(trap.station, []).append(
+            _trap(trap.number, trap.side, row, zones[trap.number], settings.gateway.sf)
+        )
+    utc = ZoneInfo("UTC")
+    others = [
+        _trap(number, "", row, utc, settings.gateway.sf) for number, row in sorted(rows.items()) if number not in known
+    ]
     listed = [{"name": name, "traps": own} for name, own in stations.items()]
     return listed + ([{"name": "not in the settings", "traps": others}] if others else [])
 
 
-def _trap(number: int, side: str, row: Row | None) -> Row:
+def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> Row:
     if row is None:
         return {"number": number, "side": side, "heard": None, "sightings": 0}
     health = row["health"]
     battery = health.get("battery")
+    margin_db = None if row["snr_db"] is None else row["snr_db"] - snr_floor_quarter_db(sf) / 4
     return {
         "number": number,
         "side": side,
-        "heard": moment(row["heard_ms"]),
+        "heard": moment(row["heard_ms"], zone),
         "sightings": row["sightings"],
-        "signal": _signal(row["rssi_dbm"], row["snr_db"]),
+        "margin_db": None if margin_db is None else round(margin_db),
+        "margin_percent": None if margin_db is None else round(min(max(margin_db / MOST_SIGNAL_DB, 0), 1) * 100),
+        "rssi_dbm": row["rssi_dbm"],
         "battery": None if battery is None or battery == UNKNOWN else battery,
         "queued": health.get("queued"),
         "held": health.get("full_held"),
     }
 
 
-def _signal(rssi_dbm: int | None, snr_db: float | None) -> str:
-    parts = [f"{rssi_dbm} dBm"] if rssi_dbm is not None else []
-    return ", ".join(parts + ([f"SNR {snr_db:g} dB"] if snr_db is not None else []))
+def _strangers(rows: dict[str, list[Row]], known: dict[int, TrapSettings]) -> list[str]:
+    strangers = sorted({row["trap"] for row in rows["waiting_by_trap"]} - set(known))
+    if not strangers:
+        return []
+    return [
+        f"Trap {', '.join(map(str, strangers))}: not in this base's settings. What it sends is kept here and not "
+        "forwarded until a [[trap]] table gives its station and place."
+    ]
 
 
-def _events(sightings: list[Row], known: dict[int, TrapSettings]) -> list[Row]:
-    """Sightings grouped into events, newest first, the left camera's on the left."""
-    stations = {number: trap.station for number, trap in known.items()}
-    ids = event_ids([_event(row) for row in sightings], stations)
-    events: dict[str, Row] = {}
-    for row in sightings:
-        name = ids[(row["trap"], row["epoch"], row["number"])]
-        station = stations.get(row["trap"], f"trap {row['trap']}")
-        event = events.setdefault(name, {"station": station, "time": moment(row["time_ms"]), "views": []})
-        event["views"].append(_view(row, known.get(row["trap"])))
-    for event in events.values():
-        event["views"].sort(key=lambda v: (SIDES.get(v["side"], 1), v["time"]["ms"] if v["time"] else 0))
-    return list(events.values())
+def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
+    notes = []
+    for station in stations:
+        for trap in station["traps"]:
+            name = f"{station['name']}, trap {trap['number']}"
+            if not trap["heard"]:
+                continue
+            if now_ms - trap["heard"]["ms"] > SILENT_MS:
+                silent = span(trap["heard"]["ms"], now_ms)
+                notes.append(f"{name} has been silent for {silent}: battery, snow on the antenna, or taken away?")
+            elif trap["battery"] is not None and trap["battery"] < LOW_BATTERY_PERCENT:
+                notes.append(f"{name}: battery at {trap['battery']} %. Take fresh cells on the next visit.")
+            elif trap["margin_db"] is not None and trap["margin_db"] < THIN_MARGIN_DB:
+                notes.append(f"{name}: radio margin {trap['margin_db']} dB. Raise the antenna or add a repeater.")
+    return notes
 
 
-def _event(row: Row) -> Event:
-    names = ("trap", "epoch", "number", "time_ms", "uncertainty_ms", "species", "confidence", "count", "battery")
-    box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
-    return Event(box=box, event_id=row["event_id"], **{name: row[name] for name in names})
+def _conflict_notes(conflicts: list[Row]) -> list[str]:
+    by_trap: dict[int, int] = {}
+    for row in conflicts:
+        by_trap[row["trap"]] = by_trap.get(row["trap"], 0) + 1
+    return [
+        f"Trap {trap} sent {count} objects under numbers that it had used before, with other bytes. The first ones are "
+        "kept and forwarded, these lie aside. A copied card does this, or somebody who plays that trap."
+        for trap, count in sorted(by_trap.items())
+    ]
 
 
-def _view(row: Row, trap: TrapSettings | None) -> Row:
-    states = [row["alert_state"]] + ([row["crop_state"]] if row["crop_state"] else [])
-    # As far as the slower of the two has come.
-    slowest = min(states, key=list(STEPS).index)
+def _batch(row: Row, receipts: list[Row], zone: ZoneInfo) -> Row:
+    """One batch as a timeline: cut, uploaded, signed for, its receipts at their traps."""
+    cut_ms, uploaded_ms, signed_ms = row["cut_ms"], row["uploaded_ms"], row["receipted_ms"]
+    delivered = [r["delivered_ms"] for r in receipts]
+    all_ms = max(delivered) if delivered and None not in delivered else None
     return {
-        "name": sighting_id((row["trap"], row["epoch"], row["number"])),
-        "trap": row["trap"],
-        "side": trap.side if trap else "",
-        "time": moment(row["time_ms"]),
-        "uncertainty_s": None if row["uncertainty_ms"] is None else row["uncertainty_ms"] / 1000,
-        "species": SPECIES.get(row["species"], "unknown"),
-        "percent": round(row["confidence"] / 255 * 100),
-        "count": row["count"],
-        "crop": row["crop"].hex() if row["crop"] else None,
-        "state": STEPS[slowest],
+        "name": row["batch_id"][:12],
+        "state": row["state"],
+        "objects": row["objects"],
+        "kib": f"{row['size'] / 1024:.1f}",
+        "cut": moment(cut_ms, zone),
+        "error": row["last_error"],
+        "steps": [
+            step("cut", cut_ms, None),
+            step("uploaded", uploaded_ms, cut_ms),
+            step("signed for", signed_ms, uploaded_ms),
+            step("receipts at the traps", all_ms, signed_ms),
+        ],
+        "receipts": [
+            {"trap": r["trap"], "done": r["delivered_ms"] is not None, "after": span(r["stored_ms"], r["delivered_ms"])}
+            for r in receipts
+        ],
     }
-
-
-def _batch(row: Row) -> Row:
-    return row | {"name": row["batch_id"][:12], "cut": moment(row["cut_ms"]), "kib": f"{row['size'] / 1024:.1f}"}

@@ -7,24 +7,18 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
 
 from tests.base.parts import BOX, NOW, TRAPS, Base, alert, deliver, envelope, picture, sighting
 from tests.support import free_port, wait_for
-from trapbase import page as page_module
-from trapbase.config import Settings, TrapSettings
+from trapbase import page_state
+from trapbase.config import Settings
 from trapbase.page import create_page
-from trapbase.view import build_view, moment
 from trapsim.backend_direct import DirectOutlet
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import ALERT, CROP
-
-NOTHING: dict[str, list[dict[str, Any]]] = {
-    name: [] for name in ("traps", "sightings", "batches", "conflicts", "waiting_by_trap")
-}
 
 
 class Site:
@@ -86,7 +80,7 @@ def test_a_sighting_with_both_views(site: Site) -> None:
     crops = re.findall(r'src="/crop/([0-9a-f]{64})"', text)
     assert len(crops) == 2
     assert text.index("left camera") < text.index("right camera")
-    assert text.count('<article class="event">') == 2, "both views of S001 are one event"
+    assert text.count('<article class="event"') == 2, "both views of S001 are one event"
     assert "picture still on its way" in text
     assert "its clock was not set" in text
     assert "Nothing has been heard" not in text
@@ -97,12 +91,12 @@ def test_a_sighting_with_both_views(site: Site) -> None:
 
 def test_every_answer_has_strict_headers(site: Site) -> None:
     site.start_base()
-    for path in ("/", "/page.js", "/page.css", "/status.json", "/crop/x", "/nope"):
+    for path in ("/", "/page.js", "/page.css", "/icon.svg", "/status.json", "/crop/x", "/nope"):
         _, headers, body = site.get(path)
         assert headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
-        assert not re.search(rb"https?://", body), "nothing is fetched from elsewhere"
+        assert not re.search(rb"https?://(?!www.w3.org/2000/svg)", body), "nothing is fetched from elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -157,21 +151,41 @@ def test_an_empty_base_explains_itself(site: Site) -> None:
 
 
 def test_a_base_without_traps_says_what_to_do(tmp_path: Path) -> None:
-    view = build_view(
-        "x", (), {k: [] for k in ("traps", "sightings", "batches", "conflicts", "waiting_by_trap")}, {}, 5
-    )
-    assert view.is_empty
-    assert view.stations == []
-    html = page_module.Page(Settings(folder=str(tmp_path)), None, threading.Event()).render("page.html")
+    html = page_state.PageState(Settings(folder=str(tmp_path)), None, threading.Event()).render("page.html")
     assert "[[trap]]" in html
+
+
+@pytest.mark.parametrize("path", ["/?species=unicorn", "/?species=", "/live?species=%00", "/?species=Tiger"])
+def test_a_species_that_is_none_is_not_found(site: Site, path: str) -> None:
+    site.start_base()
+    assert site.get(path)[0] == 404
+
+
+def test_sightings_by_species_keep_both_views(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, *sighting(1, 1, species=3), *sighting(2, 1, time_ms=NOW + 4000, species=0))
+    deliver(site.broker, *sighting(3, 1, time_ms=NOW + 900_000, species=6))
+    base.run(0, 1000)
+    everything = site.get("/")[2].decode()
+    assert everything.count('class="event"') == 2
+    for slug in ("snow-leopard", "feline", "domestic-cat"):
+        assert f'href="/?species={slug}"' in everything
+    chosen = site.get("/?species=snow-leopard")[2].decode()
+    assert chosen.count('class="event"') == 1
+    assert chosen.count('src="/crop/') == 2, "the other camera took it for something else"
+    assert "No tiger has been seen yet" in site.get("/?species=tiger")[2].decode()
+    stream = Stream(site.port, "/live?species=domestic-cat")
+    pushed = stream.read_until(b"\n\n")
+    assert pushed.count(b'class=\\"event\\"') == 1
+    stream.close()
 
 
 class Stream:
     """A reader of /live."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, path: str = "/live") -> None:
         self.line = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.line.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.line.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
         self.data = b""
 
     def read_until(self, words: bytes) -> bytes:
@@ -197,7 +211,7 @@ def test_the_page_fills_by_itself(site: Site) -> None:
 
 
 def test_readers_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MAX_STREAMS", 2)
+    monkeypatch.setattr(page_state, "MAX_STREAMS", 2)
     streams = [Stream(site.port) for _ in range(2)]
     for stream in streams:
         stream.read_until(b"data: ")
@@ -214,22 +228,8 @@ def test_a_stream_ends_with_the_base(site: Site) -> None:
     stream.close()
 
 
-@pytest.mark.parametrize("ms", [None, -1, 1 << 60])
-def test_times_that_cannot_be_are_none(ms: int | None) -> None:
-    assert moment(ms) is None
-
-
 def test_a_stranger_is_pointed_out(site: Site) -> None:
     base = site.start_base()
     deliver(site.broker, *sighting(9, 1))
     base.run(0, 1000)
     assert b"Trap 9: not in this base" in site.get("/")[2]
-
-
-def test_two_of_a_side_and_one_alone(tmp_path: Path) -> None:
-    traps = tuple(
-        TrapSettings(number=n, station=s, side=side, latitude=1, longitude=1)
-        for n, s, side in ((1, "B", "right"), (2, "B", "left"), (3, "A", "single"))
-    )
-    view = build_view("x", traps, NOTHING, {}, 5)
-    assert [(s["name"], [t["number"] for t in s["traps"]]) for s in view.stations] == [("A", [3]), ("B", [2, 1])]

@@ -18,18 +18,41 @@ FROM traps t ORDER BY t.trap LIMIT ?
 -- name: waiting_by_trap
 SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
 
+-- name: species
+SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
+
+-- name: newest
+SELECT trap, epoch, number FROM events ORDER BY time_ms DESC, trap, epoch, number LIMIT ?
+
+-- name: newest_of
+-- With what was seen within a minute: the other camera's view may have been taken for something else.
+SELECT DISTINCT e.trap, e.epoch, e.number
+FROM (SELECT time_ms FROM events WHERE species = ? ORDER BY time_ms DESC LIMIT ?) s
+JOIN events e ON e.time_ms BETWEEN s.time_ms - 60000 AND s.time_ms + 60000
+ORDER BY e.time_ms DESC, e.trap, e.epoch, e.number LIMIT ?
+
 -- name: sightings
-SELECT e.*, a.rssi_dbm, a.state AS alert_state, a.stored_ms, c.sha256 AS crop, c.state AS crop_state
-FROM events e
+SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.stored_ms AS crop_ms, f.sha256 AS frame,
+  u.stored_ms AS full_ms, b.receipted_ms AS signed_ms
+FROM json_each(?) k
+JOIN events e ON e.trap = json_extract(k.value, '$[0]') AND e.epoch = json_extract(k.value, '$[1]')
+  AND e.number = json_extract(k.value, '$[2]')
 JOIN objects a ON a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0
 LEFT JOIN objects c ON c.trap = e.trap AND c.epoch = e.epoch AND c.number = e.number AND c.rung = 1
-ORDER BY e.time_ms DESC, e.trap, e.epoch, e.number LIMIT ?
+LEFT JOIN objects f ON f.trap = e.trap AND f.epoch = e.epoch AND f.number = e.number AND f.rung = 2
+LEFT JOIN objects u ON u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung = 3
+LEFT JOIN batches b ON b.batch_id = coalesce(c.batch_id, a.batch_id)
+ORDER BY e.time_ms DESC, e.trap, e.epoch, e.number
 
 -- name: batches
 SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, receipted_ms, last_error,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id) AS receipts,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id AND r.state = 'delivered') AS delivered
 FROM batches b ORDER BY cut_ms DESC, batch_id LIMIT ?
+
+-- name: receipts_of
+SELECT batch_id, trap, stored_ms, delivered_ms FROM receipts
+WHERE batch_id IN (SELECT value FROM json_each(?)) ORDER BY batch_id, trap, epoch
 
 -- name: conflicts
 SELECT trap, epoch, number, rung, sha256, size, seen_ms FROM conflicts ORDER BY id DESC LIMIT ?

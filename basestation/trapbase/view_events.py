@@ -1,0 +1,116 @@
+"""Sightings for the page: both cameras' views of one cat side by side, each with its box and how far it has come.
+
+Pure: rows of `reader.sql` in, plain values for the template out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from trapbase.config import TrapSettings
+from trapbase.eventid import event_ids, sighting_id
+from trapbase.model import Event
+from trapbase.moments import moment, span, step
+from trapbase.observations import frame_box
+from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
+
+Row = dict[str, Any]
+SIDES = {"left": 0, "single": 1, "right": 2}
+UNKNOWN = "unknown"
+Box = tuple[float, float, float, float]
+
+
+def slug(species: str) -> str:
+    """A species' name as it stands in the page's address."""
+    return species.replace(" ", "-")
+
+
+def species_counts(rows: list[Row]) -> list[Row]:
+    """Every species that was seen, with its sightings, the rarest code last."""
+    return [
+        {"name": name, "slug": slug(name), "count": r["count"]} for r in rows if (name := SPECIES.get(r["species"]))
+    ]
+
+
+def events(
+    sightings: list[Row], traps: Mapping[int, TrapSettings], zones: Mapping[int, ZoneInfo], species: str | None
+) -> list[Row]:
+    """Sightings grouped into events, newest first, the left camera's on the left.
+
+    `zones`: of each known trap; others' times are shown in UTC. `species`: only events in which a view is one.
+    """
+    stations = {number: trap.station for number, trap in traps.items()}
+    ids = event_ids([_event(row) for row in sightings], stations)
+    grouped: dict[str, Row] = {}
+    for row in sightings:
+        name = ids[(row["trap"], row["epoch"], row["number"])]
+        zone = zones.get(row["trap"], ZoneInfo("UTC"))
+        station = stations.get(row["trap"], f"trap {row['trap']}")
+        event = grouped.setdefault(
+            name, {"id": name, "station": station, "time": moment(row["time_ms"], zone), "views": []}
+        )
+        event["views"].append(_view(row, traps.get(row["trap"]), zone))
+    for event in grouped.values():
+        views = event["views"]
+        times = [v["time"]["ms"] for v in views if v["time"]]
+        event["lasted"] = span(min(times), max(times)) if times and max(times) - min(times) >= 1000 else ""
+        event["species"] = " / ".join(dict.fromkeys(v["species"] for v in views))
+        event["sides"] = _sides(views)
+    return [e for e in grouped.values() if species is None or any(v["species"] == species for v in e["views"])]
+
+
+def _sides(views: list[Row]) -> list[Row]:
+    """The views by trap, the left camera first: the best one of each large, the others small, oldest first."""
+    by_trap: dict[int, list[Row]] = {}
+    for view in sorted(views, key=lambda v: (SIDES.get(v["side"], 1), v["trap"], v["time"]["ms"] if v["time"] else 0)):
+        by_trap.setdefault(view["trap"], []).append(view)
+    sides = []
+    for own in by_trap.values():
+        lead = max(own, key=lambda v: (v["crop"] is not None, v["percent"]))
+        sides.append({"lead": lead, "others": [v for v in own if v is not lead]})
+    return sides
+
+
+def _event(row: Row) -> Event:
+    names = ("trap", "epoch", "number", "time_ms", "uncertainty_ms", "species", "confidence", "count", "battery")
+    box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
+    return Event(box=box, event_id=row["event_id"], **{name: row[name] for name in names})
+
+
+def _view(row: Row, trap: TrapSettings | None, zone: ZoneInfo) -> Row:
+    box = frame_box((row["box_x"], row["box_y"], row["box_width"], row["box_height"]))
+    return {
+        "name": sighting_id((row["trap"], row["epoch"], row["number"])),
+        "trap": row["trap"],
+        "side": trap.side if trap else "",
+        "time": moment(row["time_ms"], zone),
+        "uncertainty_s": None if row["uncertainty_ms"] is None else row["uncertainty_ms"] / 1000,
+        "species": SPECIES.get(row["species"], UNKNOWN),
+        "percent": round(row["confidence"] / 255 * 100),
+        "count": row["count"],
+        "crop": row["crop"].hex() if row["crop"] else None,
+        "frame": row["frame"].hex() if row["frame"] else None,
+        "box": None if box is None else _percent(box_in_crop(box)),
+        "place": None if box is None else _percent(box),
+        "steps": [
+            step("alert", row["alert_ms"], row["time_ms"]),
+            step("crop", row["crop_ms"], row["time_ms"]),
+            *([step("full frame", row["full_ms"], row["time_ms"])] if row["full_ms"] is not None else []),
+            step("signed for", row["signed_ms"], row["time_ms"]),
+        ],
+    }
+
+
+def box_in_crop(box: Box) -> Box:
+    """Where the animal's box lies in its crop, as fractions: the trap cuts a margin around it, as far as there is
+    picture (PROTOCOL.md section 3)."""
+    x, y, width, height = box
+    margin = CROP_MARGIN_PERCENT / 100
+    left, top = max(0.0, x - width * margin), max(0.0, y - height * margin)
+    right, bottom = min(1.0, x + width * (1 + margin)), min(1.0, y + height * (1 + margin))
+    wide, high = right - left, bottom - top
+    return ((x - left) / wide, (y - top) / high, width / wide, height / high)
+
+
+def _percent(box: Box) -> list[float]:
+    return [round(v * 100, 1) for v in box]
