@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.base.package_parts import check_profile, check_tables, needs_official
 from tests.base.parts import BOX, TRAPS, Base, deliver, envelope, sighting
-from tests.base.test_package import check_profile, check_tables, needs_official
 from trapbase.cli import main
 from trapbase.config import Settings, UploadSettings, check_traps
 from trapbase.media import path_in
