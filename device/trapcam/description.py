@@ -21,6 +21,10 @@ MAX_SIDE_PX = 2048  # a larger input would not fit a 512 MB trap beside its came
 MAX_FILE_BYTES = 1 << 20  # a description is a few kB; anything larger is another file
 
 
+COPY_BOTH = "copy the .tflite and the .toml again, both from one release"
+WHAT_TO_DO = "set detector.model (trapcam detect: --model) to a .tflite file that has its .toml beside it"
+
+
 class ModelError(SetupError):
     """The model or its description cannot be used; the message names file, key, value and what is allowed."""
 
@@ -117,9 +121,11 @@ def load_description(toml_path: Path) -> ModelDescription:
             raise ModelError(f"{toml_path}: larger than {MAX_FILE_BYTES} bytes; this is no model description")
         table = tomllib.loads(toml_path.read_text("utf-8"))
     except OSError as error:
-        raise ModelError(f"{toml_path}: cannot read the model's description: {error.strerror}") from error
+        raise ModelError(
+            f"{toml_path}: cannot read the model's description: {error.strerror}; it comes with the model: {COPY_BOTH}"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{toml_path}: not a TOML file: {error}") from error
+        raise ModelError(f"{toml_path}: not a TOML file: {error}; {COPY_BOTH}") from error
     top = _Reader(toml_path, table)
     sha256 = top.text("sha256")
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
@@ -173,6 +179,19 @@ def _outputs(top: _Reader, classes: int) -> tuple[OutputTensor, ...]:
     return tuple(outputs)
 
 
+def check_model(model: Path) -> ModelDescription:
+    """The description beside `model`, when the two belong together; the runtime is not asked.
+
+    Raises:
+        ModelError: a file is missing or damaged, or is not the other's.
+    """
+    if not model.is_file():
+        raise ModelError(f"{model}: there is no such model; {WHAT_TO_DO}")
+    description = load_description(model.with_suffix(".toml"))
+    check_sha256(model, description)
+    return description
+
+
 def check_sha256(model: Path, description: ModelDescription) -> None:
     """Compare the model file with its description.
 
@@ -182,9 +201,9 @@ def check_sha256(model: Path, description: ModelDescription) -> None:
     try:
         found = hashlib.sha256(model.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelError(f"{model}: cannot read the model: {error.strerror}") from error
+        raise ModelError(f"{model}: cannot read the model: {error.strerror}; {WHAT_TO_DO}") from error
     if found != description.sha256:
         raise ModelError(
             f"{model}: sha256 = '{found}' is not allowed: its description says {description.sha256}. "
-            "The file is damaged or belongs to another description"
+            f"The file is damaged or belongs to another description: {COPY_BOTH}"
         )

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from trapcam.decode import decode_grid
-from trapcam.description import ModelDescription, ModelError, OutputTensor, check_sha256, load_description
+from trapcam.description import COPY_BOTH, ModelDescription, ModelError, OutputTensor, check_model
 from trapcam.detections import Detection
 from trapcam.frames import Image
 
@@ -32,8 +32,7 @@ class Detector:
             ModelError: a file is missing or damaged, or its sha256, shape, type or scale differs from the
                 description, or a class is none of ours.
         """
-        self.description: ModelDescription = load_description(model.with_suffix(".toml"))
-        check_sha256(model, self.description)
+        self.description: ModelDescription = check_model(model)
         self._interpreter = _load(model, threads)
         self._input: dict[str, Any] = _check_input(model, self._interpreter, self.description)
         self._outputs = _check_outputs(model, self._interpreter, self.description)
@@ -80,13 +79,18 @@ def _load(model: Path, threads: int) -> Any:
             interpreter = runtime.Interpreter(model_path=str(model), num_threads=threads)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{model}: the runtime refuses this model: {error}") from error
+            raise ModelError(f"{model}: the runtime refuses this model: {_first_line(error)}; {COPY_BOTH}") from error
         return interpreter
     raise ModelError(f"no TFLite runtime: install ai-edge-litert, or tflite-runtime where that has no wheel ({model})")
 
 
+def _first_line(error: Exception) -> str:
+    """The runtime tells its whole history; the cause comes first."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
 def _differs(model: Path, what: str, found: object, described: object) -> ModelError:
-    return ModelError(f"{model}: {what} = {found} is not allowed: its description says {described}")
+    return ModelError(f"{model}: {what} = {found} is not allowed: its description says {described}; {COPY_BOTH}")
 
 
 def _check_input(model: Path, interpreter: Any, wanted: ModelDescription) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cam_parts import BASE, CAT, DEER, NOTHING, PERSON, REVIEWER, receipt_for, w
 from pyrage import decrypt
 
 from trapcam.app import MAX_PENDING, STORAGE_RETRY_MS
-from trapcam.camera.replay import decode_picture
+from trapcam.camera.still import decode_picture
 from trapcam.capture import HOUR_MS, Policy
 from trapcam.record import DELIVERED
 from trapcam.status import read_status

@@ -90,15 +90,6 @@ def copy_model(folder: Path) -> Path:
     return folder / MODEL.name
 
 
-def test_a_changed_model_is_refused_by_name(tmp_path: Path) -> None:
-    model = copy_model(tmp_path)
-    content = bytearray(model.read_bytes())
-    content[len(content) // 2] ^= 1
-    model.write_bytes(content)
-    with pytest.raises(ModelError, match=r"feline\.tflite: sha256"):
-        Detector(model)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
@@ -140,13 +131,4 @@ def test_outputs_in_another_order_are_refused(tmp_path: Path) -> None:
         lines.append(line)
     path.write_text("\n".join(lines), "utf-8")
     with pytest.raises(ModelError, match="shape of output"):
-        Detector(model)
-
-
-def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"feline\.toml: cannot read"):
-        Detector(tmp_path / "feline.tflite")
-    model = copy_model(tmp_path)
-    model.unlink()
-    with pytest.raises(ModelError, match=r"feline\.tflite: cannot read"):
         Detector(model)

@@ -12,7 +12,7 @@ from trapkit.errors import SetupError
 
 
 def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
-    """The camera, not yet started; `now_ms`: the clock that a live one stamps its pictures with.  Raises: SetupError."""
+    """The camera, not yet started; `now_ms`: the clock that a live one stamps with.  Raises: SetupError."""
     if camera.kind == "usb":
         return _open_usb(camera.usb, uncertainty_ms, now_ms)
     replay = camera.replay
