@@ -1,0 +1,422 @@
+"""The network against a real ingest and its store, over a broker in memory and in the test's own time."""
+
+import hashlib
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cam_parts import BACKEND, NOW, receipt_for
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nacl.signing import SigningKey
+from records import SOURCE, kept
+
+from trapbase.ingest import SUBSCRIPTIONS, Ingest
+from trapbase.store import Store
+from trapcam.network import DISK_RETRY_MS, MAX_DOWN_BYTES, REST_MS, TRIES, Network, Pace, subscriptions
+from trapcam.outbox import DATABASE, FULL_FOLDER, Outbox, open_outbox
+from trapcam.record import DELETED, DELIVERED, HELD, WAITING
+from trapkit import topics
+from trapkit.errors import StorageError
+from trapsim.memorybus import MemoryBroker
+from trapwire.objects import ALERT, CROP, FRAME, FULL, HEAD_BYTES, ObjectKey, decode_envelope, pack_keys
+
+TRAP = 7
+KEY = bytes(BACKEND.verify_key)
+ANSWER_MS = Pace().answer_ms
+RUNGS = (ALERT, CROP, FRAME, FULL)
+
+
+class Field:
+    """A trap's network, the base's ingest behind the broker, a listener, and the time they share."""
+
+    def __init__(self, outbox: Outbox, folder: Path) -> None:
+        self.outbox = outbox
+        self.broker = MemoryBroker()
+        self.store = Store(folder)
+        self.ingest = Ingest(self.broker.connect("ingest", SUBSCRIPTIONS), self.store)
+        self.listener = self.broker.connect("listener", ("pugmark/1/#",))
+        self.base_listens = True
+        self.now = NOW
+        self.network = self.restart()
+
+    def restart(self, pace: Pace | None = None) -> Network:
+        self.bus = self.broker.connect(str(TRAP), subscriptions(TRAP), may_publish=f"pugmark/1/+/{TRAP}/#")
+        self.network = Network(self.bus, self.outbox, KEY, pace)
+        return self.network
+
+    def steps(self, count: int = 12, each_ms: int = 50) -> None:
+        for _ in range(count):
+            self.now += each_ms
+            self.network.step(self.now)
+            if self.base_listens:
+                self.ingest.step(self.now)
+
+    def published(self) -> list[tuple[int, int]]:
+        """(number, rung) of what the trap published since the last call, in order."""
+        return [
+            (e.key.number, e.key.rung)
+            for m in self.listener.take(10_000)
+            if (a := topics.parse(m.topic)) and a.kind == topics.UP
+            for e in [decode_envelope(m.payload)]
+        ]
+
+    def acknowledge(self, *keys: tuple[int, int]) -> None:
+        """What ingest says of (number, rung) once it has committed them."""
+        named = [self.outbox.key(*key) for key in keys]
+        self.broker.deliver(topics.ack(TRAP), pack_keys(named), {})
+
+    def down(self, payload: bytes) -> None:
+        self.broker.deliver(topics.down(TRAP), payload, {})
+
+    def states(self) -> dict[str, int]:
+        return {state: len(self.outbox.in_state(state)) for state in (HELD, WAITING, DELIVERED, DELETED)}
+
+
+@pytest.fixture
+def field(outbox: Outbox, tmp_path: Path) -> Iterator[Field]:
+    outbox.declare_source(SOURCE, None)
+    made = Field(outbox, tmp_path / "base")
+    yield made
+    made.store.close()
+
+
+def objects_of(outbox: Outbox, number: int, *rungs: int) -> list[tuple[int, int, bytes]]:
+    return [(number, rung, outbox._digest(number, rung) or b"") for rung in rungs]
+
+
+def test_every_rung_reaches_the_base_in_the_bytes_that_were_sealed(field: Field) -> None:
+    outcome = kept(0, full=bytes(range(256)) * 8000)
+    field.outbox.commit(outcome)
+    field.steps()
+    assert field.states() == {HELD: 0, WAITING: 0, DELIVERED: 4, DELETED: 0}
+    stored = {o.rung: o for o in field.store.all_objects([TRAP], 10)}
+    assert outcome.sighting is not None
+    for made in outcome.sighting.objects:
+        assert stored[made.rung].sha256 == made.sha256
+        body = stored[made.rung].body if made.rung == ALERT else field.store.media.read(made.sha256)
+        assert body == made.body
+    assert field.network.trouble == ""
+
+
+def test_the_most_urgent_goes_first_and_full_frames_one_at_a_time(field: Field) -> None:
+    field.base_listens = False
+    for position, species in enumerate((0, 6, 0)):  # the second is a domestic cat
+        field.outbox.commit(kept(position, species=species))
+    field.steps()
+    alerts, crops = [(1, ALERT), (3, ALERT)], [(1, CROP), (3, CROP)]
+    # Of one priority the older sighting goes first: a domestic cat's alert counts as much as a wild one's frame.
+    next_two = [(1, FRAME), (2, ALERT), (3, FRAME), (1, FULL), (2, CROP), (2, FRAME)]
+    assert field.published() == alerts + crops + next_two
+    field.acknowledge((1, FULL))
+    field.steps()
+    assert field.published() == [(3, FULL)]
+    field.acknowledge((3, FULL))
+    field.steps()
+    assert field.published() == [(2, FULL)]
+
+
+def test_nothing_is_delivered_until_ingest_names_it(field: Field) -> None:
+    """The broker takes everything, and that proves nothing."""
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    field.steps(60, each_ms=1000)
+    assert field.states()[DELIVERED] == 0
+    field.acknowledge((1, FULL))
+    field.steps(1)
+    assert field.outbox.in_state(DELIVERED) == [(3, 1, FULL)]
+
+
+def test_a_window_bounds_what_is_on_offer_in_number_and_in_bytes(field: Field) -> None:
+    field.base_listens = False
+    for position in range(10):
+        field.outbox.commit(kept(position))
+    field.restart(Pace(window=3))
+    field.steps()
+    assert field.published() == [(1, ALERT), (2, ALERT), (3, ALERT)]
+    field.acknowledge(*((n, ALERT) for n in range(1, 11)))
+    field.restart(Pace(window=100, window_bytes=1400))
+    field.steps()
+    assert field.published() == [(1, CROP), (2, CROP)], "600 bytes each and their heads"
+    field.acknowledge((1, CROP))
+    field.steps()
+    assert field.published() == [(3, CROP)]
+
+
+def test_what_is_not_answered_is_published_again_with_more_patience_each_time(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0, full=bytes(5_000_000 - HEAD_BYTES)))
+    field.outbox.mark([], [(1, ALERT), (1, CROP), (1, FRAME)])
+    times: list[int] = []
+    field.restart(Pace(slowest_bytes_per_s=50_000))
+    for _ in range(1200):
+        field.steps(1, each_ms=1000)
+        times += [field.now] * len(field.published())
+    waits = [round((b - a) / 1000) for a, b in itertools.pairwise(times)]
+    assert waits == [110, 210, 310, 410], "10 s, and 5 MB at 50, 25, 17 and 12.5 kB/s"
+
+
+def test_what_waits_behind_a_full_frame_is_given_its_time_too(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0, full=bytes(5_000_000)))
+    field.outbox.mark([], [(1, ALERT), (1, CROP), (1, FRAME)])
+    field.restart(Pace(slowest_bytes_per_s=50_000))
+    field.steps(1)
+    field.outbox.commit(kept(1))
+    field.steps(95, each_ms=1000)
+    assert field.published() == [(1, FULL), (2, ALERT), (2, CROP), (2, FRAME)]
+    assert field.network.serving
+
+
+def test_what_is_never_answered_does_not_keep_the_others_from_their_turn(field: Field) -> None:
+    field.base_listens = False
+    for position in range(2):
+        field.outbox.commit(kept(position))
+    field.restart(Pace(window=1))
+    field.steps(200, each_ms=1000)
+    seen = field.published()
+    assert seen[:TRIES] == [(1, ALERT)] * TRIES
+    assert (2, ALERT) in seen
+    field.steps(2 * REST_MS // 1000, each_ms=1000)
+    assert (1, ALERT) in field.published()[1:]
+    field.base_listens = True
+    field.steps(REST_MS // 1000 + 60, each_ms=1000)
+    assert field.states()[DELIVERED] == 8
+
+
+def test_a_base_that_was_away_gets_everything_once(field: Field) -> None:
+    field.base_listens = False
+    for position in range(30):
+        field.outbox.commit(kept(position))
+    field.steps(600, each_ms=1000)
+    field.base_listens = True
+    field.steps(100, each_ms=1000)
+    assert field.states() == {HELD: 0, WAITING: 0, DELIVERED: 120, DELETED: 0}
+    assert len(field.store.all_objects([TRAP], 1000)) == 120
+
+
+def test_a_broker_that_forgets_costs_nothing(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    field.steps()
+    field.broker.stop()
+    field.steps(10)
+    assert not field.network.serving
+    field.broker.start()
+    field.base_listens = True
+    field.steps(4, each_ms=ANSWER_MS)
+    assert field.states()[DELIVERED] == 4
+
+
+def test_a_new_connection_gives_every_offer_its_time_again(field: Field) -> None:
+    """The client itself sends what the broker had not taken: no second copy beside it."""
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    field.steps(1)
+    field.published()
+    field.bus.connected = False
+    field.steps(1, each_ms=ANSWER_MS - 1000)
+    field.bus.connected = True
+    field.steps(1)
+    field.steps(1, each_ms=ANSWER_MS - 1000)
+    assert field.published() == []
+    field.steps(1, each_ms=2000)
+    assert (1, ALERT) in field.published()
+
+
+def test_it_serves_while_it_answers(field: Field) -> None:
+    field.outbox.commit(kept(0))
+    field.steps()
+    assert field.network.serving
+    field.base_listens = False
+    field.outbox.commit(kept(1))
+    field.steps(5, each_ms=ANSWER_MS)
+    assert not field.network.serving
+    assert "no base answers; the radio goes on" in field.network.trouble
+    field.base_listens = True
+    field.steps(5, each_ms=ANSWER_MS)
+    assert field.network.serving
+    assert field.network.trouble == ""
+    field.bus.connected = False
+    assert not field.network.serving
+
+
+def test_what_the_radio_delivered_is_not_published_again(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    field.steps()
+    field.published()
+    field.outbox.mark([], [(1, rung) for rung in RUNGS])
+    field.steps(20, each_ms=ANSWER_MS)
+    assert field.published() == []
+    assert field.network.serving, "nobody was asked, so nobody is late"
+
+
+def test_a_receipt_is_applied_answered_and_only_then_acknowledged(field: Field) -> None:
+    field.outbox.commit(kept(0))
+    field.steps()
+    receipt = receipt_for(TRAP, field.outbox.epoch, objects_of(field.outbox, 1, *RUNGS))
+    downacks = field.broker.connect("forward", (topics.every(topics.DOWNACK),))
+    field.down(receipt.encode())
+    field.down(receipt.encode())
+    field.steps(1)
+    assert [m.payload for m in downacks.take(9)] == [pack_keys([receipt.key])] * 2
+    assert field.states()[DELETED] == 4
+    assert (field.network.counts["applied"], field.network.counts["repeated"]) == (1, 1)
+    assert not field.bus.open, "the broker may forget them"
+
+
+def test_a_refused_receipt_is_answered_too_so_that_it_does_not_come_for_ever(field: Field) -> None:
+    field.outbox.commit(kept(0))
+    field.steps()
+    objects = objects_of(field.outbox, 1, ALERT)
+    downacks = field.broker.connect("forward", (topics.every(topics.DOWNACK),))
+    field.down(receipt_for(TRAP, field.outbox.epoch, objects, key=SigningKey.generate()).encode())
+    field.down(receipt_for(TRAP, field.outbox.epoch ^ 5, objects, number=2).encode())
+    field.steps(1)
+    assert len(downacks.take(9)) == field.network.counts["refused"] == 2
+    assert field.states()[DELETED] == 0
+
+
+def test_a_disk_that_refuses_acknowledges_nothing_and_is_asked_again(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    receipt = receipt_for(TRAP, field.outbox.epoch, objects_of(field.outbox, 1, FULL))
+    field.acknowledge((1, ALERT))
+    field.down(receipt.encode())
+
+    def refuse(*args: object) -> None:
+        raise StorageError("database: disk is full")
+
+    with monkeypatch.context() as patch:
+        for name in ("mark", "apply_receipt"):
+            patch.setattr(field.outbox, name, refuse)
+        field.steps(50)
+        assert field.network.trouble == field.network.refusal == "database: disk is full"
+        assert len(field.bus.open) == 2
+    field.steps(2, each_ms=DISK_RETRY_MS)
+    assert field.network.trouble == ""
+    assert not field.bus.open
+    assert field.states() == {HELD: 1, WAITING: 1, DELIVERED: 1, DELETED: 1}
+
+
+def test_a_full_frame_that_is_damaged_or_gone_is_named_and_holds_up_nobody(field: Field, tmp_path: Path) -> None:
+    for position in range(3):
+        field.outbox.commit(kept(position))
+    names = [field.outbox._digest(number, FULL).hex() + ".age" for number in (1, 2)]  # type: ignore[union-attr]
+    folder = tmp_path / "data" / FULL_FOLDER
+    (folder / names[0]).unlink()
+    whole = (folder / names[1]).read_bytes()
+    (folder / names[1]).write_bytes(whole[:-1] + b"?")
+    field.steps(60)
+    assert field.outbox.in_state(HELD) == [(3, 1, FULL), (3, 2, FULL)]
+    assert len(field.store.all_objects([TRAP], 100)) == 10, "no wrong bytes were sent under its key"
+    assert names[0] in field.network.trouble
+    assert field.network.serving
+    (folder / names[1]).write_bytes(whole)
+    field.steps(2, each_ms=REST_MS)
+    assert field.outbox.in_state(HELD) == [(3, 1, FULL)]
+
+
+def test_of_a_broker_that_denies_the_reason_is_said(outbox: Outbox, field: Field) -> None:
+    outbox.commit(kept(0))
+    bus = field.broker.connect("9", subscriptions(TRAP), may_publish="pugmark/1/+/9/#")
+    network = Network(bus, outbox, KEY)
+    for second in range(30):
+        network.step(NOW + 1000 * second)
+    assert "denied: Not authorized" in network.trouble
+    assert not network.serving
+    assert outbox.in_state(DELIVERED) == []
+
+
+def test_messages_of_others_are_counted_skipped_and_acknowledged(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    epoch = field.outbox.epoch
+    bus = field.broker.connect(str(TRAP), ("pugmark/1/#",), may_publish="pugmark/1/+/7/#")
+    field.network = Network(bus, field.outbox, KEY)
+    own = pack_keys([ObjectKey(TRAP, epoch, 1, ALERT)])
+    receipt = receipt_for(TRAP, epoch, objects_of(field.outbox, 1, ALERT))
+    other = receipt_for(TRAP + 1, epoch, objects_of(field.outbox, 1, ALERT))
+    for topic, payload in (
+        (topics.ack(TRAP + 1), own),
+        (topics.ack(TRAP), own[:-1]),
+        (topics.ack(TRAP), b""),
+        (topics.ack(TRAP), own * 1025),
+        (topics.ack(TRAP), pack_keys([ObjectKey(TRAP, epoch ^ 1, 1, ALERT)])),
+        (topics.ack(TRAP), pack_keys([ObjectKey(TRAP + 1, epoch, 1, ALERT)])),
+        (topics.down(TRAP + 1), receipt.encode()),
+        (topics.down(TRAP), other.encode()),
+        (topics.down(TRAP), b"no envelope"),
+        (topics.down(TRAP), receipt.encode() + bytes(MAX_DOWN_BYTES)),
+        (topics.downack(TRAP), own),
+        ("pugmark/1/ack/007", own),
+    ):
+        field.broker.deliver(topic, payload, {})
+    field.steps(1)
+    assert field.network.counts["skipped"] == 12
+    assert not bus.open
+    assert field.states() == {HELD: 2, WAITING: 2, DELIVERED: 0, DELETED: 0}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    messages=st.lists(
+        st.tuples(st.sampled_from([topics.ack(TRAP), topics.down(TRAP), "", "#"]), st.binary(max_size=80)), max_size=5
+    )
+)
+def test_no_message_crashes_the_network_or_deletes_anything(outbox: Outbox, messages: list[tuple[str, bytes]]) -> None:
+    broker = MemoryBroker()
+    network = Network(broker.connect("7", ("#",)), outbox, KEY)
+    outbox.declare_source(SOURCE, None)
+    outbox.commit(kept(0))
+    for topic, payload in messages:
+        broker.deliver(topic, payload, {})
+    network.step(NOW)
+    assert outbox.in_state(DELETED) == []
+
+
+def test_a_clock_set_back_does_not_silence_the_network(field: Field) -> None:
+    field.base_listens = False
+    field.outbox.commit(kept(0))
+    field.steps(3)
+    field.published()
+    field.now -= 10**9
+    field.steps(1)
+    assert len(field.published()) == 4
+    field.base_listens = True
+    field.steps(4)
+    assert field.states()[DELIVERED] == 4
+
+
+def test_nothing_left_to_do_costs_one_question_a_step(field: Field) -> None:
+    """A trap that has delivered all its sightings for years looks in an index, and does not read them again."""
+    field.outbox.commit(kept(0))
+    field.steps()
+    plan = field.outbox._db.execute(
+        "EXPLAIN QUERY PLAN SELECT number FROM objects WHERE state NOT IN ('delivered', 'deleted') "
+        "ORDER BY priority, number, rung LIMIT 9"
+    ).fetchall()
+    assert [row["detail"] for row in plan] == ["SCAN objects USING INDEX objects_undelivered"]
+
+
+def test_an_outbox_of_the_first_schema_is_read_on(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    script = Path(__file__).parents[2] / "device" / "trapcam" / "sql" / "001_outbox.sql"
+    body = b"alert"
+    with sqlite3.connect(old / DATABASE) as db:
+        db.executescript(f"{script.read_text()}PRAGMA user_version = 1;")
+        db.execute("INSERT INTO outbox VALUES (1, 7, 99, 0)")
+        db.execute("INSERT INTO bursts VALUES (1, 'r', 0, 'a', 1, 0, 0, 1, 'kept', '', 0.9)")
+        db.execute("INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '')")
+        row = (1, 0, 0, "waiting", 5, hashlib.sha256(body).digest(), body)
+        db.execute("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
+    db.close()
+    box = open_outbox(old, TRAP, NOW)
+    assert (box.epoch, box.undelivered(9)) == (99, [(0, 1, ALERT, 5)])
+    box.close()
