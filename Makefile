@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench train settings-page clean tools
+.PHONY: help demo test check bench screenshots train settings-page clean tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -30,6 +30,10 @@ check: $(VENV)/.test ## style, types and import rules
 
 bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by side in one run
 	@trapsim bench $(ARGS)
+
+screenshots: $(VENV)/.test tools ## the page in Chromium, tested and kept in basestation/pictures (apt-get install chromium)
+	@$(VENV)/bin/python -c 'import playwright' 2>/dev/null || deploy/make-venv $(PYTHON) $(VENV) $(CACHE) browser
+	@pytest -q -m browser tests/browser
 
 train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER= starting weights (models/train/README.md)
 	@test -n "$(IMAGES)" -a -n "$(START)" -a -n "$(PROPOSER)" || \

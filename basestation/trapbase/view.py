@@ -153,7 +153,7 @@ def _batch(row: Row, receipts: list[Row], zone: ZoneInfo) -> Row:
             step("cut", cut_ms, None),
             step("uploaded", uploaded_ms, cut_ms),
             step("signed for", signed_ms, uploaded_ms),
-            step("receipts at the traps", all_ms, signed_ms),
+            step("at the traps", all_ms, signed_ms),
         ],
         "receipts": [
             {"trap": r["trap"], "done": r["delivered_ms"] is not None, "after": span(r["stored_ms"], r["delivered_ms"])}

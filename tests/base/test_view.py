@@ -148,7 +148,7 @@ def test_a_batch_is_a_timeline_to_its_receipts() -> None:
     assert [(r["trap"], r["done"], r["after"]) for r in shown["receipts"]] == [(1, True, "4.0 s"), (2, False, "")]
     receipts[1]["delivered_ms"] = NOW + 9000
     (shown,) = view(batches=[batch()], receipts_of=receipts).batches
-    assert shown["steps"][-1] == {"name": "receipts at the traps", "done": True, "after": "7.0 s"}
+    assert shown["steps"][-1] == {"name": "at the traps", "done": True, "after": "7.0 s"}
 
 
 @pytest.mark.parametrize(("sf", "margin_db", "percent"), [(7, 14, 54), (9, 18, 74), (12, 26, 100)])
