@@ -5,15 +5,14 @@ survives that.
 """
 
 import signal
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 
 from trapbase.config import Settings
 from trapbase.parts import Part, build_forward, build_gateway, build_ingest
+from trapkit import progress
 from trapkit.errors import SetupError, StorageError
 
 BUILDERS: dict[str, Callable[[Settings], Part]] = {
@@ -92,7 +91,5 @@ class Runner:
 
 
 def say(text: str) -> None:
-    """To stderr; results alone go to stdout. A base does not stop because its log is full or nobody reads it."""
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            print(f"trapbase: {text}", file=sys.stderr, flush=True)
+    """A line of progress or trouble."""
+    progress.say(f"trapbase: {text}")

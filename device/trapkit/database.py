@@ -25,7 +25,7 @@ def open_database(path: Path, package: str) -> sqlite3.Connection:
             return _open(path, files(package) / "sql")
     except (sqlite3.DatabaseError, OSError) as error:
         if _is_full(error):
-            raise StorageError(f"{path}: {error}: {MAKE_ROOM}") from error
+            raise StorageError(f"{path}: {error}: {_advice(error)}") from error
         raise SetupError(f"{path}: cannot be used as a database: {error}") from error
 
 
@@ -38,14 +38,18 @@ def _is_full(error: Exception) -> bool:
 def storage_error(connection: sqlite3.Connection, error: Exception) -> StorageError:
     """What SQLite said, with the file and what to do."""
     (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    return StorageError(f"database {path}: {error}: {_advice(error)}")
+
+
+def _advice(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     todo = {
+        sqlite3.SQLITE_IOERR: f"{MAKE_ROOM}; if there is room, replace the card or disk",
         sqlite3.SQLITE_READONLY: "mount it writable again, or give this program's user the right to write there",
         sqlite3.SQLITE_BUSY: "another program holds it; it is tried again",
         sqlite3.SQLITE_CORRUPT: "the file is damaged: take it away as it is and keep it, it may hold the only copy",
     }
-    advice = MAKE_ROOM if _is_full(error) else todo.get(code, "it is tried again")
-    return StorageError(f"database {path}: {error}: {advice}")
+    return todo.get(code) or (MAKE_ROOM if _is_full(error) else "it is tried again")
 
 
 def _open(path: Path, folder: Traversable) -> sqlite3.Connection:

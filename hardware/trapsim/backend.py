@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import sqlite3
-import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from pathlib import Path
@@ -22,6 +21,7 @@ from starlette.routing import Route
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
+from trapkit.progress import say
 from trapkit.sealing import read_key
 from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore, UploadError
 
@@ -76,7 +76,7 @@ def make_app(store: BackendStore) -> Starlette:
     async def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, OSError | StorageError | sqlite3.Error):
             # Full or broken: nothing was promised. RFC 4918, section 11.5.
-            print(f"backend: the disk refused: {error}", file=sys.stderr, flush=True)
+            say(f"trapsim: backend: the disk refused: {error}")
             return JSONResponse({"error": "the disk refused"}, 507)
         if isinstance(error, UploadError):
             extra = {"Tus-Version": TUS} if error.status == 412 else {}

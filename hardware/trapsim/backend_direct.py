@@ -3,7 +3,10 @@
 import json
 
 from trapbase.outlet import OutletError, refusal_by
+from trapkit.errors import StorageError
 from trapsim.backend_store import BackendStore, UploadError
+
+REFUSED = (UploadError, OSError, StorageError)
 
 
 class DirectOutlet:
@@ -15,7 +18,7 @@ class DirectOutlet:
     def create(self, batch_id: str, size: int) -> str:
         try:
             return self._store.create(batch_id, size)
-        except UploadError as error:
+        except REFUSED as error:
             raise _refusal(error) from error
 
     def offset(self, url: str) -> int | None:
@@ -25,7 +28,7 @@ class DirectOutlet:
     def send(self, url: str, offset: int, data: bytes) -> int:
         try:
             return self._store.append(url, offset, data)
-        except UploadError as error:
+        except REFUSED as error:
             raise _refusal(error) from error
 
     def receipts(self, batch_id: str) -> bytes | None:
@@ -39,5 +42,6 @@ class DirectOutlet:
         return self.store
 
 
-def _refusal(error: UploadError) -> OutletError:
-    return refusal_by("an upload", error.status, str(error))
+def _refusal(error: Exception) -> OutletError:
+    """As `trapsim.backend` answers: a disk that refuses is 507."""
+    return refusal_by("an upload", error.status if isinstance(error, UploadError) else 507, str(error))

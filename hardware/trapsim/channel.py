@@ -128,24 +128,24 @@ def run_channel(
     """Run until `running` says no; the figures are kept in the file `stats`."""
     rng = random.Random(seed)  # noqa: S311 - a simulation, repeatable by its seed
     before = read_stats(stats)
-    sock = open_socket(port)
-    air = Air(sf, loss, rng.random)
-    channel = Channel(sock, air, speed, lambda: (rng.randint(-112, -84), rng.randint(-20, 36)))
-    started = time.monotonic()
-    next_stats = 0.0
-    while running():
-        now = int((time.monotonic() - started) * 1000 * speed)
-        deadline = channel.step(now)
-        wait_s = 0.1 if deadline is None else max(0.0, min(0.1, (deadline - now) / 1000 / speed))
-        if time.monotonic() >= next_stats:
-            next_stats = time.monotonic() + STATS_EVERY_S
-            figures = Stats(
-                frames=before.frames + air.frames,
-                airtime_ms=before.airtime_ms + air.airtime_ms,
-                collisions=before.collisions + air.collisions,
-                lost=before.lost + air.lost,
-            )
-            with suppress(OSError):  # a full disk: the air does not stop for its figures
-                write_atomically(stats, msgspec.json.encode(figures))
-        select.select([sock], [], [], wait_s)
+    with open_socket(port) as sock:
+        air = Air(sf, loss, rng.random)
+        channel = Channel(sock, air, speed, lambda: (rng.randint(-112, -84), rng.randint(-20, 36)))
+        started = time.monotonic()
+        next_stats = 0.0
+        while running():
+            now = int((time.monotonic() - started) * 1000 * speed)
+            deadline = channel.step(now)
+            wait_s = 0.1 if deadline is None else max(0.0, min(0.1, (deadline - now) / 1000 / speed))
+            if time.monotonic() >= next_stats:
+                next_stats = time.monotonic() + STATS_EVERY_S
+                figures = Stats(
+                    frames=before.frames + air.frames,
+                    airtime_ms=before.airtime_ms + air.airtime_ms,
+                    collisions=before.collisions + air.collisions,
+                    lost=before.lost + air.lost,
+                )
+                with suppress(OSError):  # a full disk: the air does not stop for its figures
+                    write_atomically(stats, msgspec.json.encode(figures))
+            select.select([sock], [], [], wait_s)
     return 0

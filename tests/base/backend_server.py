@@ -3,6 +3,7 @@
 import http.client
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ from trapsim.memorybus import MemoryBroker
 
 
 class Server:
-    """The back end on a loopback port, in a thread; `stop()` and `start()` play a restart on the same folder."""
+    """The back end on a loopback port, in a thread; `stop()` and `start()` play a restart on the same folder.
 
-    def __init__(self, folder: Path) -> None:
+    `wrap`: puts something between HTTP and the application.
+    """
+
+    def __init__(self, folder: Path, wrap: Callable[[Any], Any] = lambda app: app) -> None:
         self.folder = folder
+        self.signing_key = bytes(SIGNING)
+        self._wrap = wrap
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -29,9 +35,9 @@ class Server:
         self.server: uvicorn.Server | None = None
 
         def serve() -> None:
-            store.append(BackendStore(self.folder, bytes(SIGNING)))
+            store.append(BackendStore(self.folder, self.signing_key))
             config = uvicorn.Config(
-                make_app(store[0]), port=self.port, log_level="warning", timeout_graceful_shutdown=1
+                self._wrap(make_app(store[0])), port=self.port, log_level="warning", timeout_graceful_shutdown=1
             )
             self.server = uvicorn.Server(config)
             self.server.run()

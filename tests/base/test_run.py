@@ -44,7 +44,7 @@ def test_a_whole_base_under_kills(site: Site, broker: Broker) -> None:
     wait_for(done, 60)
     stats = json.loads(site.get(site.backend_port, "/v1/stats"))
     assert (stats["objects"], stats["duplicated"], stats["refused"]) == (16, 0, 0), site.log
-    assert b"Newest sightings" in site.get(site.page_port, "/")
+    assert b"sightings-title" in site.get(site.page_port, "/")
     base.send_signal(signal.SIGTERM)
     assert base.wait(15) == 0, site.log
     assert main(["verify", "--config", str(site.config)]) == 0

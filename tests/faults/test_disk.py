@@ -1,0 +1,227 @@
+"""Full disks: the kernel refuses for real. Nothing is lost, the words say where to make room, and then it goes on."""
+
+import io
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from resource import RLIM_INFINITY
+from typing import Any
+
+import pytest
+
+from tests.base.backend_server import Server, make_batch
+from tests.base.parts import NOW, TRAPS, Base, alert, deliver, envelope, sighting
+from tests.base.running import TOOLS, Site, objects
+from tests.faults.night import Night, fill_disk_of, full_disk
+from tests.support import Broker, free_port, wait_for
+from trapbase.cli import main
+from trapbase.ingest import SUBSCRIPTIONS, Ingest
+from trapbase.outlet import OutletError
+from trapbase.store import Store
+from trapbase.tus import TusOutlet
+from trapcam.outbox import open_outbox
+from trapkit.errors import StorageError
+from trapkit.files import lock_folder
+from trapship.broker import write_broker
+from trapship.certificates import make_fleet
+from trapsim.backend_direct import DirectOutlet
+from trapsim.channel import run_channel
+from trapsim.memorybus import MemoryBroker
+from trapwire.objects import ALERT, CROP
+
+ROOM = "make room there; it goes on by itself"
+
+
+@pytest.mark.parametrize("program", ["trapcam1", "supervisor1", "ingest", "forward", "backend", "all"])
+def test_a_disk_that_is_full_for_a_minute_loses_nothing(tmp_path: Path, program: str) -> None:
+    night = Night(tmp_path / "night")
+    names = ["trapcam1", "supervisor1", "gateway", "ingest", "forward"] if program == "all" else [program]
+    if program == "backend":
+        fill_backend(night)
+    else:
+        for name in names:
+            night.during_fault(name, full_disk)
+    during = night.run()
+    assert not during.finished, "it did refuse"
+
+
+def fill_backend(night: Night) -> None:
+    """The back end writes when it is asked, by the forwarding part."""
+    outlet = night.station._outlet.direct
+
+    def around(call: Callable[..., Any]) -> Callable[..., Any]:
+        def refused(*args: Any) -> Any:
+            with full_disk() if night.in_fault else nullcontext():
+                return call(*args)
+
+        return refused
+
+    for name in ("create", "send"):
+        setattr(outlet, name, around(getattr(outlet, name)))
+
+
+# Each writer's own words.
+
+
+@pytest.mark.parametrize(("rung", "where"), [(ALERT, "base.sqlite3"), (CROP, "media")])
+def test_ingest_holds_the_group_and_says_where(tmp_path: Path, rung: int, where: str) -> None:
+    broker = MemoryBroker()
+    store = Store(tmp_path / "base")
+    ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), store)
+    deliver(broker, envelope(1, 1, rung, alert() if rung == ALERT else b"sealed"))
+    with full_disk():
+        assert not ingest.step(0, NOW)
+        assert not ingest.step(6000, NOW)
+    assert str(tmp_path / "base" / where) in ingest.last_error
+    assert ROOM in ingest.last_error
+    assert ingest.step(12_000, NOW)
+    assert ingest.last_error == ""
+    assert len(store.all_objects(TRAPS, 9)) == 1
+    store.close()
+
+
+def test_forward_cuts_no_batch_and_says_where(tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    base = Base(tmp_path / "base", broker, DirectOutlet(None))
+    deliver(broker, *sighting(1, 1))
+    base.step(0)
+    with full_disk():
+        base.run(10_500, 20_000)
+    assert str(tmp_path / "base" / "outbox") in base.forward.storage_error
+    assert ROOM in base.forward.storage_error
+    base.run(26_000, 30_000)
+    assert base.forward.storage_error == ""
+    assert len(base.store.batches_in(("cut",), 9)) == 1
+    base.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("certificate", "fleet/gateway.key"), ("broker", "broker/acl"), ("new", "new/outbox.sqlite")]
+)
+def test_a_writer_of_single_files_names_the_file(tmp_path: Path, name: str, path: str) -> None:
+    make_fleet(tmp_path / "fleet", ())
+    write: Callable[[], object] = {
+        "certificate": lambda: make_fleet(tmp_path / "fleet", ("gateway",)),
+        "broker": lambda: write_broker(tmp_path / "broker", tmp_path / "fleet", 1883),
+        "new": lambda: open_outbox(tmp_path / "new", 7, NOW).close(),
+    }[name]
+    with full_disk(), pytest.raises((OSError, StorageError)) as refused:
+        write()
+    assert str(tmp_path / path) in str(refused.value)
+    write()
+    assert (tmp_path / path).stat().st_size > 0
+    assert not list((tmp_path / path).parent.glob(".*.tmp"))
+
+
+def test_an_export_says_what_to_do_with_its_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = MemoryBroker()
+    base = Base(tmp_path / "base", broker, DirectOutlet(None))  # it runs on: an export is made beside it
+    deliver(broker, *sighting(1, 1))
+    base.step(0)
+    settings = tmp_path / "base.toml"
+    place = 'station = "S"\nlatitude = 1\nlongitude = 1\n'
+    settings.write_text(f'folder = "{tmp_path}/base"\n[[trap]]\nnumber = 1\n{place}')
+    said = io.StringIO()
+    monkeypatch.setattr("sys.stderr", said)  # pytest's own is a file, and the disk is full
+    with full_disk():
+        assert main(["export", "--config", str(settings), "--camtrap-dp", str(tmp_path / "out")]) == 1
+    assert f"--camtrap-dp {tmp_path / 'out'}: File too large" in said.getvalue()
+    assert "remove the folder and export again" in said.getvalue()
+    base.close()
+
+
+def test_a_full_disk_keeps_no_program_from_its_lock(tmp_path: Path) -> None:
+    with full_disk():
+        lock_folder(tmp_path, "trapcam").close()
+
+
+def test_the_air_does_not_stop_for_its_figures(tmp_path: Path) -> None:
+    left = [True] * 3
+    with full_disk():
+        values = {"sf": 9, "loss": 0.0, "speed": 1.0, "seed": 1, "stats": tmp_path / "figures"}
+        assert run_channel(port=free_port(), running=lambda: bool(left and left.pop()), **values) == 0  # type: ignore[arg-type]
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_back_end_with_a_full_disk_answers_507_and_goes_on(tmp_path: Path) -> None:
+    name, data, _ = make_batch(tmp_path / "base")
+    server = Server(tmp_path / "backend")
+    server.start()
+    outlet = TusOutlet(server.url, 5)
+    try:
+        url = outlet.create(name, len(data))
+        with full_disk():
+            for ask in (lambda: outlet.create(name, len(data)), lambda: outlet.send(url, 0, data)):
+                with pytest.raises(OutletError, match=r"507.*its disk is full; everything waits") as refused:
+                    ask()
+                assert not refused.value.refused, "it is not this batch's fault"
+        assert outlet.offset(url) == 0
+        assert outlet.send(url, 0, data) == len(data)
+        assert outlet.receipts(name) is not None
+    finally:
+        outlet.close()
+        server.stop()
+
+
+class Listened:
+    """A process whose stderr a test reads while it runs; a pipe, for the disk is full."""
+
+    def __init__(self, site: Site, *more: str) -> None:
+        command = [str(TOOLS / "trapbase"), "run", "--config", str(site.config), *more]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        site.processes.append(self.process)  # type: ignore[arg-type]
+        self.said = ""
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.said += line
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(15)
+        self._thread.join()
+        assert self.process.stderr
+        self.process.stderr.close()
+        return code
+
+
+def test_a_base_on_a_full_disk_goes_on_by_itself_when_there_is_room(site: Site, broker: Broker) -> None:
+    """The frame counter's file: without it no frame may be sent, so that traps keep what they have."""
+    base = Listened(site)
+    wait_for(lambda: base.said.count("running") == 4)
+    fill_disk_of(base.process.pid)
+    site.modem.waiting = objects(2)
+
+    def said(words: str) -> Callable[[], bool]:
+        return lambda: words in (site.modem.step(), base.said)[1]
+
+    wait_for(said(f"gateway: no trap is answered: {site.folder}/base/radio-counter: File too large: {ROOM}"))
+    wait_for(said(f"{site.folder}/base/base.sqlite3"))
+    assert len(site.modem.waiting) == 4
+    fill_disk_of(base.process.pid, RLIM_INFINITY)
+    wait_for(site.modem.step, 40)
+    wait_for(said("ingest: all is well again"), 30)
+    assert base.end() == 0
+    assert "Traceback" not in base.said
+    assert main(["verify", "--config", str(site.config)]) == 0
+
+
+@pytest.mark.parametrize("log", ["/dev/full", "closed"])
+def test_a_log_that_nobody_can_write_stops_no_base(site: Site, broker: Broker, log: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [str(TOOLS / "trapbase"), "run", "--config", str(site.config), "--only", "ingest"]
+        if log == "closed":
+            command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
+        process = subprocess.Popen(command, stderr=full)
+    site.processes.append(process)
+    wait_for(lambda: (site.folder / "base" / "base.sqlite3").exists())
+    wait_for(lambda: " as ingest " in (broker.folder / "log").read_text())
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
