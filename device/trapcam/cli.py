@@ -9,6 +9,7 @@ from pathlib import Path
 from trapcam import cmd_detect, cmd_run
 from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
 from trapkit.settings import load_settings, show
@@ -70,8 +71,8 @@ def _config(args: argparse.Namespace) -> int:
         return 0
     require_trap(settings)
     cmd_run.open_keys(settings)
+    cmd_run.open_bus(settings)
     camera = cmd_run.open_camera(settings)
-    if not model_path(settings).is_file():
-        raise SetupError(f"key 'detector.model' is {str(model_path(settings))!r}: there is no such file")
-    print(f"{args.config or 'defaults'}: good; {camera.source} with {camera.total} pictures")
+    check_model(model_path(settings))
+    print(f"{args.config or 'defaults'}: good; {camera.source}: {camera.about}")
     return 0

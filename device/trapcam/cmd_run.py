@@ -5,22 +5,24 @@ import select
 import signal
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from trapcam.app import TrapApp
-from trapcam.camera import Camera
-from trapcam.camera.replay import open_replay
+from trapcam.camera import Camera, choose
 from trapcam.capture import Capture, Policy
 from trapcam.config import TrapSettings, model_path, require_trap
 from trapcam.detect import Detector
 from trapcam.judge import Judge
+from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
 from trapcam.trigger import IntervalTrigger
 from trapcam.uplink import Timing, Uplink
+from trapkit.bus import Bus
 from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapkit.sealing import read_key
@@ -44,20 +46,37 @@ def run(args: argparse.Namespace) -> int:
     data = Path(settings.data)
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
+        bus = open_bus(settings)
         camera = open_camera(settings)
         judge = Detector(model_path(settings), threads=settings.detector.threads)
-        with closing(open_outbox(data, trap, _now_ms())) as outbox:
+        with closing(camera), closing(open_outbox(data, trap, _now_ms())) as outbox:
+            camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
             uplink = Uplink(line, outbox, receipt_key, timing(settings))
-            app = build_app(settings, camera, judge, sealer, outbox, uplink)
+            network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network)
             stop = Stop()
             stop.listen()
-            _report(f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source}, supervisor at {line.path}")
+            _report(
+                f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source} ({camera.about}), supervisor at {line.path}"
+            )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            _loop(app, line, stop)
+            with _running(bus):
+                _loop(app, line, stop)
     return 0
+
+
+@contextmanager
+def _running(bus: Bus | None) -> Iterator[None]:
+    if bus is not None:
+        bus.start()
+    try:
+        yield
+    finally:
+        if bus is not None:
+            bus.stop()
 
 
 def _locked(data: Path) -> IO[str]:
@@ -73,15 +92,23 @@ def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
     return sealer, read_key(Path(settings.keys.receipts), "the back end's receipt key")
 
 
+def open_bus(settings: TrapSettings) -> Bus | None:
+    """The way to the base's broker, not yet open; None without a network.  Raises: SetupError naming the file."""
+    network, trap = settings.network, require_trap(settings)
+    if not network.host:
+        return None
+    folder = Path(network.certificates)
+    files = (folder / "ca.crt", folder / f"{trap}.crt", folder / f"{trap}.key")
+    return Bus(
+        network.host, network.port, *files, str(trap), subscriptions(trap), max_packet_bytes=MAX_PACKET_BYTES
+    )  # fmt: skip
+
+
 def open_camera(settings: TrapSettings) -> Camera:
     """The camera that the settings name.  Raises: SetupError."""
-    replay = settings.camera.replay
-    return open_replay(
-        replay.folder,
-        loop=replay.loop,
-        max_megapixels=replay.max_megapixels,
-        uncertainty_ms=settings.clock.uncertainty_ms or None,
-    )
+    return choose.open_camera(
+        settings.camera, uncertainty_ms=settings.clock.uncertainty_ms or None, now_ms=_now_ms
+    )  # fmt: skip
 
 
 def timing(settings: TrapSettings) -> Timing:
@@ -96,8 +123,25 @@ def timing(settings: TrapSettings) -> Timing:
     )
 
 
+def pace(settings: TrapSettings) -> Pace:
+    """The network's timing in its own units."""
+    network = settings.network
+    return Pace(
+        window=network.window,
+        window_bytes=network.window_bytes,
+        answer_ms=round(network.answer_s * 1000),
+        slowest_bytes_per_s=network.slowest_bytes_per_s,
+    )
+
+
 def build_app(
-    settings: TrapSettings, camera: Camera, judge: Judge, sealer: Sealer, outbox: Outbox, uplink: Uplink
+    settings: TrapSettings,
+    camera: Camera,
+    judge: Judge,
+    sealer: Sealer,
+    outbox: Outbox,
+    uplink: Uplink,
+    network: Network | None,
 ) -> TrapApp:
     """The application from its parts; nothing runs yet."""
     policy = Policy(
@@ -110,7 +154,8 @@ def build_app(
     )
     interval_ms = round(settings.trigger.interval_s * 1000)
     interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
-    return TrapApp(camera, Capture(judge, sealer, policy), outbox, uplink, interval=interval, report=_report)
+    capture = Capture(judge, sealer, policy)
+    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, report=_report)
 
 
 class Stop:

@@ -17,16 +17,42 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReplaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    folder: Annotated[str, Meta(description="Folder of JPEG and PNG pictures, one for each trigger (path)")] = ""
+    folder: Annotated[
+        str,
+        Meta(description="Folder of pictures (JPEG, PNG) and videos (AVI, MP4, MOV), a burst for each trigger (path)"),
+    ] = ""
     loop: Annotated[bool, Meta(description="Begin again after the last picture")] = False
     max_megapixels: Annotated[
         float, Meta(ge=0.1, le=60, description="Larger pictures are recorded as unreadable (million pixels)")
     ] = 40.0
+    video_frames: Annotated[
+        int, Meta(ge=1, le=30, description="Frames of a burst from a video; a longer one gives more bursts (count)")
+    ] = 6
+    video_every_s: Annotated[float, Meta(ge=0.1, le=60, description="Time between these frames (s)")] = 1.0
+
+
+class UsbSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    device: Annotated[str, Meta(description="The camera, as `ls /dev/video*` shows it (path)")] = "/dev/video0"
+    format: Annotated[
+        Literal["mjpeg", "yuyv422"],
+        Meta(description="What it sends; with mjpeg the full frame is the camera's own JPEG"),
+    ] = "mjpeg"
+    width: Annotated[int, Meta(ge=160, le=4_096, description="Width of its pictures (pixels)")] = 1_280
+    height: Annotated[int, Meta(ge=120, le=3_072, description="Height of its pictures (pixels)")] = 720
+    rate: Annotated[float, Meta(ge=1, le=60, description="Pictures that it takes (1/s)")] = 15.0
+    frames: Annotated[int, Meta(ge=1, le=12, description="Frames of a burst (count)")] = 3
+    every_s: Annotated[float, Meta(ge=0.05, le=5, description="Time between these frames (s)")] = 0.5
+    preroll: Annotated[
+        int, Meta(ge=0, le=11, description="How many of them are from before the trigger (count; below `frames`)")
+    ] = 1
 
 
 class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    kind: Annotated[Literal["replay"], Meta(description="Where frames come from")] = "replay"
+    kind: Annotated[
+        Literal["replay", "usb"], Meta(description="Where frames come from: a folder, or a camera on USB (V4L2)")
+    ] = "replay"
     replay: ReplaySettings = field(default_factory=ReplaySettings)
+    usb: UsbSettings = field(default_factory=UsbSettings)
 
 
 class TriggerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,6 +111,28 @@ class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     full_s: Annotated[float, Meta(ge=0.1, le=3_600, description="Wait after FULL_QUEUE (s)")] = 10.0
 
 
+class NetworkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host: Annotated[
+        str, Meta(max_length=253, description="The base's broker, as in its certificate (name; empty: no network)")
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Its TLS port (1–65535)")] = 8_883
+    certificates: Annotated[
+        str, Meta(description="Folder of ca.crt, and of this trap's own NUMBER.crt and NUMBER.key (path)")
+    ] = "/etc/pugmark/certificates"
+    window: Annotated[int, Meta(ge=1, le=128, description="Objects without an answer, full frames apart (count)")] = 16
+    window_bytes: Annotated[
+        int, Meta(ge=1_024, le=16_777_216, description="Those together; a full frame goes beside them (bytes)")
+    ] = 262_144
+    answer_s: Annotated[
+        float,
+        Meta(ge=0.1, le=600, description="Wait for a base's answer; then publish again, and use the radio (s)"),
+    ] = 10.0
+    slowest_bytes_per_s: Annotated[
+        int,
+        Meta(ge=100, le=100_000_000, description="That wait grows by an object's bytes at this speed (bytes/s)"),
+    ] = 10_000
+
+
 class ClockSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uncertainty_ms: Annotated[
         int, Meta(ge=0, le=3_600_000, description="How far the clock may be off (ms; 0: unknown)")
@@ -105,6 +153,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
 
 
