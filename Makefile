@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench screenshots train settings-page clean tools
+.PHONY: help demo test check bench screenshots train settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -44,6 +44,9 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page
+
+house: $(VENV)/.test ## draw deploy/house.svg again: every file, and what rests on what
+	@deploy/draw-house
 
 clean: ## remove what make has made, downloads included
 	rm -rf $(VENV) .venv-train $(CACHE) .demo .bench

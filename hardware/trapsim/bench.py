@@ -115,7 +115,9 @@ def bench_latency(folder: Path, port: int, say: Callable[[str], None]) -> dict[s
     for number in range(SIGHTINGS):
         (pictures / f"cat{number}.png").write_bytes(cat)
     plan = Plan(
-        folder=folder, pictures=dict.fromkeys(TRAPS, pictures), loss=0.0, speed=1.0, seed=1, sf=9, page_port=port, pir_every_s=SPACING_S
+        folder=folder, pictures=dict.fromkeys(TRAPS, pictures), loss=0.0, speed=1.0, seed=1, sf=9,
+        page_host="127.0.0.1", page_port=port,
+        pir_every_s=SPACING_S,
     )  # fmt: skip
     site = build_site(plan)
     Demo(site, lambda text: None).run(once=True, kills=0, running=lambda: True)

@@ -22,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("demo", help="a station of two traps, the radio, a base and a back end")
     parser.add_argument("--once", action="store_true", help="end when everything is delivered, instead of Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="JPEG or PNG pictures; scikit-image's without it")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures and videos; scikit-image's without it")
     parser.add_argument(
         "--network", type=_networked, nargs="?", const="2", default=frozenset(), metavar="TRAP",
         help="give a trap a network beside the radio: 1, 2 or all (2 where nothing is said); its full frames travel",
@@ -33,6 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", type=whole(0, 1_000_000), default=1, help="of loss, back-off and kills (1)")
     parser.add_argument("--pir", type=number(0.05, 3600), default=None, help="seconds between triggers of a trap")
     parser.add_argument("--kills", type=whole(0, 1000), default=0, help="processes to end with kill -9 on the way")
+    parser.add_argument("--host", default="127.0.0.1", help="the page's address; 0.0.0.0 shows it to the whole network")
     parser.add_argument("--port", type=whole(1, 65535), default=8080, help="of the page (8080)")
     parser.add_argument("--state", type=Path, default=Path(".demo"), help="folder, emptied at the start (.demo)")
     parser.set_defaults(run=run)
@@ -60,14 +61,14 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
 
 def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> int:
     images = check_pictures(args.images) if args.images else None
-    check_port(args.port)
+    check_port(args.host, args.port)
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
     speed = args.speed or (10.0 if args.once else 1.0)
     pir_s = args.pir or (0.3 if args.once else 3.0)
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
-        page_port=args.port, pir_every_s=pir_s, networked=args.network,
+        page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=args.network,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
@@ -78,7 +79,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
-    _say(f"Page: http://127.0.0.1:{args.port}   (Ctrl-C ends everything)")
+    _say(f"Page: http://{args.host}:{args.port}   (Ctrl-C ends everything)")
     try:
         result = Demo(site, _say).run(once=args.once, kills=args.kills, running=running)
     except ProcessGaveUp as error:

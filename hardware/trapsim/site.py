@@ -41,6 +41,7 @@ class Plan:
     speed: float
     seed: int
     sf: int
+    page_host: str
     page_port: int
     pir_every_s: float
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
@@ -92,14 +93,15 @@ def clear_folder(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def check_port(port: int) -> None:
-    """Raises: SetupError when somebody listens on this loopback port already."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise SetupError(f"--port {port}: cannot be used: {error.strerror}; name another") from error
+def check_port(host: str, port: int) -> None:
+    """Raises: SetupError when nobody can listen there, or somebody does already."""
+    try:
+        with socket.create_server((host, port)):
+            return
+    except OSError as error:
+        raise SetupError(
+            f"--host {host}, --port {port}: cannot be used: {error.strerror or error}; name another, e.g. --port 8081"
+        ) from error
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -228,6 +230,7 @@ retry_max_s = 5
 receipt_poll_s = 0.5
 down_republish_ms = 2000
 [page]
+host = {json.dumps(plan.page_host)}
 port = {plan.page_port}
 """
     for number, side in TRAPS.items():

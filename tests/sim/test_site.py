@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from trapcam.cmd_run import open_bus
+from trapcam.config import TrapSettings
 from trapkit.errors import SetupError
+from trapkit.settings import load_settings
 from trapsim.cable import Cable
 from trapsim.cli import main
 from trapsim.pictures import default_pictures
 from trapsim.processes import Keeper, ProcessGaveUp
-from trapsim.site import check_port, clear_folder
+from trapsim.site import Plan, build_site, check_port, clear_folder
 
 
 def test_a_folder_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
@@ -41,7 +44,7 @@ def test_a_port_in_use_is_named() -> None:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         with pytest.raises(SetupError, match=f"--port {sock.getsockname()[1]}"):
-            check_port(sock.getsockname()[1])
+            check_port("127.0.0.1", sock.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,7 @@ def test_a_port_in_use_is_named() -> None:
         (["--speed", "fast"], "'fast' is no number"),
         (["--sf", "12"], "allowed is 7–10"),
         (["--seed", "1.5"], "no whole number"),
+        (["--network", "3"], "'3' is no trap of the demo; allowed are 1, 2, all"),
     ],
 )
 def test_bad_arguments_are_named(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +69,24 @@ def test_pictures_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.Ca
     for images in (tmp_path / "nowhere", tmp_path):
         assert main(["demo", "--images", str(images), "--state", str(state)]) == 2
         assert str(images) in capsys.readouterr().err
+
+
+def test_a_trap_with_a_network_carries_its_own_certificate_and_no_other_key(tmp_path: Path) -> None:
+    clear_folder(tmp_path)
+    pictures = dict.fromkeys((1, 2), tmp_path)
+    site = build_site(
+        Plan(
+            folder=tmp_path, pictures=pictures, loss=0, speed=1, seed=1, sf=9, page_port=1, pir_every_s=1,
+            networked=frozenset({2}),
+        )
+    )  # fmt: skip
+    own = site.trap(2) / "certificates"
+    assert {p.name for p in own.iterdir()} == {"ca.crt", "2.crt", "2.key"}
+    assert (own / "2.key").stat().st_mode & 0o77 == 0
+    bus = open_bus(load_settings(TrapSettings, site.trap(2) / "trapcam.toml"))
+    assert bus is not None
+    assert not (site.trap(1) / "certificates").exists()
+    assert open_bus(load_settings(TrapSettings, site.trap(1) / "trapcam.toml")) is None
 
 
 def test_the_default_pictures_hold_the_cat(tmp_path: Path) -> None:
