@@ -43,6 +43,7 @@ class Audit:
     full_frames_received: int = 0
     lost: int = 0
     duplicated: int = 0
+    judged: int = 0  # of `pictures`; a video counts as often as it gives a burst
     pictures: int = 0
     missing: tuple[str, ...] = ()
 
@@ -53,7 +54,7 @@ class Audit:
 
     def figures(self) -> dict[str, Any]:
         figures = asdict(self)
-        del figures["missing"], figures["pictures"]
+        del figures["missing"], figures["pictures"], figures["judged"]
         return figures
 
 
@@ -81,6 +82,7 @@ class _Trap:
     """One outbox: what it says of itself, and `wrong`, how often it contradicts itself."""
 
     position: int = 0
+    frames: int = 0
     kept: int = 0
     events: int = 0
     doubled: int = 0
@@ -109,7 +111,11 @@ def _read_trap(folder: Path, number: int, sent: frozenset[int]) -> _Trap:
         trap.doubled = max(0, trap.events - distinct)
         # A picture passed over without an outcome, or kept without an event, is a sighting that may be gone.
         withheld = count("SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'frames_withheld'")
-        trap.wrong = abs(trap.position - count("SELECT count(*) FROM bursts") - withheld)
+        trap.frames = count("SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'frames_in'")
+        trap.wrong = abs(trap.frames - count("SELECT coalesce(sum(frames), 0) FROM bursts") - withheld)
+        # Bursts of people leave no row: there are as many as positions without one, each of at least one frame.
+        private = trap.position - count("SELECT count(*) FROM bursts")
+        trap.wrong += max(0, -private, private - withheld, int(withheld > 0 and private == 0))
         trap.wrong += max(0, distinct - trap.events)
         for event, rung, state, digest in db.execute("SELECT number, rung, state, sha256 FROM objects"):
             trap.objects[(number, identity[0], event, rung)] = (digest, state)
@@ -174,7 +180,8 @@ def look(
     invented = len(set(stored) - known) + len(set(received) - known)
     air = read_stats(folder / STATS)
     return Audit(
-        frames_in=sum(t.position for t in found),
+        frames_in=sum(t.frames for t in found),
+        judged=sum(t.position for t in found),
         frames_kept=sum(t.kept for t in found),
         sightings=sum(t.events for t in found),
         lora_frames=air.frames,

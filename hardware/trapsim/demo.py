@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trapsim.audit import Audit, look
 from trapsim.cable import Cable
-from trapsim.pictures import SUFFIXES
+from trapsim.pictures import count_bursts
 from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
 from trapsim.tools import find_mosquitto
@@ -64,11 +64,6 @@ def _unit(trapsim: str, site: Site, name: str, line: str, number: int) -> list[s
     ]  # fmt: skip
 
 
-def count_pictures(folder: Path) -> int:
-    """What the replay camera will find there."""
-    return sum(p.suffix.lower() in SUFFIXES and p.is_file() for p in folder.iterdir())
-
-
 class Demo:
     """One run on a `site`; `say` takes lines for the user."""
 
@@ -78,7 +73,7 @@ class Demo:
         self._processes = Processes(site.folder / "logs")
         lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
         self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
-        self._pictures = count_pictures(site.plan.pictures[min(TRAPS)])
+        self._pictures = count_bursts(site.plan.pictures[min(TRAPS)])
 
     def run(self, *, once: bool, kills: int, running: Callable[[], bool]) -> Result:
         """Start all, watch until everything is delivered (`once`) or `running` says no, stop all.
@@ -132,7 +127,7 @@ def _moved(audit: Audit, last: Audit) -> bool:
 def progress_line(audit: Audit, seconds: float) -> str:
     """One line of the run so far."""
     return (
-        f"{seconds:6.1f} s  pictures {audit.frames_in}/{audit.pictures}, felines {audit.sightings}; "
+        f"{seconds:6.1f} s  pictures {audit.judged}/{audit.pictures}, felines {audit.sightings}; "
         f"air {audit.lora_frames} frames {audit.airtime_ms / 1000:.1f} s; base {audit.alerts_stored} alerts "
         f"{audit.media_stored} pictures; batches {audit.batches_uploaded}, receipts {audit.receipts}; "
         f"deleted on traps {audit.deleted_on_trap}, full frames held {audit.full_frames_held}, "

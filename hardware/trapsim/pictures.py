@@ -4,6 +4,9 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from trapcam.camera.folder import SUFFIXES, counted, list_folder
+from trapcam.camera.replay import open_replay
+from trapcam.config import ReplaySettings
 from trapkit.errors import SetupError
 
 # Photographs, not test charts. Chelsea is a cat; among the others are a person (dropped in memory), a horse's
@@ -24,7 +27,6 @@ PHOTOGRAPHS = (
     "page.png",
     "rocket.jpg",
 )
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def default_pictures(folder: Path) -> Path:
@@ -46,9 +48,21 @@ def default_pictures(folder: Path) -> Path:
 
 
 def check_pictures(folder: Path) -> Path:
-    """The folder that the user named.  Raises: SetupError when it is none, or holds no JPEG or PNG."""
-    if not folder.is_dir():
-        raise SetupError(f"--images {folder}: is not a folder")
-    if not any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
-        raise SetupError(f"--images {folder}: holds no picture; allowed are {', '.join(SUFFIXES)}")
+    """The folder that the user named.  Raises: SetupError when it is none, or holds no picture and no video."""
+    try:
+        names, left_out = list_folder(folder)
+    except OSError as error:
+        raise SetupError(f"--images {folder}: cannot be read: {error.strerror}; name a folder of pictures") from error
+    if not names:
+        raise SetupError(
+            f"--images {folder}: has {counted(0, 0, left_out)}; allowed are names ending in {', '.join(SUFFIXES)}: "
+            "put some there, or name another folder"
+        )
     return folder.resolve()
+
+
+def count_bursts(folder: Path) -> int:
+    """How many triggers it takes to show all of a folder: the replay camera's own count, with a trap's defaults."""
+    replay = ReplaySettings()
+    camera = open_replay(str(folder), loop=False, max_megapixels=replay.max_megapixels, uncertainty_ms=None)
+    return camera.total or 0

@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     epoch = box.epoch
     box.close()
     change(trap / "outbox.sqlite", "INSERT INTO progress VALUES ('r', 1, 1)")
+    change(trap / "outbox.sqlite", "INSERT INTO counters VALUES ('frames_in', 1)")
     change(trap / "outbox.sqlite", "INSERT INTO bursts VALUES (1, 'r', 0, 'cat.png', 1, 0, 0, 1, 'kept', '', 0.9)")
     event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '')"
     change(trap / "outbox.sqlite", event)
@@ -105,6 +106,45 @@ def test_every_double_or_invention_is_seen(folder: Path, fault: Callable[[Path],
     assert look(folder, 1, traps=(1,)).duplicated > 0
 
 
+def networked(folder: Path) -> None:
+    """The same trap with a network: its frame and full frame have arrived, and are deleted too."""
+    outbox_path, digest = folder / "trap1" / "data" / "outbox.sqlite", bytes([2]) * 32
+    change(outbox_path, "INSERT INTO objects VALUES (1, 2, 2, 'deleted', 1, ?, NULL, NULL)", (digest,))
+    change(outbox_path, "UPDATE objects SET state = 'deleted', body = NULL")
+    for rung, sha256 in ((2, digest), (3, DIGESTS[3])):
+        for path in (folder / "base" / "base.sqlite3", folder / "backend" / "backend.sqlite3"):
+            with sqlite3.connect(path) as db:
+                (trap, epoch), columns = db.execute("SELECT trap, epoch FROM objects").fetchone(), "trap, epoch, number"
+                if path.parent.name == "base":
+                    row = f"INSERT INTO objects ({columns}, rung, sha256, size, base, received_ms, stored_ms) "
+                    db.execute(row + "VALUES (?, ?, 1, ?, ?, 1, '', 0, 0)", (trap, epoch, rung, sha256))
+                else:
+                    db.execute("INSERT INTO objects VALUES (?, ?, 1, ?, ?, 'b')", (trap, epoch, rung, sha256))
+            db.close()
+
+
+def test_of_a_trap_with_a_network_the_full_frame_is_waited_for(folder: Path) -> None:
+    assert not look(folder, 1, traps=(1,), networked=(1,)).finished, "its frame and its full frame are not there"
+    networked(folder)
+    audit = look(folder, 1, traps=(1,), networked=(1,))
+    assert (audit.lost, audit.duplicated, audit.missing, audit.finished) == (0, 0, (), True)
+    assert (audit.full_frames_held, audit.full_frames_received, audit.deleted_on_trap) == (0, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        base("DELETE FROM objects WHERE rung = 3"),
+        backend("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 3"),
+        outbox("DELETE FROM objects WHERE rung = 2"),
+    ],
+)
+def test_a_full_frame_that_was_let_go_too_early_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
+    networked(folder)
+    fault(folder)
+    assert look(folder, 1, traps=(1,), networked=(1,)).lost > 0
+
+
 def test_one_trap_ahead_does_not_hide_one_behind(folder: Path) -> None:
     assert not look(folder, 1, traps=(1, 2)).finished
 
@@ -121,3 +161,15 @@ def test_what_is_still_under_way_is_missing_and_not_lost(folder: Path) -> None:
     )
     audit = look(folder, 1, traps=(1,))
     assert (audit.lost, len(audit.missing), audit.finished) == (0, 1, False)
+
+
+def test_a_burst_of_people_of_several_frames_is_one_picture_judged(folder: Path) -> None:
+    """It leaves only its frames in two sums behind: that is neither lost nor doubled."""
+    for sql in (
+        "UPDATE progress SET position = 2",
+        "UPDATE counters SET value = 7 WHERE name = 'frames_in'",
+        "INSERT INTO counters VALUES ('frames_withheld', 6)",
+    ):
+        outbox(sql)(folder)
+    audit = look(folder, 2, traps=(1,))
+    assert (audit.lost, audit.duplicated, audit.frames_in, audit.judged, audit.finished) == (0, 0, 7, 2, True)

@@ -86,7 +86,7 @@ def read_burst(clip: Clip, number: int, sampling: Sampling) -> tuple[list[Shot],
     elif found.damaged:
         note = f"{found.damaged} of {len(wanted)} frames are damaged; the others were judged"
     if not found.shots:
-        raise ReadError(note if found.ended_s else f"no frame can be decoded: {COPY_AGAIN}")
+        raise ReadError(note if found.ended_s is not None else f"no frame can be decoded: {COPY_AGAIN}")
     return found.shots, note
 
 
@@ -107,10 +107,10 @@ def _read(path: Path, wanted: list[float], *, jump: bool) -> "_Found | None":
             before = shown
             if not left:
                 return found
-        if before is None:
-            return None if jump else found
-        found.ended_s = before.at_s + before.lasts_s
-        while left and left[0] < found.ended_s - SAME_S:
+        if before is None and jump:
+            return None
+        found.ended_s = before.at_s + before.lasts_s if before else 0.0
+        while before and left and left[0] < found.ended_s - SAME_S:
             found.take(before, left.pop(0))
         if not left:
             found.ended_s = None
