@@ -45,14 +45,16 @@ def pictures(tmp_path: Path) -> Path:
     return chosen
 
 
-def check(code: int, figures: dict[str, Any], words: str, sightings: int, state: Path) -> None:
-    """Everything that was seen is everywhere it belongs, once."""
+def check(code: int, figures: dict[str, Any], words: str, sightings: int, state: Path, *, networked: int = 0) -> None:
+    """Everything that was seen is everywhere it belongs, once. networked: sightings of traps with a network."""
     assert code == 0, words
     assert (figures["lost"], figures["duplicated"]) == (0, 0), words
     assert figures["sightings"] == sightings, "every cat, and nothing else"
-    assert figures["alerts_stored"] == figures["sightings_stored"] == figures["media_stored"] == sightings
-    assert figures["deleted_on_trap"] == 2 * sightings, "an alert and a crop each"
-    assert figures["full_frames_held"] == figures["frames_kept"] == sightings
+    assert figures["alerts_stored"] == figures["sightings_stored"] == figures["frames_kept"] == sightings
+    assert figures["media_stored"] == sightings + 2 * networked
+    assert figures["deleted_on_trap"] == 2 * sightings + 2 * networked, "alert and crop, and of some the frames"
+    assert figures["full_frames_held"] == sightings - networked
+    assert figures["full_frames_received"] == networked
     trapbase = [str(TRAPSIM.parent / "trapbase"), "verify", "--config", str(state / "base.toml")]
     verified = subprocess.run(trapbase, capture_output=True, text=True, timeout=60)
     assert verified.returncode == 0, verified.stdout + verified.stderr
@@ -67,9 +69,21 @@ def test_a_night_at_thirty_percent_loss_is_delivered_once(tmp_path: Path) -> Non
 
 def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path, pictures: Path) -> None:
     state = tmp_path / "demo"
-    arguments = ("--images", str(pictures), "--kills", "20", "--loss", "0.2", "--speed", "10", "--seed", "7")
+    arguments = (
+        "--images",
+        str(pictures),
+        "--kills",
+        "20",
+        "--loss",
+        "0.2",
+        "--speed",
+        "10",
+        "--seed",
+        "7",
+        "--network",
+    )
     code, figures, words = demo(state, *arguments)
-    check(code, figures, words, TRAPS * CATS, state)
+    check(code, figures, words, TRAPS * CATS, state, networked=CATS)
     assert figures["frames_in"] == TRAPS * (CATS + len(OTHERS))
     assert figures["kills"] == 20
     assert figures["kills_under_way"] >= 12, "most of them while something was on its way"

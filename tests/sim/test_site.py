@@ -76,8 +76,8 @@ def test_a_trap_with_a_network_carries_its_own_certificate_and_no_other_key(tmp_
     pictures = dict.fromkeys((1, 2), tmp_path)
     site = build_site(
         Plan(
-            folder=tmp_path, pictures=pictures, loss=0, speed=1, seed=1, sf=9, page_port=1, pir_every_s=1,
-            networked=frozenset({2}),
+            folder=tmp_path, pictures=pictures, loss=0, speed=1, seed=1, sf=9, page_host="127.0.0.1", page_port=1,
+            pir_every_s=1, networked=frozenset({2}),
         )
     )  # fmt: skip
     own = site.trap(2) / "certificates"
