@@ -115,7 +115,7 @@ def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bu
 def _bus_trouble(bus: Bus) -> str:
     if not bus.connected:
         return bus.last_error or "bus: not connected yet"
-    return bus.last_error if bus.denied else ""
+    return bus.last_error if bus.denied or bus.unsteady else ""
 
 
 def _store(settings: Settings) -> Store:

@@ -6,6 +6,7 @@ publish that its access list denies: a silent loss.
 """
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -33,7 +34,8 @@ KEEPALIVE_S = 30
 PIECE_BYTES = 64 * 1024  # of a large packet, handed to TLS at once
 SEND_BUFFER_BYTES = 256 * 1024  # in the kernel: what a ping may have to wait behind, half a minute at 10 kB/s
 REFUSED = 0x80  # reason codes from here on are failures (MQTT 5.0, section 2.4)
-TAKEN_OVER = 0x8E  # another connection has come in this one's name
+STEADY_S = 30.0  # a connection that lasts less is a short one
+UNSTEADY = 2  # short ones in a row: somebody else comes in our name, and each throws the other out
 
 
 class Bus:
@@ -66,13 +68,14 @@ class Bus:
         self._lock = threading.Lock()
         self._connection = 0  # counts connections: an acknowledgement belongs to the one its message came by
         self._up = False
+        self._since_s = self._ended_s = 0.0  # of the last connection
+        self._short = 0  # connections in a row that did not last
         self.denied = 0
         self.last_error = ""
         self._files = TlsFiles(ca, cert, key)
         self._client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=True)
-        self._context = self._files.context()
-        self._client.tls_set_context(self._context)
-        self._client.before_connect = self._read_again
+        self._client.tls_set_context(self._files.context())
+        self._client.new_context = self._read_again
         self._client.max_inflight_messages_set(MAX_OUTSTANDING)
         self._client.reconnect_delay_set(1, 30)
         self._client.on_connect = self._on_connect
@@ -105,6 +108,11 @@ class Bus:
     @property
     def connected(self) -> bool:
         return self._up
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether connections come and go, though each of them is made."""
+        return self._short >= UNSTEADY and time.monotonic() - self._ended_s < STEADY_S
 
     def publish(self, topic: str, payload: bytes, properties: dict[str, str] | None = None) -> bool:
         with self._lock:
@@ -143,16 +151,19 @@ class Bus:
             self._connection += 1
             self._received.clear()
             self._up = True
-            self.last_error = ""
+            self._since_s = time.monotonic()
+            if not self.unsteady:
+                self.last_error = ""
         for subscription in self._subscriptions:
             client.subscribe(subscription, qos=1)
 
-    def _read_again(self) -> None:
-        """Certificates are renewed beside a running program."""
+    def _read_again(self) -> ssl.SSLContext | None:
+        """Certificates are renewed beside a running program; None where they cannot be read: the old ones stand."""
         try:
-            self._files.load(self._context)
+            return self._files.context()
         except SetupError as error:
-            self.last_error = f"bus: {error}"  # what was read before still stands
+            self.last_error = f"bus: {error}"
+            return None
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
         self.last_error = f"bus: {self._files.words(self._client.failure, self._address)}"
@@ -168,8 +179,15 @@ class Bus:
             if not self.last_error.startswith("bus: the broker refused"):
                 # Under TLS 1.3 a broker refuses a certificate only after the handshake.
                 self.last_error = f"bus: {self._files.refused(self._client.last_words or str(reason), broker)}"
-        elif reason.value == TAKEN_OVER:
-            self.last_error = f"bus: another program came to {broker} with {self._files.cert}: one of the two must stop"
+            return
+        now_s = time.monotonic()
+        self._short = self._short + 1 if now_s - self._since_s < STEADY_S else 0
+        self._ended_s = now_s
+        if self.unsteady:
+            self.last_error = (
+                f"bus: {broker} ends every connection: does another program come with {self._files.cert}? "
+                "One of the two must stop"
+            )
         elif reason.value >= REFUSED:
             self.last_error = f"bus: the connection to {broker} ended ({reason}); is the broker running there?"
 
@@ -232,17 +250,30 @@ class _Client(Client):
     moved_s = float("-inf")  # when a piece of a large packet left last
     failure: Exception = ConnectionError("it has not been tried yet")
     last_words = ""  # why the socket of the last connection broke, where paho says it
-    before_connect: Callable[[], None] = staticmethod(lambda: None)
+    new_context: Callable[[], ssl.SSLContext | None] = staticmethod(lambda: None)
 
     def reconnect(self) -> MQTTErrorCode:
         """Paho keeps to itself why a connection failed."""
-        self.before_connect()
+        self._ssl_context = self.new_context() or self._ssl_context
         self.last_words = ""
         try:
             return super().reconnect()
         except (OSError, ValueError) as error:
             self.failure = error
             raise
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Paho leaves a socket open whose handshake has failed."""
+        context = self._ssl_context
+        assert context is not None
+        line = context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            line.settimeout(self._connect_timeout)
+            line.do_handshake()
+        except BaseException:
+            line.close()
+            raise
+        return line
 
     def _sock_recv(self, bufsize: int) -> bytes:
         try:

@@ -30,11 +30,6 @@ class TlsFiles(NamedTuple):
         """A client's context.  Raises: SetupError naming the file that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.load(context)
-        return context
-
-    def load(self, context: ssl.SSLContext) -> None:
-        """Read the files into a context, again if need be.  Raises: SetupError naming the file."""
         for path, what in zip(self, ("the fleet's certificate", "certificate", "its key"), strict=True):
             try:
                 path.read_bytes()
@@ -49,6 +44,7 @@ class TlsFiles(NamedTuple):
         except ssl.SSLError as error:
             why = error.reason or "one of them is no PEM file"
             raise SetupError(f"{self.cert}, {self.key}: certificate and key cannot be used: {why}; {RENEW}") from error
+        return context
 
     def words(self, error: Exception, address: tuple[str, int]) -> str:
         """What a connection that failed with `error` means for the operator."""
