@@ -8,6 +8,9 @@ from trapkit.files import write_atomically
 
 MESSAGE_SIZE_LIMIT = 17 * 1024 * 1024  # bytes: one full frame (16 MiB) in its envelope
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # a session: what a Pi with 1 GB of memory can spare twice
+# A session: with these on their way, what comes is queued. Mosquitto moves the queue on by number alone, so a program
+# may come to hold both together; without this it would be 128 full frames.
+MAX_INFLIGHT_BYTES = 32 * 1024 * 1024
 MAX_QUEUED_MESSAGES = 20_000  # a session: a month of 40 traps at 0.26 sightings a day (FIELD.md) is 624 crops
 AUTOSAVE_INTERVAL_S = 60  # between saves a killed broker forgets; the protocol above it survives that
 
@@ -81,6 +84,7 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
         f"max_queued_bytes {MAX_QUEUED_BYTES}",
         f"max_queued_messages {MAX_QUEUED_MESSAGES}",
         "max_inflight_messages 128",
+        f"max_inflight_bytes {MAX_INFLIGHT_BYTES}",
         "retain_available false",
         "log_dest stderr",
         "log_type error",

@@ -29,7 +29,9 @@ from trapcam.network import MAX_PACKET_BYTES, Network, subscriptions
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
 from trapcam.record import DELETED, DELIVERED
 from trapkit import bus as kit_bus
+from trapkit import topics
 from trapkit.bus import Bus
+from trapship.broker import MAX_INFLIGHT_BYTES, MAX_QUEUED_BYTES
 from trapship.certificates import revoke
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
@@ -178,6 +180,28 @@ def test_a_slow_link_does_not_cost_a_full_frame_its_connection(
     finally:
         bus.stop()
         link.close()
+
+
+def test_what_a_slow_base_has_open_is_bounded_in_bytes(broker: Broker) -> None:
+    """A dozen traps send their largest full frames at once: the broker lets go of some, which their traps repeat."""
+    size = 12_000_000
+    bound = MAX_INFLIGHT_BYTES + MAX_QUEUED_BYTES + size
+    carrier, slow = broker.bus("carrier"), broker.bus("ingest", *ingest.SUBSCRIPTIONS)
+    for number in range(1, 13):
+        assert carrier.publish(topics.up(number, "full"), bytes(size))
+    wait_for(lambda: not carrier._outstanding)
+    seen: set[str] = set()
+
+    def last_has_come() -> bool:
+        assert len(slow._received) * size <= bound
+        carrier.publish(topics.up(13, "alert"), b"x")  # finds room when the others are gone
+        for message in slow.take(1):
+            seen.add(message.topic)
+            message.acknowledge()
+        return topics.up(13, "alert") in seen
+
+    wait_for(last_has_come)
+    assert 2 < len(seen) - 1 <= bound // size < 12
 
 
 def test_a_trap_cannot_publish_as_another(bus: Bus, base: Base, tmp_path: Path) -> None:
