@@ -136,7 +136,7 @@ def test_a_folder_without_pictures(
     for command in ("run", "config"):
         assert main([command, *["check"] * (command == "config"), "--config", str(config)]) == 2
         assert capsys.readouterr().err == (
-            f"trapcam: camera.replay.folder '{pictures}' has {has}; allowed are 1–200000, of them videos up to 5000, "
+            f"trapcam: camera.replay.folder '{pictures}' has {has}; allowed are 1–200000, of them videos up to 2000, "
             f"with names ending in {SUFFIXES}: put some there, or name another folder\n"
         )
 

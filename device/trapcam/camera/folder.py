@@ -6,7 +6,7 @@ PICTURES = (".jpg", ".jpeg", ".png")
 VIDEOS = (".avi", ".mp4", ".mov")  # what camera traps write
 SUFFIXES = PICTURES + VIDEOS
 MAX_FILES = 200_000  # their names are held in memory: about 20 MB
-MAX_VIDEOS = 5_000  # the head of each is read at the start, up to 20 ms on a Pi: below two minutes
+MAX_VIDEOS = 2_000  # each head is read at the start: 0.3–3 ms on a PC; a Pi at a twentieth needs two minutes
 
 
 def is_video(name: str) -> bool:
