@@ -1,5 +1,6 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
+from trapwire.airtime import largest_frame
 from trapwire.traplink import LinkTimes
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -48,6 +49,7 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
         if name != "trap" or merged["role"] == SUPERVISOR:
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
+    largest_frame(merged["plan"], merged["sf"])
     return merged
 
 
