@@ -52,6 +52,9 @@ class Board:
     def uart_write(self, data: bytes) -> None:
         self._to_pi += data
 
+    def battery_percent(self) -> int | None:
+        return None
+
     def pir_edges(self) -> int:
         edges, self.edges = self.edges, 0
         return edges
