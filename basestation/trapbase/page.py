@@ -4,6 +4,7 @@ No request leaves the base, so it works on a phone without internet.
 """
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -87,7 +88,10 @@ def serve_page(settings: Settings, stop: threading.Event, say: Callable[[str], N
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise SetupError(f"keys 'page.host', 'page.port' are {host}, {port}: {error.strerror or error}") from error
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror  # what is wrong with a name is below 0
+        advice = "stop what listens there, or name another host or port"
+        raise SetupError(f"keys 'page.host', 'page.port' are {host}, {port}: {reason}; {advice}") from error
     config = uvicorn.Config(
         create_page(settings, secret, stop), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
     )

@@ -15,9 +15,9 @@ from typing import Any
 from trapcam.receipts import ReceiptOutcome, check_receipt
 from trapcam.record import DELETED, DELIVERED, FIRST_STATE, Outcome, Sighting, Withheld, priority
 from trapcam.seal import SealedObject
-from trapkit.database import load_queries, open_database, transaction
+from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import SetupError, StorageError
-from trapkit.files import fsync_folder, write_atomically
+from trapkit.files import fsync_folder, refusal, write_atomically
 from trapwire.objects import FULL, Envelope, ObjectKey
 
 SQL = load_queries("trapcam")
@@ -47,7 +47,7 @@ class Outbox:
         try:
             return self._db.execute(SQL[query], parameters).fetchall()
         except sqlite3.DatabaseError as error:
-            raise StorageError(f"database: {error}") from error
+            raise storage_error(self._db, error) from error
 
     def key(self, number: int, rung: int) -> ObjectKey:
         return ObjectKey(self.trap, self.epoch, number, rung)
@@ -96,7 +96,7 @@ class Outbox:
         try:
             write_atomically(path, sealed.body, mode=0o600)
         except OSError as error:
-            raise StorageError(f"{path.parent}: a full frame cannot be written: {error.strerror}") from error
+            raise StorageError(f"a full frame cannot be written: {refusal(path.parent, error)}") from error
 
     # --- objects ------------------------------------------------------------------------------------------------
 

@@ -1,28 +1,30 @@
 """Full disks: the kernel refuses for real. Nothing is lost, the words say where to make room, and then it goes on."""
 
 import io
-import signal
-import subprocess
-import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
-from resource import RLIM_INFINITY
 from typing import Any
 
+import pyrage
 import pytest
 
 from tests.base.backend_server import Server, make_batch
 from tests.base.parts import NOW, TRAPS, Base, alert, deliver, envelope, sighting
-from tests.base.running import TOOLS, Site, objects
-from tests.faults.night import Night, fill_disk_of, full_disk
-from tests.support import Broker, free_port, wait_for
+from tests.faults.night import Night, full_disk, write_pictures
+from tests.support import free_port
 from trapbase.cli import main
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.outlet import OutletError
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
+from trapcam.app import TrapApp
+from trapcam.camera.replay import open_replay
+from trapcam.capture import Capture, Policy
 from trapcam.outbox import open_outbox
+from trapcam.seal import Sealer
+from trapcam.trigger import IntervalTrigger
+from trapcam.uplink import Uplink
 from trapkit.errors import StorageError
 from trapkit.files import lock_folder
 from trapship.broker import write_broker
@@ -30,6 +32,8 @@ from trapship.certificates import make_fleet
 from trapsim.backend_direct import DirectOutlet
 from trapsim.channel import run_channel
 from trapsim.memorybus import MemoryBroker
+from trapsim.station import BACKEND_KEY, BASE_KEY, FirstPixel
+from trapsim.world import LinuxPort, Wire
 from trapwire.objects import ALERT, CROP
 
 ROOM = "make room there; it goes on by itself"
@@ -64,6 +68,28 @@ def fill_backend(night: Night) -> None:
 
 
 # Each writer's own words.
+
+
+def test_a_trap_keeps_the_sighting_in_hand_and_says_where(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures")
+    lines: list[str] = []
+    with closing(open_outbox(tmp_path / "data", 7, NOW)) as box:
+        camera = open_replay(str(tmp_path / "pictures"), loop=False, max_megapixels=1, uncertainty_ms=None)
+        box.declare_source(camera.source, camera.total)
+        sealer = Sealer(bytes(BASE_KEY.public_key), [pyrage.x25519.Identity.generate().to_public()])
+        uplink = Uplink(LinuxPort(Wire()), box, bytes(BACKEND_KEY.verify_key))
+        capture = Capture(FirstPixel(), sealer, Policy(crop_bytes=400, frame_bytes=2000, frame_pixels=160))
+        app = TrapApp(camera, capture, box, uplink, interval=IntervalTrigger(1000), report=lines.append)
+        with full_disk():
+            for now in range(NOW, NOW + 20_000, 500):
+                app.step(now)
+        assert len(lines) == 1, "said once"
+        assert lines[0].startswith("not saved, asking again every 5 s: ")
+        assert f"{tmp_path}/data/full: File too large: {ROOM}" in lines[0]
+        assert box.position(camera.source) == 0
+        for now in range(NOW + 20_000, NOW + 40_000, 500):
+            app.step(now)
+        assert (box.position(camera.source), box.held_counts()[1]) == (4, 2)
 
 
 @pytest.mark.parametrize(("rung", "where"), [(ALERT, "base.sqlite3"), (CROP, "media")])
@@ -164,64 +190,3 @@ def test_a_back_end_with_a_full_disk_answers_507_and_goes_on(tmp_path: Path) -> 
     finally:
         outlet.close()
         server.stop()
-
-
-class Listened:
-    """A process whose stderr a test reads while it runs; a pipe, for the disk is full."""
-
-    def __init__(self, site: Site, *more: str) -> None:
-        command = [str(TOOLS / "trapbase"), "run", "--config", str(site.config), *more]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        site.processes.append(self.process)  # type: ignore[arg-type]
-        self.said = ""
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self.said += line
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(15)
-        self._thread.join()
-        assert self.process.stderr
-        self.process.stderr.close()
-        return code
-
-
-def test_a_base_on_a_full_disk_goes_on_by_itself_when_there_is_room(site: Site, broker: Broker) -> None:
-    """The frame counter's file: without it no frame may be sent, so that traps keep what they have."""
-    base = Listened(site)
-    wait_for(lambda: base.said.count("running") == 4)
-    fill_disk_of(base.process.pid)
-    site.modem.waiting = objects(2)
-
-    def said(words: str) -> Callable[[], bool]:
-        return lambda: words in (site.modem.step(), base.said)[1]
-
-    wait_for(said(f"gateway: no trap is answered: {site.folder}/base/radio-counter: File too large: {ROOM}"))
-    wait_for(said(f"{site.folder}/base/base.sqlite3"))
-    assert len(site.modem.waiting) == 4
-    fill_disk_of(base.process.pid, RLIM_INFINITY)
-    wait_for(site.modem.step, 40)
-    wait_for(said("ingest: all is well again"), 30)
-    assert base.end() == 0
-    assert "Traceback" not in base.said
-    assert main(["verify", "--config", str(site.config)]) == 0
-
-
-@pytest.mark.parametrize("log", ["/dev/full", "closed"])
-def test_a_log_that_nobody_can_write_stops_no_base(site: Site, broker: Broker, log: str) -> None:
-    with Path("/dev/full").open("wb") as full:
-        command = [str(TOOLS / "trapbase"), "run", "--config", str(site.config), "--only", "ingest"]
-        if log == "closed":
-            command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
-        process = subprocess.Popen(command, stderr=full)
-    site.processes.append(process)
-    wait_for(lambda: (site.folder / "base" / "base.sqlite3").exists())
-    wait_for(lambda: " as ingest " in (broker.folder / "log").read_text())
-    assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0

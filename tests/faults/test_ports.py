@@ -43,7 +43,8 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, taken: int, command: str)
 def test_the_page_names_key_and_address(site: Site) -> None:
     with socket.create_server(("127.0.0.1", site.page_port)):
         assert site.base("--only", "page").wait(15) == 2
-    assert f"keys 'page.host', 'page.port' are 127.0.0.1, {site.page_port}: Address already in use" in site.log
+    words = f"keys 'page.host', 'page.port' are 127.0.0.1, {site.page_port}: Address already in use; stop what listens"
+    assert words in site.log
 
 
 def test_a_broker_whose_port_is_taken_is_named_by_the_demo_with_its_own_words(
