@@ -88,10 +88,8 @@ class Network:
         if self.refusal:
             return self.refusal
         if not self._bus.connected:
-            return f"network: {self._bus.last_error}; the radio goes on" if self._bus.last_error else ""
-        if self._late:
-            return f"network: {self._denial or 'connected, but no base answers'}; the radio goes on"
-        return ""
+            return _words(self._bus.last_error) if self._bus.last_error else ""
+        return _words(self._denial or "connected, but no base answers") if self._late else ""
 
     def step(self, now_ms: int) -> bool:
         """Take what has come, then publish what is due; whether anything moved."""
@@ -223,6 +221,10 @@ class Network:
         self._offers[key] = _Offer(now_ms, wait_ms, len(data), tries)
         self.counts["published"] += 1
         return True
+
+
+def _words(error: str) -> str:
+    return f"network (the radio goes on): {error.removeprefix('bus: ')}"
 
 
 class _Offer(NamedTuple):

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cam_parts import BACKEND, BASE, NOW, REVIEWER, ColourJudge, PtySupervisor, sealer
+from network_parts import Field
+from records import SOURCE
 
 from trapcam.app import TrapApp
 from trapcam.camera.replay import open_replay
@@ -104,3 +106,11 @@ keys.base = "{tmp_path}/base.pub"
 keys.receipts = "{tmp_path}/backend.pub"
 keys.recipients = "{tmp_path}/recipients.txt"
 """
+
+
+@pytest.fixture
+def field(outbox: Outbox, tmp_path: Path) -> Iterator[Field]:
+    outbox.declare_source(SOURCE, None)
+    made = Field(outbox, tmp_path / "base")
+    yield made
+    made.store.close()

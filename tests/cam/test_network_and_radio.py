@@ -82,7 +82,7 @@ def test_when_the_base_does_not_answer_the_radio_takes_over_and_gives_back(both:
     assert both.at_the_supervisor() == {(1, ALERT), (1, CROP)}
     assert both.in_state(HELD) == [(1, FRAME), (1, FULL)]
     assert [line for line in both.unit.lines if "radio" in line] == [
-        "network: connected, but no base answers; the radio goes on"
+        "network (the radio goes on): connected, but no base answers"
     ]
     both.base_listens = True
     both.steps(3, each_ms=2 * ANSWER_MS)
@@ -100,7 +100,7 @@ def test_without_a_connection_it_is_a_trap_with_a_radio(both: Both) -> None:
     both.steps(200)
     assert both.at_the_supervisor() == {(1, ALERT), (1, CROP)}
     assert both.in_state(STORED) == [(1, ALERT), (1, CROP)]
-    assert both.unit.lines == ["network: bus: no connection to base:8883; the radio goes on"], "once"
+    assert both.unit.lines == ["network (the radio goes on): no connection to base:8883"], "once"
     both.bus.connected = True
     both.steps()
     assert len(both.in_state(DELIVERED)) == 4, "the full frame too"
