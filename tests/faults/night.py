@@ -47,10 +47,11 @@ def write_pictures(folder: Path) -> Path:
 
 
 class Night:
-    """One trap, a base and a back end on one clock. `run()` ends when everything is delivered."""
+    """One trap, a base and a back end on one clock; a fault from and until `fault_ms`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fault_ms: tuple[int, int] = FAULT_MS) -> None:
         self.folder = folder
+        self.fault_ms = fault_ms
         self.world = World(seed=1, loss=0.0, sf=7, fuse=Fuse())
         self.station = Station(
             self.world, folder, write_pictures(folder.parent / "pictures"), traps=1, pir_ms=list(PIR_MS)
@@ -58,7 +59,7 @@ class Night:
 
     @property
     def in_fault(self) -> bool:
-        return FAULT_MS[0] <= self.world.now < FAULT_MS[1]
+        return self.fault_ms[0] <= self.world.now < self.fault_ms[1]
 
     def process(self, name: str) -> Process:
         return next(p for p in self.world.processes if p.name == name)
@@ -88,7 +89,7 @@ class Night:
 
     def run(self) -> Audit:
         """To the fault's end and then to the night's; nothing is lost, nothing doubled, everything delivered."""
-        self.world.run(lambda: False, FAULT_MS[1] - self.world.now)
+        self.world.run(lambda: False, self.fault_ms[1] - self.world.now)
         during = self.look()
         rounds = itertools.count()
         done = self.world.run(lambda: next(rounds) % 10 == 9 and self.look().finished, LIMIT_MS)

@@ -52,6 +52,14 @@ def test_a_disk_that_is_full_for_a_minute_loses_nothing(tmp_path: Path, program:
     assert not during.finished, "it did refuse"
 
 
+def test_a_supervisor_whose_flash_is_full_from_the_start_sends_when_there_is_room(tmp_path: Path) -> None:
+    """Its frame counter cannot be reserved: it sends nothing, rather than a value that may be used twice."""
+    night = Night(tmp_path / "night", (0, 61_000))
+    night.during_fault("supervisor1", full_disk)
+    during = night.run()
+    assert (during.sightings, during.alerts_stored) == (2, 0)
+
+
 def fill_backend(night: Night) -> None:
     """The back end writes when it is asked, by the forwarding part."""
     outlet = night.station._outlet.direct
