@@ -4,6 +4,7 @@ import argparse
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -29,6 +30,7 @@ from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 
+GOODBYE_S = 3.0  # to the broker, at the end
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
 
 
@@ -63,20 +65,25 @@ def run(args: argparse.Namespace) -> int:
             )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            with _running(bus):
+            with running(bus):
                 _loop(app, line, stop)
     return 0
 
 
 @contextmanager
-def _running(bus: Bus | None) -> Iterator[None]:
-    if bus is not None:
-        bus.start()
+def running(bus: Bus | None) -> Iterator[None]:
+    """The bus, where there is one, open for as long as the block lasts."""
+    if bus is None:
+        yield
+        return
+    bus.start()
     try:
         yield
     finally:
-        if bus is not None:
-            bus.stop()
+        # On a slow link a full frame stands before the goodbye. Nothing is lost without one: the next start repeats it.
+        goodbye = threading.Thread(target=bus.stop, daemon=True)
+        goodbye.start()
+        goodbye.join(GOODBYE_S)
 
 
 def _locked(data: Path) -> IO[str]:

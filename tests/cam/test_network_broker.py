@@ -24,6 +24,7 @@ from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.store import Store
 from trapbase.upload import Uploader
+from trapcam import cmd_run
 from trapcam.cli import main
 from trapcam.network import MAX_PACKET_BYTES, Network, subscriptions
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
@@ -180,6 +181,19 @@ def test_a_slow_link_does_not_cost_a_full_frame_its_connection(
     finally:
         bus.stop()
         link.close()
+
+
+def test_a_full_frame_on_a_slow_link_does_not_hold_up_the_end(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cmd_run, "GOODBYE_S", 0.5)
+    link = SlowLink(broker.port, 20_000)
+    bus = trap_bus(broker, link.port)
+    with cmd_run.running(bus):
+        wait_for(lambda: bus.connected)
+        assert bus.publish(topics.up(TRAP, "full"), bytes(FULL_BYTES))
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 5
+    link.close()
+    bus.stop()
 
 
 def test_what_a_slow_base_has_open_is_bounded_in_bytes(broker: Broker) -> None:
