@@ -25,7 +25,7 @@ from trapwire.objects import (
 from trapwire.payloads import Heartbeat
 from trapwire.serialline import HEARD, TRANSMIT
 
-SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN))
+SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN), topics.every(topics.DOWNACK))
 
 MAX_PENDING = 512  # objects published and not committed; beyond it new ones wait at the trap
 MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no air
@@ -42,6 +42,7 @@ class Link(Protocol):
     def committed(self, key: ObjectKey, now: int) -> None: ...
     def forget(self, key: ObjectKey) -> None: ...
     def offer_down(self, envelope: Envelope) -> bool: ...
+    def withdraw_down(self, key: ObjectKey) -> None: ...
     def frames_due(self, now: int) -> list[bytes]: ...
     def deadline(self) -> int | None: ...
 
@@ -151,10 +152,12 @@ class Gateway:
         self._pending[key] = _Pending(data, said, now_ms)
 
     def _on_delivered(self, key: ObjectKey) -> None:
-        if key.rung != RECEIPT:
-            return
+        if key.rung == RECEIPT:
+            self._downacks[key] = None
+            self._remember(key)
+
+    def _remember(self, key: ObjectKey) -> None:
         self._delivered[key] = None
-        self._downacks[key] = None
         if len(self._delivered) > MAX_DELIVERED:
             self._delivered.popitem(last=False)
 
@@ -182,6 +185,14 @@ class Gateway:
             for key in keys:
                 self._pending.pop(key, None)
                 self._link.committed(key, now_ms)
+        elif address is not None and address.kind == topics.DOWNACK:
+            # A trap with a network of its own has taken these: no air for them. Ours come back here too, and change
+            # nothing.
+            for key in unpack_keys(payload):
+                if key.trap != address.trap or key.rung != RECEIPT:
+                    raise WireError(f"{key!r} on {topic}")
+                self._link.withdraw_down(key)
+                self._remember(key)
         elif address is not None and address.kind == topics.DOWN:
             if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
                 raise WireError(f"down object of {len(payload)} bytes")

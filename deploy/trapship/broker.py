@@ -19,7 +19,7 @@ ACCESS = """\
 user gateway
 topic write pugmark/1/up/#
 topic write pugmark/1/heard/#
-topic write pugmark/1/downack/#
+topic readwrite pugmark/1/downack/#
 topic read pugmark/1/ack/#
 topic read pugmark/1/down/#
 

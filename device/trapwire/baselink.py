@@ -185,10 +185,7 @@ class BaseLink:
     def _on_ack(self, peer: _Peer, keys: "list[ObjectKey]") -> "list[tuple[object, ...]]":
         events: "list[tuple[object, ...]]" = []
         for key in keys:
-            if any(d.key == key for d in peer.down):
-                if peer.down[0].key == key:
-                    peer.down_todo = None
-                peer.down = [d for d in peer.down if d.key != key]
+            self.withdraw_down(key)
             # Said for a key that is no longer here too: the forwarder's own repeat may have crossed it.
             events.append(("down_delivered", key))
         return events
@@ -224,6 +221,15 @@ class BaseLink:
         if all(d.key != envelope.key for d in peer.down):
             peer.down.append(envelope)
         return True
+
+    def withdraw_down(self, key: ObjectKey) -> None:
+        """Send this object no more: its trap has it, by this carrier or another."""
+        peer = self._peers.get(key.trap)
+        if peer is None or not peer.down:
+            return
+        if peer.down[0].key == key:
+            peer.down_todo = None
+        peer.down = [d for d in peer.down if d.key != key]
 
     # What goes out
 

@@ -204,6 +204,29 @@ def test_a_receipt_goes_down_until_the_trap_has_it(world: World) -> None:
     assert all(f.kind != FRAGMENT for f in world.line.sent[sent:])
 
 
+def test_what_a_trap_took_by_its_own_network_costs_no_air(world: World) -> None:
+    world.broker.deliver(topics.down(1), DOWN.encode(), {})
+    world.step(0)
+    world.broker.deliver(topics.downack(1), pack_keys([DOWN.key]), {})
+    world.step(50)
+    world.broker.deliver(topics.down(1), DOWN.encode(), {})  # the forwarder's repeat crossed it
+    world.hear(HEARTBEAT, Heartbeat({}).encode())
+    for now in (100, 400, 1000):
+        world.step(now)
+    assert [f.kind for f in world.line.sent] == [ACK]
+
+
+def test_a_downack_of_another_trap_is_garbage(world: World) -> None:
+    world.broker.deliver(topics.down(1), DOWN.encode(), {})
+    world.broker.deliver(topics.downack(2), pack_keys([DOWN.key]), {})
+    world.step(0)
+    world.hear(HEARTBEAT, Heartbeat({}).encode())
+    world.step(100)
+    world.step(400)
+    assert world.gateway.counters["garbage"] == 1
+    assert [f.kind for f in world.line.sent] == [FRAGMENT]
+
+
 def test_a_downack_waits_for_the_bus(world: World) -> None:
     world.bus.connected = False
     world.hear(ACK, encode_ack([DOWN.key]))
