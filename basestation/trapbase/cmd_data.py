@@ -1,4 +1,4 @@
-"""`trapbase status`, `export` and `verify`: what a base holds, for people and programs."""
+"""`trapbase status`, `export`, `verify` and `again`: what a base holds, for people and programs."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from trapbase.config import Settings
 from trapbase.export import export_camtrap
 from trapbase.reader import Reader
 from trapbase.run import say
+from trapbase.store import Store
 from trapbase.verify import problems
 from trapkit.errors import SetupError
 
@@ -23,7 +24,10 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     verify = subparsers.add_parser("verify", help="every record against its file and digest; exit code 1 if not clean")
     verify.add_argument("--json", action="store_true", help="one JSON object")
     verify.set_defaults(run=_verify)
-    for parser in (status, export, verify):
+    again = subparsers.add_parser("again", help="take a trap's receipts down to it once more; it refused them, say")
+    again.add_argument("--trap", type=int, required=True, metavar="N", help="the trap's number")
+    again.set_defaults(run=_again)
+    for parser in (status, export, verify, again):
         parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
 
 
@@ -57,6 +61,22 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
 def _export(args: argparse.Namespace, settings: Settings) -> int:
     counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings)
     say(f"{args.camtrap_dp}: {counts['objects']} objects of {counts['sightings']} sightings")
+    return 0
+
+
+def _again(args: argparse.Namespace, settings: Settings) -> int:
+    if args.trap not in {trap.number for trap in settings.trap}:
+        known = ", ".join(str(trap.number) for trap in settings.trap) or "none"
+        raise SetupError(f"--trap {args.trap}: is not in the settings; allowed are {known}")
+    folder = Path(settings.folder)
+    Reader(folder).close()  # raises where there is no base yet
+    store = Store(folder)
+    try:
+        count = store.send_again(args.trap)
+    finally:
+        store.close()
+    # The gateway remembers what traps have taken, and would answer for them.
+    say(f"{count} receipts go down to trap {args.trap} again, once the base's gateway has been started again")
     return 0
 
 

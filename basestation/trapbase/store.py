@@ -227,6 +227,10 @@ class Store:
         """The trap has taken this receipt; a repeat changes nothing."""
         self._run("set_delivered", now_ms, number, trap, epoch)
 
+    def send_again(self, trap: int) -> int:
+        """Take all receipts of a trap down to it once more; how many. It takes a repeat for what it is."""
+        return self._run("send_again", trap)
+
     def note_late(self, batch_id: str, text: str) -> None:
         """For people to read in `trapbase status`; nothing has failed."""
         self._run("set_batch_error", text, batch_id)

@@ -56,11 +56,22 @@ class TrapApp:
                 self._accept(trigger)
         self._tell("uplink", self._uplink.refusal)
         self._tell("network", self._network.trouble if self._network else "")
+        self._tell("receipts", self._refused_receipts())
         if self._interval and (trigger_due := self._interval.poll(now_ms)):
             self._accept(trigger_due)
         if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
             self._work(now_ms)
         return moved or (bool(self._pending) and self._refused_ms is None)
+
+    def _refused_receipts(self) -> str:
+        """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""
+        refused = self._uplink.counts["refused"] + (self._network.counts["refused"] if self._network else 0)
+        if not refused:
+            return ""
+        return (
+            f"{refused} receipts refused: not signed for what lies here, nothing is deleted. Is the key that "
+            "`keys.receipts` names the back end's? Put it right, then say `trapbase again` at the base"
+        )
 
     def _accept(self, trigger: Trigger) -> None:
         if len(self._pending) < MAX_PENDING:

@@ -1,4 +1,4 @@
-"""status, export and verify on a base that nobody runs at the moment."""
+"""status, export, verify and again on a base that nobody runs at the moment."""
 
 import json
 import sqlite3
@@ -13,6 +13,7 @@ from tests.base.parts import BOX, TRAPS, Base, deliver, envelope, sighting
 from trapbase.cli import main
 from trapbase.config import Settings, UploadSettings, check_traps
 from trapbase.media import path_in
+from trapbase.store import Store
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore
 from trapsim.memorybus import MemoryBroker
@@ -174,6 +175,22 @@ def test_a_batch_that_the_back_end_would_never_take_cannot_be_set(
     assert run(config, "status") == 2
     assert "batch.max_bytes" in capsys.readouterr().err
     assert MAX_BATCH_BYTES > 2 * 25165824
+
+
+def test_receipts_that_a_trap_refused_go_down_once_more(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(config.parent / "base")
+    open_before = [r.id for r in store.open_receipts(10)]
+    for receipt in store.open_receipts(10):
+        store.set_delivered(receipt.id, receipt.trap, receipt.epoch, 1)
+    assert store.open_receipts(10) == []
+    assert run(config, "again", "--trap", "1") == 0
+    assert "1 receipts go down to trap 1 again" in capsys.readouterr().err
+    assert [r.trap for r in store.open_receipts(10)] == [1]
+    assert run(config, "again", "--trap", "2") == 0
+    assert [r.id for r in store.open_receipts(10)] == open_before
+    store.close()
+    assert run(config, "again", "--trap", "77") == 2
+    assert "--trap 77: is not in the settings; allowed are 1, 2, 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])

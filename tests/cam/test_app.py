@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cam_parts import BASE, CAT, DEER, NOTHING, PERSON, REVIEWER, receipt_for, write_picture
+from nacl.signing import SigningKey
 from pyrage import decrypt
 
 from trapcam.app import MAX_PENDING, STORAGE_RETRY_MS
@@ -160,3 +161,18 @@ def test_a_restart_goes_on_at_the_next_picture(make_unit: Unit, pictures: Path, 
     names = [row[0] for row in unit.outbox._db.execute("SELECT name FROM bursts ORDER BY burst_no")]
     assert names == ["0.png", "1.png", "2.png", "3.png"]
     assert read_status(tmp_path / "data", TRAP)["sightings"] == 4
+
+
+def test_receipts_that_are_refused_are_told_with_what_to_do(make_unit: Unit, pictures: Path) -> None:
+    write_picture(pictures / "1.png", CAT, 1)
+    unit = make_unit()
+    wake(unit, 1)
+    unit.steps(5)
+    objects = [(1, ALERT, unit.outbox._digest(1, ALERT))]
+    unit.supervisor.bring(receipt_for(TRAP, unit.outbox.epoch, objects, key=SigningKey.generate()))
+    unit.steps(5)
+    said = [line for line in unit.lines if "receipts refused" in line]
+    assert len(said) == 1, "once"
+    assert said[0].startswith("1 receipts refused")
+    assert "`keys.receipts`" in said[0]
+    assert "`trapbase again`" in said[0]

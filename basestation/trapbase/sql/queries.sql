@@ -104,5 +104,8 @@ SELECT * FROM (
 -- name: set_delivered
 UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'
 
+-- name: send_again
+UPDATE receipts SET state = 'signed', delivered_ms = NULL WHERE trap = ? AND state = 'delivered'
+
 -- name: all_objects
 SELECT * FROM objects WHERE trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
