@@ -1,8 +1,11 @@
-"""From the net's raw numbers to detections: decoding `grid-1` of the model's description (pure).
+"""From the net's raw numbers to detections: decodings `grid-1` and `grid-2` of the model's description (pure).
 
 The net answers on a grid of rows × columns cells. With o the objectness, b the box and c the class outputs of a cell:
 score of class k = sigmoid(o) · softmax(c)[k]; centre x = (column + tanh b0) / columns, centre y = (row + tanh b1) /
 rows, width = sigmoid b2, height = sigmoid b3, all 0–1 of the picture. (FastestDet's scheme; models/train/net.py.)
+
+`grid-2` has one more output, the log-odds p of each class for the picture as a whole, and a share a: the score of class
+k is then sigmoid((1 - a) · logit(score above) + a · p[k]). A cell sees fur; the picture sees the cat around it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +19,22 @@ Array = npt.NDArray[np.float32]
 MAX_DETECTIONS = 100  # a category a picture; a herd is shown by fewer
 
 
-def decode_grid(raw: Mapping[str, Array], classes: Sequence[str], nms_iou: float) -> list[Detection]:
+def decode_grid(
+    raw: Mapping[str, Array], classes: Sequence[str], nms_iou: float, picture_share: float = 0.0
+) -> list[Detection]:
     """Return detections of at least MIN_CONFIDENCE, best first.
 
-    raw: `objectness` (rows, columns, 1), `box` (rows, columns, 4), `classes` (rows, columns, len(classes)), float.
+    raw: `objectness` (rows, columns, 1), `box` (rows, columns, 4), `classes` (rows, columns, len(classes)), and for a
+    `picture_share` above 0 `picture` (1, 1, len(classes)), float.
     """
     box, logits = raw["box"], raw["classes"]
     rows, columns = box.shape[:2]
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scores = odds / odds.sum(axis=-1, keepdims=True) * _sigmoid(raw["objectness"])
+    if picture_share > 0:
+        inner = np.clip(scores, 1e-5, 1 - 1e-5)
+        judged = np.clip(raw["picture"].reshape(-1), -12, 12)
+        scores = _sigmoid((1 - picture_share) * np.log(inner / (1 - inner)) + picture_share * judged)
     wide, high = _sigmoid(box[..., 2]), _sigmoid(box[..., 3])
     middle_x = (np.arange(columns)[None, :] + np.tanh(box[..., 0])) / columns
     middle_y = (np.arange(rows)[:, None] + np.tanh(box[..., 1])) / rows

@@ -5,28 +5,27 @@ checked in full before the first picture: a model that is not the one described 
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from trapcam.detections import CATEGORIES
-from trapkit.errors import SetupError
+from trapcam.checkedtoml import CheckedTable, ModelError
+from trapcam.look import SecondLook
 
-DECODINGS = ("grid-1",)
-TYPES = ("uint8", "int8")
 OUTPUTS = ("objectness", "box", "classes")
+PICTURE = "picture"  # the whole picture's judgement, in grid-2
+DECODINGS = {"grid-1": OUTPUTS, "grid-2": (*OUTPUTS, PICTURE)}
+TYPES = ("uint8", "int8")
+PEOPLE = ("person", "vehicle")  # a model that cannot see them may not decide what is kept
+NAME = re.compile(r"[a-z][a-z_]{0,31}")
 MAX_SIDE_PX = 2048  # a larger input would not fit a 512 MB trap beside its camera
 MAX_FILE_BYTES = 1 << 20  # a description is a few kB; anything larger is another file
 
 
 COPY_BOTH = "copy the .tflite and the .toml again, both from one release"
 WHAT_TO_DO = "set detector.model (trapcam detect: --model) to a .tflite file that has its .toml beside it"
-
-
-class ModelError(SetupError):
-    """The model or its description cannot be used; the message names file, key, value and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,9 @@ class ModelDescription:
 
     Input: uint8 or int8 (1, height_px, width_px, 3), `colour_order` RGB, the whole picture stretched to it;
     real value = input_scale·(q - input_zero_point). `thresholds`: confidence from which a category counts, each 0–1.
-    `nms_iou`: of two boxes of one category that overlap more than this, the weaker is dropped.
+    `nms_iou`: of two boxes of one category that overlap more than this, the weaker is dropped. `picture_share`: how
+    much the judgement of the whole picture weighs beside the best cell's (0–1; 0 without that output). `second_look`:
+    how to look again, or None.
     """
 
     name: str
@@ -64,50 +65,12 @@ class ModelDescription:
     decoding: str
     nms_iou: float
     outputs: tuple[OutputTensor, ...]
+    picture_share: float = 0.0
+    second_look: SecondLook | None = None
 
     def output(self, name: str) -> OutputTensor:
         """The output tensor of that name (one of OUTPUTS)."""
         return next(tensor for tensor in self.outputs if tensor.name == name)
-
-
-class _Reader:
-    """Takes keys out of a table, each checked, each fault named."""
-
-    def __init__(self, path: Path, table: Mapping[str, Any], prefix: str = "") -> None:
-        self._path, self._table, self._prefix = path, table, prefix
-
-    def fail(self, key: str, value: object, allowed: str) -> ModelError:
-        return ModelError(f"{self._path}: {self._prefix}{key} = {value!r} is not allowed: {allowed}")
-
-    def text(self, key: str, allowed: tuple[str, ...] = ()) -> str:
-        value = self._table.get(key)
-        if not isinstance(value, str) or not value or (allowed and value not in allowed):
-            raise self.fail(key, value, " or ".join(allowed) if allowed else "a text that is not empty")
-        return value
-
-    def whole(self, key: str, low: int, high: int) -> int:
-        value = self._table.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(key, value, f"a whole number from {low} to {high}")
-        return value
-
-    def number(self, key: str, low: float, high: float) -> float:
-        value = self._table.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(key, value, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def table(self, key: str) -> "_Reader":
-        value = self._table.get(key)
-        if not isinstance(value, dict):
-            raise self.fail(key, value, "a table")
-        return _Reader(self._path, value, f"{self._prefix}{key}.")
-
-    def sequence(self, key: str) -> list[Any]:
-        value = self._table.get(key)
-        if not isinstance(value, list) or not value:
-            raise self.fail(key, value, "a list that is not empty")
-        return value
 
 
 def load_description(toml_path: Path) -> ModelDescription:
@@ -126,16 +89,19 @@ def load_description(toml_path: Path) -> ModelDescription:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{toml_path}: not a TOML file: {error}; {COPY_BOTH}") from error
-    top = _Reader(toml_path, table)
+    top = CheckedTable(toml_path, table)
     sha256 = top.text("sha256")
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise top.fail("sha256", sha256, "64 lower-case hexadecimal digits")
     classes = top.sequence("classes")
-    # `len(set(…))` would raise on a list inside the list, so membership comes first.
-    if any(c not in CATEGORIES for c in classes) or len(set(classes)) != len(classes):
-        raise top.fail("classes", classes, f"each once, out of {', '.join(CATEGORIES)}")
+    # `len(set(…))` would raise on a list inside the list, so the names come first.
+    if not all(isinstance(c, str) and NAME.fullmatch(c) for c in classes) or len(set(classes)) != len(classes):
+        raise top.fail("classes", classes, "names of lower-case letters and _, each once")
+    if not set(PEOPLE) <= set(classes):
+        raise top.fail("classes", classes, f"{' and '.join(PEOPLE)} among them: people are never kept")
     limits = top.table("thresholds")
     entry = top.table("input")
+    decoding = top.text("decoding", tuple(DECODINGS))
     width_px, height_px = (entry.whole(key, 32, MAX_SIDE_PX) for key in ("width_px", "height_px"))
     return ModelDescription(
         name=top.text("name"),
@@ -149,17 +115,27 @@ def load_description(toml_path: Path) -> ModelDescription:
         input_scale=entry.number("scale", 1e-9, 1.0),
         input_zero_point=entry.whole("zero_point", -128, 255),
         colour_order=entry.text("colour_order", ("RGB",)),
-        decoding=top.text("decoding", DECODINGS),
+        decoding=decoding,
         nms_iou=top.number("nms_iou", 0.0, 1.0),
-        outputs=_outputs(top, len(classes)),
+        outputs=_outputs(top, len(classes), DECODINGS[decoding]),
+        picture_share=top.number("picture_share", 0.0, 1.0) if PICTURE in DECODINGS[decoding] else 0.0,
+        second_look=_second_look(top.table("second_look")) if "second_look" in table else None,
     )
 
 
-def _outputs(top: _Reader, classes: int) -> tuple[OutputTensor, ...]:
-    last = {"objectness": 1, "box": 4, "classes": classes}
+def _second_look(table: CheckedTable) -> SecondLook:
+    return SecondLook(
+        grow=table.number("grow", 1.0, 10.0),
+        share=table.number("share", 0.0, 1.0),
+        from_confidence=table.number("from_confidence", 0.01, 1.0),
+    )
+
+
+def _outputs(top: CheckedTable, classes: int, names: tuple[str, ...]) -> tuple[OutputTensor, ...]:
+    last = {"objectness": 1, "box": 4, "classes": classes, PICTURE: classes}
     outputs = []
     table = top.table("outputs")
-    for name in OUTPUTS:
+    for name in names:
         entry = table.table(name)
         shape = entry.sequence("shape")
         if len(shape) != 4 or not all(type(n) is int and n > 0 for n in shape) or shape[3] != last[name]:
@@ -167,15 +143,16 @@ def _outputs(top: _Reader, classes: int) -> tuple[OutputTensor, ...]:
         outputs.append(
             OutputTensor(
                 name=name,
-                index=entry.whole("index", 0, len(OUTPUTS) - 1),
+                index=entry.whole("index", 0, len(names) - 1),
                 shape=tuple(shape),
                 type=entry.text("type", TYPES),
                 scale=entry.number("scale", 1e-9, 1e3),
                 zero_point=entry.whole("zero_point", -128, 255),
             )
         )
-    if len({tensor.index for tensor in outputs}) != len(OUTPUTS) or len({t.shape[:3] for t in outputs}) != 1:
-        raise top.fail("outputs", sorted(OUTPUTS), "different indices and one common grid")
+    grids = {t.shape[:3] for t in outputs if t.name != PICTURE}
+    if len({tensor.index for tensor in outputs}) != len(names) or len(grids) != 1:
+        raise top.fail("outputs", sorted(names), "different indices and one common grid")
     return tuple(outputs)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from trapcam import look
+from trapcam.checkedtoml import ModelError
 from trapcam.decode import decode_grid
-from trapcam.description import COPY_BOTH, ModelDescription, ModelError, OutputTensor, check_model
+from trapcam.description import COPY_BOTH, ModelDescription, OutputTensor, check_model
 from trapcam.detections import Detection
 from trapcam.frames import Image
 
@@ -38,7 +40,7 @@ class Detector:
         self._outputs = _check_outputs(model, self._interpreter, self.description)
 
     def detect(self, image: Image) -> list[Detection]:
-        """Return all detections of at least 0.01 in a picture, best first.
+        """Return all detections of at least 0.01 in a picture, best first; after a second look where one is asked for.
 
         image: uint8 (height, width, 3) RGB, any size from 1 × 1.
 
@@ -47,13 +49,25 @@ class Detector:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(f"a picture is uint8 (height, width, 3), not {image.dtype} {image.shape}")
+        first = self._look(image)
+        plan = self.description.second_look
+        height, width = image.shape[:2]
+        where = look.window(first, width, height, plan) if plan else None
+        if plan is None or where is None:
+            return first
+        left, top, right, bottom = where
+        return look.merge(first, self._look(image[top:bottom, left:right]), where, width, height, plan)
+
+    def _look(self, image: Image) -> list[Detection]:
+        """What the net says of a picture, or of a part of one."""
         self._interpreter.set_tensor(self._input["index"], self._prepare(image))
         self._interpreter.invoke()
         raw = {}
         for tensor, index in self._outputs:
             quantised = self._interpreter.get_tensor(index)[0].astype(np.float32)
             raw[tensor.name] = (quantised - tensor.zero_point) * np.float32(tensor.scale)
-        return decode_grid(raw, self.description.classes, self.description.nms_iou)
+        described = self.description
+        return decode_grid(raw, described.classes, described.nms_iou, described.picture_share)
 
     def _prepare(self, image: Image) -> Any:
         """Stretch to the net's input, as in training, and put it on the input's scale: (1, height, width, 3)."""

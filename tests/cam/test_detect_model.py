@@ -9,7 +9,8 @@ import skimage
 from PIL import Image as Pictures
 
 from trapcam.config import TrapSettings, model_path
-from trapcam.description import ModelError, load_description
+from trapcam.checkedtoml import ModelError
+from trapcam.description import load_description
 from trapcam.detect import Detector
 from trapcam.frames import Image
 from trapcam.sighting import Event, Rejected, decide
@@ -97,9 +98,10 @@ def copy_model(folder: Path) -> Path:
         ('type = "uint8"', 'type = "int8"', "type of input"),
         ("shape = [1, 14, 14, 4]", "shape = [1, 7, 14, 4]", "outputs"),
         ("nms_iou = 0.45", "nms_iou = 45", "nms_iou = 45"),
-        ('"feline", "other_animal"', '"lion", "other_animal"', "classes"),
+        ('"feline", "other_animal"', '"Lion!", "other_animal"', "classes"),
+        ('"person", ', "", "classes"),
         ('"vehicle"]', '"person"]', "classes"),
-        ('"feline", "other_animal", "person", "vehicle"', '"feline", "person"', "shape"),
+        ('"feline", "other_animal", "person", "vehicle"', '"feline", "person", "vehicle"', "shape"),
         ("person = 0.", "people = 0.", "thresholds.person = None"),
         ('decoding = "grid-1"', 'decoding = "grid-9"', "decoding = 'grid-9'"),
         ('colour_order = "RGB"', 'colour_order = "BGR"', "input.colour_order"),
