@@ -8,8 +8,8 @@ import pytest
 import skimage
 from PIL import Image as Pictures
 
-from trapcam.config import TrapSettings, model_path
 from trapcam.checkedtoml import ModelError
+from trapcam.config import TrapSettings, model_path
 from trapcam.description import load_description
 from trapcam.detect import Detector
 from trapcam.frames import Image
