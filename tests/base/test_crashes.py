@@ -40,7 +40,7 @@ class Gateways:
             if address.kind == topics.ACK:
                 for key in unpack_keys(message.payload):
                     self.waiting.pop(key, None)
-            else:
+            elif address.kind == topics.DOWN:
                 key = decode_envelope(message.payload).key
                 self.receipted.add((key.trap, key.number))
                 bus.gateway_bus.publish(topics.downack(key.trap), pack_keys([key]))
