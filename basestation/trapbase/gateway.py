@@ -14,6 +14,7 @@ from trapkit.topics import MessageBus
 from trapwire.errors import WireError
 from trapwire.objects import (
     HEAD_BYTES,
+    MAX_DOWN_BYTES,
     RECEIPT,
     RUNG_NAMES,
     Envelope,
@@ -29,7 +30,6 @@ SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN), topics.eve
 
 MAX_PENDING = 512  # objects published and not committed; beyond it new ones wait at the trap
 MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no air
-MAX_DOWN_BYTES = 4096  # an envelope for a trap; a receipt of 64 objects has 417
 TAKE = 64  # bus messages a step
 HEARD_EVERY_MS = 10_000  # last words of one trap
 GIVE_UP_MS = 600_000  # an object that ingest refuses (too many conflicts) is let go; the trap may offer it again

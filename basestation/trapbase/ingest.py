@@ -1,4 +1,4 @@
-"""From the bus into custody: commit, then acknowledge (STYLE rule 8).
+"""From the bus into custody: commit, then acknowledge (house rule 8).
 
 A group of messages is sorted, stored in one transaction, acknowledged to the broker, and its keys published on
 `ack/<trap>`, repeats included: the first acknowledgement may have been lost. Ingest holds no secret key: what is
@@ -20,7 +20,7 @@ from trapwire.objects import ALERT, CROP, FRAME, FULL, MAX_BODY_BYTES, ObjectKey
 
 SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD))
 
-# Bytes a rung may have: what traps send (FIELD.md: crop ~1.5 kB, frame ~8 kB), with room.
+# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB), with room.
 MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
 MAX_HEARD_BYTES = 2048
 MAX_HEALTH_FIELDS = 16

@@ -13,11 +13,11 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from trapbase.camtrap import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
+from trapbase.camtrap_descriptor import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
+from trapbase.camtrap_rows import deployment_id, deployment_row, observation_row, time_text
 from trapbase.config import BatchSettings, TrapSettings
 from trapbase.eventid import sighting_id
 from trapbase.model import Event, Sighting, StoredObject
-from trapbase.observations import deployment_id, deployment_row, observation_row, time_text
 from trapbase.pictures import SEALED, media_type
 from trapwire.objects import ALERT, RUNG_NAMES
 

@@ -57,7 +57,8 @@ def build_gateway(settings: Settings) -> Part:
 
     def trouble() -> str:
         of_line = "" if line.is_open else f"modem: {line.last_error}"
-        return part.storage_error or _bus_trouble(bus) or of_line
+        # Both may be gone at once, after a power cut say; neither may hide the other.
+        return part.storage_error or "; ".join(filter(None, (of_line, _bus_trouble(bus))))
 
     return Part(step=part.step, trouble=trouble, close=_closing(bus.stop, lock.close), idle_s=0.01)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from trapbase.camtrap_rows import frame_box
 from trapbase.config import TrapSettings
 from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
-from trapbase.observations import frame_box
 from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
 
 Row = dict[str, Any]

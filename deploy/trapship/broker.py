@@ -11,7 +11,7 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024  # a session: what a Pi with 1 GB of memory 
 # A session: with these on their way, what comes is queued. Mosquitto moves the queue on by number alone, so a program
 # may come to hold both together; without this it would be 128 full frames.
 MAX_INFLIGHT_BYTES = 32 * 1024 * 1024
-MAX_QUEUED_MESSAGES = 20_000  # a session: a month of 40 traps at 0.26 sightings a day (FIELD.md) is 624 crops
+MAX_QUEUED_MESSAGES = 20_000  # a session: a month of 40 traps at 0.26 sightings a day, twice over
 AUTOSAVE_INTERVAL_S = 60  # between saves a killed broker forgets; the protocol above it survives that
 
 # Who may write what and read what. `%u` is the certificate's common name: a trap's certificate carries its number.

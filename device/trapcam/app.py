@@ -54,7 +54,7 @@ class TrapApp:
         for trigger in self._uplink.step(now_ms, networked=networked):
             if self._interval is None:
                 self._accept(trigger)
-        self._tell("uplink", self._uplink.refusal)
+        self._tell("uplink", self._uplink.trouble)
         self._tell("network", self._network.trouble if self._network else "")
         self._tell("receipts", self._refused_receipts())
         if self._interval and (trigger_due := self._interval.poll(now_ms)):

@@ -24,9 +24,17 @@ from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import Message, MessageBus
 from trapwire.errors import WireError
-from trapwire.objects import FULL, HEAD_BYTES, RECEIPT, RUNG_NAMES, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import (
+    FULL,
+    HEAD_BYTES,
+    MAX_DOWN_BYTES,
+    RECEIPT,
+    RUNG_NAMES,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
 
-MAX_DOWN_BYTES = 4096  # an envelope for a trap; a receipt of 64 objects has 417
 MAX_PACKET_BYTES = 64 * 1024  # what the broker may send us: the longest list of keys has 11 KiB
 TAKE = 64  # bus messages a step
 TRIES = 8  # publishes of an object in a row; what is never answered must not keep the others from their turn

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.receipts import ReceiptOutcome, check_receipt
-from trapcam.record import DELETED, DELIVERED, FIRST_STATE, Outcome, Sighting, Withheld, priority
+from trapcam.record import Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
+from trapcam.states import DELETED, DELIVERED, FIRST_STATE, priority
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically

@@ -5,24 +5,10 @@ from dataclasses import dataclass
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
-from trapwire.alert import SPECIES
-from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 KEPT = "kept"
 REJECTED = "rejected"
 UNREADABLE = "unreadable"
-
-# States of an object. `trapcam/sql/queries.sql` holds the transitions:
-#   held      no carrier for it yet: collected at a service visit, or sent where there is a network
-#   waiting   to be handed to the supervisor
-#   stored    the supervisor has it in its flash
-#   delivered the base has committed it
-#   deleted   the back end's receipt was applied; the body is gone, the row and its digest stay
-HELD, WAITING, STORED, DELIVERED, DELETED = "held", "waiting", "stored", "delivered", "deleted"
-STATES = (HELD, WAITING, STORED, DELIVERED, DELETED)
-FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
-
-PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
 def noted(reason: str, note: str) -> str:
@@ -33,11 +19,6 @@ def noted(reason: str, note: str) -> str:
 def plain_reason(reason: str) -> str:
     """The reason by which bursts are counted together."""
     return reason.partition("; ")[0]
-
-
-def priority(rung: int, species: int) -> int:
-    """Alerts before crops, wild cats before domestic ones."""
-    return rung + (2 if SPECIES.get(species) == "domestic cat" else 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Sealing at capture: no key that opens a stored picture is on the trap (ARCHITECTURE's table).
+"""Sealing at capture: no key that opens a stored picture is on the trap (PROTOCOL.md section 2).
 
 crop and frame: a libsodium sealed box to the operator's bases; full: the `age` format to one or more recipients.
 The only importer of `pyrage`.

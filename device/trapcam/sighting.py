@@ -1,7 +1,7 @@
 """Is it a sighting?  Detections over one burst in, an `Event` or a `Rejected` out (pure).
 
 People come first: one frame in which a person or vehicle reaches its threshold withholds the whole burst, whatever
-else is in it (ARCHITECTURE, "People"). Then a burst is kept when a category of the keep-list reaches its threshold.
+else is in it: people are not recorded. Then a burst is kept when a category of the keep-list reaches its threshold.
 """
 
 from collections.abc import Mapping, Sequence

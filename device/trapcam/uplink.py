@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from trapcam.outbox import Outbox
-from trapcam.record import PRIORITIES, STORED
+from trapcam.states import PRIORITIES, STORED
 from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
 from trapkit.errors import StorageError
@@ -35,6 +35,9 @@ class Line(Protocol):
 
     @property
     def is_open(self) -> bool: ...
+
+    @property
+    def last_error(self) -> str: ...
 
     def read(self) -> list[tuple[int, bytes]]: ...
 
@@ -74,6 +77,13 @@ class Uplink:
         self._refused: set[tuple[int, int]] = set()
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong now, in words for the operator."""
+        if self.refusal or self._line.is_open:
+            return self.refusal
+        return self._line.last_error and f"supervisor: {self._line.last_error}"
 
     def step(self, now_ms: int, *, networked: bool = False) -> list[Trigger]:
         """Read and answer what has come, then send what is due; the triggers that came.

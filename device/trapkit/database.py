@@ -1,4 +1,4 @@
-"""SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (STYLE rule 10)."""
+"""SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (house rule 10)."""
 
 import fcntl
 import sqlite3

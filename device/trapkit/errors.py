@@ -1,4 +1,4 @@
-"""Errors sorted by who is at fault (STYLE rule 7)."""
+"""Errors sorted by who is at fault (house rule 7)."""
 
 
 class SetupError(Exception):

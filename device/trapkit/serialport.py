@@ -41,7 +41,7 @@ class SerialPort:
                 # A renamed pty or USB adapter is found again through its symbolic link.
                 self._port = serial.Serial(os.path.realpath(self.path), self._baud, timeout=0, write_timeout=2)
             except (serial.SerialException, OSError) as error:
-                self.last_error = f"{self.path}: {error}"
+                self.last_error = f"{self.path}: cannot be opened: {_words(error)}; is it plugged in?"
         return self._port is not None
 
     def read(self) -> list[tuple[int, bytes]]:
@@ -67,7 +67,13 @@ class SerialPort:
         return True
 
     def _close(self, error: Exception) -> None:
-        self.last_error = f"{self.path}: {error}"
+        self.last_error = f"{self.path}: went away: {_words(error)}; it is opened again by itself"
         if self._port is not None:
             self._port.close()
             self._port = None
+
+
+def _words(error: Exception) -> str:
+    """The system's own words; pyserial wraps them in its own, number and path included."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)

@@ -8,7 +8,7 @@ SF_MAX = 12
 PHY_MAX_BYTES = 255
 SMALLEST_FRAME_BYTES = 36  # an alert: a unit whose plan leaves less could not say that it saw a cat
 
-# Longest single transmission in ms, 0 for none. Sources in FIELD facts: CN470's 1 s is the stricter reading of the
+# Longest single transmission in ms, 0 for none. CN470's 1 s is the stricter reading of the
 # national short-range rule, AS923's 400 ms its dwell time; Mongolia has no entry, so no default transmits there.
 PLANS = {"cn470": 1000, "as923": 400, "eu868": 0, "ru864": 0, "kr920": 0}
 _SF_LIMIT = {"cn470": 12, "as923": 10, "eu868": 12, "ru864": 12, "kr920": 12}

@@ -24,6 +24,7 @@ RUNG_BY_NAME = {name: rung for rung, name in RUNG_NAMES.items()}
 DIGEST_BYTES = 16
 HEAD_FORMAT = ">BBHII"
 HEAD_BYTES = 12 + DIGEST_BYTES
+MAX_DOWN_BYTES = 4096  # of what goes down to a trap, held in an MCU's memory; a receipt of 64 objects has 417
 MAX_BODY_BYTES = 16 * 1024 * 1024  # one full frame, sealed, with room; anything larger is not ours
 
 

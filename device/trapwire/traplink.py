@@ -33,7 +33,7 @@ from trapwire.frame import (
     tag_bytes,
 )
 from trapwire.objects import ALERT as ALERT_RUNG
-from trapwire.objects import RECEIPT, ObjectKey, decode_envelope
+from trapwire.objects import MAX_DOWN_BYTES, RECEIPT, ObjectKey, decode_envelope
 from trapwire.payloads import (
     MAX_ACK_KEYS,
     Heartbeat,
@@ -50,7 +50,6 @@ MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
 
-MAX_DOWN_BYTES = 4096  # a receipt of 64 objects has 417; what comes down is held in an MCU's memory
 MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
 
 

@@ -46,6 +46,7 @@ class LinuxPort:
     """The left end of a wire, with the interface of `trapkit.serialport.SerialPort`."""
 
     is_open = True
+    last_error = ""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

@@ -14,7 +14,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 from tests.base.parts import BATCH, BOX, EPOCH, NOW, TRAPS, alert, picture
-from trapbase import camtrap
+from trapbase import camtrap_descriptor
 from trapbase.batch import batch_id
 from trapbase.eventid import event_ids
 from trapbase.model import Event, StoredObject
@@ -104,7 +104,7 @@ def check_tables(folder: Path) -> frictionless.Report:
     descriptor = json.loads((folder / "datapackage.json").read_text())
     for resource in descriptor["resources"]:
         if isinstance(resource.get("schema"), str):
-            assert resource["schema"] == f"{camtrap.SCHEMAS}/{resource['name']}-table-schema.json"
+            assert resource["schema"] == f"{camtrap_descriptor.SCHEMAS}/{resource['name']}-table-schema.json"
             resource["schema"] = official(resource["name"])
     del descriptor["profile"]
     descriptor["resources"] = [r for r in descriptor["resources"] if "path" in r]

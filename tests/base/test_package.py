@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.base.package_parts import night, package, sealed, stored, table
 from tests.base.parts import BATCH, NOW, alert, picture
-from trapbase.observations import frame_box, time_text
+from trapbase.camtrap_rows import frame_box, time_text
 from trapbase.package import zip_files
 from trapbase.pictures import SEALED
 from trapwire.objects import ALERT, CROP

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from tests.base.package_parts import OFFICIAL, check_profile, check_tables, needs_official, official, write
-from trapbase import camtrap
+from trapbase import camtrap_descriptor
 
 
 @needs_official
@@ -51,4 +51,4 @@ def test_the_check_of_the_profile_finds_faults(files: dict[str, bytes]) -> None:
 @needs_official
 def test_our_columns_are_the_official_ones() -> None:
     for name in ("deployments", "media", "observations"):
-        assert getattr(camtrap, name.upper()) == tuple(f["name"] for f in official(name)["fields"])
+        assert getattr(camtrap_descriptor, name.upper()) == tuple(f["name"] for f in official(name)["fields"])

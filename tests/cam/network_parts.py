@@ -8,7 +8,7 @@ from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.store import Store
 from trapcam.network import Network, Pace, subscriptions
 from trapcam.outbox import Outbox
-from trapcam.record import DELETED, DELIVERED, HELD, WAITING
+from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import ALERT, CROP, FRAME, FULL, decode_envelope, pack_keys

@@ -15,7 +15,7 @@ from pyrage import decrypt
 from trapcam.app import MAX_PENDING, STORAGE_RETRY_MS
 from trapcam.camera.still import decode_picture
 from trapcam.capture import HOUR_MS, Policy
-from trapcam.record import DELIVERED
+from trapcam.states import DELIVERED
 from trapcam.status import read_status
 from trapkit.sealing import open_box
 from trapwire import serialline as kinds
@@ -176,3 +176,14 @@ def test_receipts_that_are_refused_are_told_with_what_to_do(make_unit: Unit, pic
     assert said[0].startswith("1 receipts refused")
     assert "`keys.receipts`" in said[0]
     assert "`trapbase again`" in said[0]
+
+
+def test_a_supervisor_that_is_unplugged_is_told_once(make_unit: Unit, pictures: Path) -> None:
+    write_picture(pictures / "1.png", CAT, 1)
+    unit = make_unit()
+    unit.steps(3)
+    unit.line.path = "/dev/nothing-there"
+    unit.line._close(OSError(errno.EIO, "gone"))
+    unit.steps(5)
+    said = [line for line in unit.lines if line.startswith("supervisor: ")]
+    assert said == ["supervisor: /dev/nothing-there: cannot be opened: No such file or directory; is it plugged in?"]

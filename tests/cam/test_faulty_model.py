@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other classes": (
         lambda model: edited(model, '"person", "vehicle"]', '"walker", "vehicle"]'),
-        "feline.toml: classes = ['feline', 'other_animal', 'walker', 'vehicle'] is not allowed: person and vehicle among",
+        "feline.toml: classes = ['feline', 'other_animal', 'walker', 'vehicle'] is not allowed: person and",
     ),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from records import kept
 
 from trapcam.network import REST_MS, TRIES, Pace
 from trapcam.outbox import DATABASE, open_outbox
-from trapcam.record import DELETED, DELIVERED, HELD, WAITING
+from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
 from trapwire.objects import ALERT, CROP, FRAME, FULL, HEAD_BYTES, pack_keys
 

@@ -11,7 +11,7 @@ from records import SOURCE, kept
 from trapcam.app import TrapApp
 from trapcam.capture import Capture
 from trapcam.network import Network, Pace, subscriptions
-from trapcam.record import DELIVERED, HELD, STORED
+from trapcam.states import DELIVERED, HELD, STORED
 from trapkit import topics
 from trapsim.memorybus import MemoryBroker
 from trapwire import serialline as kinds

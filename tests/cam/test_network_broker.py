@@ -28,7 +28,7 @@ from trapcam import cmd_run
 from trapcam.cli import main
 from trapcam.network import MAX_PACKET_BYTES, Network, subscriptions
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
-from trapcam.record import DELETED, DELIVERED
+from trapcam.states import DELETED, DELIVERED
 from trapkit import bus as kit_bus
 from trapkit import topics
 from trapkit.bus import Bus

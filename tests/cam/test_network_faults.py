@@ -11,7 +11,7 @@ from records import SOURCE, kept
 
 from trapcam.network import DISK_RETRY_MS, MAX_DOWN_BYTES, REST_MS, Network, subscriptions
 from trapcam.outbox import FULL_FOLDER, Outbox
-from trapcam.record import DELETED, DELIVERED, HELD, WAITING
+from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapsim.memorybus import MemoryBroker

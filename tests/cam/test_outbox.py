@@ -13,7 +13,7 @@ from records import SOURCE, kept, rejected, withheld
 
 from trapcam.outbox import DATABASE, FULL_FOLDER, Outbox, open_outbox
 from trapcam.receipts import ReceiptOutcome
-from trapcam.record import DELETED, DELIVERED, HELD, STORED, WAITING
+from trapcam.states import DELETED, DELIVERED, HELD, STORED, WAITING
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
 from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey

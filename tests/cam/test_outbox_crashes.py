@@ -15,7 +15,7 @@ from cam_parts import BACKEND, NOW, receipt_for
 from records import SOURCE, kept, rejected, withheld
 
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
-from trapcam.record import DELETED, STATES
+from trapcam.states import DELETED, STATES
 from trapsim.crash import Died, Fuse, fused
 from trapwire.objects import FULL
 

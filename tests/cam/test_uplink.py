@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from records import SOURCE, kept
 
 from trapcam.outbox import Outbox
-from trapcam.record import DELETED, DELIVERED, HELD, STORED, WAITING
+from trapcam.states import DELETED, DELIVERED, HELD, STORED, WAITING
 from trapcam.status import read_status
 from trapcam.trigger import Trigger
 from trapcam.uplink import Timing, Uplink

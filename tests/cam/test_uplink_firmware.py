@@ -9,7 +9,7 @@ from cam_parts import BACKEND, NOW, receipt_for
 from records import SOURCE, kept, sealed
 
 from trapcam.outbox import Outbox
-from trapcam.record import DELETED, STORED, WAITING
+from trapcam.states import DELETED, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapmcu.supervisor import Supervisor

@@ -19,7 +19,7 @@ PACKAGES = {
         ("trapship", "deploy"),
     )
 }
-# Outside things with one adapter file each (STYLE rule 3): only these may import them.
+# Outside things with one adapter file each (house rule 3): only these may import them.
 ADAPTERS = {
     "serial": {"trapkit/serialport.py"},
     "paho": {"trapkit/bus.py"},

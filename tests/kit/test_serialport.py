@@ -134,3 +134,16 @@ def test_whatever_is_sent_arrives_even_after_noise(
     received = receive(port, len(messages))
     assert received[-len(messages) :] == messages if messages else True
     line.unplug()
+
+
+def test_a_line_that_is_not_there_or_goes_away_says_so_in_words(line: Line, tmp_path: Path) -> None:
+    missing = SerialPort(str(tmp_path / "ttyUSB9"))
+    assert missing.read() == []
+    assert missing.last_error == f"{tmp_path}/ttyUSB9: cannot be opened: No such file or directory; is it plugged in?"
+    port = SerialPort(str(line.link))
+    assert port.open()
+    os.close(line.far)
+    line.far = os.open(os.devnull, os.O_RDWR)
+    while port.is_open:
+        port.read()
+    assert port.last_error == f"{line.link}: went away: Input/output error; it is opened again by itself"

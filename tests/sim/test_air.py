@@ -13,7 +13,7 @@ def air(loss: float = 0.0, draw: float = 0.5) -> Air:
 def test_a_frame_is_heard_by_all_others_when_its_airtime_is_over() -> None:
     channel = air()
     end = channel.transmit(1, bytes(51), 1000)
-    assert end == 1000 + 329  # FIELD.md: 51 bytes at SF9
+    assert end == 1000 + 329  # 51 bytes at SF9, by Semtech's calculator
     assert channel.advance(end - 1) == []
     assert channel.advance(end) == [(0, bytes(51)), (2, bytes(51))]
     assert (channel.frames, channel.airtime_us) == (1, airtime_us(51, 9))

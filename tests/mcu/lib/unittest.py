@@ -1,4 +1,4 @@
-"""As much of `unittest` as the wire's tests use: MicroPython as Debian packs it has none (ARCHITECTURE)."""
+"""As much of `unittest` as the wire's tests use: MicroPython as Debian packs it has none."""
 
 
 class TestCase:

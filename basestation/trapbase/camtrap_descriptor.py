@@ -3,8 +3,8 @@
 import uuid
 from typing import Any
 
+from trapbase.camtrap_rows import TAXA
 from trapbase.config import BatchSettings
-from trapbase.observations import TAXA
 
 VERSION = "1.0.2"
 SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"

@@ -1,0 +1,21 @@
+"""An object's states, and its priority on every carrier (pure)."""
+
+from trapwire.alert import SPECIES
+from trapwire.objects import ALERT, CROP, FRAME, FULL
+
+# States of an object. `trapcam/sql/queries.sql` holds the transitions:
+#   held      no carrier for it yet: collected at a service visit, or sent where there is a network
+#   waiting   to be handed to the supervisor
+#   stored    the supervisor has it in its flash
+#   delivered the base has committed it
+#   deleted   the back end's receipt was applied; the body is gone, the row and its digest stay
+HELD, WAITING, STORED, DELIVERED, DELETED = "held", "waiting", "stored", "delivered", "deleted"
+STATES = (HELD, WAITING, STORED, DELIVERED, DELETED)
+FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
+
+PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
+
+
+def priority(rung: int, species: int) -> int:
+    """Alerts before crops, wild cats before domestic ones."""
+    return rung + (2 if SPECIES.get(species) == "domestic cat" else 0)
