@@ -115,11 +115,6 @@ class Store:
         facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
         db.execute(self._sql["add_event"], (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery))
 
-    def count(self, **counters: int) -> None:
-        """Add to counters by name."""
-        with transaction(self._db) as db:
-            self._count(db, **counters)
-
     def _count(self, db: sqlite3.Connection, **counters: int) -> None:
         for name, value in counters.items():
             if value:

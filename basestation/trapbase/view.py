@@ -93,8 +93,11 @@ def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> R
         "margin_db": None if margin_db is None else round(margin_db),
         "margin_percent": None if margin_db is None else round(min(max(margin_db / MOST_SIGNAL_DB, 0), 1) * 100),
         "rssi_dbm": row["rssi_dbm"],
+        "margin_low": margin_db is not None and margin_db < THIN_MARGIN_DB,
         "battery": None if battery is None or battery == UNKNOWN else battery,
+        "battery_low": battery is not None and battery < LOW_BATTERY_PERCENT,
         "queued": health.get("queued"),
+        "unsigned": health.get("unreceipted"),
         "held": health.get("full_held"),
     }
 
@@ -119,9 +122,10 @@ def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
             if now_ms - trap["heard"]["ms"] > SILENT_MS:
                 silent = span(trap["heard"]["ms"], now_ms)
                 notes.append(f"{name} has been silent for {silent}: battery, snow on the antenna, or taken away?")
-            elif trap["battery"] is not None and trap["battery"] < LOW_BATTERY_PERCENT:
+                continue
+            if trap["battery_low"]:
                 notes.append(f"{name}: battery at {trap['battery']} %. Take fresh cells on the next visit.")
-            elif trap["margin_db"] is not None and trap["margin_db"] < THIN_MARGIN_DB:
+            if trap["margin_low"]:
                 notes.append(f"{name}: radio margin {trap['margin_db']} dB. Raise the antenna or add a repeater.")
     return notes
 

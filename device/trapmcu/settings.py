@@ -10,13 +10,13 @@ if MYPY:
 SUPERVISOR = "supervisor"
 MODEM = "modem"
 
-# key: (default, lowest, highest) of whole numbers
+# key: (default, lowest, highest, what it is) of whole numbers; deploy/settings.md is made from here
 NUMBERS = {
-    "trap": (0, 1, 65535),  # named at provisioning; a modem has none
-    "sf": (9, 7, 12),
-    "queue_bytes": (262144, 1, 16777216),
-    "down_bytes": (16384, 1, 1048576),
-    "repeat_ms": (5000, 100, 3600000),  # until a receipt is offered to the Pi again
+    "trap": (0, 1, 65535, "the trap's number, the same as its Pi's; a modem has none"),
+    "sf": (9, 7, 12, "LoRa spreading factor, the same at the base and on its traps"),
+    "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
+    "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
+    "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
 }
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,

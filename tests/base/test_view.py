@@ -166,6 +166,7 @@ def test_the_radio_margin_is_what_is_left_above_the_spreading_factors_floor(
         (heard(1, battery=12), "battery at 12 %"),
         (heard(1, snr_db=-11.0), "radio margin 2 dB"),
         (heard(1, battery=255), None),
+        (heard(1), None),
         (heard(1, snr_db=None), None),
         (heard(1, battery=90), None),
     ],
@@ -174,6 +175,12 @@ def test_what_a_person_should_look_after_is_said_at_the_top(row: Row, words: str
     notes = view(trap(1, "A"), traps=[row]).notes
     assert len(notes) == (words is not None)
     assert words is None or words in notes[0]
+
+
+def test_a_trap_may_need_two_things_and_a_silent_one_only_a_visit() -> None:
+    weak = {"snr_db": -11.0, "battery": 5}
+    assert len(view(trap(1, "A"), traps=[heard(1, **weak)]).notes) == 2  # type: ignore[arg-type]
+    assert len(view(trap(1, "A"), traps=[heard(1, ago_ms=90_000_000, **weak)]).notes) == 1  # type: ignore[arg-type]
 
 
 def test_conflicts_are_told_by_trap() -> None:

@@ -1,6 +1,7 @@
 """The house's own rules, where import-linter cannot say them: outside libraries, one adapter each, READMEs, sizes."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_every_outside_thing_has_its_adapter(library: str) -> None:
 def test_every_folder_explains_itself() -> None:
     folders = [*PACKAGES.values(), *(ROOT / name for name in sorted(TOP_LEVEL) if (ROOT / name).is_dir())]
     silent = [str(f.relative_to(ROOT)) for f in folders if not (f / "README.md").is_file()]
+    assert silent == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_is_named_in_the_readme_of_its_package(package: str) -> None:
+    """So that a newcomer finds the file without searching."""
+    folder = PACKAGES[package]
+    page = folder / "README.md" if package != "trapbase" else folder.parent / "README.md"
+    words = set(re.findall(r"[a-z0-9_]+", page.read_text()))
+    silent = [p.stem for p in folder.rglob("*.py") if p.stem not in words and p.stem not in ("__init__", "__main__")]
     assert silent == []
 
 
