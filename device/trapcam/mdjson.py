@@ -1,89 +1,130 @@
 """MegaDetector's results file, format 1.6: written and read (pure, but for the file itself).
 
-https://github.com/agentmorris/MegaDetector/blob/main/megadetector/api/batch_processing/README.md, "Batch processing API
-output format". A file that could not be read has `failure` and `detections` null; conf has four decimals, as boxes.
+https://lila.science/megadetector-output-format, and its validator, validate_batch_results.py. A file that could not be
+read has `failure`, and `detections` null; conf and boxes have four decimals. A video has `frame_rate` and
+`frames_processed` also when it failed (then -1 and none, which the validator asks for), its detections `frame_number`.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trapcam.detections import CATEGORIES, Detection
+from trapcam.atomic import writing
+from trapcam.detections import Detection
 from trapkit.errors import SetupError
-from trapkit.files import write_atomically
 
 FORMAT_VERSION = "1.6"
-KEYS = {str(number): category for number, category in enumerate(CATEGORIES, start=1)}
-NUMBERS = {category: key for key, category in KEYS.items()}
 MAX_FILE_BYTES = 512 * 1024 * 1024  # about two million pictures; more belongs into several files
+NO_RATE = -1.0  # of a video that could not be read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """What a video's entry has beside a picture's: its frames per second, which of them were looked at, and the frame
+    of each detection, in the detections' order. Frames count from 0."""
+
+    frame_rate: float
+    frames_processed: tuple[int, ...] = ()
+    frame_numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureResult:
-    """One picture's outcome: detections best first, or the reason why there are none (`failure`)."""
+    """One file's outcome: detections best first (of a video frame by frame), or why there are none (`failure`)."""
 
     file: str
     detections: tuple[Detection, ...] = ()
     failure: str | None = None
+    video: Video | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
-    """A results file: which detector, its thresholds per category, when it was done, and every picture's outcome."""
+class Head:
+    """What stands above the pictures: which detector, its categories with their thresholds, and when it was done."""
 
     detector: str
     thresholds: Mapping[str, float]
     completed: datetime
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Each category's key in the file; "0" is left to "empty" by those who use the format."""
+        return {category: str(number) for number, category in enumerate(self.thresholds, start=1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results(Head):
+    """A whole results file."""
+
     pictures: tuple[PictureResult, ...]
 
 
 def to_json(results: Results) -> dict[str, Any]:
-    """The file's content. `typical_detection_threshold` is the feline one: this detector exists for it."""
-    typical = results.thresholds["feline"]
+    """The file's content."""
+    return {**_head(results), "images": [entry(picture, results.keys) for picture in results.pictures]}
+
+
+def _head(head: Head) -> dict[str, Any]:
+    """`typical_detection_threshold` is the feline one: this detector exists for it."""
+    typical = head.thresholds.get("feline", max(head.thresholds.values()))
     return {
         "info": {
             "format_version": FORMAT_VERSION,
-            "detector": results.detector,
-            "detection_completion_time": results.completed.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "detector": head.detector,
+            "detection_completion_time": head.completed.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
             "detector_metadata": {
                 "typical_detection_threshold": typical,
                 # Half of it, as MegaDetector's own releases do: for those who would rather look twice.
                 "conservative_detection_threshold": round(typical / 2, 4),
-                "thresholds": dict(results.thresholds),
+                "thresholds": dict(head.thresholds),
             },
         },
-        "detection_categories": dict(KEYS),
-        "images": [_picture(picture) for picture in results.pictures],
+        "detection_categories": {key: category for category, key in head.keys.items()},
     }
 
 
-def _picture(picture: PictureResult) -> dict[str, Any]:
+def entry(picture: PictureResult, keys: Mapping[str, str]) -> dict[str, Any]:
+    """One element of `images`; `keys`: as of `Head`."""
+    video = picture.video
+    content: dict[str, Any] = {"file": picture.file}
+    if video is not None:
+        content |= {"frame_rate": video.frame_rate, "frames_processed": list(video.frames_processed)}
     if picture.failure is not None:
-        return {"file": picture.file, "failure": picture.failure, "detections": None}
-    return {
-        "file": picture.file,
-        "detections": [
-            {
-                "category": NUMBERS[found.category],
-                "conf": round(found.confidence, 4),
-                "bbox": [round(value, 4) for value in found.bbox],
-            }
-            for found in picture.detections
-        ],
-    }
+        return {**content, "failure": picture.failure, "detections": None}
+    found: list[dict[str, Any]] = [
+        {
+            "category": keys[one.category],
+            "conf": round(one.confidence, 4),
+            "bbox": [round(value, 4) for value in one.bbox],
+        }
+        for one in picture.detections
+    ]
+    if video is not None:
+        for one, number in zip(found, video.frame_numbers, strict=True):
+            one["frame_number"] = number
+    return {**content, "detections": found}
 
 
 def write(path: Path, results: Results) -> None:
     """Write the file whole or not at all.  Raises: OSError."""
-    write_atomically(path, (json.dumps(to_json(results), indent=1, ensure_ascii=False) + "\n").encode())
+    write_entries(path, results, (entry(picture, results.keys) for picture in results.pictures))
+
+
+def write_entries(path: Path, head: Head, entries: Iterable[Mapping[str, Any]]) -> None:
+    """The same from entries as they come, a line each, so that no more than one is held.  Raises: OSError."""
+    with writing(path) as file:
+        file.write(json.dumps(_head(head), indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "images": [')
+        for number, one in enumerate(entries):
+            file.write(("," if number else "") + "\n  " + json.dumps(one, ensure_ascii=False))
+        file.write("\n ]\n}\n")
 
 
 def read(path: Path) -> Results:
-    """Read a results file of this detector or one with the same categories.
+    """Read a results file of this detector or of another.
 
     Raises: SetupError naming the file and what is wrong with it.
     """
@@ -93,16 +134,16 @@ def read(path: Path) -> Results:
         content = json.loads(path.read_bytes())
         names = content["detection_categories"]
         for name in names.values():
-            if name not in CATEGORIES:
-                raise SetupError(f"{path}: category {name!r} is not one of {', '.join(CATEGORIES)}")
+            if not isinstance(name, str) or not name:
+                raise SetupError(f"{path}: category {name!r} is no name")
         info = content["info"]
         metadata = info["detector_metadata"]
         typical = float(metadata["typical_detection_threshold"])
         return Results(
             detector=str(info["detector"]),
-            thresholds={k: float(v) for k, v in metadata.get("thresholds", {"feline": typical}).items()},
+            thresholds={name: float(metadata.get("thresholds", {}).get(name, typical)) for name in names.values()},
             completed=datetime.strptime(info["detection_completion_time"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC),
-            pictures=tuple(_read_picture(entry, names) for entry in content["images"]),
+            pictures=tuple(read_entry(one, names) for one in content["images"]),
         )
     except OSError as error:
         raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
@@ -110,15 +151,34 @@ def read(path: Path) -> Results:
         raise SetupError(f"{path}: not a MegaDetector results file: {type(error).__name__} {error}") from error
 
 
-def _read_picture(entry: Mapping[str, Any], names: Mapping[str, str]) -> PictureResult:
-    found: Sequence[Mapping[str, Any]] = entry.get("detections") or ()
+def read_entry(content: Mapping[str, Any], names: Mapping[str, str]) -> PictureResult:
+    """One element of `images`; `names`: the file's categories by their keys.
+
+    Raises: ValueError, KeyError, TypeError, AttributeError for what is none.
+    """
+    found: Sequence[Mapping[str, Any]] = content.get("detections") or ()
+    video = None
+    if "frame_rate" in content:
+        video = Video(
+            frame_rate=float(content["frame_rate"]),
+            frames_processed=tuple(_frames(content["frames_processed"])),
+            frame_numbers=tuple(_frames(one["frame_number"] for one in found)),
+        )
     return PictureResult(
-        file=str(entry["file"]),
-        failure=None if entry.get("failure") is None else str(entry["failure"]),
+        file=str(content["file"]),
+        failure=None if content.get("failure") is None else str(content["failure"]),
         detections=tuple(
             Detection(category=names[d["category"]], confidence=_share(d["conf"]), bbox=_box(d["bbox"])) for d in found
         ),
+        video=video,
     )
+
+
+def _frames(values: Iterable[Any]) -> Iterator[int]:
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{value!r} is no frame's number")
+        yield value
 
 
 def _box(values: Sequence[Any]) -> tuple[float, float, float, float]:

@@ -73,9 +73,9 @@ def test_unreadable_pictures_are_listed_with_their_reason(
     assert "megapixels" in failed["d-huge.png"]["failure"]
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
-    assert (summary["pictures"], summary["failed"]) == (9, 5)
+    assert (summary["files"], summary["failed"]) == (9, 5)
     assert summary["showing"]["feline"] >= 1
-    assert "9 of 9 pictures" in printed.err
+    assert "9 of 9 files" in printed.err
     assert "Traceback" not in printed.err
 
 

@@ -11,21 +11,42 @@ from hypothesis import strategies as st
 
 from trapcam import mdjson
 from trapcam.decode import decode_grid
-from trapcam.detections import CATEGORIES, Detection, overlap
+from trapcam.detections import Detection, overlap
 from trapkit.errors import SetupError
 
+CATEGORIES = ("feline", "other_animal", "person", "vehicle")
 SHARE = st.integers(0, 10_000).map(lambda n: n / 10_000)  # the file has four decimals
 DETECTION = st.builds(
     Detection, category=st.sampled_from(CATEGORIES), confidence=SHARE, bbox=st.tuples(SHARE, SHARE, SHARE, SHARE)
 )
 SEEN = st.builds(mdjson.PictureResult, file=st.text(), detections=st.lists(DETECTION, max_size=5).map(tuple))
 FAILED = st.builds(mdjson.PictureResult, file=st.text(), failure=st.text(min_size=1))
+FRAMES = st.lists(st.tuples(st.integers(0, 10**6), st.lists(DETECTION, max_size=3)), max_size=4)
+RATE = st.floats(0.1, 240)
+
+
+def video(file: str, rate: float, frames: list[tuple[int, list[Detection]]]) -> mdjson.PictureResult:
+    return mdjson.PictureResult(
+        file=file,
+        detections=tuple(one for _, found in frames for one in found),
+        video=mdjson.Video(
+            frame_rate=rate,
+            frames_processed=tuple(number for number, _ in frames),
+            frame_numbers=tuple(number for number, found in frames for _ in found),
+        ),
+    )
+
+
+VIDEO = st.builds(video, st.text(), RATE, FRAMES)
+BROKEN = st.builds(
+    mdjson.PictureResult, file=st.text(), failure=st.text(min_size=1), video=st.just(mdjson.Video(frame_rate=-1))
+)
 RESULTS = st.builds(
     mdjson.Results,
     detector=st.text(),
     thresholds=st.fixed_dictionaries(dict.fromkeys(CATEGORIES, SHARE)),
     completed=st.just(datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)),
-    pictures=st.lists(SEEN | FAILED, max_size=5).map(tuple),
+    pictures=st.lists(SEEN | FAILED | VIDEO | BROKEN, max_size=5).map(tuple),
 )
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -36,6 +57,9 @@ def test_round_trip(tmp_path: Path, results: mdjson.Results) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(mdjson.to_json(results)))
     assert mdjson.read(path) == results
+    mdjson.write(path, results)
+    assert mdjson.read(path) == results
+    assert json.loads(path.read_text("utf-8")) == mdjson.to_json(results)
 
 
 @quick
@@ -55,11 +79,44 @@ def test_garbage_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
         mdjson.read(path)
 
 
-def test_a_foreign_category_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_a_category_without_a_name_is_refused(tmp_path: Path, name: object) -> None:
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({"detection_categories": {"1": "unicorn"}}))
-    with pytest.raises(SetupError, match="unicorn"):
+    path.write_text(json.dumps({"detection_categories": {"1": name}}))
+    with pytest.raises(SetupError, match=f"category {name!r} is no name"):
         mdjson.read(path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"frame_rate": 20, "detections": []},
+        {"frame_rate": 20, "frames_processed": [0, -1], "detections": []},
+        {"frame_rate": 20, "frames_processed": [True], "detections": []},
+        {
+            "frame_rate": 20,
+            "frames_processed": [0],
+            "detections": [{"category": "1", "conf": 0.5, "bbox": [0, 0, 1, 1]}],
+        },
+    ],
+)
+def test_a_video_lacking_what_the_format_asks_for_is_refused(entry: dict[str, object]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        mdjson.read_entry({"file": "a.mp4", **entry}, {"1": "feline"})
+
+
+def test_a_model_with_other_classes_names_its_own(tmp_path: Path) -> None:
+    crane = Detection(category="crane", confidence=0.75, bbox=(0.1, 0.2, 0.3, 0.4))
+    results = mdjson.Results(
+        detector="pugmark-crane 1", thresholds={"person": 0.25, "crane": 0.5},
+        completed=datetime(2026, 11, 21, tzinfo=UTC),
+        pictures=(mdjson.PictureResult(file="a.jpg", detections=(crane,)),),
+    )  # fmt: skip
+    mdjson.write(tmp_path / "results.json", results)
+    assert mdjson.read(tmp_path / "results.json") == results
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["detection_categories"] == {"1": "person", "2": "crane"}
+    assert content["images"][0]["detections"][0]["category"] == "2"
 
 
 def raw(rows: int, columns: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,49 @@
+"""The results as a table for spreadsheets: a row a detection, and one for each file without any.
+
+UTF-8 with the mark at its head by which spreadsheets know it. A name that a spreadsheet would take for a formula is
+led by an apostrophe (OWASP, "CSV Injection"): a card may come from anybody.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trapcam.atomic import writing
+
+COLUMNS = ("file", "frame_number", "category", "confidence", "x", "y", "width", "height", "failure")
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # the wide ones are the same to Excel in Japanese
+
+
+def safe(text: str) -> str:
+    """The text as a cell that is never a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+
+
+def write_csv(path: Path, entries: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+    """Write the entries of a results file (`trapcam.mdjson.entry`), whole or not at all; `names`: its categories by
+    their keys.  Raises: OSError."""
+    with writing(path, encoding="utf-8-sig") as file:
+        # Quoted in full, so that a spreadsheet that splits at semicolons finds none to split at in a file's name.
+        table = csv.writer(file, quoting=csv.QUOTE_ALL)
+        table.writerow(COLUMNS)
+        for entry in entries:
+            name = safe(entry["file"])
+            found = entry["detections"] or ()
+            for one in found:
+                row = (one.get("frame_number", ""), names[one["category"]], one["conf"], *one["bbox"], "")
+                table.writerow((name, *row))
+            if not found:
+                table.writerow((name, *[""] * 7, safe(entry.get("failure") or "")))
