@@ -1,17 +1,20 @@
 """Which sightings are one event: both cameras of a station photograph the same cat.
 
 Two sightings of a station within 60 s, plus the uncertainties of both clocks, share an eventID (Camtrap DP:
-`observations.eventID`); chains of such pairs are one event. Pure and recomputable from the stored rows; an eventID
-that has been published stays.
+`observations.eventID`); chains of such pairs are one event. A sighting whose time is the first or last that an alert
+can tell stays alone: its trap's clock was years off, and a hundred others have that very time. Pure and recomputable
+from the stored rows; an eventID that has been published stays.
 """
 
 from collections.abc import Iterable, Mapping
 
 from trapbase.model import Event, Sighting
+from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 
 WINDOW_MS = 60_000
 # A clock that is lost for days would join everything; such a sighting is joined as if it were off by ten minutes.
 MAX_UNCERTAINTY_MS = 600_000
+CLAMPED_MS = (TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS)
 # Two sightings further apart are never a pair, whatever their clocks.
 REACH_MS = WINDOW_MS + 2 * MAX_UNCERTAINTY_MS
 
@@ -29,7 +32,8 @@ def event_ids(events: Iterable[Event], stations: Mapping[int, str]) -> dict[Sigh
     for event in events:
         by_station.setdefault(stations.get(event.trap, f"trap-{event.trap}"), []).append(event)
     for station, own in by_station.items():
-        for group in _chains(sorted(own, key=lambda e: (e.time_ms, e.sighting))):
+        timed = sorted((e for e in own if e.time_ms not in CLAMPED_MS), key=lambda e: (e.time_ms, e.sighting))
+        for group in [*_chains(timed), *([e] for e in own if e.time_ms in CLAMPED_MS)]:
             published = [e.event_id for e in group if e.event_id]
             name = published[0] if published else f"{station}-{sighting_id(group[0].sighting)}"
             for event in group:

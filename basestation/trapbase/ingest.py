@@ -15,6 +15,7 @@ from trapbase.store import Store
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import Message, MessageBus
+from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import ALERT, CROP, FRAME, FULL, MAX_BODY_BYTES, ObjectKey, decode_envelope, pack_keys
 
@@ -147,5 +148,11 @@ def _last_word(payload: bytes, utc_ms: int) -> dict[str, Any]:
         "base": base,
         "rssi_dbm": None if rssi is None else int(rssi),
         "snr_db": _number(word.get("snr_db"), -64, 64),
-        "health": {k: v for k, v in health.items() if _name(k) and type(v) is int and 0 <= v < 1 << 32},
+        "health": {k: v for k, v in health.items() if _name(k) and _is_health(k, v)},
     }
+
+
+def _is_health(name: str, value: object) -> bool:
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        return False
+    return name != "battery" or value <= 100 or value == UNKNOWN

@@ -24,7 +24,7 @@ def moment(unix_ms: int | None, zone: ZoneInfo) -> dict[str, Any] | None:
 
 
 def span(start_ms: int | None, end_ms: int | None) -> str:
-    """How long it took: "0.4 s", "12 s", "3 min", "5 h", "4 days"; nothing where either end is unknown.
+    """How long it took: "0.4 s", "12 s", "3 min", "5 h", "4 days", "10 years"; nothing where either end is unknown.
 
     A negative one is two clocks that disagree, and no duration.
     """
@@ -34,7 +34,8 @@ def span(start_ms: int | None, end_ms: int | None) -> str:
     for limit, unit_s, name in ((9.95, 1, "s"), (99.5, 1, "s"), (5970, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
             return f"{seconds:.1f} s" if limit == 9.95 else f"{seconds / unit_s:.0f} {name}"
-    return f"{seconds / 86400:.0f} days"
+    days = seconds / 86400
+    return f"{days:.0f} days" if days < 800 else f"{days / 365.25:.0f} years"
 
 
 def step(name: str, at_ms: int | None, since_ms: int | None) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from trapbase.config import Settings
+from trapbase.own_host import OwnHost
 from trapbase.page_state import PageState
-from trapkit.errors import SetupError
+from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
 from trapkit.sealing import read_key
@@ -49,7 +50,10 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     async def crop(request: Request) -> Response:
-        found = page.crop(request.path_params["sha256"])
+        try:
+            found = page.crop(request.path_params["sha256"])
+        except StorageError as error:
+            raise HTTPException(503, str(error)) from error
         if found is None:
             raise HTTPException(404, "no such crop")
         return Response(found[1], media_type=found[0])
@@ -59,11 +63,14 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         return Response(page.asset(name), media_type=ASSETS[name])
 
     async def status(request: Request) -> Response:
-        return JSONResponse(page.view().summary)
+        try:
+            return JSONResponse(page.summary())
+        except StorageError as error:
+            raise HTTPException(503, str(error)) from error
 
     async def refuse(request: Request, error: Exception) -> Response:
-        code = error.status_code if isinstance(error, HTTPException) else 500
-        return PlainTextResponse(f"{code}\n", code)
+        code, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+        return PlainTextResponse(f"{code} {words}\n", code)
 
     app = Starlette(
         routes=[
@@ -75,6 +82,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         ],
         exception_handlers={HTTPException: refuse},
     )
+    app.add_middleware(OwnHost, name=settings.page.host)
     app.add_middleware(Headers, headers=HEADERS)
     return app
 

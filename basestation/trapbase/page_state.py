@@ -5,12 +5,15 @@ It opens crops in memory with the base's key and writes no picture to the disk.
 
 import asyncio
 import json
+import os
 import re
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from starlette.exceptions import HTTPException
@@ -26,10 +29,13 @@ from trapkit.sealing import open_box
 from trapwire.alert import SPECIES
 
 POLL_S = 0.5  # how often the database is asked whether it changed
-ALIVE_S = 15.0  # a comment on quiet streams, so that both ends notice a lost connection
+ALIVE_S = 15.0  # a word on quiet streams; page.js takes 40 s without one for a lost connection
+AGAIN_S = 60.0  # notes depend on the time too: a page that nobody reloads must warn of silence
+PACE_S = 1.0  # at most one rendering in this time, shared by all readers
 MAX_STREAMS = 32  # readers at once
 EVENTS = 24  # newest events shown
-SIGHTINGS = 3 * EVENTS
+SIGHTINGS = 25 * EVENTS  # looked at for them
+EACH_TRAP = 12  # of these at least, so that one busy trap hides no other
 ROWS = 20  # batches
 CONFLICTS = 1000  # counted by trap
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -48,6 +54,11 @@ class PageState:
         loader = jinja2.PackageLoader("trapbase")
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._streams = 0
+        stations: dict[str, list[int]] = {}
+        for trap in settings.trap:
+            stations.setdefault(trap.station, []).append(trap.number)
+        self._stations = list(stations.values())
+        self._shared: dict[str | None, _Rendered] = {}
 
     def asset(self, name: str) -> str:
         source, _, _ = self._templates.loader.get_source(self._templates, name)  # type: ignore[union-attr]
@@ -76,11 +87,25 @@ class PageState:
         reader = self.reader()
         code = None if chosen is None else CODES[chosen]
         names = ("sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap", "traps")
-        rows = {name: [] for name in names} if reader is None else _read(reader, code)
-        summary = reader.summary() if reader else {}
+        rows = {name: [] for name in names} if reader is None else _read(reader, code, self._stations)
+        summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
         species = None if code is None else SPECIES[code]
-        return build_view(self._settings, rows, summary, now_ms, most=EVENTS, species=species)
+        return build_view(
+            self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=self._free_bytes()
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Counts of everything, by state.  Raises: StorageError."""
+        reader = self.reader()
+        return reader.summary() if reader else {}
+
+    def _free_bytes(self) -> int | None:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
 
     def render(self, template: str, chosen: str | None = None) -> str:
         try:
@@ -99,6 +124,18 @@ class PageState:
         kind = media_type(opened) if opened is not None else None
         return None if opened is None or kind is None else (kind[0], opened)
 
+    def shared(self, chosen: str | None) -> "_Rendered":
+        """The page's inner part, made once for all readers, and again when it is due."""
+        now_s, version = time.monotonic(), self.version()
+        last = self._shared.get(chosen)
+        if last is not None:
+            age_s = now_s - last.at_s
+            if age_s < PACE_S or (last.version == version and age_s < AGAIN_S):
+                return last
+        html = self.render("live.html", chosen)
+        self._shared[chosen] = fresh = _Rendered(version=version, at_s=now_s, html=html)
+        return fresh
+
     def open_stream(self, chosen: str | None) -> AsyncIterator[bytes]:
         """The page's inner part again whenever the database changes.  Raises: HTTPException."""
         if chosen is not None and chosen not in CODES:
@@ -110,33 +147,49 @@ class PageState:
     async def _stream(self, chosen: str | None) -> AsyncIterator[bytes]:
         self._streams += 1
         try:
-            shown, quiet_s = None, 0.0
+            shown, quiet_s = "", 0.0
             while not self._stop.is_set():
-                version = self.version()
-                if version != shown:
-                    with suppress(HTTPException):  # the database is busy: this change is shown with the next
-                        html = self.render("live.html", chosen)
-                        shown, quiet_s = version, 0.0
-                        yield b"data: " + json.dumps({"html": html}).encode() + b"\n\n"
+                html = ""
+                with suppress(HTTPException):  # the database is busy: this change is shown with the next
+                    html = self.shared(chosen).html
+                if html and html != shown:
+                    shown, quiet_s = html, 0.0
+                    yield b"data: " + json.dumps({"html": html}).encode() + b"\n\n"
                 elif quiet_s >= ALIVE_S:
                     quiet_s = 0.0
-                    yield b": quiet\n\n"
+                    yield b"event: alive\ndata: {}\n\n"
                 await asyncio.sleep(POLL_S)
                 quiet_s += POLL_S
         finally:
             self._streams -= 1
 
 
-def _read(reader: Reader, code: int | None) -> dict[str, list[dict[str, object]]]:
-    """Everything that the view is made of."""
-    newest = reader.rows("newest", SIGHTINGS) if code is None else reader.rows("newest_of", code, EVENTS, SIGHTINGS)
+@dataclass(frozen=True, kw_only=True)
+class _Rendered:
+    version: int
+    at_s: float
+    html: str
+
+
+def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[str, list[dict[str, Any]]]:
+    """Everything that the view is made of; `stations`: the traps of each."""
+    traps = reader.traps()
+    each = max(EACH_TRAP, SIGHTINGS // max(1, len(traps), sum(len(own) for own in stations)))
+    if code is None:
+        newest = reader.rows("newest", each, SIGHTINGS)
+    else:
+        newest = reader.rows("newest_of", code, code, code, each, SIGHTINGS)
+        beside = {trap: own for own in stations for trap in own}
+        asked = [[trap, row["time_ms"]] for row in newest for trap in beside.get(row["trap"], [])]
+        newest += reader.rows("near", json.dumps(asked), SIGHTINGS)
+    keys = list(dict.fromkeys((row["trap"], row["epoch"], row["number"]) for row in newest))
     batches = reader.rows("batches", ROWS)
     return {
-        "sightings": reader.rows("sightings", json.dumps([list(row.values()) for row in newest])),
+        "sightings": reader.rows("sightings", json.dumps(keys)),
         "species": reader.rows("species"),
         "batches": batches,
         "receipts_of": reader.rows("receipts_of", json.dumps([b["batch_id"] for b in batches])),
         "conflicts": reader.rows("conflicts", CONFLICTS),
         "waiting_by_trap": reader.rows("waiting_by_trap", CONFLICTS),
-        "traps": reader.traps(),
+        "traps": traps,
     }

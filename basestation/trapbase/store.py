@@ -105,7 +105,7 @@ class Store:
     def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
         body = a.body if _inline(a) else None
         heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
-        db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
+        added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
         if a.key.rung != ALERT:
             return
         try:
@@ -113,7 +113,8 @@ class Store:
         except WireError:
             return  # of a newer trap: its bytes are in custody and travel on, only we cannot read them
         facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
-        db.execute(self._sql["add_event"], (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery))
+        key = (a.key.trap, a.key.epoch, a.key.number)
+        db.execute(self._sql["add_event"], (*key, *facts, *alert.box, alert.battery, added.lastrowid))
 
     def _count(self, db: sqlite3.Connection, **counters: int) -> None:
         for name, value in counters.items():

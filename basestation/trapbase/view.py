@@ -14,6 +14,10 @@ Row = dict[str, Any]
 LOW_BATTERY_PERCENT = 20
 THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
 SILENT_MS = 24 * 3_600_000
+DEAF_MS = 2 * 3_600_000  # without a word from anybody: heartbeats come every hour
+CLOCK_MS = 24 * 3_600_000  # beside its own uncertainty: a trap that sends a day late has been without radio
+MOST_NOTES = 12
+LITTLE_DISK_BYTES = 1 << 30
 MOST_SIGNAL_DB = 25  # of margin: a full bar
 
 
@@ -30,6 +34,7 @@ class View:
     events: list[Row]
     batches: list[Row]
     counters: Row
+    most: int
 
     @property
     def is_empty(self) -> bool:
@@ -37,10 +42,17 @@ class View:
 
 
 def build_view(
-    settings: Settings, rows: dict[str, list[Row]], summary: Row, now_ms: int, *, most: int, species: str | None = None
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    summary: Row,
+    now_ms: int,
+    *,
+    most: int,
+    species: str | None = None,
+    free_bytes: int | None = None,
 ) -> View:
     """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
-    of `species` where one was chosen."""
+    of `species` where one was chosen; `free_bytes`: what is left on the disk, where that is known."""
     known = {trap.number: trap for trap in settings.trap}
     zones = {trap.number: ZoneInfo(trap.zone or settings.zone) for trap in settings.trap}
     here = ZoneInfo(settings.zone)
@@ -51,13 +63,20 @@ def build_view(
     return View(
         base=settings.name,
         summary=summary,
-        notes=_strangers(rows, known) + _trap_notes(stations, now_ms) + _conflict_notes(rows["conflicts"]),
+        notes=_shortened(
+            _base_notes(rows, now_ms, free_bytes)
+            + _strangers(rows, known)
+            + _clock_notes(rows["sightings"])
+            + _trap_notes(stations, now_ms)
+            + _conflict_notes(rows["conflicts"])
+        ),
         kinds=species_counts(rows["species"]),
         species=species,
         stations=stations,
         events=events(rows["sightings"], known, zones, species)[:most],
         batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
+        most=most,
     )
 
 
@@ -112,12 +131,53 @@ def _strangers(rows: dict[str, list[Row]], known: dict[int, TrapSettings]) -> li
     ]
 
 
+def _shortened(notes: list[str]) -> list[str]:
+    """A bad day of a large fleet must not push the cats off the page."""
+    if len(notes) <= MOST_NOTES:
+        return notes
+    return [*notes[:MOST_NOTES], f"… and {len(notes) - MOST_NOTES} more of the kind; see the stations below."]
+
+
+def _base_notes(rows: dict[str, list[Row]], now_ms: int, free_bytes: int | None) -> list[str]:
+    """What is wrong with the base itself, as far as its database and disk tell."""
+    notes = []
+    words = [row["heard_ms"] for row in rows["traps"]]
+    if words and now_ms - max(words) > DEAF_MS:
+        notes.append(
+            f"No trap has been heard for {span(max(words), now_ms)}. Is the gateway running, the modem plugged in, its "
+            "antenna on, the broker up? `trapbase run` says which."
+        )
+    late = [row["last_error"] for row in rows["batches"] if row["last_error"] and row["state"] != "receipted"]
+    if late:
+        notes.append(f"{len(late)} batches are not through to the back end. {late[0]}")
+    if free_bytes is not None and free_bytes < LITTLE_DISK_BYTES:
+        notes.append(f"The base's disk has {free_bytes // 2**20} MiB left. When it is full, traps keep what they have.")
+    return notes
+
+
+def _clock_notes(sightings: list[Row]) -> list[str]:
+    """Traps whose newest sighting has a time that cannot be: it came before it was taken, or long after."""
+    notes, told = [], set()
+    for row in sightings:
+        if row["trap"] in told:
+            continue
+        told.add(row["trap"])
+        ahead_ms = row["time_ms"] - row["alert_ms"]
+        if row["uncertainty_ms"] is not None and abs(ahead_ms) > CLOCK_MS + row["uncertainty_ms"]:
+            by = span(0, abs(ahead_ms))
+            how = f"is {by} ahead" if ahead_ms > 0 else f"is {by} behind, or its alerts came that late"
+            notes.append(f"Trap {row['trap']}: its clock {how}. Set it on the next visit; the pictures are safe.")
+    return notes
+
+
 def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
     notes = []
     for station in stations:
         for trap in station["traps"]:
             name = f"{station['name']}, trap {trap['number']}"
             if not trap["heard"]:
+                if any(t["heard"] for s in stations for t in s["traps"]):
+                    notes.append(f"{name} has never been heard: is it switched on, on the same plan, within reach?")
                 continue
             if now_ms - trap["heard"]["ms"] > SILENT_MS:
                 silent = span(trap["heard"]["ms"], now_ms)

@@ -17,6 +17,7 @@ from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
 Row = dict[str, Any]
 SIDES = {"left": 0, "single": 1, "right": 2}
 UNKNOWN = "unknown"
+MOST_OTHERS = 8  # small pictures beside the large one
 Box = tuple[float, float, float, float]
 
 
@@ -67,7 +68,8 @@ def _sides(views: list[Row]) -> list[Row]:
     sides = []
     for own in by_trap.values():
         lead = max(own, key=lambda v: (v["crop"] is not None, v["percent"]))
-        sides.append({"lead": lead, "others": [v for v in own if v is not lead]})
+        others = [v for v in own if v is not lead]
+        sides.append({"lead": lead, "others": others[-MOST_OTHERS:], "more": max(0, len(others) - MOST_OTHERS)})
     return sides
 
 

@@ -6,6 +6,7 @@ from trapwire.errors import WireError
 
 ALERT_BYTES = 14
 TIME_BASE_UNIX_MS = 1577836800000  # 2020-01-01T00:00:00Z; 40 bits of milliseconds reach into 2054
+TIME_LAST_UNIX_MS = TIME_BASE_UNIX_MS + (1 << 40) - 1
 UNKNOWN = 255  # uncertainty or battery not known
 
 # A crop shows the box and this much more on each side, of the box's width and height, as far as there is picture.
@@ -21,6 +22,7 @@ SPECIES = {
     5: "puma",
     6: "domestic cat",
     7: "other feline",
+    8: "other animal",  # no cat, and wanted by the keep-list of its trap
 }
 
 

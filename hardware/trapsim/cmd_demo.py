@@ -61,6 +61,10 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
 
 def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> int:
     images = check_pictures(args.images) if args.images else None
+    if images and (images.is_relative_to(state.resolve()) or state.resolve().is_relative_to(images)):
+        raise SetupError(
+            f"--images {images} and --state {state}: one lies in the other, and --state is emptied; move one"
+        )
     check_port(args.host, args.port)
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
@@ -79,7 +83,8 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
-    _say(f"Page: http://{args.host}:{args.port}   (Ctrl-C ends everything)")
+    shown = {"0.0.0.0": "<this computer's address>", "::": "<this computer's address>"}.get(args.host, args.host)  # noqa: S104
+    _say(f"Page: http://{f'[{shown}]' if ':' in shown else shown}:{args.port}   (Ctrl-C ends everything)")
     try:
         result = Demo(site, _say).run(once=args.once, kills=args.kills, running=running)
     except ProcessGaveUp as error:

@@ -96,7 +96,8 @@ def clear_folder(folder: Path) -> None:
 def check_port(host: str, port: int) -> None:
     """Raises: SetupError when nobody can listen there, or somebody does already."""
     try:
-        with socket.create_server((host, port)):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family):
             return
     except OSError as error:
         raise SetupError(
@@ -248,4 +249,4 @@ model = "Pugmark demo, replay camera"
 
 
 def _quoted(path: Path) -> str:
-    return json.dumps(os.fspath(path.absolute()))
+    return json.dumps(os.fspath(path.absolute()), ensure_ascii=False)  # TOML knows no surrogate pairs

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from trapbase.batch import CutRules, batch_id, cut
 from trapbase.eventid import MAX_UNCERTAINTY_MS, WINDOW_MS, event_ids
 from trapbase.model import Event, StoredObject, Waiting
+from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.objects import ALERT, CROP
 from trapwire.receipt import MAX_OBJECTS
 
@@ -114,6 +115,8 @@ STATIONS = {1: "S1", 2: "S1", 3: "S2"}
         (seen(1, 1, 0), seen(1, 2, 30_000), True),
         (seen(8, 1, 0), seen(9, 1, 0), False),
         (seen(1, 1, 0, None), seen(2, 1, WINDOW_MS, None), True),
+        (seen(1, 1, TIME_BASE_UNIX_MS, None), seen(1, 2, TIME_BASE_UNIX_MS, None), False),
+        (seen(1, 1, TIME_LAST_UNIX_MS, None), seen(2, 1, TIME_LAST_UNIX_MS - 5, None), False),
         (seen(1, 1, 0, 10**9), seen(2, 1, WINDOW_MS + MAX_UNCERTAINTY_MS + 1), False),
     ],
 )

@@ -27,5 +27,9 @@ def test_an_old_database_goes_on(dump: Path, tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / DATABASE)
     after = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in before}
     db.close()
-    assert after == before
+    assert after["objects"] == before["objects"]
+    assert after["receipts"] == before["receipts"]
+    added = {"arrival": [1, 3, 5, 7]}  # by migration 004, from the objects' order
+    assert [row[: len(old)] for row, old in zip(after["events"], before["events"], strict=True)] == before["events"]
+    assert sorted(row[-1] for row in after["events"]) == added["arrival"]
     assert len(before["objects"]) == 8

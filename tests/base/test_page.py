@@ -45,10 +45,10 @@ class Site:
         self.thread.start()
         wait_for(lambda: self.server.started)
 
-    def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    def get(self, path: str, method: str = "GET", host: str = "") -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={"Host": host} if host else {})
             response = connection.getresponse()
             return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         finally:
@@ -109,6 +109,18 @@ def test_every_answer_has_strict_headers(site: Site) -> None:
 def test_garbage_is_not_found(site: Site, path: str) -> None:
     site.start_base()
     assert site.get(path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8080", 200), ("[::1]:8080", 200), ("192.168.1.7", 200), ("base.local", 200), ("LOCALHOST:1", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("local", 421), ("x" * 300, 421),
+    ],
+)  # fmt: skip
+def test_another_sites_name_does_not_read_the_page(site: Site, host: str, status: int) -> None:
+    """DNS rebinding."""
+    assert site.get("/", host=host)[0] == status
 
 
 def test_only_reading(site: Site) -> None:
@@ -185,7 +197,7 @@ class Stream:
 
     def __init__(self, port: int, path: str = "/live") -> None:
         self.line = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.line.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+        self.line.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
         self.data = b""
 
     def read_until(self, words: bytes) -> bytes:
@@ -233,3 +245,52 @@ def test_a_stranger_is_pointed_out(site: Site) -> None:
     deliver(site.broker, *sighting(9, 1))
     base.run(0, 1000)
     assert b"Trap 9: not in this base" in site.get("/")[2]
+
+
+def test_a_busy_trap_hides_no_other(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, *sighting(3, 1))
+    for number in range(1, 801):
+        deliver(site.broker, envelope(1, number, ALERT, alert(NOW + number * 1000)))
+    base.run(0, 3000)
+    text = site.get("/")[2].decode()
+    assert text.count('class="event"') == 2
+    assert 'id="station-2"' in text
+    assert "S002" in text[text.index('id="sightings"') : text.index('id="stations"')]
+
+
+def test_a_clock_years_ahead_hides_nothing_and_is_told(site: Site) -> None:
+    base = site.start_base()
+    ten_years_ms = 10 * 365 * 86_400_000
+    for number in range(1, 31):
+        deliver(site.broker, envelope(1, number, ALERT, alert(NOW + ten_years_ms + number * 3_600_000)))
+    base.run(0, 1000)
+    deliver(site.broker, *sighting(3, 1))
+    base.run(1000, 2000)
+    text = site.get("/")[2].decode()
+    assert text.index("S002") < text.index("2035"), "what came last comes first"
+    assert "Trap 1: its clock is 10 years ahead" in text
+
+
+def test_readers_share_one_rendering(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+    state = page_state.PageState(Settings(folder=str(site.folder), trap=site.traps), None, threading.Event())
+    monkeypatch.setattr(state, "render", lambda template, chosen=None: rendered.append(chosen) or "html")
+    for _ in range(20):
+        assert state.shared(None).html == "html"
+    state.shared("tiger")
+    assert rendered == [None, "tiger"]
+
+
+def test_a_damaged_database_is_said_and_not_a_traceback(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, *sighting(1, 1))
+    base.run(0, 1000)
+    assert site.get("/status.json")[0] == 200
+    base.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = site.folder / "base.sqlite3"
+    path.write_bytes(path.read_bytes()[:8192] + b"\xff" * 40_000)
+    for name in ("/status.json", "/", f"/crop/{'0' * 64}"):
+        status, _, body = site.get(name)
+        assert status in (404, 503), name
+        assert b"database" in body or status == 404

@@ -162,7 +162,6 @@ def test_the_radio_margin_is_what_is_left_above_the_spreading_factors_floor(
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (heard(1, ago_ms=90_000_000), "A, trap 1 has been silent for 25 h"),
         (heard(1, battery=12), "battery at 12 %"),
         (heard(1, snr_db=-11.0), "radio margin 2 dB"),
         (heard(1, battery=255), None),
@@ -180,7 +179,61 @@ def test_what_a_person_should_look_after_is_said_at_the_top(row: Row, words: str
 def test_a_trap_may_need_two_things_and_a_silent_one_only_a_visit() -> None:
     weak = {"snr_db": -11.0, "battery": 5}
     assert len(view(trap(1, "A"), traps=[heard(1, **weak)]).notes) == 2  # type: ignore[arg-type]
-    assert len(view(trap(1, "A"), traps=[heard(1, ago_ms=90_000_000, **weak)]).notes) == 1  # type: ignore[arg-type]
+    silent = view(trap(1, "A"), trap(2, "A"), traps=[heard(1, ago_ms=90_000_000, **weak), heard(2)])  # type: ignore[arg-type]
+    assert [note[:40] for note in silent.notes] == ["A, trap 1 has been silent for 25 h: batt"]
+
+
+def test_a_base_that_hears_nobody_says_so_first() -> None:
+    notes = view(trap(1, "A"), traps=[heard(1, ago_ms=90_000_000)]).notes
+    assert notes[0].startswith("No trap has been heard for 25 h. Is the gateway running")
+    assert len(notes) == 2
+    assert view(trap(1, "A")).notes == [], "an empty base explains itself elsewhere"
+
+
+def test_a_trap_that_never_spoke_is_pointed_out_once_another_did() -> None:
+    (note,) = view(trap(1, "A"), trap(2, "A"), traps=[heard(1)]).notes
+    assert note.startswith("A, trap 2 has never been heard")
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "uncertainty_ms", "words"),
+    [
+        (10 * 365 * 86_400_000, 200, "its clock is 10 years ahead"),
+        (-90_000_000, 200, "its clock is 25 h behind, or its alerts came that late"),
+        (-90_000_000, 10_000_000, None),
+        (80_000_000, 200, None),
+        (-90_000_000, None, None),  # its clock was not set: said at the picture
+    ],
+)
+def test_a_clock_that_cannot_be_right_is_told(off_ms: int, uncertainty_ms: int | None, words: str | None) -> None:
+    row = seen(1, NOW + off_ms, alert_ms=NOW, uncertainty_ms=uncertainty_ms)
+    notes = view(trap(1, "A"), sightings=[row, row | {"number": 2}]).notes
+    assert len(notes) == (words is not None)
+    assert words is None or words in notes[0]
+
+
+def test_a_batch_that_does_not_get_through_and_a_full_disk_are_told() -> None:
+    notes = view(batches=[batch(state="uploading", last_error="back end: it is down"), batch()]).notes
+    assert notes == ["1 batches are not through to the back end. back end: it is down"]
+    given = {name: [] for name in NAMES}
+    settings = Settings()
+    (note,) = build_view(settings, given, {}, NOW, most=24, free_bytes=120 * 2**20).notes
+    assert note.startswith("The base's disk has 120 MiB left")
+    assert build_view(settings, given, {}, NOW, most=24, free_bytes=1 << 40).notes == []
+
+
+def test_a_bad_day_of_a_large_fleet_leaves_room_for_the_cats() -> None:
+    fleet = [trap(n, f"S{n}") for n in range(1, 101)]
+    notes = view(*fleet, traps=[heard(1), *(heard(n, battery=3) for n in range(2, 101))]).notes
+    assert len(notes) == 13
+    assert notes[-1].startswith("… and 87 more")
+
+
+def test_an_event_of_hundreds_shows_some_and_says_how_many_more() -> None:
+    rows = [seen(n, NOW + n * 1000) for n in range(200, 0, -1)]
+    (event,) = view(trap(1, "A"), sightings=rows).events
+    (side,) = event["sides"]
+    assert (len(side["others"]), side["more"]) == (8, 191)
 
 
 def test_conflicts_are_told_by_trap() -> None:

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
         change(tmp_path / "base" / "base.sqlite3", f"INSERT INTO objects ({columns}) VALUES (?,?,?,?,?,1,'',0,0)", row)
         change(backend / "backend.sqlite3", "INSERT INTO objects VALUES (?, ?, ?, ?, ?, 'b')", row)
     row = (1, epoch, 1)
-    change(tmp_path / "base" / "base.sqlite3", f"INSERT INTO events VALUES (?,?,?{',0' * 9},NULL,NULL)", row)
+    change(tmp_path / "base" / "base.sqlite3", f"INSERT INTO events VALUES (?,?,?{',0' * 9},NULL,NULL,NULL)", row)
     return tmp_path
 
 

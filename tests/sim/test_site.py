@@ -5,9 +5,11 @@ import select
 import signal
 import socket
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from trapcam.cmd_run import open_bus
 from trapcam.config import TrapSettings
@@ -17,7 +19,7 @@ from trapsim.cable import Cable
 from trapsim.cli import main
 from trapsim.pictures import default_pictures
 from trapsim.processes import Keeper, ProcessGaveUp
-from trapsim.site import Plan, build_site, check_port, clear_folder
+from trapsim.site import MARK, Plan, _quoted, build_site, check_port, clear_folder, free_port
 
 
 def test_a_folder_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
@@ -87,6 +89,28 @@ def test_a_trap_with_a_network_carries_its_own_certificate_and_no_other_key(tmp_
     assert bus is not None
     assert not (site.trap(1) / "certificates").exists()
     assert open_bus(load_settings(TrapSettings, site.trap(1) / "trapcam.toml")) is None
+
+
+@pytest.mark.parametrize("where", [("state", "state/mine"), ("mine/state", "mine"), ("same", "same")])
+def test_the_users_pictures_are_never_emptied_with_the_state(
+    where: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, images = (tmp_path / name for name in where)
+    images.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(images / "1.png")
+    state.mkdir(exist_ok=True)
+    (state / MARK).touch()
+    assert main(["demo", "--images", str(images), "--state", str(state)]) == 2
+    assert "one lies in the other" in capsys.readouterr().err
+    assert (images / "1.png").is_file()
+
+
+def test_paths_and_hosts_of_any_kind(tmp_path: Path) -> None:
+    path = tmp_path / 'a "quoted" \U0001f42f \u00e9'
+    assert tomllib.loads(f"folder = {_quoted(path)}")["folder"] == str(path)
+    check_port("::1", free_port())
+    with pytest.raises(SetupError, match=r"--host nowhere\.invalid"):
+        check_port("nowhere.invalid", 8080)
 
 
 def test_the_default_pictures_hold_the_cat(tmp_path: Path) -> None:

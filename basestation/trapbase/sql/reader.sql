@@ -22,14 +22,31 @@ SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap
 SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
 
 -- name: newest
-SELECT trap, epoch, number FROM events ORDER BY time_ms DESC, trap, epoch, number LIMIT ?
+-- The last few of every trap, by arrival, so that one busy trap hides no other.
+WITH RECURSIVE seen (trap) AS (
+  SELECT min(trap) FROM events
+  UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.trap > seen.trap) FROM seen WHERE seen.trap IS NOT NULL
+)
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+  SELECT arrival FROM events n WHERE n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
+ORDER BY e.arrival DESC LIMIT ?
 
 -- name: newest_of
--- With what was seen within a minute: the other camera's view may have been taken for something else.
-SELECT DISTINCT e.trap, e.epoch, e.number
-FROM (SELECT time_ms FROM events WHERE species = ? ORDER BY time_ms DESC LIMIT ?) s
-JOIN events e ON e.time_ms BETWEEN s.time_ms - 60000 AND s.time_ms + 60000
-ORDER BY e.time_ms DESC, e.trap, e.epoch, e.number LIMIT ?
+WITH RECURSIVE seen (trap) AS (
+  SELECT min(trap) FROM events WHERE species = ?
+  UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.species = ? AND e.trap > seen.trap)
+    FROM seen WHERE seen.trap IS NOT NULL
+)
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+  SELECT arrival FROM events n WHERE n.species = ? AND n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
+ORDER BY e.arrival DESC LIMIT ?
+
+-- name: near
+-- What given traps saw within a minute of given times: the other camera's view may have been taken for something else.
+SELECT DISTINCT e.trap, e.epoch, e.number, e.time_ms FROM json_each(?) k
+JOIN events e ON e.trap = json_extract(k.value, '$[0]')
+  AND e.time_ms BETWEEN json_extract(k.value, '$[1]') - 60000 AND json_extract(k.value, '$[1]') + 60000
+LIMIT ?
 
 -- name: sightings
 SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.stored_ms AS crop_ms, f.sha256 AS frame,
@@ -42,7 +59,7 @@ LEFT JOIN objects c ON c.trap = e.trap AND c.epoch = e.epoch AND c.number = e.nu
 LEFT JOIN objects f ON f.trap = e.trap AND f.epoch = e.epoch AND f.number = e.number AND f.rung = 2
 LEFT JOIN objects u ON u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung = 3
 LEFT JOIN batches b ON b.batch_id = coalesce(c.batch_id, a.batch_id)
-ORDER BY e.time_ms DESC, e.trap, e.epoch, e.number
+ORDER BY e.arrival DESC
 
 -- name: batches
 SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, receipted_ms, last_error,

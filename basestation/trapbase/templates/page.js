@@ -37,7 +37,7 @@ function patch(parent, fresh) {
     let put = kept.get(e.id);
     if (put && served.get(put) !== html) {
       if ("list" in e.dataset && "list" in put.dataset) patch(put, e);
-      else { const old = put; put = e; remember(e); if (old === place) place = old.nextElementSibling; old.remove(); }
+      else { const old = put; put = e; remember(e); if ("open" in old) e.open = old.open; if (old === place) place = old.nextElementSibling; old.remove(); }
     } else if (!put) { put = e; remember(e); }
     kept.delete(e.id);
     served.set(put, html);
@@ -48,14 +48,31 @@ function patch(parent, fresh) {
 }
 
 remember(live);
-const source = new EventSource("/live" + location.search);
-source.onopen = () => { line.textContent = "live"; line.className = "live"; };
-source.onerror = () => { line.textContent = "no connection to the base; trying again"; line.className = "lost"; };
-source.onmessage = (event) => {
-  const fresh = document.createElement("template");
-  fresh.innerHTML = JSON.parse(event.data).html;
-  patch(live, fresh.content);
-  showTimes();
-};
+let source, heardAt;
+
+function connect() {
+  heardAt = Date.now();
+  source = new EventSource("/live" + location.search);
+  source.onopen = () => { heardAt = Date.now(); line.textContent = "live"; line.className = "live"; };
+  source.onerror = lost;
+  source.addEventListener("alive", () => { heardAt = Date.now(); });
+  source.onmessage = (event) => {
+    heardAt = Date.now();
+    const fresh = document.createElement("template");
+    fresh.innerHTML = JSON.parse(event.data).html;
+    patch(live, fresh.content);
+    showTimes();
+  };
+}
+
+function lost() { line.textContent = "no connection to the base; trying again"; line.className = "lost"; }
+
+// A base without power says no goodbye, and a browser gives up for good after an error answer: so we look ourselves.
+function watch() {
+  if (source.readyState === EventSource.CLOSED || Date.now() - heardAt > 40000) { source.close(); lost(); connect(); }
+}
+
+connect();
+setInterval(watch, 10000);
 setInterval(showTimes, 10000);
 showTimes();
