@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapcam import cmd_detect, cmd_run
+from trapcam import cmd_detect, cmd_evaluate, cmd_run
 from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, model_path, require_trap
 from trapcam.description import check_model
@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_status(subparsers)
     _add_config(subparsers)
     cmd_detect.add_parser(subparsers)
+    cmd_evaluate.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
