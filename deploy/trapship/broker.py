@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
+from trapship.names import checked_listen
 
 MESSAGE_SIZE_LIMIT = 17 * 1024 * 1024  # bytes: one full frame (16 MiB) in its envelope
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # a session: what a Pi with 1 GB of memory can spare twice
@@ -52,10 +53,12 @@ pattern read pugmark/1/down/%u
 def write_broker(folder: Path, certificates: Path, port: int, *, address: str = "127.0.0.1") -> Path:
     """Write `mosquitto.conf` and `acl` into `folder` and return the configuration's path.
 
-    `certificates`: a folder of `trapship.certificates`; `port`: TCP, 1–65535.  Raises: SetupError.
+    `certificates`: a folder of `trapship.certificates`; `port`: TCP, 1–65535; `address`: to listen on, 0.0.0.0 is
+    all of the machine's.  Raises: SetupError.
     """
     if not 0 < port < 1 << 16:
         raise SetupError(f"broker port {port} is not within 1–65535")
+    address = checked_listen(address)
     folder, certificates = folder.resolve(), certificates.resolve()
     for name in ("ca.crt", "ca.crl", "server.crt", "server.key"):
         if not (certificates / name).exists():

@@ -24,7 +24,7 @@ PACKAGES = {
 ADAPTERS = {
     "serial": {"trapkit/serialport.py"},
     "paho": {"trapkit/bus.py"},
-    "pyrage": {"trapcam/seal.py", "trapsim/site.py", "trapsim/station.py"},
+    "pyrage": {"trapcam/seal.py", "trapship/keys.py", "trapsim/site.py", "trapsim/station.py"},
     "ai_edge_litert": {"trapcam/detect.py"},
     "tflite_runtime": {"trapcam/detect.py"},
     "http": {"trapbase/tus.py"},

@@ -1,0 +1,133 @@
+"""`trapship`: keys, certificates and the broker's configuration. Exit code 0, 1 (failed), 2 (wrong use or set-up).
+
+Nothing that is there is overwritten without a line that says so.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trapkit.errors import SetupError, StorageError
+from trapkit.files import write_atomically
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="trapship", description="Gets a fleet onto its machines: keys, certificates, the broker's configuration."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_keys(subparsers)
+    _add_fleet(subparsers)
+    _add_broker(subparsers)
+    _add_revoke(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except SetupError as error:
+        print(f"trapship: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
+        print(f"trapship: {error.name} is not installed: pip install 'pugmark[sim,trap]'", file=sys.stderr)
+        return 2
+    except (StorageError, OSError) as error:
+        print(f"trapship: {error}", file=sys.stderr)
+        return 1
+
+
+def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("keys", help="the keys that open crops and full frames; kept where they are there")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="base.key, base.pub, review.key, recipients.txt")
+    parser.set_defaults(run=_keys)
+
+
+def _keys(args: argparse.Namespace) -> int:
+    from trapship.keys import make_keys
+
+    for line in make_keys(args.folder):
+        print(line)
+    return 0
+
+
+def _add_fleet(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("fleet", help="authority, server and a certificate a program and trap; only adds")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where they lie, and will be looked for again")
+    parser.add_argument(
+        "--name", action="append", default=[], metavar="NAME", help="by which traps reach the broker; again for more"
+    )
+    parser.add_argument(
+        "--trap", action="append", default=[], type=int, metavar="N", help="a trap with a network; again for more"
+    )
+    parser.set_defaults(run=_fleet)
+
+
+def _fleet(args: argparse.Namespace) -> int:
+    from trapship.certificates import PROGRAMS, make_fleet
+
+    for number in args.trap:
+        if not 0 < number < 1 << 16:
+            raise SetupError(f"--trap {number}: is no trap's number; allowed is 1–65535")
+    said = make_fleet(args.folder, (*PROGRAMS, *map(str, args.trap)), names=tuple(args.name))
+    for line in said or [f"{args.folder}: all is there, nothing was changed"]:
+        print(line)
+    return 0
+
+
+def _add_broker(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("broker", help="Mosquitto's configuration and access list")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where they go, and where the broker keeps queues")
+    parser.add_argument("--certificates", type=Path, required=True, metavar="DIR", help="what `trapship fleet` made")
+    parser.add_argument("--port", type=int, default=8883, metavar="PORT", help="TCP (8883)")
+    parser.add_argument(
+        "--address", default="127.0.0.1", metavar="ADDRESS", help="to listen on (127.0.0.1); 0.0.0.0 for traps"
+    )
+    parser.set_defaults(run=_broker)
+
+
+def _broker(args: argparse.Namespace) -> int:
+    from trapship.broker import write_broker
+    from trapship.certificates import server_names
+    from trapship.names import is_loopback
+
+    folder: Path = args.folder
+    before = {path: path.read_bytes() for path in (folder / "mosquitto.conf", folder / "acl") if path.exists()}
+    path = write_broker(folder, args.certificates, args.port, address=args.address)
+    for written in (folder / "mosquitto.conf", folder / "acl"):
+        old = before.get(written)
+        if old is None:
+            print(f"{written}: new")
+        elif old == written.read_bytes():
+            print(f"{written}: as it was")
+        else:
+            kept = written.with_name(written.name + ".old")
+            write_atomically(kept, old, mode=0o600)
+            print(f"{written}: replaced; what it was is in {kept}")
+    if is_loopback(args.address):
+        print(f"listens on {args.address}: for this machine alone; traps with a network need --address 0.0.0.0")
+    elif all(map(is_loopback, server_names(args.certificates))):
+        again = f"trapship fleet {shlex.quote(str(args.certificates))} --name ADDRESS"
+        print(
+            f"{args.certificates / 'server.crt'} names no other machine's way here: no trap accepts it; say `{again}`"
+        )
+    print(f"start it with: mosquitto -c {shlex.quote(str(path))}")
+    return 0
+
+
+def _add_revoke(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("revoke", help="shut a certificate out: a trap that was stolen, say")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what `trapship fleet` made")
+    parser.add_argument("name", metavar="NAME", help="a trap's number, or a program")
+    parser.set_defaults(run=_revoke)
+
+
+def _revoke(args: argparse.Namespace) -> int:
+    from trapship.certificates import revoke
+
+    if not revoke(args.folder, args.name):
+        print(f"{args.name} was revoked already")
+        return 0
+    print(f"{args.folder / 'ca.crl'}: {args.name} is revoked; start the broker again, and it is refused")
+    print(f"before {args.name} gets a new pair by `trapship fleet`, move {args.name}.crt and {args.name}.key away")
+    return 0

@@ -1,0 +1,260 @@
+"""`trapship`: what an operator pastes, from keys to a trap that reaches the broker of another machine."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from tests.support import Broker, free_port, wait_for
+
+from trapbase.config import Settings
+from trapcam.seal import open_sealer
+from trapkit.bus import Bus
+from trapkit.sealing import open_box, read_key
+from trapkit.settings import load_settings
+from trapship.certificates import server_names
+from trapship.cli import main
+from trapship.names import LOCAL
+from trapwire.objects import CROP
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command: exit code, stdout, stderr."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def buses() -> Iterator[list[Bus]]:
+    made: list[Bus] = []
+    yield made
+    for bus in made:
+        bus.stop()
+
+
+def test_a_trap_reaches_the_base_under_the_name_that_it_was_given(
+    say: Say, mosquitto: str, tmp_path: Path, buses: list[Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way. 127.0.0.2 plays another machine's address, and base.local a name for it."""
+    fleet, folder, port = tmp_path / "fleet", tmp_path / "broker", free_port()
+    assert say("keys", tmp_path / "keys")[0] == 0
+    assert say("fleet", fleet, "--trap", 7)[0] == 0
+    code, said, _ = say("broker", folder, "--certificates", fleet, "--port", port, "--address", "0.0.0.0")
+    assert code == 0
+    assert f"say `trapship fleet {fleet} --name ADDRESS`" in said
+    carried = tmp_path / "trap"
+    carried.mkdir()
+    for name in ("ca.crt", "7.crt", "7.key"):
+        shutil.copy(fleet / name, carried / name)
+
+    asked = socket.getaddrinfo
+
+    def resolve(host: Any, *more: Any, **named: Any) -> Any:
+        return asked("127.0.0.2" if host == "base.local" else host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    def connect(host: str) -> Bus:
+        bus = Bus(host, port, carried / "ca.crt", carried / "7.crt", carried / "7.key", "7", ())
+        bus._client.reconnect_delay_set(0.05, 0.1)  # type: ignore[arg-type]  # a test does not wait a second
+        buses.append(bus)
+        bus.start()
+        return bus
+
+    broker = Broker(mosquitto, folder, fleet)
+    # The harness has written a configuration of its own; the command's takes its place again.
+    broker.port, broker.config = port, folder / "mosquitto.conf"
+    say("broker", folder, "--certificates", fleet, "--port", port, "--address", "0.0.0.0")
+    try:
+        broker.start()
+        bus = connect("127.0.0.2")
+        wait_for(lambda: "shows a certificate that does not fit" in bus.last_error)
+        code, said, _ = say("fleet", fleet, "--name", "127.0.0.2", "--name", "Base.Local")
+        assert code == 0
+        assert f"{fleet}/server.crt: replaced, now for 127.0.0.2, base.local too" in said
+        assert server_names(fleet) == ["localhost", "base", "base.local", "127.0.0.1", "::1", "127.0.0.2"]
+        broker.kill()
+        broker.start()
+        wait_for(lambda: bus.connected)
+        bus.stop()
+        named = connect("base.local")
+        wait_for(lambda: named.connected)
+    finally:
+        broker.stop()
+
+
+def test_what_is_there_is_kept_and_said(say: Say, tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    code, said, _ = say("fleet", fleet, "--trap", 1, "--trap", 2, "--name", "10.0.0.5")
+    assert code == 0
+    for name in ("ca.crt", "server.crt", "gateway.crt", "1.crt", "2.crt", "ca.crl"):
+        assert f"{fleet / name}" in said
+    (fleet / "1.key").unlink()  # carried to its trap
+    before = {path.name: path.read_bytes() for path in fleet.iterdir()}
+    assert say("fleet", fleet, "--trap", 1) == (0, f"{fleet}: all is there, nothing was changed\n", "")
+    assert say("fleet", fleet, "--name", "10.0.0.5") == (0, f"{fleet}: all is there, nothing was changed\n", "")
+    assert {path.name: path.read_bytes() for path in fleet.iterdir()} == before
+    assert say("fleet", fleet, "--name", "fd00::5")[0] == 0
+    assert server_names(fleet) == ["localhost", "base", "127.0.0.1", "::1", "10.0.0.5", "fd00::5"]
+    assert (fleet / "server.key").read_bytes() == before["server.key"], "a broker never finds half a pair"
+    x509.load_pem_x509_certificate((fleet / "server.crt").read_bytes()).verify_directly_issued_by(
+        x509.load_pem_x509_certificate(before["ca.crt"])
+    )
+    (fleet / "server.key").unlink()
+    assert "a new pair" in say("fleet", fleet)[1]
+    assert "fd00::5" in server_names(fleet), "no name is lost with a key"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "base local", "base.local:8883", "-base", "base-", "a..b", "10.0.0.256", "10.0.0.0/24", "0.0.0.0", "::",
+     "224.0.0.1", "fe80::1%eth0", "*.local", "bäse", "base.local.", "x" * 64, ".".join(["x" * 60] * 5), "a\nb"],
+)  # fmt: skip
+def test_a_name_that_is_none_is_named_and_nothing_is_written(say: Say, tmp_path: Path, name: str) -> None:
+    code, _, complaint = say("fleet", tmp_path / "fleet", "--name", "base.local", f"--name={name}")
+    assert code == 2
+    assert f"{name!r} is n" in complaint
+    assert "allowed are names like base.local and addresses like 10.0.0.5" in complaint
+    assert not (tmp_path / "fleet").exists()
+
+
+@pytest.mark.parametrize("number", ["0", "65536", "-1"])
+def test_a_trap_number_that_is_none_is_named(say: Say, tmp_path: Path, number: str) -> None:
+    code, _, complaint = say("fleet", tmp_path / "fleet", f"--trap={number}")
+    assert (code, complaint) == (2, f"trapship: --trap {number}: is no trap's number; allowed is 1–65535\n")
+
+
+def test_a_broker_that_only_its_own_machine_reaches_says_so_and_one_that_is_changed_keeps_what_it_was(
+    say: Say, fleet: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broker"
+    code, said, _ = say("broker", folder, "--certificates", fleet)
+    assert code == 0
+    assert f"{folder}/mosquitto.conf: new\n{folder}/acl: new\n" in said
+    assert "for this machine alone; traps with a network need --address 0.0.0.0" in said
+    assert f"start it with: mosquitto -c {folder}/mosquitto.conf" in said
+    first = (folder / "mosquitto.conf").read_bytes()
+    assert "listener 8883 127.0.0.1\n" in first.decode()
+    assert f"{folder}/mosquitto.conf: as it was\n{folder}/acl: as it was\n" in say(
+        "broker", folder, "--certificates", fleet
+    )[1]  # fmt: skip
+    _, said, _ = say("broker", folder, "--certificates", fleet, "--address", "10.0.0.5")
+    assert f"{folder}/mosquitto.conf: replaced; what it was is in {folder}/mosquitto.conf.old\n" in said
+    assert (folder / "mosquitto.conf.old").read_bytes() == first
+    assert "listener 8883 10.0.0.5\n" in (folder / "mosquitto.conf").read_text()
+
+
+@pytest.mark.parametrize("address", ["", "base.local", "10.0.0.256", "0.0.0.0\nallow_anonymous true"])
+def test_an_address_that_nobody_can_listen_on_is_named(say: Say, fleet: Path, tmp_path: Path, address: str) -> None:
+    code, _, complaint = say("broker", tmp_path / "broker", "--certificates", fleet, "--address", address)
+    assert code == 2
+    assert f"address {address!r} is none to listen on; allowed are 0.0.0.0" in complaint
+    assert not (tmp_path / "broker").exists()
+
+
+def test_keys_are_what_the_settings_of_base_and_trap_want(say: Say, tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    code, said, _ = say("keys", folder)
+    assert (code, said.count(": new\n")) == (0, 4)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert modes == {"base.key": 0o600, "base.pub": 0o644, "review.key": 0o600, "recipients.txt": 0o644}
+    sealer = open_sealer(folder / "base.pub", folder / "recipients.txt")
+    crop = sealer.seal(CROP, b"a crop")
+    assert open_box(read_key(folder / "base.key", "key"), crop.body) == b"a crop"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in ("base.pub", "recipients.txt"):
+        (folder / name).unlink()
+    _, said, _ = say("keys", folder)
+    assert f"{folder}/base.key: kept\n{folder}/base.pub: new\n" in said
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "a public half is made again"
+    (folder / "review.key").unlink()
+    assert "recipients.txt: kept, so no review.key is made" in say("keys", folder)[1]
+    assert not (folder / "review.key").exists()
+
+
+def test_keys_that_do_not_fit_are_named(say: Say, tmp_path: Path) -> None:
+    say("keys", tmp_path / "one")
+    say("keys", tmp_path / "two")
+    shutil.copy(tmp_path / "one" / "base.pub", tmp_path / "two" / "base.pub")
+    code, _, complaint = say("keys", tmp_path / "two")
+    assert code == 2
+    assert f"{tmp_path}/two/base.pub: does not belong to {tmp_path}/two/base.key" in complaint
+    (tmp_path / "one" / "base.key").unlink()
+    code, _, complaint = say("keys", tmp_path / "one")
+    assert code == 2
+    assert "base.pub: is there" in complaint
+    (tmp_path / "one" / "base.pub").unlink()
+    (tmp_path / "one" / "review.key").write_text("AGE-SECRET-KEY-1X")
+    code, _, complaint = say("keys", tmp_path / "one")
+    assert code == 2
+    assert "review.key: is no age key" in complaint
+
+
+def test_revoking_says_what_to_do_next(say: Say, tmp_path: Path) -> None:
+    say("fleet", tmp_path, "--trap", 7)
+    code, said, _ = say("revoke", tmp_path, 7)
+    assert code == 0
+    assert f"{tmp_path}/ca.crl: 7 is revoked; start the broker again" in said
+    assert "move 7.crt and 7.key away" in said
+    assert say("revoke", tmp_path, 7) == (0, "7 was revoked already\n", "")
+
+
+@pytest.mark.parametrize("name", ["8", "ca", "server", "../fleet/7", ""])
+def test_what_cannot_be_revoked_is_named(say: Say, tmp_path: Path, name: str) -> None:
+    say("fleet", tmp_path / "fleet", "--trap", 7)
+    code, _, complaint = say("revoke", tmp_path / "fleet", name)
+    assert code == 2
+    assert f"{name} cannot be revoked: " in complaint
+
+
+def test_a_folder_without_a_fleet_gets_none_by_revoking(say: Say, tmp_path: Path) -> None:
+    code, _, complaint = say("revoke", tmp_path, 7)
+    assert code == 2
+    assert "there is no fleet's authority (ca.crt)" in complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_authority_with_a_passphrase_is_named(say: Say, tmp_path: Path) -> None:
+    say("fleet", tmp_path)
+    path = tmp_path / "ca.key"
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+    code, _, complaint = say("fleet", tmp_path, "--trap", 7)
+    assert code == 2
+    assert f"{path}: has a passphrase; write it without one" in complaint
+
+
+def test_help_and_wrong_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for words in (["--help"], ["fleet", "--help"], ["broker", "--help"], ["keys", "--help"], ["revoke", "--help"]):
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        assert left.value.code == 0
+    with pytest.raises(SystemExit) as left:
+        main(["broker", str(tmp_path)])
+    assert left.value.code == 2
+    assert "--certificates" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["keys", str(tmp_path / "file")]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_the_settings_find_what_trapship_writes(say: Say, tmp_path: Path) -> None:
+    say("keys", tmp_path / "keys")
+    say("fleet", tmp_path / "certificates")
+    config = tmp_path / "base.toml"
+    config.write_text(f'box_key = "{tmp_path}/keys/base.key"\n[bus]\ncertificates = "{tmp_path}/certificates"\n')
+    settings = load_settings(Settings, config)
+    assert len(read_key(Path(settings.box_key), "key")) == 32
+    assert settings.bus.host in LOCAL, "the base's own parts reach the broker without a --name"
