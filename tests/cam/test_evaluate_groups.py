@@ -1,0 +1,56 @@
+"""The rows of `trapcam evaluate`, from made scores: the people rule, few sequences, people and vehicles."""
+
+from trapcam.evaluation import Row, Scored, feline_rows, people_rows
+from trapcam.evaluation_manifest import Labelled
+from trapcam.evaluation_pages import cell
+from trapcam.evaluation_statistics import Draws
+
+
+def seen(number: int, group: str, score: float, *, sequence: str = "", kept: bool = False, **more: object) -> Scored:
+    picture = Labelled(
+        file=f"{number}.jpg", label=str(more.get("label", group)), group=group, camera_trap=bool(more.get("trap")),
+        night=False, sequence=sequence or f"picture {number}", source="made", box=None,
+    )  # fmt: skip
+    return Scored(
+        picture=picture, scores={"feline": score, group: score}, kept=kept, withheld=bool(more.get("withheld"))
+    )
+
+
+def by_name(rows: list[Row]) -> dict[str, Row]:
+    return {row.name: row for row in rows}
+
+
+def test_what_the_people_rule_costs() -> None:
+    """Of 4 cats 3 pass, 1 of them is withheld; of 5 others 2 are kept."""
+    scored = [
+        seen(0, "felid", 0.9, kept=True), seen(1, "felid", 0.8, kept=True), seen(2, "felid", 0.7, withheld=True),
+        seen(3, "felid", 0.1), seen(4, "empty", 0.6, kept=True), seen(5, "empty", 0.6, kept=True),
+        *(seen(6 + n, "empty", 0.0) for n in range(3)),
+    ]  # fmt: skip
+    draws = Draws([one.picture.sequence for one in scored], count=100, seed=1)
+    row = by_name(feline_rows(scored, 0.5, draws))["all pictures"]
+    found = {name: figure[0] for name, figure in row.figures.items() if figure}
+    assert (found["recall_at_threshold"], found["felines_kept"], found["felines_withheld"]) == (0.75, 0.5, 0.25)
+    assert (found["false_keeps_at_threshold"], found["others_kept"]) == (0.4, 0.4)
+
+
+def test_few_sequences_are_marked() -> None:
+    scored = [seen(n, "felid", n / 40, sequence=f"s{n % 3}") for n in range(40)]
+    scored += [seen(40 + n, "empty", 0.0) for n in range(40)]
+    draws = Draws([one.picture.sequence for one in scored], count=100, seed=1)
+    row = by_name(feline_rows(scored, 0.5, draws))["all pictures"]
+    assert (row.feline_sequences, row.other_sequences) == (3, 40)
+    assert cell(row, "recall_at_threshold").endswith("*")
+    assert cell(row, "roc_area").endswith("*")
+    assert cell(row, "false_keeps_at_threshold") == "0.0 (0.0–8.8)"
+
+
+def test_people_and_vehicles_are_counted_apart() -> None:
+    scored = [seen(n, "person", n / 10, withheld=n > 2, trap=n < 5) for n in range(10)]
+    draws = Draws([one.picture.sequence for one in scored], count=100, seed=1)
+    rows = by_name(people_rows(scored, {"person": 0.5, "vehicle": 0.5}, draws))
+    assert set(rows) == {"person, all", "person, camera trap"}
+    assert {name: figure[0] for name, figure in rows["person, all"].figures.items() if figure} == {
+        "recall_at_threshold": 0.5, "withheld": 0.7
+    }  # fmt: skip
+    assert rows["person, camera trap"].others == 5
