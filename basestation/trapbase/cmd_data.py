@@ -3,14 +3,19 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings
 from trapbase.export import export_camtrap
+from trapbase.moments import moment
 from trapbase.reader import Reader
 from trapbase.run import say
 from trapbase.store import Store
 from trapbase.verify import problems
 from trapkit.errors import SetupError
+from trapwire.airtime import snr_floor_quarter_db
+from trapwire.alert import UNKNOWN
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,13 +54,36 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
-    for trap in status["traps"]:
-        print(f"trap {trap['trap']}: {trap['sightings']} sightings, {trap['rssi_dbm']} dBm, {trap['health']}")
+    heard = {row["trap"]: row for row in status["traps"]}
+    for number in sorted(known | set(heard)):
+        print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))
     for number in status["not_in_settings"]:
         print(f"trap {number} is not in the settings: its objects wait here until a [[trap]] table names it")
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _trap_words(row: dict[str, Any] | None, waiting: int, settings: Settings) -> str:
+    """A trap's last word for a person, its times in the base's zone, its figures as the page has them."""
+    here = f"{waiting} objects wait here for a batch"
+    if row is None:
+        return f"not heard yet; {here}"
+    health, heard = row["health"], moment(row["heard_ms"], ZoneInfo(settings.zone))
+    battery, queued = health.get("battery", UNKNOWN), health.get("queued")
+    words = [
+        f"last heard {heard['there']} {heard['zone']}" if heard else "last heard at no time that can be",
+        f"{row['sightings']} sightings",
+        "battery not measured" if battery == UNKNOWN else f"battery {battery} %",
+    ]
+    if row["snr_db"] is None:
+        words.append("not heard by radio")
+    else:
+        margin_db = row["snr_db"] - snr_floor_quarter_db(settings.gateway.sf) / 4
+        words.append(f"radio margin {round(margin_db)} dB ({row['rssi_dbm']} dBm)")
+    if queued is not None:
+        words.append(f"{queued} wait there for the air")
+    return ", ".join([*words, here])
 
 
 def _export(args: argparse.Namespace, settings: Settings) -> int:

@@ -15,6 +15,7 @@ from trapkit.errors import StorageError
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
 STORAGE_RETRY_MS = 5_000
+OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
 
 
 class TrapApp:
@@ -44,7 +45,8 @@ class TrapApp:
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
-        self._told: dict[str, str] = {}  # the trouble last reported, by part
+        self._told: dict[str, str] = {}  # the trouble last reported and not over, by part
+        self._quiet_ms: dict[str, int] = {}  # since when such a part has had none
         self.dropped_triggers = 0
 
     def step(self, now_ms: int) -> bool:
@@ -54,9 +56,9 @@ class TrapApp:
         for trigger in self._uplink.step(now_ms, networked=networked):
             if self._interval is None:
                 self._accept(trigger)
-        self._tell("uplink", self._uplink.trouble)
-        self._tell("network", self._network.trouble if self._network else "")
-        self._tell("receipts", self._refused_receipts())
+        self._tell("supervisor", self._uplink.trouble, now_ms)
+        self._tell("network", self._network.trouble if self._network else "", now_ms)
+        self._tell("receipts", self._refused_receipts(), now_ms)
         if self._interval and (trigger_due := self._interval.poll(now_ms)):
             self._accept(trigger_due)
         if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
@@ -96,10 +98,10 @@ class TrapApp:
                 self._tell_outcome(outcome, number)
         except StorageError as error:
             self._refused_ms = now_ms
-            self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}")
+            self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}", now_ms)
             return
         self._refused_ms = None
-        self._tell("outbox", "")
+        self._tell("outbox", "", now_ms)
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time
@@ -107,8 +109,15 @@ class TrapApp:
             reason = f" ({outcome.reason})" if outcome.reason else ""
             self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
 
-    def _tell(self, part: str, trouble: str) -> None:
-        """Report a trouble once, until it changes."""
-        if trouble and trouble != self._told.get(part):
-            self._report(trouble)
-        self._told[part] = trouble
+    def _tell(self, part: str, trouble: str, now_ms: int) -> None:
+        """Report a trouble once, until it changes; and once that it is over."""
+        if trouble:
+            self._quiet_ms.pop(part, None)
+            if trouble != self._told.get(part):
+                self._report(trouble)
+                self._told[part] = trouble
+        elif part in self._told:
+            since_ms = self._quiet_ms.setdefault(part, now_ms)
+            if due(since_ms, now_ms, OVER_AFTER_MS):
+                self._report(f"{part}: the trouble is over")
+                del self._told[part], self._quiet_ms[part]

@@ -166,7 +166,7 @@ class Bus:
             return None
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        self.last_error = f"bus: {self._files.words(self._client.failure, self._address)}"
+        self.last_error = f"bus: {self._files.words(self._client.failure, self._address, time.time())}"
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None

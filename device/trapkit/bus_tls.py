@@ -1,12 +1,13 @@
 """The bus's certificates: read, read again when they were renewed, and what to do when one is refused."""
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from trapkit.errors import SetupError
 
-RENEW = "put a pair of this fleet there (trapship.certificates.make_fleet); it is read again by itself"
+RENEW = "put a pair of this fleet there (`trapship fleet`); it is read again by itself"
 # TLS alerts by which the other side says that it does not want our certificate (RFC 8446, section 6.2).
 _REFUSED = (
     "unknown ca",
@@ -16,6 +17,8 @@ _REFUSED = (
     "access denied",
     "handshake failure",
 )
+NOT_YET_VALID = 9  # X509_V_ERR_CERT_NOT_YET_VALID, in OpenSSL's x509_vfy.h
+FIRST_YEAR = 2000  # a fleet's certificates are valid from here on: a clock that says less was never set
 _OVER = {"certificate revoked": "was revoked", "certificate expired": "has expired"}
 
 
@@ -40,16 +43,23 @@ class TlsFiles(NamedTuple):
         except ssl.SSLError as error:
             raise SetupError(f"{self.ca}: the fleet's certificate cannot be used: {error.reason}; {RENEW}") from error
         try:
-            context.load_cert_chain(self.cert, self.key)
+            context.load_cert_chain(self.cert, self.key, password=self._passphrase)
         except ssl.SSLError as error:
             why = error.reason or "one of them is no PEM file"
             raise SetupError(f"{self.cert}, {self.key}: certificate and key cannot be used: {why}; {RENEW}") from error
         return context
 
-    def words(self, error: Exception, address: tuple[str, int]) -> str:
-        """What a connection that failed with `error` means for the operator."""
+    def _passphrase(self) -> str:
+        # Without this OpenSSL asks on the terminal, and the program hangs there.
+        raise SetupError(f"{self.key}: the key has a passphrase, and nobody is there to type it; write it without one")
+
+    def words(self, error: Exception, address: tuple[str, int], utc_s: float) -> str:
+        """What a connection that failed with `error` means for the operator, where the clock says `utc_s`."""
         broker = f"{address[0]}:{address[1]}"
         if isinstance(error, ssl.SSLCertVerificationError):
+            year = datetime.fromtimestamp(utc_s, UTC).year
+            if error.verify_code == NOT_YET_VALID and year < FIRST_YEAR:
+                return f"{broker} shows a certificate that is not yet valid: the clock says {year}: set the clock"
             return (
                 f"{broker} shows a certificate that does not fit {self.ca} ({error.verify_message}); "
                 "is it this fleet's broker, under a name that its certificate has?"

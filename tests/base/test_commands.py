@@ -63,6 +63,36 @@ def test_status(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "it is down" in shown
 
 
+def test_status_shows_each_trap_as_a_person_reads_it(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text('zone = "Asia/Vladivostok"\n' + config.read_text())
+    store = Store(config.parent / "base")
+    words = {
+        1: {"rssi_dbm": -97, "snr_db": 6.25, "health": {"battery": 80, "queued": 2, "unreceipted": 3}},
+        2: {"rssi_dbm": None, "snr_db": None, "health": {"battery": 255}},
+        3: None,
+        9: {"rssi_dbm": -120, "snr_db": -15.0, "health": {}},
+    }
+    heard_ms = 1763686800000  # 2025-11-21 01:00 UTC
+    heard = [
+        (number, {"received_ms": heard_ms + number * 1000, "base": "north", **word})
+        for number, word in words.items()
+        if word
+    ]
+    store.add([], heard, 0, heard_ms)
+    store.close()
+    assert run(config, "status") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("trap ")]
+    assert lines[:4] == [
+        "trap 1: last heard 21 Nov 2025, 11:00:01 UTC+10, 1 sightings, battery 80 %, radio margin 19 dB (-97 dBm), "
+        "2 wait there for the air, 0 objects wait here for a batch",
+        "trap 2: last heard 21 Nov 2025, 11:00:02 UTC+10, 1 sightings, battery not measured, not heard by radio, "
+        "0 objects wait here for a batch",
+        "trap 3: not heard yet; 0 objects wait here for a batch",
+        "trap 9: last heard 21 Nov 2025, 11:00:09 UTC+10, 1 sightings, battery not measured, "
+        "radio margin -2 dB (-120 dBm), 2 objects wait here for a batch",
+    ]
+
+
 @needs_official
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_export_validates(config: Path, tmp_path: Path) -> None:

@@ -270,6 +270,19 @@ def test_a_health_field_without_a_proper_name_is_left_out(world: World) -> None:
     assert world.rows("SELECT health FROM traps") == [('{"battery": 80}',)]
 
 
+@pytest.mark.parametrize(
+    ("battery", "kept"),
+    [(0, True), (100, True), (255, True), (101, False), (254, False), (256, False), (4294967295, False), (-1, False),
+     (True, False), (80.0, False)],
+)  # fmt: skip
+def test_a_battery_is_a_percentage_or_unknown(world: World, battery: object, kept: bool) -> None:
+    word = {"base": "north", "health": {"battery": battery, "queued": 4294967295}}
+    world.bus.queue.append(((topics.heard(3), json.dumps(word).encode(), {}), False))
+    assert world.step()
+    ((health,),) = world.rows("SELECT health FROM traps")
+    assert json.loads(health) == ({"battery": battery} if kept else {}) | {"queued": 4294967295}
+
+
 text = st.text(st.characters(), max_size=20)  # lone surrogates too, which JSON can spell
 words = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,

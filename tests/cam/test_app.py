@@ -12,7 +12,7 @@ from cam_parts import BASE, CAT, DEER, NOTHING, PERSON, REVIEWER, receipt_for, w
 from nacl.signing import SigningKey
 from pyrage import decrypt
 
-from trapcam.app import MAX_PENDING, STORAGE_RETRY_MS
+from trapcam.app import MAX_PENDING, OVER_AFTER_MS, STORAGE_RETRY_MS
 from trapcam.camera.still import decode_picture
 from trapcam.capture import HOUR_MS, Policy
 from trapcam.states import DELIVERED
@@ -29,6 +29,10 @@ Unit = Callable[..., Any]
 def wake(unit: Any, count: int) -> None:
     for number in range(count):
         unit.supervisor.say(kinds.WAKE, struct.pack(">IB", number, 0))
+
+
+def said(unit: Any, part: str) -> list[str]:
+    return [line for line in unit.lines if line.startswith(f"{part}: ")]
 
 
 def test_a_night(make_unit: Unit, pictures: Path, tmp_path: Path) -> None:
@@ -136,6 +140,8 @@ def test_a_full_card_stops_the_camera_and_not_the_uplink(
     unit.steps(5, each_ms=STORAGE_RETRY_MS)
     assert unit.position == 3
     assert read_status(tmp_path / "data", TRAP)["sightings"] == 3
+    unit.steps(3, each_ms=OVER_AFTER_MS)
+    assert said(unit, "outbox") == ["outbox: the trouble is over"]
 
 
 def test_more_triggers_than_can_wait_are_dropped_and_counted(make_unit: Unit, pictures: Path) -> None:
@@ -171,11 +177,11 @@ def test_receipts_that_are_refused_are_told_with_what_to_do(make_unit: Unit, pic
     objects = [(1, ALERT, unit.outbox._digest(1, ALERT))]
     unit.supervisor.bring(receipt_for(TRAP, unit.outbox.epoch, objects, key=SigningKey.generate()))
     unit.steps(5)
-    said = [line for line in unit.lines if "receipts refused" in line]
-    assert len(said) == 1, "once"
-    assert said[0].startswith("1 receipts refused")
-    assert "`keys.receipts`" in said[0]
-    assert "`trapbase again`" in said[0]
+    refused = [line for line in unit.lines if "receipts refused" in line]
+    assert len(refused) == 1, "once"
+    assert refused[0].startswith("1 receipts refused")
+    assert "`keys.receipts`" in refused[0]
+    assert "`trapbase again`" in refused[0]
 
 
 def test_a_supervisor_that_is_unplugged_is_told_once(make_unit: Unit, pictures: Path) -> None:
@@ -185,5 +191,23 @@ def test_a_supervisor_that_is_unplugged_is_told_once(make_unit: Unit, pictures: 
     unit.line.path = "/dev/nothing-there"
     unit.line._close(OSError(errno.EIO, "gone"))
     unit.steps(5)
-    said = [line for line in unit.lines if line.startswith("supervisor: ")]
-    assert said == ["supervisor: /dev/nothing-there: cannot be opened: No such file or directory; is it plugged in?"]
+    gone = "supervisor: /dev/nothing-there: cannot be opened: No such file or directory; is it plugged in?"
+    assert said(unit, "supervisor") == [gone]
+    unit.line.path = str(unit.supervisor.link)
+    unit.steps(60)
+    assert unit.line.is_open
+    unit.steps(4, each_ms=OVER_AFTER_MS // 2)
+    assert said(unit, "supervisor") == [gone, "supervisor: the trouble is over"], "once"
+
+
+def test_a_trouble_that_comes_and_goes_with_every_retry_is_told_once(make_unit: Unit, pictures: Path) -> None:
+    write_picture(pictures / "1.png", CAT, 1)
+    unit = make_unit()
+    for turn in range(6):
+        unit.app._tell("supervisor", "" if turn % 2 else "database: disk is full", unit.now)
+        unit.now += OVER_AFTER_MS // 2
+    assert unit.lines == ["database: disk is full"]
+    unit.app._tell("supervisor", "", unit.now + OVER_AFTER_MS)
+    assert unit.lines[1:] == ["supervisor: the trouble is over"]
+    unit.app._tell("supervisor", "database: disk is full", unit.now + OVER_AFTER_MS)
+    assert len(unit.lines) == 3, "and told again when it comes again"
