@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
-from trapcam.evaluation import Row, feline_rows, people_rows
+from trapcam.evaluation import Row, feline_rows, people_rows, sequence_rows
 from trapcam.evaluation_boxes import with_proposals
 from trapcam.evaluation_manifest import choose, load_manifest
 from trapcam.evaluation_pages import cell, write_pages
@@ -19,7 +19,7 @@ from trapkit.errors import SetupError
 from trapkit.progress import say
 
 SEED = 1
-SUMMARY = ("all", "place", "light", "cats")
+SUMMARY = ("all", "place", "light", "cats", "sequences")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 say("trapcam evaluate: no picture could be read")
                 return 1
             draws = Draws([one.picture.sequence for one in scored], count=args.draws, seed=SEED)
-            rows = feline_rows(scored, threshold, draws)
+            rows = [*feline_rows(scored, threshold, draws), *sequence_rows(scored, threshold, draws)]
             people = people_rows(scored, about.thresholds, draws)
     except KeyboardInterrupt:
         say("trapcam evaluate: interrupted; nothing was written")

@@ -1,7 +1,7 @@
 """From pictures with their scores to figures by group (pure): what `trapcam evaluate` says."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,32 @@ def groups(pictures: Sequence[Picture]) -> list[tuple[str, str, Indices, Indices
         chosen = lambda p, label=label: p.group == "other_animal" and p.label == label  # noqa: E731
         add("other animals", label.replace("_", " "), chosen, own=True)
     return found
+
+
+def sequence_rows(scored: Sequence[Scored], threshold: float, draws: Draws) -> list[Row]:
+    """The same for whole sequences, as far as the manifest names any: a sequence's score is its best picture's, and
+    the trap keeps it, as one burst, when it keeps a picture and withholds none."""
+    members: dict[str, list[Scored]] = {}
+    for one in scored:
+        if one.picture.in_sequence:
+            members.setdefault(one.picture.sequence, []).append(one)
+    bursts = [_burst(some) for some in members.values()]
+    if not bursts:
+        return []
+    again = Draws([one.picture.sequence for one in bursts], count=draws.count, seed=draws.seed)
+    everything = next(row for row in feline_rows(bursts, threshold, again) if row.kind == "all")
+    return [replace(everything, kind="sequences", name="whole sequences")]
+
+
+def _burst(members: Sequence[Scored]) -> Scored:
+    names = {name for one in members for name in one.scores}
+    withheld = any(one.withheld for one in members)
+    return Scored(
+        picture=next((one.picture for one in members if one.picture.feline), members[0].picture),
+        scores={name: max(one.scores.get(name, 0.0) for one in members) for name in names},
+        kept=any(one.kept for one in members) and not withheld,
+        withheld=withheld,
+    )
 
 
 def people_rows(scored: Sequence[Scored], thresholds: Mapping[str, float], draws: Draws) -> list[Row]:

@@ -18,6 +18,7 @@ from trapkit.errors import SetupError
 FELINE = ("felid", "domestic_cat")
 GROUPS = (*FELINE, "other_animal", "person", "vehicle", "empty")
 COLUMNS = ("file", "label", "group", "camera_trap", "night", "sequence_id", "boxes", "source_repo")
+ALONE = "picture: "  # begins the sequence of a picture that is its own
 MAX_BYTES = 256 * 2**20  # a million rows
 NO_RULE = "train"  # what no rule of a rules file names, as models/train/splits.toml says
 
@@ -39,6 +40,11 @@ class Labelled:
     @property
     def feline(self) -> bool:
         return self.group in FELINE
+
+    @property
+    def in_sequence(self) -> bool:
+        """Whether its source named a sequence."""
+        return not self.sequence.startswith(ALONE)
 
 
 def load_manifest(path: Path, rules: Path | None = None) -> list[Labelled]:
@@ -84,7 +90,7 @@ def _picture(row: Mapping[str, Any], rules: Sequence[Mapping[str, Any]] | None) 
         raise ValueError(f"file is {file!r}; allowed is a path within the folder of pictures")
     if row["group"] not in GROUPS:
         raise ValueError(f"group is {row['group']!r}; allowed are {', '.join(GROUPS)}")
-    sequence = f"{source}: {row['sequence_id']}" if row["sequence_id"] else f"picture: {file}"
+    sequence = f"sequence: {source}, {row['sequence_id']}" if row["sequence_id"] else f"{ALONE}{file}"
     split = row.get("split", "") if rules is None else _split(rules, source, row["label"], row["sequence_id"])
     return Labelled(
         file=file, label=row["label"] or row["group"], group=row["group"], source=source or "unknown",

@@ -16,6 +16,7 @@ from trapkit.files import write_atomically
 TITLES = {
     "all": "All", "place": "Camera trap or not", "light": "Day and night", "cats": "Kinds of cat",
     "species": "Species (the sources' labels)", "box": "Size of the largest box, share of the picture",
+    "sequences": "Whole sequences, as a trap decides over a burst",
     "source": "Sources", "others": "What is no cat", "other animals": "Other animals (the sources' labels)",
 }  # fmt: skip
 COLUMNS = {

@@ -32,11 +32,11 @@ class Draws:
     def __init__(self, sequences: list[str], *, count: int, seed: int) -> None:
         """sequences: of each picture, the name of its sequence."""
         names, self.member = np.unique(np.array(sequences), return_inverse=True)
-        self.total, self.count, self._seed = len(names), count, seed
+        self.total, self.count, self.seed = len(names), count, seed
 
     def weights(self) -> Iterator[Floats]:
         """(up to CHUNK, pictures): how often each picture was drawn."""
-        random = np.random.default_rng(self._seed)
+        random = np.random.default_rng(self.seed)
         for start in range(0, self.count, CHUNK):
             rows = min(CHUNK, self.count - start)
             drawn = random.integers(0, self.total, (rows, self.total))

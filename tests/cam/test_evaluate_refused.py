@@ -99,6 +99,6 @@ def test_a_manifest_is_read_as_it_is(tmp_path: Path) -> None:
         True,
         False,
     )
-    assert (grey.box, grey.sequence, grey.night, grey.source) == (None, "made: night 1", True, "made")
+    assert (grey.box, grey.sequence, grey.night, grey.source) == (None, "sequence: made, night 1", True, "made")
     with pytest.raises(SetupError, match="cannot be read"):
         load_manifest(tmp_path / "nowhere.csv")
