@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from trapcam.judge import Seen
 
 PRIVATE = ("person", "vehicle")
-SPECIES_FELINE = 0  # trapwire.alert.SPECIES; a classifier on the trap may say more one day
+# Codes of trapwire.alert.SPECIES; a classifier on the trap may say more one day.
+SPECIES_FELINE = 0
+SPECIES_OTHER = 8  # whatever else the keep-list wants: an alert must not call a crane a cat
 # For a category the model's description gives no threshold for: neither everything nor nothing.
 DEFAULT_THRESHOLD = 0.5
 
@@ -32,12 +34,18 @@ class Event:
 class Rejected:
     """Not a sighting, and why; `score` is the best confidence of a category of the keep-list.
 
-    `private`: a person or vehicle: nothing of the burst may be stored, its time and name included.
+    `private`: a person or vehicle: nothing of the burst may be stored, its time and name included. `nearness` and
+    `people`: the best of the keep-list, and of persons and vehicles, as a share of its threshold. `frame` and `bbox`:
+    where the first of these was, if it was anywhere.
     """
 
     reason: str
     score: float
     private: bool = False
+    nearness: float = 0.0
+    people: float = 0.0
+    frame: int = 0
+    bbox: tuple[float, float, float, float] | None = None
 
 
 def decide(
@@ -58,6 +66,10 @@ def decide(
     def passes(seen: Seen) -> bool:
         return seen.confidence >= limits.get(seen.category, DEFAULT_THRESHOLD)
 
+    def reached(seen: Seen) -> float:
+        """The share of its threshold."""
+        return seen.confidence / max(limits.get(seen.category, DEFAULT_THRESHOLD), 1e-9)
+
     passing = [[seen for seen in frame if passes(seen)] for frame in frames]
     wanted = [seen for frame in frames for seen in frame if seen.category in keep]
     score = max((seen.confidence for seen in wanted), default=0.0)
@@ -69,7 +81,16 @@ def decide(
     if not any(kept):
         others = {seen.category for frame in passing for seen in frame}
         reason = min(others) if others else "below threshold" if wanted else "nothing seen"
-        return Rejected(reason=reason, score=score)
+        almost = [(reached(seen), i, seen) for i, frame in enumerate(frames) for seen in frame if seen.category in keep]
+        nearness, number, nearest = max(almost, key=lambda a: (a[0], -a[1]), default=(0.0, 0, None))
+        return Rejected(
+            reason=reason,
+            score=score,
+            nearness=nearness,
+            people=max((reached(seen) for frame in frames for seen in frame if seen.category in PRIVATE), default=0.0),
+            frame=number,
+            bbox=None if nearest is None else nearest.bbox,
+        )
     # The most confident animal; of equals the earliest frame, so that a rerun decides the same.
     number, best = max(
         ((i, seen) for i, frame in enumerate(kept) for seen in frame), key=lambda pair: (pair[1].confidence, -pair[0])
@@ -79,6 +100,6 @@ def decide(
         bbox=best.bbox,
         category=best.category,
         confidence=best.confidence,
-        species=SPECIES_FELINE,
+        species=SPECIES_FELINE if best.category == "feline" else SPECIES_OTHER,
         count=max(len(frame) for frame in kept),
     )
