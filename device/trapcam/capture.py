@@ -1,16 +1,20 @@
 """From a burst to its outcome: detect, decide, make the rungs, seal (no storage here).
 
 Nothing of a burst with people leaves this module: only that there was one, and only its hour where that is asked for.
+Of other bursts that are not kept, some are sealed as audit samples.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from trapcam import rungs
+from trapcam.audit import Audited, Sample, Sampler
+from trapcam.audit_pack import pack
 from trapcam.frames import Burst, Unreadable
 from trapcam.judge import Judge
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
 from trapcam.seal import Sealer
-from trapcam.sighting import Event, decide
+from trapcam.sighting import Event, Rejected, decide
 from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 HOUR_MS = 3_600_000
@@ -29,12 +33,13 @@ class Policy:
 
 
 class Capture:
-    """Turns bursts into outcomes with a detector and a sealer."""
+    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples)."""
 
-    def __init__(self, judge: Judge, sealer: Sealer, policy: Policy) -> None:
+    def __init__(self, judge: Judge, sealer: Sealer, policy: Policy, sampler: Sampler | None = None) -> None:
         self._judge = judge
         self._sealer = sealer
         self._policy = policy
+        self._sampler = sampler
 
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
         """What is to be recorded of one trigger."""
@@ -74,7 +79,20 @@ class Capture:
             outcome=REJECTED,
             reason=noted(decision.reason, taken.note),
             score=decision.score,
+            audited=self._audited(taken, decision, source, position),
         )
+
+    def _audited(self, burst: Burst, rejected: Rejected, source: str, position: int) -> Audited | None:
+        if self._sampler is None:
+            return None
+        taken_ms, model = burst.frames[rejected.frame].taken_ms, self._judge.description
+        cell, draw = self._sampler.cell(rejected, taken_ms), self._sampler.draw(source, position)
+        if draw >= cell.share:
+            return Audited(cell=cell)
+        facts = {"source": source, "position": position, "model": f"{model.name} {model.version}",
+                 "model_sha256": model.sha256}  # fmt: skip
+        body = self._sealer.seal_file(pack(burst, rejected, cell, facts))
+        return Audited(cell=cell, sample=Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()))
 
     def _kept(self, burst: Burst, event: Event, source: str, position: int) -> Outcome:
         best = burst.frames[event.frame]

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapcam import cmd_detect, cmd_evaluate, cmd_run
+from trapcam import cmd_audit, cmd_detect, cmd_evaluate, cmd_run
 from trapcam.camera.replay import replay_source
-from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="trapcam", description="The camera trap: keeps the cats, hands them over.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cmd_run.add_parser(subparsers)
+    cmd_audit.add_parser(subparsers)
     _add_status(subparsers)
     _add_config(subparsers)
     cmd_detect.add_parser(subparsers)
@@ -74,6 +75,6 @@ def _config(args: argparse.Namespace) -> int:
     cmd_run.open_keys(settings)
     cmd_run.open_bus(settings)
     camera = cmd_run.open_camera(settings)
-    check_model(model_path(settings))
+    check_keep(settings, check_model(model_path(settings)).classes)
     print(f"{args.config or 'defaults'}: good; {camera.source}: {camera.about}")
     return 0

@@ -13,9 +13,10 @@ from types import FrameType
 from typing import IO
 
 from trapcam.app import TrapApp
+from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
 from trapcam.capture import Capture, Policy
-from trapcam.config import TrapSettings, model_path, require_trap
+from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
 from trapcam.judge import Judge
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
@@ -51,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
         bus = open_bus(settings)
         camera = open_camera(settings)
         judge = Detector(model_path(settings), threads=settings.detector.threads)
-        with closing(camera), closing(open_outbox(data, trap, _now_ms())) as outbox:
+        check_keep(settings, judge.description.thresholds)
+        room = settings.audit.max_mb * 1_000_000
+        with closing(camera), closing(open_outbox(data, trap, _now_ms(), audit_bytes=room)) as outbox:
             camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
@@ -161,7 +164,16 @@ def build_app(
     )
     interval_ms = round(settings.trigger.interval_s * 1000)
     interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
-    capture = Capture(judge, sealer, policy)
+    audit = settings.audit
+    sampler = Sampler(
+        key=outbox.audit.key,
+        epoch=outbox.epoch,
+        share=audit.share,
+        enabled=audit.enabled,
+        station=audit.station or f"trap {outbox.trap}",
+        region=audit.region,
+    )
+    capture = Capture(judge, sealer, policy, sampler)
     return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, report=_report)
 
 

@@ -1,5 +1,7 @@
 """The settings of `trapcam` (TOML; `deploy/settings.md` lists them, generated from here)."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +10,8 @@ from msgspec import Meta, Struct, field
 from trapkit.errors import SetupError
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
+KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
+PLACE = r"^(\w[\w .-]{0,63})?$"  # nothing that a table or a spreadsheet would take for more than a name
 _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -73,12 +77,33 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class KeepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     categories: Annotated[
-        tuple[Literal["feline", "other_animal"], ...],
-        Meta(min_length=1, max_length=2, description="Categories that make a sighting; people never do"),
+        tuple[Annotated[str, Meta(pattern=KEEPABLE)], ...],
+        Meta(
+            min_length=1,
+            max_length=16,
+            description="Classes of the model that make a sighting; person and vehicle never do",
+        ),
     ] = ("feline",)
     threshold: Annotated[
         float, Meta(ge=0, le=1, description="Confidence from which they do (0–1; 0: the model's own threshold)")
     ] = 0.0
+
+
+class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: Annotated[bool, Meta(description="Keep sealed samples of what was rejected, to count what is missed")] = (
+        True
+    )
+    share: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Of bursts below half the threshold, how many (0–1); of those above it, all"),
+    ] = 0.05
+    max_mb: Annotated[
+        int, Meta(ge=1, le=100_000, description="Room for them; what is beyond goes by lot, far ones first (MB)")
+    ] = 500
+    station: Annotated[
+        str, Meta(pattern=PLACE, description="Where the trap stands, for the table of misses (name; empty: its number)")
+    ] = ""
+    region: Annotated[str, Meta(pattern=PLACE, description="What that station is counted with (name)")] = ""
 
 
 class PeopleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +174,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)
@@ -162,6 +188,17 @@ def require_trap(settings: TrapSettings) -> int:
     if settings.trap == 0:
         raise SetupError("key 'trap' is 0; allowed are 1–65535: give this trap its own number")
     return settings.trap
+
+
+def check_keep(settings: TrapSettings, classes: Iterable[str]) -> None:
+    """Whether the model knows what is to be kept; `classes`: those it has.  Raises: SetupError."""
+    allowed = [name for name in classes if re.search(KEEPABLE, name)]
+    for name in settings.keep.categories:
+        if name not in allowed:
+            raise SetupError(
+                f"key 'keep.categories' is {list(settings.keep.categories)}: the model {model_path(settings)} has no "
+                f"class {name!r} to keep; allowed are: {', '.join(allowed)}"
+            )
 
 
 def model_path(settings: TrapSettings) -> Path:

@@ -1,7 +1,8 @@
 """The outbox: from its commit on a sighting is not lost (SQLite, and files for full frames; the adapter of both).
 
 A full frame's file is written, fsynced and renamed before the commit that names it, and removed after the commit
-that lets it go: a crash in between leaves a file that nobody names, which the next start removes.
+that lets it go: a crash in between leaves a file that nobody names, which the next start removes. The samples of
+rejected bursts lie beside it (`audit_store`), and give way where the card is full.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of_room
 from trapcam.receipts import ReceiptOutcome, check_receipt
 from trapcam.record import Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
@@ -24,6 +26,7 @@ from trapwire.objects import FULL, Envelope, ObjectKey
 SQL = load_queries("trapcam")
 DATABASE = "outbox.sqlite"
 FULL_FOLDER = "full"
+ROOM_BYTES = 4096  # what the rows of one outcome may take besides their bodies
 
 
 class Outbox:
@@ -31,12 +34,15 @@ class Outbox:
 
     Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
     refuses; nothing has changed then, and the call may be repeated.  `missing`: full frames that it names and whose
-    files were gone when it was opened.
+    files were gone when it was opened. `audit`: the samples of rejected bursts.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int, missing: int = 0) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int, audit: AuditStore, missing: int = 0
+    ) -> None:
         self._db = connection
         self._folder = folder
+        self.audit = audit
         self.trap = trap
         self.epoch = epoch
         self.missing = missing
@@ -68,20 +74,34 @@ class Outbox:
     def commit(self, outcome: Outcome | Withheld) -> int | None:
         """Record one burst, all of it or nothing; the event's number where it is a sighting.
 
-        An outcome whose position is already past is a repeat: it changes nothing and returns None.
+        An outcome whose position is already past is a repeat: it changes nothing and returns None. Where the card is
+        full, audit samples give way until it fits or none is left.
         Raises: StorageError; ValueError for a position that was skipped to, or of a source never declared.
         """
+        while True:
+            try:
+                return self._commit(outcome)
+            except StorageError as error:
+                if not (for_want_of_room(error) and self.audit.make_room(_bytes(outcome))):
+                    raise
+
+    def _commit(self, outcome: Outcome | Withheld) -> int | None:
         sighting = outcome.sighting if isinstance(outcome, Outcome) else None
+        audited = outcome.audited if isinstance(outcome, Outcome) else None
         for sealed in sighting.objects if sighting else ():
             if sealed.rung == FULL:
                 self._write_full(sealed)
+        written = audited is not None and self.audit.prepare(audited)
         with transaction(self._db) as db:
             if db.execute(SQL["advance"], (outcome.source, outcome.position)).rowcount != 1:
                 self._check_repeat(outcome)
                 return None
             db.execute(SQL["count"], ("frames_in", outcome.frames))
             if isinstance(outcome, Outcome):
-                return _add_burst(db, outcome)
+                burst_no = _add_burst(db, outcome)
+                if audited is not None:
+                    self.audit.record(db, burst_no, audited, written=written)
+                return None if sighting is None else _add_event(db, burst_no, sighting)
             db.execute(SQL["count"], ("frames_withheld", outcome.frames))
             if outcome.hour_ms is not None:
                 db.execute(SQL["count_people"], (outcome.hour_ms, outcome.category))
@@ -186,9 +206,15 @@ def _full_name(sealed: SealedObject) -> str:
     return f"{sealed.sha256.hex()}.age"
 
 
+def _bytes(outcome: Outcome | Withheld) -> int:
+    """About what an outcome takes on the card."""
+    sighting = outcome.sighting if isinstance(outcome, Outcome) else None
+    return ROOM_BYTES + sum(len(sealed.body) for sealed in (sighting.objects if sighting else ()))
+
+
 def _add_burst(db: sqlite3.Connection, outcome: Outcome) -> int | None:
-    """The rows of one burst, within the caller's transaction; the event's number where it is a sighting."""
-    burst_no = db.execute(
+    """The row of one burst, within the caller's transaction; its number."""
+    return db.execute(
         SQL["add_burst"],
         {
             "source": outcome.source,
@@ -203,7 +229,6 @@ def _add_burst(db: sqlite3.Connection, outcome: Outcome) -> int | None:
             "score": outcome.score,
         },
     ).lastrowid
-    return None if outcome.sighting is None else _add_event(db, burst_no, outcome.sighting)
 
 
 def _add_event(db: sqlite3.Connection, burst_no: int | None, sighting: Sighting) -> int:
@@ -247,14 +272,17 @@ def _add_event(db: sqlite3.Connection, burst_no: int | None, sighting: Sighting)
     return number
 
 
-def open_outbox(folder: Path, trap: int, now_ms: int) -> Outbox:
+def open_outbox(folder: Path, trap: int, now_ms: int, *, audit_bytes: int = MAX_BYTES) -> Outbox:
     """The outbox in `folder`; a blank one draws a new epoch. Files that no object names are removed.
+
+    audit_bytes: how much room audit samples may take. Those whose outbox is gone can no longer be counted, and go too.
 
     Raises: SetupError when the folder cannot be used or belongs to another trap; StorageError when the disk refuses.
     """
     try:
         full = folder / FULL_FOLDER
-        full.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (full, folder / AUDIT_FOLDER):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
         fsync_folder(folder)
         db = open_database(folder / DATABASE, "trapcam")
     except OSError as error:
@@ -268,13 +296,15 @@ def open_outbox(folder: Path, trap: int, now_ms: int) -> Outbox:
                 f"{folder}: this outbox belongs to trap {row['trap']}, the setting `trap` is {trap}; "
                 "collect its objects first, or give another folder as `data`"
             )
+        audit = AuditStore(db, folder, audit_bytes)
+        audit.sweep()
     except BaseException:
         db.close()
         raise
     present = {path.name for path in full.iterdir()}
     for name in present - named:
         (full / name).unlink()
-    return Outbox(db, folder, trap, row["epoch"], missing=len(named - present))
+    return Outbox(db, folder, trap, row["epoch"], audit, missing=len(named - present))
 
 
 def _create_identity(db: sqlite3.Connection, full: Path, trap: int, now_ms: int) -> sqlite3.Row:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from trapcam.audit import Audited
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
@@ -35,7 +36,10 @@ class Sighting:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it."""
+    """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it.
+
+    `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one.
+    """
 
     source: str
     position: int
@@ -46,6 +50,7 @@ class Outcome:
     reason: str = ""
     score: float = 0.0
     sighting: Sighting | None = None
+    audited: Audited | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,11 @@
 """Sealing at capture: no key that opens a stored picture is on the trap (PROTOCOL.md section 2).
 
-crop and frame: a libsodium sealed box to the operator's bases; full: the `age` format to one or more recipients.
-The only importer of `pyrage`.
+crop and frame: a libsodium sealed box to the operator's bases; full frames and audit samples: the `age` format to one
+or more recipients. `open_reader` opens these on the operator's machine. The only importer of `pyrage`.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,14 @@ class Sealer:
         elif rung in (CROP, FRAME):
             body = seal_box(self._base_key, data)
         elif rung == FULL:
-            body = bytes(pyrage.encrypt(data, self._recipients))
+            body = self.seal_file(data)
         else:
             raise ValueError(f"rung {rung} is not one that a trap makes")
         return SealedObject(rung=rung, body=body, sha256=hashlib.sha256(body).digest())
+
+    def seal_file(self, data: bytes) -> bytes:
+        """An `age` file to the recipients."""
+        return bytes(pyrage.encrypt(data, self._recipients))
 
 
 def open_sealer(base_key: Path, recipients: Path) -> Sealer:
@@ -69,3 +74,30 @@ def open_sealer(base_key: Path, recipients: Path) -> Sealer:
     if not 0 < len(found) <= MAX_RECIPIENTS:
         raise SetupError(f"{recipients}: {len(found)} recipients, allowed are 1–{MAX_RECIPIENTS} (one age1… a line)")
     return Sealer(key, found)
+
+
+def open_reader(identity: Path) -> Callable[[bytes], bytes]:
+    """What opens `age` files with the secret key in a file as `age-keygen` writes it; on no trap is there one.
+
+    The reader raises ValueError for what was not sealed to that key.  Raises: SetupError naming the file.
+    """
+    try:
+        lines = [line.strip() for line in identity.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{identity}: the review key cannot be read: {error}") from error
+    secret = [line for line in lines if line and not line.startswith("#")]
+    try:
+        if len(secret) != 1:
+            raise SetupError(f"{identity}: {len(secret)} keys, allowed is one (a line AGE-SECRET-KEY-1…)")
+        key = pyrage.x25519.Identity.from_str(secret[0])
+    except pyrage.IdentityError as error:
+        # The line is not repeated: it may be a secret that was mistyped.
+        raise SetupError(f"{identity}: holds no secret key (a line AGE-SECRET-KEY-1…)") from error
+
+    def read(data: bytes) -> bytes:
+        try:
+            return bytes(pyrage.decrypt(data, [key]))
+        except pyrage.DecryptError as error:
+            raise ValueError(f"it does not open with this key: {error}") from error
+
+    return read

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from trapcam.audit_store import SQL as AUDIT_SQL
 from trapcam.outbox import DATABASE, SQL
 from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
@@ -47,6 +48,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "audit": {},
+        "audit_bytes": 0,
     }
 
 
@@ -83,4 +86,19 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         for row in db.execute(SQL["status_progress"])
     }
     status["people_hours"] = [dict(row) for row in db.execute(SQL["status_people"])]
+    return _read_audit(db, status) if _has_audit(db) else status
+
+
+def _has_audit(db: sqlite3.Connection) -> bool:
+    """An outbox that no program of today has opened yet has no samples."""
+    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'audit'").fetchone() is not None
+
+
+def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
+    """By stratum: rejected bursts, and what became of the samples among them."""
+    for row in db.execute(AUDIT_SQL["cells"]):
+        counts = status["audit"].setdefault(row["stratum"], {})
+        for name in ("bursts", "held", "exported", "collected", "dropped"):
+            counts[name] = counts.get(name, 0) + row[name]
+        status["audit_bytes"] += row["bytes"]
     return status

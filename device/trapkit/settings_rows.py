@@ -45,5 +45,8 @@ def _describe(hint: Any) -> tuple[str, str, str]:
         for sign, value in (("≥", meta.ge), (">", meta.gt), ("≤", meta.le), ("<", meta.lt), ("like", meta.pattern))
         if value is not None
     ]
+    if get_origin(base) is tuple and get_origin(get_args(base)[0]) is Annotated:
+        item, _, limits = _describe(get_args(base)[0])
+        return f"tuple[{item} {limits}, ...]", meta.description or "", ", ".join(bounds)
     kind = base.__name__ if isinstance(base, type) and not get_args(base) else str(base)
     return kind.replace("typing.", ""), meta.description or "", ", ".join(bounds)

@@ -1,9 +1,11 @@
 """Outcomes made without a camera, a detector or a picture, for tests of the outbox."""
 
 import hashlib
+from dataclasses import replace
 
 from cam_parts import NOW
 
+from trapcam.audit import Audited, Cell, Sample
 from trapcam.record import KEPT, REJECTED, Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
@@ -64,3 +66,11 @@ def rejected(position: int, reason: str = "nothing seen") -> Outcome:
 
 def withheld(position: int, hour_ms: int | None = None) -> Withheld:
     return Withheld(source=SOURCE, position=position, frames=1, category="person", hour_ms=hour_ms)
+
+
+def audited(position: int, stratum: str = "near", draw: float = 0.0, share: float = 1.0, size: int = 900) -> Outcome:
+    """A rejected burst that is counted, and kept as a sample where its draw is below the share."""
+    cell = Cell(station="S1", region="R1", season="2027 winter", stratum=stratum, share=share)
+    body = (b"sample %d" % position).ljust(size)
+    sample = Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()) if draw < share else None
+    return replace(rejected(position), audited=Audited(cell=cell, sample=sample))

@@ -1,19 +1,23 @@
 """A crash at every durable call of a trap's life: nothing lost, nothing doubled, the position consistent.
 
 The process "dies" before or after the n-th fsync, rename, COMMIT or unlink; what was durable is opened again and
-the same life goes on. A life is a seeded mix of sightings, rejects, people, answers and receipts.
+the same life goes on. A life is a seeded mix of sightings, rejects, audit samples, people, answers and receipts.
 """
 
 import hashlib
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cam_parts import BACKEND, NOW, receipt_for
-from records import SOURCE, kept, rejected, withheld
+from records import SOURCE, audited, kept, rejected, withheld
 
+from trapcam.audit_export import export
+from trapcam.audit_store import AUDIT_FOLDER
+from trapcam.audit_tables import MANIFEST, MANIFEST_COLUMNS, read_table
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
 from trapcam.states import DELETED, STATES
 from trapsim.crash import Died, Fuse, fused
@@ -23,6 +27,7 @@ TRAP = 7
 KEY = bytes(BACKEND.verify_key)
 BURSTS = 5
 LIVES = 12
+AUDIT_BYTES = 2_000  # two samples: the third makes others go
 
 
 @pytest.fixture
@@ -32,8 +37,16 @@ def fuse() -> Iterator[Fuse]:
 
 
 def outcome(life: int, position: int) -> Any:
-    draw = random.Random(f"{life}/{position}").random() if position else 0.0
-    return kept(position) if draw < 0.6 else withheld(position) if draw < 0.75 else rejected(position)
+    dice = random.Random(f"{life}/{position}")
+    draw = dice.random() if position else 0.0
+    if draw < 0.5:
+        return kept(position)
+    if draw < 0.6:
+        return withheld(position)
+    if draw < 0.65:
+        return rejected(position)
+    stratum = dice.choice(("near", "far"))
+    return audited(position, stratum, draw=dice.random(), share=1.0 if stratum == "near" else 0.8)
 
 
 def live(box: Outbox, life: int) -> None:
@@ -85,10 +98,25 @@ def check(box: Outbox, folder: Path, life: int) -> None:
                 if made.rung == FULL:
                     files.add(f"{made.sha256.hex()}.age")
     assert {path.name for path in (folder / FULL_FOLDER).iterdir()} == files
+    check_samples(box, folder, [o.audited for o in expected if getattr(o, "audited", None)])
+
+
+def check_samples(box: Outbox, folder: Path, given: list[Any]) -> None:
+    """Every burst counted once; there lie exactly the samples below each cell's probability, whole."""
+    below = {}
+    for cell in box.audit.cells():
+        here = [a for a in given if (a.cell.stratum, a.cell.share) == (cell["stratum"], cell["share"])]
+        assert cell["bursts"] == len(here)
+        below |= {a.sample.sha256: a.sample.body for a in here if a.sample and a.sample.draw < cell["probability"]}
+    assert sum(cell["bursts"] for cell in box.audit.cells()) == len(given)
+    assert {row["sha256"] for row in box.audit.samples()} == set(below)
+    assert {path.name: path.read_bytes() for path in (folder / AUDIT_FOLDER).iterdir()} == {
+        f"{digest.hex()}.age": body for digest, body in below.items()
+    }
 
 
 def states(box: Outbox) -> list[Any]:
-    return [(state, box.in_state(state)) for state in STATES]
+    return [(state, box.in_state(state)) for state in STATES] + box.audit.cells()
 
 
 def start(folder: Path, fuse: Fuse, life: int, die_at: int | None) -> Outbox | None:
@@ -97,7 +125,7 @@ def start(folder: Path, fuse: Fuse, life: int, die_at: int | None) -> Outbox | N
     fuse.burn_at = frozenset() if die_at is None else frozenset((die_at,))
     box = None
     try:
-        box = open_outbox(folder, TRAP, NOW)
+        box = open_outbox(folder, TRAP, NOW, audit_bytes=AUDIT_BYTES)
         live(box, life)
     except Died:
         if box:
@@ -120,7 +148,7 @@ def test_every_crash_point_of_a_life(tmp_path: Path, fuse: Fuse, life: int) -> N
     for point in range(points):
         folder = tmp_path / str(point)
         assert start(folder, fuse, life, point) is None
-        after = open_outbox(folder, TRAP, NOW)  # what the power cut left
+        after = open_outbox(folder, TRAP, NOW, audit_bytes=AUDIT_BYTES)  # what the power cut left
         if after.position(SOURCE):
             check(after, folder, life)
         live(after, life)
@@ -143,3 +171,45 @@ def test_crash_upon_crash(tmp_path: Path, fuse: Fuse) -> None:
         check(box, folder, life)
         assert box.position(SOURCE) == BURSTS
         box.close()
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_every_crash_point_of_an_export(tmp_path: Path, fuse: Fuse, delete: bool) -> None:
+    """On the stick or on the card, and after another try on the stick; never half of one, never in the table alone."""
+
+    def trap(folder: Path) -> dict[str, bytes]:
+        with closing(open_outbox(folder, TRAP, NOW)) as box:
+            box.declare_source(SOURCE, None)
+            for position in range(3):
+                box.commit(audited(position, draw=position / 3))
+            return {f"{TRAP}-{box.epoch:08x}-{row['burst_no']}.age": row["sha256"] for row in box.audit.samples()}
+
+    def attempt(folder: Path, die_at: int | None) -> bool:
+        fuse.calls, fuse.armed = 0, True
+        fuse.burn_at = frozenset() if die_at is None else frozenset((die_at,))
+        try:
+            export(folder / "data", TRAP, folder / "stick", delete=delete)
+        except Died:
+            return False
+        finally:
+            fuse.armed = False
+        return True
+
+    trap(tmp_path / "whole" / "data")
+    assert attempt(tmp_path / "whole", None)
+    points = fuse.calls
+    assert points > 20
+    for point in range(points):
+        folder = tmp_path / str(point)
+        wanted = trap(folder / "data")
+        assert not attempt(folder, point)
+        card = {hashlib.sha256(p.read_bytes()).digest() for p in (folder / "data" / AUDIT_FOLDER).iterdir()}
+        stick = {hashlib.sha256(p.read_bytes()).digest() for p in folder.glob("stick/*/[0-9]*.age")}
+        assert card | stick == set(wanted.values())
+        assert attempt(folder, None)
+        (there,) = (folder / "stick").iterdir()
+        assert {p.name: hashlib.sha256(p.read_bytes()).digest() for p in there.glob("*.age")} == wanted
+        assert {row["file"] for row in read_table(there / MANIFEST, MANIFEST_COLUMNS)} == set(wanted)
+        with closing(open_outbox(folder / "data", TRAP, NOW)) as box:
+            assert len(box.audit.samples()) == (0 if delete else 3)
+            assert len(list((folder / "data" / AUDIT_FOLDER).iterdir())) == (0 if delete else 3)
