@@ -5,7 +5,7 @@
 | alert | 14 bytes of facts | 14 B |
 | crop | the animal, within 320×240, WebP | ≤ 1,480 B: with a sealed box's 48 B about 1.5 kB on the air |
 | frame | the whole picture, ≤ 960 px wide, WebP | ≤ 8,000 B: a supervisor's heap holds it twice |
-| full | the whole picture, JPEG | as it is |
+| full | the whole picture, JPEG | as the camera wrote it: its EXIF too, but nothing after its end |
 """
 
 import io
@@ -61,7 +61,7 @@ def frame(image: Image, max_bytes: int, max_pixels: int) -> bytes:
 
 
 def full(picture: Frame) -> bytes:
-    """JPEG of the whole picture: the file's own bytes where it was one, else quality 90."""
+    """JPEG of the whole picture: its own bytes where it has some (`camera.jpeg.own_jpeg`), else quality 90."""
     if picture.jpeg is not None and len(picture.jpeg) <= MAX_JPEG_BYTES:
         return picture.jpeg
     out = io.BytesIO()

@@ -27,7 +27,8 @@ def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: C
 
 def _open_usb(usb: UsbSettings, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
     require_av("camera.kind is 'usb'")
-    from trapcam.camera.usb import UsbCamera, UsbPlan, advice, check_plan, v4l2_opener
+    from trapcam.camera.usb import UsbCamera, UsbPlan, check_plan
+    from trapcam.camera.v4l2 import advice, v4l2_opener
 
     plan = UsbPlan(frames=usb.frames, every_s=usb.every_s, preroll=usb.preroll)
     check_plan(plan, usb.width * usb.height)

@@ -1,63 +1,46 @@
-"""The thread that reads a live camera, and the few pictures of it that are kept: a ring from before the trigger.
-
-Pictures stay as the camera packed them (a JPEG of some 100 kB in place of 6 MB of pixels) until a burst is asked for.
-"""
+"""The thread that reads a live camera into the ring of its last seconds, and opens it again whenever it fails."""
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 
 import av
-import numpy as np
 from av.container import InputContainer
 
+from trapcam.camera.ring import COVER_S, MAX_RING_BYTES, Packed, Ring
 from trapcam.camera.still import MAX_FILE_BYTES, ReadError
-from trapcam.frames import Image
 
 REOPEN_S = 2.0  # between two tries at a camera that is gone: a replugged one is back within a few seconds
 CLOSE_S = 2.0  # a thread that hangs in the kernel longer than this is left behind
 CODECS = ("mjpeg", "rawvideo")  # in these each packet is a whole picture by itself
 
 
-@dataclass(frozen=True, kw_only=True)
-class Packed:
-    """A picture as it came: when (Unix ms, UTC; s of the monotonic clock), its bytes, and how to read them."""
-
-    taken_ms: int
-    at_s: float
-    data: bytes
-    codec: str
-    width: int
-    height: int
-    pix_fmt: str
-
-
 class Reader:
     """Reads what `open_device` gives until `close`, and opens it again whenever it fails.
 
-    keep: pictures held from before a trigger, `every_s` apart; now_ms: the clock that pictures are stamped with, when
-    they come out of the driver. Two threads share it: its own, and one that asks.
+    every_s: between the pictures that are kept; cover_s, max_bytes: how far back they reach, and how much they may
+    hold; now_ms: the clock that pictures are stamped with, when they come out of the driver; monotonic_s: the one that
+    times between them are measured by. Two threads share it: its own, and one that asks.
     """
 
     def __init__(
         self,
         open_device: Callable[[], InputContainer],
         *,
-        keep: int,
         every_s: float,
         now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
+        cover_s: float = COVER_S,
+        max_bytes: int = MAX_RING_BYTES,
         reopen_s: float = REOPEN_S,
     ) -> None:
         self._open_device = open_device
-        self._every_s = every_s
         self._now_ms = now_ms
+        self._monotonic_s = monotonic_s
         self._reopen_s = reopen_s
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        self._ring: deque[Packed] = deque(maxlen=keep)
+        self._ring = Ring(every_s, cover_s, max_bytes)
         self._latest: Packed | None = None
         self._trouble = ""
         # A daemon: a driver that never answers must not keep the program from ending.
@@ -76,7 +59,7 @@ class Reader:
     def kept(self, after_s: float) -> list[Packed]:
         """The ring: pictures younger than `after_s` (monotonic), oldest first."""
         with self._changed:
-            return [picture for picture in self._ring if picture.at_s > after_s]
+            return self._ring.after(after_s)
 
     def wait(self, from_s: float, timeout_s: float) -> Packed:
         """The latest picture of `from_s` (monotonic) or later; waits for one.
@@ -107,8 +90,7 @@ class Reader:
                 reason = str(error)
             with self._changed:
                 self._trouble = reason
-                self._latest = None
-                self._ring.clear()
+                self._latest = None  # what is in the ring was taken all the same, at its own time
                 self._changed.notify_all()
             self._stop.wait(self._reopen_s)
 
@@ -128,7 +110,7 @@ class Reader:
             self._keep(
                 Packed(
                     taken_ms=self._now_ms(),
-                    at_s=time.monotonic(),
+                    at_s=self._monotonic_s(),
                     data=bytes(packet),
                     codec=coded.name,
                     width=coded.width,
@@ -141,17 +123,5 @@ class Reader:
         with self._changed:
             self._trouble = ""
             self._latest = picture
-            if not self._ring or picture.at_s >= self._ring[-1].at_s + self._every_s:
-                self._ring.append(picture)
+            self._ring.add(picture)
             self._changed.notify_all()
-
-
-def unpack(picture: Packed) -> Image:
-    """The pixels of an uncompressed picture, RGB.  Raises: ReadError."""
-    context = av.CodecContext.create(picture.codec, "r")
-    with suppress(av.FFmpegError, ValueError):
-        if isinstance(context, av.VideoCodecContext):
-            context.width, context.height, context.pix_fmt = picture.width, picture.height, picture.pix_fmt
-            for frame in context.decode(av.Packet(picture.data)):
-                return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    raise ReadError(f"gave {len(picture.data)} bytes that are no {picture.width}×{picture.height} picture")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trapcam.camera.folder import MAX_FILES, MAX_VIDEOS, SUFFIXES, counted, is_video, list_folder
+from trapcam.camera.jpeg import own_jpeg
 from trapcam.camera.library import require_av
 from trapcam.camera.sampling import Sampling
 from trapcam.camera.still import ReadError, decode_picture, read_bytes, storable
@@ -82,7 +83,7 @@ class ReplayCamera:
             taken_ms=trigger.at_ms,
             uncertainty_ms=self._uncertainty_ms,
             name=storable(name),
-            jpeg=data if is_jpeg else None,
+            jpeg=own_jpeg(data) if is_jpeg else None,
         )
 
     def _burst(self, name: str, clip: "Clip", number: int, trigger: Trigger) -> Burst:

@@ -45,7 +45,7 @@ def read_bytes(path: Path) -> bytes:
 def decode_picture(data: bytes, max_pixels: float) -> tuple[Image, bool]:
     """The picture in a JPEG or PNG file as (h, w, 3) RGB, turned as its EXIF says, and whether it was a JPEG.
 
-    Raises: ReadError with the reason.
+    One of several pictures (MPO) is none, as only its first was looked at.  Raises: ReadError with the reason.
     """
     if not data:
         raise ReadError(f"the file is empty: {COPY_AGAIN}")
@@ -57,7 +57,7 @@ def decode_picture(data: bytes, max_pixels: float) -> tuple[Image, bool]:
                 if picture.width * picture.height > max_pixels:
                     raise ReadError(_too_large(picture.width * picture.height / 1e6, max_pixels))
                 picture.load()
-                return _rgb(_turned(picture)), picture.format in ("JPEG", "MPO")
+                return _rgb(_turned(picture)), picture.format == "JPEG"
     except Pictures.DecompressionBombError as error:
         raise ReadError(_too_large(None, max_pixels)) from error
     except ReadError:
@@ -92,8 +92,7 @@ def _turned(picture: Pictures.Image) -> Pictures.Image:
 
 def _rgb(picture: Pictures.Image) -> Image:
     if picture.mode.startswith("I"):  # 16 bits a pixel, grey
-        wide = np.asarray(picture).astype(np.int64)
-        grey = np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        grey = np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8)
         return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
     if picture.mode == "CMYK" and "adobe" not in picture.info:
         # Pillow takes every CMYK JPEG as inverted, which is Adobe's habit alone: without their marker it is not so.

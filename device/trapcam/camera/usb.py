@@ -1,18 +1,20 @@
 """A camera on USB, or any other that Linux shows as /dev/videoN (V4L2, through PyAV)."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 
-from trapcam.camera.jpeg import whole_jpeg
-from trapcam.camera.reader import REOPEN_S, Packed, Reader, unpack
+from trapcam.camera.jpeg import own_jpeg, whole_jpeg
+from trapcam.camera.reader import REOPEN_S, Reader
+from trapcam.camera.ring import COVER_S, Packed, unpack
 from trapcam.camera.sampling import MAX_BURST_PIXELS
 from trapcam.camera.still import ReadError, decode_picture, storable
+from trapcam.camera.v4l2 import advice
 from trapcam.frames import Burst, Frame, Unreadable
 from trapcam.trigger import Trigger
 from trapkit.errors import SetupError
@@ -44,6 +46,7 @@ class UsbCamera:
         *,
         uncertainty_ms: int | None,
         now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
         answer_s: float = ANSWER_S,
         start_s: float = START_S,
         reopen_s: float = REOPEN_S,
@@ -53,9 +56,13 @@ class UsbCamera:
         self._uncertainty_ms = uncertainty_ms
         self._answer_s = answer_s
         self._start_s = start_s
+        self._now_ms = now_ms
+        self._monotonic_s = monotonic_s
+        self._max_pixels = min(MAX_PIXELS, MAX_BURST_PIXELS / plan.frames)
+        # Twice as close as in a burst: a picture is half of `every_s` off at most.
         self._reader = Reader(
-            open_device, keep=max(plan.preroll, 1), every_s=plan.every_s, now_ms=now_ms, reopen_s=reopen_s
-        )
+            open_device, every_s=plan.every_s / 2, now_ms=now_ms, monotonic_s=monotonic_s, reopen_s=reopen_s,
+        )  # fmt: skip
         self._given_s = 0.0  # the last picture given, by the monotonic clock: none is given twice
         self.source = storable(f"usb:{device}")
         self.about = f"{plan.frames} frames a burst, {plan.every_s:g} s apart, {plan.preroll} from before the trigger"
@@ -74,20 +81,28 @@ class UsbCamera:
         self._reader.close()
 
     def frames(self, trigger: Trigger, position: int) -> Burst | Unreadable | None:
-        """The burst of a trigger that comes now. A camera that fails within it gives what it gave until then."""
-        asked_s = time.monotonic()
-        taken = self._reader.kept(self._given_s)[-self._plan.preroll :] if self._plan.preroll else []
+        """The burst around the trigger's time. A camera that fails within it gives what it gave until then.
+
+        A time that is older than anything kept begins with the oldest, and one that never was (a clock was set) with
+        what is nearest; each frame's `taken_ms` is its own.
+        """
+        now_s = self._monotonic_s()
+        age_s = min(max((self._now_ms() - trigger.at_ms) / 1000, 0.0), COVER_S)
+        plan, kept = self._plan, self._reader.kept(self._given_s)
+        first_s = now_s - age_s - plan.preroll * plan.every_s
+        if kept:
+            first_s = max(first_s, kept[0].at_s)
+        taken: list[Packed] = []
         trouble = ""
-        while len(taken) < self._plan.frames:
-            from_s = max(asked_s, taken[-1].at_s + self._plan.every_s) if taken else asked_s
+        for number in range(plan.frames):
+            at_s, before = first_s + number * plan.every_s, number < plan.preroll
             try:
-                taken.append(self._reader.wait(from_s, self._answer_s + self._plan.every_s))
+                taken.append(self._picture(kept, at_s, before=before))
             except ReadError as error:
                 trouble = f"{self._device}: {error}; it is opened again as soon as it answers"
                 break
         frames = []
         for picture in taken:
-            self._given_s = picture.at_s
             try:
                 frames.append(self._frame(picture))
             except ReadError as error:
@@ -97,44 +112,37 @@ class UsbCamera:
         note = f"{len(frames)} of {self._plan.frames} frames: {trouble}" if trouble else ""
         return Burst(frames=tuple(frames), trigger=trigger, note=note)
 
+    def _picture(self, kept: list[Packed], at_s: float, *, before: bool) -> Packed:
+        """One not given yet: the nearest to a time (monotonic) before the trigger, after it the next; waits for it.
+
+        Raises: ReadError.
+        """
+        left = [picture for picture in kept if picture.at_s > self._given_s]
+        if left and at_s <= left[-1].at_s:
+            found = left if before else [picture for picture in left if picture.at_s >= at_s]
+            picture = min(found, key=lambda one: abs(one.at_s - at_s))
+        else:
+            from_s = max(at_s, math.nextafter(self._given_s, math.inf))
+            picture = self._reader.wait(from_s, self._answer_s + self._plan.every_s)
+        self._given_s = picture.at_s
+        return picture
+
     def _frame(self, picture: Packed) -> Frame:
-        jpeg = None
+        own = None
         if picture.codec == "mjpeg":
             jpeg = whole_jpeg(picture.data)
-            image, _ = decode_picture(jpeg, MAX_PIXELS)
+            image, is_jpeg = decode_picture(jpeg, self._max_pixels)
+            own = own_jpeg(jpeg) if is_jpeg else None
         else:
-            image = unpack(picture)
+            image = unpack(picture, self._max_pixels)
         taken = datetime.fromtimestamp(picture.taken_ms / 1000, UTC)
         return Frame(
             image=image,
             taken_ms=picture.taken_ms,
             uncertainty_ms=self._uncertainty_ms,
             name=f"{Path(self.source).name} {taken:%Y-%m-%dT%H:%M:%S}.{picture.taken_ms % 1000:03d}Z",
-            jpeg=jpeg,
+            jpeg=own,
         )
-
-
-def advice(reason: str) -> str:
-    """What the operator can do about a device that does not open."""
-    if "ermission" in reason:
-        return "let the trap's user into the group `video`"
-    if "usy" in reason:
-        return "another program holds it: end that one"
-    if "nvalid argument" in reason:
-        return "it has no such size, rate or format: `v4l2-ctl --list-formats-ext` shows those that it has"
-    return "plug the camera in, or name its device: `ls /dev/video*` shows those that are there"
-
-
-def v4l2_opener(
-    device: str, *, picture_format: str, width: int, height: int, rate: float
-) -> Callable[[], InputContainer]:
-    """Opens the device for that format, size (pixels) and rate (pictures/s)."""
-    options = {"input_format": picture_format, "video_size": f"{width}x{height}", "framerate": f"{rate:g}"}
-
-    def open_device() -> InputContainer:
-        return av.open(device, format="v4l2", options=options)
-
-    return open_device
 
 
 def check_plan(plan: UsbPlan, pixels: int) -> None:

@@ -6,65 +6,75 @@ most that is ever held.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-import av
-import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
-
+from trapcam.camera.bounded import MAX_PACKET_BYTES, Allowance
+from trapcam.camera.found import Found, Shot
 from trapcam.camera.sampling import Sampling
+from trapcam.camera.shown import Shown, jump_to, pictures
 from trapcam.camera.still import COPY_AGAIN, ReadError
-from trapcam.camera.videofile import check_file, check_size, length_s, opened, video_stream
-from trapcam.frames import Image
+from trapcam.camera.videofile import (
+    MAX_HEAD_BYTES,
+    check_file,
+    check_size,
+    frame_pixels,
+    length_s,
+    opened,
+    video_stream,
+)
 
 END_S = 0.1  # heads round the length to a frame or two: no picture is expected this close to the end
 SAME_S = 0.001  # time stamps are rounded to the container's ticks
+# Read from its start for each burst, as a file without a good index must be: a quarter of an hour at a card's 20 MB/s.
+# A clip of 180 s and 700 MB needs 10 GiB.
+MAX_AGAIN_BYTES = 16 * 2**30
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What reading a file from its start may still cost (all its bursts together), and where it then ended (s)."""
+
+    again: Allowance = field(default_factory=lambda: Allowance(left=MAX_AGAIN_BYTES))
+    ended_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A video's file, how long its head says it is, and how many bursts; `trouble`: why it cannot be read."""
+    """A video's file, how long its head says it is, and how many bursts; `trouble`: why it cannot be read.
+
+    max_pixels: of a frame; known: is learned burst by burst.
+    """
 
     path: Path
     duration_s: float = 0.0
     bursts: int = 1  # one also for a file that cannot be read: the outcome that says so
     trouble: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shot:
-    """One sampled picture and its time in the video."""
-
-    at_s: float
-    image: Image
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Shown:
-    """A picture of the video, from `at_s` for `lasts_s`; `image` decodes it, None where it is damaged."""
-
-    at_s: float
-    lasts_s: float
-    image: Callable[[], Image | None]
+    max_pixels: float = 0.0
+    size_bytes: int = 0
+    known: Known = field(default_factory=Known, compare=False)
 
 
 def open_clip(path: Path, sampling: Sampling, max_pixels: float) -> Clip:
     """Read a video's head; what is wrong with it is told in `trouble`, when its turn comes."""
+    most = frame_pixels(max_pixels, sampling.frames)
+    allowance = Allowance(left=MAX_HEAD_BYTES)
     try:
-        check_file(path)
-        with opened(path) as container:
+        size_bytes = check_file(path)
+        with opened(path, most, allowance) as container:
             stream = video_stream(container)
-            duration_s = length_s(container, stream)
-            check_size(stream, duration_s, sampling.frames, max_pixels)
+            duration_s = length_s(container, stream, allowance)
+            check_size(container, stream, duration_s, sampling.frames, max_pixels)
     except ReadError as error:
         return Clip(path=path, trouble=str(error))
     samples = max(1, math.ceil((duration_s - END_S) / sampling.every_s))
-    return Clip(path=path, duration_s=duration_s, bursts=math.ceil(samples / sampling.frames))
+    return Clip(
+        path=path,
+        duration_s=duration_s,
+        bursts=math.ceil(samples / sampling.frames),
+        max_pixels=most,
+        size_bytes=size_bytes,
+    )
 
 
 def read_burst(clip: Clip, number: int, sampling: Sampling) -> tuple[list[Shot], str]:
@@ -76,114 +86,56 @@ def read_burst(clip: Clip, number: int, sampling: Sampling) -> tuple[list[Shot],
         raise ReadError(clip.trouble)
     times = [(number * sampling.frames + i) * sampling.every_s for i in range(sampling.frames)]
     wanted = [time for time in times if time < clip.duration_s - END_S] or times[:1]
-    found = _read(clip.path, wanted, jump=True) or _read(clip.path, wanted, jump=False) or _Found()
-    note = ""
-    if found.ended_s is not None:
-        note = (
-            f"ends at {found.ended_s:.1f} s of {clip.duration_s:.1f} s: the recording was cut off; "
-            "frames until then were judged"
-        )
-    elif found.damaged:
-        note = f"{found.damaged} of {len(wanted)} frames are damaged; the others were judged"
+    # Twice its share: bit rates vary. The rest is for the way from a key frame.
+    share = clip.size_bytes / max(clip.bursts, 1)
+    jump = Allowance(left=MAX_PACKET_BYTES + round(2 * share))
+    found = _read(clip, wanted, jump, jump=True) or _again(clip, wanted)
+    note = found.note(clip.duration_s, clip.max_pixels, len(wanted))
     if not found.shots:
-        raise ReadError(note if found.ended_s is not None else f"no frame can be decoded: {COPY_AGAIN}")
+        raise ReadError(note or f"no frame can be decoded: {COPY_AGAIN}")
     return found.shots, note
 
 
-def _read(path: Path, wanted: list[float], *, jump: bool) -> "_Found | None":
-    """The pictures at the times `wanted`; None when a jump there missed the place."""
-    with opened(path) as container:
-        stream = video_stream(container)
-        if jump and not _jump(container, stream, wanted[0]):
-            return None
-        found, left = _Found(), list(wanted)
-        before: _Shown | None = None
-        for shown in _pictures(container, stream):
-            if before is None and jump and shown.at_s > wanted[0] + shown.lasts_s:
-                return None  # a damaged index
-            # Of two pictures the one that is on show at that time; before the first one, the first.
-            while left and left[0] < shown.at_s - SAME_S:
-                found.take(before or shown, left.pop(0))
-            before = shown
-            if not left:
-                return found
-        if before is None and jump:
-            return None
-        found.ended_s = before.at_s + before.lasts_s if before else 0.0
-        while before and left and left[0] < found.ended_s - SAME_S:
-            found.take(before, left.pop(0))
-        if not left:
-            found.ended_s = None
-        return found
+def _again(clip: Clip, wanted: list[float]) -> Found:
+    """From the file's start, where no jump finds the place; but not to the same end for each burst."""
+    known = clip.known
+    if known.ended_s is not None and wanted[0] >= known.ended_s - SAME_S:
+        return Found(ended_s=known.ended_s)
+    found = _read(clip, wanted, known.again, jump=False) or Found(searched=True)
+    if found.ended_s is not None and not found.searched:
+        known.ended_s = found.ended_s
+    return found
 
 
-@dataclass(kw_only=True)
-class _Found:
-    """What a video gave of what was wanted; `ended_s`: where it ended, if that was before the last of it."""
-
-    shots: list[Shot] = field(default_factory=list)
-    damaged: int = 0
-    ended_s: float | None = None
-    _last: _Shown | None = None
-
-    def take(self, shown: _Shown, at_s: float) -> None:
-        if shown is self._last:
-            return  # slower than the sampling: once is enough
-        self._last = shown
-        image = shown.image()
-        if image is None:
-            self.damaged += 1
-        else:
-            self.shots.append(Shot(at_s=at_s, image=image))
-
-
-def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[_Shown]:
-    """What the video shows, in order; the end of the file and damage that stops FFmpeg are the end."""
-    lasts_s = float(1 / stream.average_rate) if stream.average_rate else 0.04
-    tick = float(stream.time_base or 0)
-    origin = stream.start_time or 0
-    number = 0
-    with suppress(av.FFmpegError):
-        for packet in container.demux(stream):
-            if packet.is_corrupt:
-                continue  # the half of a picture at which a file was cut
-            if stream.codec_context.codec.intra_only:
-                # Motion JPEG, as camera traps write it: only the pictures that are wanted are decoded.
-                if packet.pts is not None:
-                    at_s = (packet.pts - origin) * tick
-                    yield _Shown(at_s=at_s, lasts_s=lasts_s, image=partial(_packet_image, packet))
-                continue
-            for frame in _decoded(packet):
-                stamp = frame.pts if frame.pts is not None else frame.dts
-                at_s = number * lasts_s if stamp is None else (stamp - origin) * tick
-                number += 1
-                yield _Shown(at_s=at_s, lasts_s=lasts_s, image=partial(_image, frame))
-
-
-def _decoded(packet: "av.Packet[VideoStream]") -> list[av.VideoFrame]:
+def _read(clip: Clip, wanted: list[float], allowance: Allowance, *, jump: bool) -> Found | None:
+    """The pictures at the times `wanted`; None when a jump there missed the place, or nothing more may be read."""
+    allowance.spent = False
+    allowance.next_packet()
     try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
-    except av.FFmpegError:
-        return []  # damaged: the next key frame mends it
-
-
-def _packet_image(packet: "av.Packet[VideoStream]") -> Image | None:
-    frames = _decoded(packet)
-    return _image(frames[0]) if frames else None
-
-
-def _image(frame: av.VideoFrame) -> Image | None:
-    """RGB, turned as the file's display matrix says."""
-    pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-    return np.ascontiguousarray(pixels, dtype=np.uint8)
-
-
-def _jump(container: InputContainer, stream: VideoStream, to_s: float) -> bool:
-    """Go to the key frame before `to_s`; whether that could be done."""
-    if to_s == 0 or not stream.time_base:
-        return True
-    try:
-        container.seek(int(to_s / stream.time_base) + (stream.start_time or 0), stream=stream)
-    except av.FFmpegError:
-        return False  # no index, as in a file that was cut
-    return True
+        with opened(clip.path, clip.max_pixels, allowance) as container:
+            stream = video_stream(container)
+            if jump and not jump_to(container, stream, wanted[0]):
+                return None
+            found, left = Found(), list(wanted)
+            before: Shown | None = None
+            for shown in pictures(container, stream, clip.max_pixels, allowance):
+                if before is None and jump and shown.at_s > wanted[0] + shown.lasts_s:
+                    return None  # a damaged index
+                # Of two pictures the one that is on show at that time; before the first one, the first.
+                while left and left[0] < shown.at_s - SAME_S:
+                    found.take(before or shown, left.pop(0))
+                before = shown
+                if not left:
+                    return found
+    except ReadError:
+        if allowance.spent:
+            return None
+        raise
+    if (before is None or allowance.spent) and jump:
+        return None
+    found.searched = allowance.spent
+    ended_s = before.at_s + before.lasts_s if before else 0.0
+    while before and left and left[0] < ended_s - SAME_S:
+        found.take(before, left.pop(0))
+    found.ended_s = ended_s if left else None
+    return found
