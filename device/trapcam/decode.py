@@ -5,7 +5,8 @@ score of class k = sigmoid(o) · softmax(c)[k]; centre x = (column + tanh b0) / 
 rows, width = sigmoid b2, height = sigmoid b3, all 0–1 of the picture. (FastestDet's scheme; models/train/net.py.)
 
 `grid-2` has one more output, the log-odds p of each class for the picture as a whole, and a share a: the score of class
-k is then sigmoid((1 - a) · logit(score above) + a · p[k]). A cell sees fur; the picture sees the cat around it.
+k is then sigmoid((1 - a) · logit(score above) + a · p[k]). A cell sees fur; the picture sees the cat around it. People
+and vehicles keep the cells' score: pictures of animals do not teach whether a person stands in them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from trapcam.detections import MIN_CONFIDENCE, Detection, overlap
+from trapcam.detections import MIN_CONFIDENCE, PEOPLE, Detection, overlap
 
 Array = npt.NDArray[np.float32]
 MAX_DETECTIONS = 100  # a category a picture; a herd is shown by fewer
@@ -34,7 +35,8 @@ def decode_grid(
     if picture_share > 0:
         inner = np.clip(scores, 1e-5, 1 - 1e-5)
         judged = np.clip(raw["picture"].reshape(-1), -12, 12)
-        scores = _sigmoid((1 - picture_share) * np.log(inner / (1 - inner)) + picture_share * judged)
+        together = _sigmoid((1 - picture_share) * np.log(inner / (1 - inner)) + picture_share * judged)
+        scores = np.where([category in PEOPLE for category in classes], scores, together)
     wide, high = _sigmoid(box[..., 2]), _sigmoid(box[..., 3])
     middle_x = (np.arange(columns)[None, :] + np.tanh(box[..., 0])) / columns
     middle_y = (np.arange(rows)[:, None] + np.tanh(box[..., 1])) / rows

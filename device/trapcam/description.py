@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trapcam.checkedtoml import CheckedTable, ModelError
+from trapcam.detections import PEOPLE
 from trapcam.look import SecondLook
 
 OUTPUTS = ("objectness", "box", "classes")
 PICTURE = "picture"  # the whole picture's judgement, in grid-2
 DECODINGS = {"grid-1": OUTPUTS, "grid-2": (*OUTPUTS, PICTURE)}
 TYPES = ("uint8", "int8")
-PEOPLE = ("person", "vehicle")  # a model that cannot see them may not decide what is kept
 NAME = re.compile(r"[a-z][a-z_]{0,31}")
 MAX_SIDE_PX = 2048  # a larger input would not fit a 512 MB trap beside its camera
 MAX_FILE_BYTES = 1 << 20  # a description is a few kB; anything larger is another file

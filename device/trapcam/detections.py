@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 CATEGORIES = ("feline", "other_animal", "person", "vehicle")
 
+PEOPLE = ("person", "vehicle")  # every model has these classes; a picture that shows one is never kept
+
 # Detections below this are not reported at all: MegaDetector's convention, kept so that files are comparable.
 MIN_CONFIDENCE = 0.01
 

@@ -9,9 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trapcam.detections import MIN_CONFIDENCE, Detection
+from trapcam.detections import MIN_CONFIDENCE, PEOPLE, Detection
 
-PRIVATE = ("person", "vehicle")
 SMALLEST_PX = 64  # a window below this shows the net nothing that the first look had not
 Window = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
@@ -28,7 +27,7 @@ class SecondLook:
 
 def window(first: Sequence[Detection], width_px: int, height_px: int, plan: SecondLook) -> Window | None:
     """Where to look again in a picture of that size, or None where no animal is likely."""
-    animals = [d for d in first if d.category not in PRIVATE and d.confidence >= plan.from_confidence]
+    animals = [d for d in first if d.category not in PEOPLE and d.confidence >= plan.from_confidence]
     if not animals:
         return None
     x, y, w, h = max(animals, key=lambda d: d.confidence).bbox
@@ -52,7 +51,7 @@ def merge(
     hardly seen by the other. People and vehicles count as each look saw them: for them the surer one is right.
     """
     placed = [_placed(d, where, width_px, height_px) for d in second]
-    again = {category: _best(placed, category) for category in {d.category for d in [*first, *placed]} - set(PRIVATE)}
+    again = {category: _best(placed, category) for category in {d.category for d in [*first, *placed]} - set(PEOPLE)}
     merged: list[Detection] = []
     for d in first:
         if d.category in again and _inside(d, where, width_px, height_px):
@@ -63,7 +62,7 @@ def merge(
             merged.append(d)
     seen = {d.category for d in merged if _inside(d, where, width_px, height_px)}
     for d in placed:
-        if d.category in PRIVATE:
+        if d.category in PEOPLE:
             merged.append(d)
         elif d.category not in seen:
             seen.add(d.category)

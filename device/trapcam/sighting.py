@@ -7,9 +7,9 @@ else is in it: people are not recorded. Then a burst is kept when a category of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trapcam.detections import PEOPLE
 from trapcam.judge import Seen
 
-PRIVATE = ("person", "vehicle")
 # Codes of trapwire.alert.SPECIES; a classifier on the trap may say more one day.
 SPECIES_FELINE = 0
 SPECIES_OTHER = 8  # whatever else the keep-list wants: an alert must not call a crane a cat
@@ -73,7 +73,7 @@ def decide(
     passing = [[seen for seen in frame if passes(seen)] for frame in frames]
     wanted = [seen for frame in frames for seen in frame if seen.category in keep]
     score = max((seen.confidence for seen in wanted), default=0.0)
-    for category in PRIVATE:
+    for category in PEOPLE:
         if any(seen.category == category for frame in passing for seen in frame):
             return Rejected(reason=category, score=score, private=True)
 
@@ -87,7 +87,7 @@ def decide(
             reason=reason,
             score=score,
             nearness=nearness,
-            people=max((reached(seen) for frame in frames for seen in frame if seen.category in PRIVATE), default=0.0),
+            people=max((reached(seen) for frame in frames for seen in frame if seen.category in PEOPLE), default=0.0),
             frame=number,
             bbox=None if nearest is None else nearest.bbox,
         )

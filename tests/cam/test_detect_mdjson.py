@@ -1,6 +1,7 @@
 """MegaDetector files and boxes: round trips, hostile files, decoding by hand."""
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,3 +155,18 @@ def test_overlap() -> None:
     assert overlap((0, 0, 1, 1), (0, 0, 1, 1)) == 1
     assert overlap((0, 0, 0.5, 1), (0.5, 0, 0.5, 1)) == 0
     assert overlap((0, 0, 0.5, 1), (0.25, 0, 0.5, 1)) == pytest.approx(1 / 3)
+
+
+def test_the_whole_picture_counts_for_animals_and_not_for_people() -> None:
+    shape = (2, 2)
+    raw = {
+        "objectness": np.zeros((*shape, 1), np.float32),
+        "box": np.zeros((*shape, 4), np.float32),
+        "classes": np.zeros((*shape, 4), np.float32),
+        "picture": np.full((1, 1, 4), 3.0, np.float32),
+    }
+    alone = {d.category: d.confidence for d in decode_grid(raw, CATEGORIES, 0.5)}
+    together = {d.category: d.confidence for d in decode_grid(raw, CATEGORIES, 0.5, picture_share=0.5)}
+    assert alone["feline"] == pytest.approx(0.125)
+    assert together["feline"] == pytest.approx(1 / (1 + math.exp(-(0.5 * math.log(0.125 / 0.875) + 1.5))))
+    assert together["person"] == alone["person"]
