@@ -14,10 +14,11 @@ from trapcam.sighting import Rejected
 
 NEAR = "near"  # of the threshold of what is wanted, at least half was reached: every one is a sample
 FAR = "far"
-PEOPLE = "people"  # half of a person's or vehicle's threshold was reached: never a sample
+PEOPLE = "people"  # half of a person's or vehicle's threshold was reached, or less as set: never a sample
 STRATA = (NEAR, FAR, PEOPLE)
 HALF = 0.5
 
+_LATEST_MS = 253_402_214_400_000  # the last day that a calendar here has
 _SEASONS = ("winter", "winter", "spring", "spring", "spring", "summer", "summer", "summer", "autumn", "autumn",
             "autumn", "winter")  # fmt: skip
 
@@ -54,19 +55,21 @@ class Audited:
 class Sampler:
     """Chooses. `key` (32 bytes) never leaves the card, so nobody can walk past in a burst that is not looked at.
 
-    The same burst of the same outbox has the same draw at every start; `share`: of the far stratum, 0–1.
+    The same burst of the same outbox has the same draw at every start. share: of the far stratum, 0–1; people: from
+    which share of a person's or vehicle's threshold a burst is left alone.
     """
 
     key: bytes
     epoch: int
     share: float = 0.05
+    people: float = HALF
     enabled: bool = True
     station: str = ""
     region: str = ""
 
     def cell(self, rejected: Rejected, taken_ms: int) -> Cell:
         """Where a burst is counted, taken at `taken_ms` (Unix ms, UTC)."""
-        stratum = stratum_of(rejected)
+        stratum = stratum_of(rejected, self.people)
         share = {NEAR: 1.0, FAR: self.share, PEOPLE: 0.0}[stratum] if self.enabled else 0.0
         return Cell(station=self.station, region=self.region, season=season(taken_ms), stratum=stratum, share=share)
 
@@ -77,16 +80,16 @@ class Sampler:
         return (int.from_bytes(digest) >> 11) / (1 << 53)
 
 
-def stratum_of(rejected: Rejected) -> str:
+def stratum_of(rejected: Rejected, people: float = HALF) -> str:
     """People first here too: just below its threshold a person may still be one."""
-    if rejected.private or rejected.people >= HALF:
+    if rejected.private or rejected.people >= people:
         return PEOPLE
     return NEAR if rejected.nearness >= HALF else FAR
 
 
 def season(unix_ms: int) -> str:
     """The northern season, `2027 winter` from December 2026 to February 2027."""
-    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    at = datetime.fromtimestamp(min(max(unix_ms, 0), _LATEST_MS) / 1000, UTC)  # a clock that is off loses no burst
     return f"{at.year + (at.month == 12)} {_SEASONS[at.month - 1]}"
 
 

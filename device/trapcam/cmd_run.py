@@ -169,6 +169,7 @@ def build_app(
         key=outbox.audit.key,
         epoch=outbox.epoch,
         share=audit.share,
+        people=audit.people,
         enabled=audit.enabled,
         station=audit.station or f"trap {outbox.trap}",
         region=audit.region,

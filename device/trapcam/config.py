@@ -97,6 +97,10 @@ class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         float,
         Meta(ge=0, le=1, description="Of bursts below half the threshold, how many (0–1); of those above it, all"),
     ] = 0.05
+    people: Annotated[
+        float,
+        Meta(ge=0, le=0.5, description="Never one that reaches this of a person's or vehicle's threshold (0–0.5)"),
+    ] = 0.5
     max_mb: Annotated[
         int, Meta(ge=1, le=100_000, description="Room for them; what is beyond goes by lot, far ones first (MB)")
     ] = 500

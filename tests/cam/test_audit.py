@@ -40,6 +40,14 @@ def test_strata(frames: list[list[FakeDetection]], stratum: str) -> None:
     assert stratum_of(rejected) == stratum
 
 
+def test_people_may_be_kept_further_away() -> None:
+    rejected = decide([[seen("feline", 0.4), seen("person", 0.04)]], THRESHOLDS)
+    assert isinstance(rejected, Rejected)
+    assert Sampler(key=KEY, epoch=1).cell(rejected, NOW).stratum == NEAR
+    strict = Sampler(key=KEY, epoch=1, people=0.1).cell(rejected, NOW)
+    assert (strict.stratum, strict.share) == (PEOPLE, 0.0)
+
+
 def test_half_is_half_of_the_threshold_in_force() -> None:
     low = decide([[seen("feline", 0.2)]], THRESHOLDS, ("feline",), 0.4)
     assert isinstance(low, Rejected)
@@ -110,6 +118,10 @@ def test_switched_off_bursts_are_counted_and_none_is_kept() -> None:
 )  # fmt: skip
 def test_seasons(day: tuple[int, int, int], name: str) -> None:
     assert season(int(datetime(*day, 12, tzinfo=UTC).timestamp() * 1000)) == name
+
+
+def test_a_clock_that_is_off_has_a_season_too() -> None:
+    assert (season(-(1 << 50)), season(1 << 60)) == ("1970 winter", "10000 winter")
 
 
 def test_halving_goes_on_until_a_draw_is_out() -> None:

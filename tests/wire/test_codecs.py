@@ -53,6 +53,16 @@ class VectorsTest(unittest.TestCase):
         self.assertEqual(alert.box, (12, 34, 120, 90))
         self.assertEqual(envelope.encode(), vector("alert_envelope"))
 
+    def test_an_alert_of_no_cat(self):
+        alert = decode_alert(vector("crane_alert_body"))
+        self.assertEqual((alert.time_ms, alert.uncertainty_ms), (1794700800000, None))
+        self.assertEqual((alert.species, alert.confidence, alert.count, alert.battery), (8, 180, 3, None))
+        self.assertEqual(alert.encode(), vector("crane_alert_body"))
+        data = bytearray(vector("crane_alert_body"))
+        data[6] = 9  # not a code yet
+        with self.assertRaises(WireError):
+            decode_alert(bytes(data))
+
     def test_alert_frame_is_36_bytes(self):
         data = vector("alert_frame")
         self.assertEqual(len(data), 36)

@@ -11,6 +11,7 @@ from trapwire.receipt import Receipt, statement
 from trapwire.serialline import PUT, encode_message
 
 alert = Alert(1763686800123, 250, 1, 231, 1, (12, 34, 120, 90), 77)
+crane = Alert(1794700800000, None, 8, 180, 3, (0, 128, 64, 127), None)
 alert_key = ObjectKey(513, 0xC0FFEE01, 812, 0)
 crop = Envelope(ObjectKey(513, 0xC0FFEE01, 812, CROP), bytes(range(256)))
 heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_kib": 5, "airtime_s": 9001})
@@ -35,6 +36,7 @@ print(
             "statement": statement(513, 0xC0FFEE01, [(812, 1, b"\x02" * 32), (812, 0, b"\x01" * 32)]).hex(),
             "receipt_body": Receipt(0xC0FFEE01, [(812, 0), (812, 1)], bytes(range(64))).encode().hex(),
             "put_message": encode_message(PUT, b"\x01" + crop.encode()).hex(),
+            "crane_alert_body": crane.encode().hex(),
         },
         indent=1,
     )
