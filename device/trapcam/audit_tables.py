@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trapcam.atomic import writing
+from trapcam.examine.atomic import writing
 from trapkit.errors import SetupError
 
 MANIFEST, POPULATION = "manifest.csv", "population.csv"

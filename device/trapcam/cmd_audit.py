@@ -10,7 +10,7 @@ from trapcam.audit_report import figures, words
 from trapcam.audit_review import PLACE, ReviewedCell, pooled, read_reviews
 from trapcam.audit_tables import read_table
 from trapcam.config import TrapSettings, require_trap
-from trapcam.options import number
+from trapcam.examine.options import number
 from trapcam.recall import LEVEL, Recall, measure
 from trapcam.seal import open_reader
 from trapkit.errors import SetupError

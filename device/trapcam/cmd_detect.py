@@ -11,21 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trapcam import mdjson
 from trapcam.camera.folder import SUFFIXES, is_video
 from trapcam.camera.library import require_av
 from trapcam.camera.still import storable
 from trapcam.config import TrapSettings, model_path
-from trapcam.copies import Copies
 from trapcam.detect import Detector
 from trapcam.detections import MIN_CONFIDENCE
-from trapcam.examine import examine
-from trapcam.find import check_apart, check_no_input, find_files
-from trapcam.journal import Journal, Stamp, open_journal
-from trapcam.options import number
-from trapcam.remaining import Remaining
-from trapcam.spreadsheet import write_csv
-from trapcam.stopping import terminable
+from trapcam.examine import mdjson
+from trapcam.examine.copies import Copies
+from trapcam.examine.find import check_apart, check_no_input, find_files
+from trapcam.examine.journal import Journal, Stamp, open_journal
+from trapcam.examine.one_file import examine
+from trapcam.examine.options import number
+from trapcam.examine.remaining import Remaining
+from trapcam.examine.spreadsheet import write_csv
+from trapcam.examine.stopping import terminable
 from trapkit.progress import say
 
 UNKNOWN: Stamp = (-1, 0)  # of a file that cannot even be asked: looked at again in every run

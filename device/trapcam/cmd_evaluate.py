@@ -6,15 +6,15 @@ from pathlib import Path
 
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
-from trapcam.evaluation import Row, feline_rows, people_rows, sequence_rows
-from trapcam.evaluation_boxes import with_proposals
-from trapcam.evaluation_manifest import choose, load_manifest
-from trapcam.evaluation_pages import cell, write_pages
-from trapcam.evaluation_run import score_all
-from trapcam.evaluation_statistics import Draws
-from trapcam.options import number
-from trapcam.remaining import Remaining
-from trapcam.stopping import terminable
+from trapcam.evaluate.boxes import with_proposals
+from trapcam.evaluate.by_group import Row, feline_rows, people_rows, sequence_rows
+from trapcam.evaluate.manifest import choose, load_manifest
+from trapcam.evaluate.pages import cell, write_pages
+from trapcam.evaluate.run import score_all
+from trapcam.evaluate.statistics import Draws
+from trapcam.examine.options import number
+from trapcam.examine.remaining import Remaining
+from trapcam.examine.stopping import terminable
 from trapkit.errors import SetupError
 from trapkit.progress import say
 

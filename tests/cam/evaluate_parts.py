@@ -8,7 +8,7 @@ import skimage
 from PIL import Image as Pictures
 
 from trapcam.cli import main
-from trapcam.evaluation_manifest import COLUMNS
+from trapcam.evaluate.manifest import COLUMNS
 
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 BOX = '[["cat", 0.1, 0.1, 0.9, 0.9]]'

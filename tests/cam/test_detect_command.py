@@ -8,8 +8,8 @@ import pytest
 import skimage
 from PIL import Image as Pictures
 
-from trapcam import mdjson
 from trapcam.cli import main
+from trapcam.examine import mdjson
 
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 

@@ -9,7 +9,7 @@ from PIL import Image as Pictures
 from video_parts import write_video
 
 from trapcam.detections import Detection
-from trapcam.drawing import LONGEST_PX, draw
+from trapcam.examine.drawing import LONGEST_PX, draw
 
 Output = pytest.CaptureFixture[str]
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trapcam import mdjson
 from trapcam.decode import decode_grid
 from trapcam.detections import Detection, overlap
+from trapcam.examine import mdjson
 from trapkit.errors import SetupError
 
 CATEGORIES = ("feline", "other_animal", "person", "vehicle")

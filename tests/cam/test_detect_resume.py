@@ -12,9 +12,9 @@ from detect_parts import detect, images, write_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapcam import mdjson
-from trapcam.journal import open_journal
-from trapcam.remaining import Remaining, in_words
+from trapcam.examine import mdjson
+from trapcam.examine.journal import open_journal
+from trapcam.examine.remaining import Remaining, in_words
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 

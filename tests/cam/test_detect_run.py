@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from video_parts import cut, write_video
 
 from trapcam.cli import main
-from trapcam.spreadsheet import FORMULA, safe
+from trapcam.examine.spreadsheet import FORMULA, safe
 
 Output = pytest.CaptureFixture[str]
 

@@ -16,8 +16,8 @@ from PIL import Image as Pictures
 from trapcam.cli import main
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
-from trapcam.evaluation_manifest import COLUMNS, load_manifest
-from trapcam.plots import Axis, Line, chart, percent
+from trapcam.evaluate.manifest import COLUMNS, load_manifest
+from trapcam.evaluate.plots import Axis, Line, chart, percent
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "images"
 Output = pytest.CaptureFixture[str]

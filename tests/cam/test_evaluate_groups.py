@@ -1,9 +1,9 @@
 """The rows of `trapcam evaluate`, from made scores: the people rule, few sequences, people and vehicles."""
 
-from trapcam.evaluation import Row, Scored, feline_rows, people_rows, sequence_rows
-from trapcam.evaluation_manifest import Labelled
-from trapcam.evaluation_pages import cell
-from trapcam.evaluation_statistics import Draws
+from trapcam.evaluate.by_group import Row, Scored, feline_rows, people_rows, sequence_rows
+from trapcam.evaluate.manifest import Labelled
+from trapcam.evaluate.pages import cell
+from trapcam.evaluate.statistics import Draws
 
 
 def seen(number: int, group: str, score: float, *, sequence: str = "", kept: bool = False, **more: object) -> Scored:

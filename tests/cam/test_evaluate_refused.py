@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from evaluate_parts import ROWS, evaluate, manifest, write_images
 
-from trapcam.evaluation_manifest import COLUMNS, load_manifest
+from trapcam.evaluate.manifest import COLUMNS, load_manifest
 from trapkit.errors import SetupError
 
 Output = pytest.CaptureFixture[str]

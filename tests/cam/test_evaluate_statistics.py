@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapcam.evaluation_statistics import FIGURES, Draws, Floats, Group, curves, interval
+from trapcam.evaluate.statistics import FIGURES, Draws, Floats, Group, curves, interval
 
 SCORE = st.integers(0, 20).map(lambda n: n / 20)  # coarse: ties are common
 SCORES = st.lists(SCORE, min_size=1, max_size=40)

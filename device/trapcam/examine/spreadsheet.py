@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trapcam.atomic import writing
+from trapcam.examine.atomic import writing
 
 COLUMNS = ("file", "frame_number", "category", "confidence", "x", "y", "width", "height", "failure")
 FORMULA = (
@@ -33,8 +33,8 @@ def safe(text: str) -> str:
 
 
 def write_csv(path: Path, entries: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> None:
-    """Write the entries of a results file (`trapcam.mdjson.entry`), whole or not at all; `names`: its categories by
-    their keys.  Raises: OSError."""
+    """Write the entries of a results file (`mdjson.entry`), whole or not at all; `names`: its categories by their
+    keys.  Raises: OSError."""
     with writing(path, encoding="utf-8-sig") as file:
         # Quoted in full, so that a spreadsheet that splits at semicolons finds none to split at in a file's name.
         table = csv.writer(file, quoting=csv.QUOTE_ALL)

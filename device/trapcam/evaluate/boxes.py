@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from trapcam.evaluation_manifest import Labelled, area
+from trapcam.evaluate.manifest import Labelled, area
 from trapkit.errors import SetupError
 
 COLUMNS = ("file", "score", "x", "y", "w", "h")

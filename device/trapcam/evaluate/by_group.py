@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from trapcam.evaluation_manifest import Labelled
-from trapcam.evaluation_statistics import FIGURES, RECALLS, Bools, Draws, Floats, Group, Indices, interval
+from trapcam.evaluate.manifest import Labelled
+from trapcam.evaluate.statistics import FIGURES, RECALLS, Bools, Draws, Floats, Group, Indices, interval
 
 BIG_CATS = ("tiger", "leopard", "snow_leopard")  # whom the traps are for
 BOXES = ("under 5 %", "5 to 20 %", "over 20 %", "no box")

@@ -9,8 +9,8 @@ from trapcam.camera.folder import is_video
 from trapcam.camera.sampling import MAX_BURST_PIXELS, Sampling
 from trapcam.camera.still import ReadError, decode_picture, read_bytes, storable
 from trapcam.detections import Detection
+from trapcam.examine.mdjson import NO_RATE, PictureResult, Video
 from trapcam.frames import Image
-from trapcam.mdjson import NO_RATE, PictureResult, Video
 
 if TYPE_CHECKING:
     from trapcam.camera.video import Clip

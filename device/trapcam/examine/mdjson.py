@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trapcam.atomic import writing
 from trapcam.detections import Detection
+from trapcam.examine.atomic import writing
 from trapkit.errors import SetupError
 
 FORMAT_VERSION = "1.6"

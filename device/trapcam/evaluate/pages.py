@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trapcam.evaluation import OF_OTHERS, Row, Scored
-from trapcam.evaluation_figures import precision_png, roc_png
-from trapcam.evaluation_statistics import RECALLS
-from trapcam.spreadsheet import safe
+from trapcam.evaluate.by_group import OF_OTHERS, Row, Scored
+from trapcam.evaluate.charts import precision_png, roc_png
+from trapcam.evaluate.statistics import RECALLS
+from trapcam.examine.spreadsheet import safe
 from trapkit.files import write_atomically
 
 TITLES = {

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trapcam.drawing import draw
-from trapcam.examine import Examined
+from trapcam.examine.drawing import draw
+from trapcam.examine.one_file import Examined
 from trapkit.errors import SetupError
 
 QUALITY = 86

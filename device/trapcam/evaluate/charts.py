@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from trapcam.evaluation import Row, Scored, groups, score_of
-from trapcam.evaluation_statistics import FALSE_KEEPS, RECALLS, Floats, curves
-from trapcam.plots import Axis, Line, chart, percent
+from trapcam.evaluate.by_group import Row, Scored, groups, score_of
+from trapcam.evaluate.plots import Axis, Line, chart, percent
+from trapcam.evaluate.statistics import FALSE_KEEPS, RECALLS, Floats, curves
 
 LEAST = 0.002  # false keeps from which the ROC shows: two in a thousand
 CURVES = ("all pictures", "camera trap", "night", "tiger, leopard, snow leopard")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from trapcam.camera.still import ReadError, decode_picture, read_bytes
 from trapcam.detections import Detection
-from trapcam.evaluation import Scored
-from trapcam.evaluation_manifest import Labelled
+from trapcam.evaluate.by_group import Scored
+from trapcam.evaluate.manifest import Labelled
 from trapcam.frames import Image
 from trapcam.sighting import Event, Rejected, decide
 

@@ -1,0 +1,1 @@
+"""`trapcam evaluate`: how good a detector is on labelled pictures."""
