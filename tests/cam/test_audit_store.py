@@ -12,7 +12,9 @@ import pytest
 from cam_parts import NOW
 from records import SOURCE, audited, kept, rejected, withheld
 
+from trapcam.audit_export import export
 from trapcam.audit_store import AUDIT_FOLDER
+from trapcam.audit_tables import MANIFEST, MANIFEST_COLUMNS, read_table
 from trapcam.outbox import DATABASE, FULL_FOLDER, Outbox, open_outbox
 from trapcam.status import read_status
 from trapkit.errors import StorageError
@@ -138,6 +140,26 @@ def test_what_stays_is_always_what_lies_below_the_line(data: Path, seed: int) ->
         assert found["bursts"] == sum(n == name for n, _ in given)
     assert 0 < sum(row["bytes"] for row in rows) <= 12_000
     assert names(data) == {row["file"] for row in rows}
+    box.close()
+
+
+def test_beside_a_running_trap_copies_are_made_and_go_first(data: Path, tmp_path: Path) -> None:
+    """What a stick has too costs the choice nothing when room is short."""
+    box = opened(data, room=5_000)
+    for position in range(5):
+        box.commit(audited(position, "near", draw=position / 5))
+    done = export(data, TRAP, tmp_path / "stick", delete=False)
+    assert (done.copied, done.deleted, done.damaged) == (5, 0, ())
+    for position in range(5, 7):
+        box.commit(audited(position, "near", draw=0.99))
+    found = cell(box, "near")
+    assert (found["probability"], found["samples"], found["dropped"]) == (1.0, 7, 0)
+    assert (found["held"], found["exported"], found["collected"]) == (2, 3, 2)
+    # The next visit brings what is new, and the table speaks of all.
+    assert export(data, TRAP, tmp_path / "stick", delete=True).deleted == 5
+    (folder,) = (tmp_path / "stick").iterdir()
+    assert len(read_table(folder / MANIFEST, MANIFEST_COLUMNS)) == len(list(folder.glob("*.age"))) == 7
+    assert (names(data), cell(box, "near")["collected"]) == (set(), 7)
     box.close()
 
 
