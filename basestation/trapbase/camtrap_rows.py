@@ -20,7 +20,9 @@ TAXA = {
     5: ("Puma concolor", "species", "puma"),
     6: ("Felis catus", "species", "domestic cat"),
     7: ("Felidae", "family", "cats"),
+    8: ("Animalia", "kingdom", "animals"),
 }
+OF_A_NEWER_TRAP = ("Animalia", "kingdom", "animals")  # a species code that this base does not know yet
 
 
 def time_text(unix_ms: int) -> str:
@@ -105,7 +107,7 @@ def observation_row(
         "eventStart": text,
         "eventEnd": text,
         "observationType": "animal",
-        "scientificName": TAXA[event.species][0],
+        "scientificName": TAXA.get(event.species, OF_A_NEWER_TRAP)[0],
         "count": event.count,
         "classificationMethod": "machine",
         "classifiedBy": classified_by,

@@ -105,7 +105,7 @@ def _view(row: Row, trap: TrapSettings | None, zone: ZoneInfo) -> Row:
 
 def box_in_crop(box: Box) -> Box:
     """Where the animal's box lies in its crop, as fractions: the trap cuts a margin around it, as far as there is
-    picture (PROTOCOL.md section 3)."""
+    picture (PROTOCOL.md section 2)."""
     x, y, width, height = box
     margin = CROP_MARGIN_PERCENT / 100
     left, top = max(0.0, x - width * margin), max(0.0, y - height * margin)

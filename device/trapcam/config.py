@@ -100,7 +100,7 @@ class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     people: Annotated[
         float,
         Meta(ge=0, le=0.5, description="Never one that reaches this of a person's or vehicle's threshold (0–0.5)"),
-    ] = 0.5
+    ] = 0.25
     max_mb: Annotated[
         int, Meta(ge=1, le=100_000, description="Room for them; what is beyond goes by lot, far ones first (MB)")
     ] = 500

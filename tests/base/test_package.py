@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.base.package_parts import night, package, sealed, stored, table
 from tests.base.parts import BATCH, NOW, alert, picture
-from trapbase.camtrap_rows import frame_box, time_text
+from trapbase.camtrap_rows import TAXA, frame_box, time_text
 from trapbase.package import zip_files
 from trapbase.pictures import SEALED
+from trapwire.alert import SPECIES
 from trapwire.objects import ALERT, CROP
 
 # What the standard asks, checked without its files.
@@ -109,3 +110,7 @@ def test_every_time_of_an_alert_can_be_written(unix_ms: int) -> None:
 def test_a_single_object_makes_a_package() -> None:
     for o in (stored(1, 1, ALERT, alert()), replace(stored(1, 1, CROP, b"x"), trap=2)):
         assert table(package([o], []), "observations")[0]["observationType"] == "unclassified"
+
+
+def test_every_species_that_a_trap_may_send_is_a_taxon() -> None:
+    assert set(TAXA) == set(SPECIES)

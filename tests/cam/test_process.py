@@ -125,7 +125,9 @@ def test_a_second_copy_on_the_same_data_is_refused(config: Path, capsys: pytest.
 def test_without_a_supervisor_it_runs_and_waits(config: Path) -> None:
     process = start(config)
     assert "trap 7, epoch" in "".join(lines(process, 1))
-    assert "00.png: rejected (nothing seen)" in "".join(lines(process, 1))
+    said = "".join(lines(process, 2))
+    assert "cannot be opened" in said, "of the supervisor's line"
+    assert "00.png: rejected (nothing seen)" in said
     assert process.poll() is None
     assert end(process, signal.SIGINT) == 0
 
