@@ -1,8 +1,8 @@
 """What the demo's two traps see where the user names no pictures: one cat, passing between them.
 
-scikit-image brings one photograph of a cat. Here she also sits in the grass, comes by night, and passes far away; the
-right-hand trap sees everything mirrored, as a camera on the other side of the path would. The rest are photographs
-without a cat, as most triggers are.
+scikit-image brings one photograph of a cat. Here she also sits in the grass, comes by night, and passes further away;
+the right-hand trap sees her mirrored, as a camera on the other side of the path would. The rest are photographs without
+a cat, as most triggers are.
 """
 
 import shutil
@@ -17,7 +17,7 @@ CAT = "chelsea.png"
 SIZE = (1152, 648)  # pixels; 16:9, as the trap's camera
 GRASS, GRAVEL = (70, 88, 44), (146, 132, 110)  # their photographs are grey
 BEFORE_THE_CAT = 2  # triggers: the first one passes soon enough to be watched
-EDGE = 0.12  # of the cat's picture, faded into what is around it
+EDGE = 0.05  # of the cat's picture, faded into what is around it
 NOISE = 5.0  # standard deviation, of 255
 
 
@@ -50,8 +50,8 @@ def make_scenes(folder: Path) -> dict[str, Image.Image]:
     gravel = _ground(folder / "gravel.png", GRAVEL)
     return {
         "cat-in-grass.jpg": _placed(cat, grass, 1.2, (330, 120)),
-        "cat-at-night.jpg": _night(_placed(cat, _ground(folder / "grass.png", (88, 88, 88)), 1.0, (200, 170))),
-        "cat-far-away.jpg": _placed(cat, gravel, 0.8, (700, 250)),
+        "cat-at-night.jpg": _night(_placed(cat, _ground(folder / "grass.png", (88, 88, 88)), 1.6, (200, 80))),
+        "cat-far-away.jpg": _placed(cat, gravel, 1.2, (560, 160)),
         "cat-close.png": cat,
     }
 

@@ -57,7 +57,7 @@ def main() -> int:
     model = train.run(
         settings, parts, pixels, start, args.work, resume=args.resume or args.export_only, learn=not args.export_only
     )
-    export.write(model, parts, pixels, args.out, asdict(settings), args.start.name)
+    export.write(model, parts, pixels, args.images, args.out, asdict(settings), args.start.name)
     return 0
 
 

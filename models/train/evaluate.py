@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from . import net
-from .data import Picture
+from .data import CLASSES, Picture
 
 FALSE_KEEPS = 0.02
+PICTURE_SHARE = 0.5  # how much the judgement of the whole picture weighs beside the best cell
 Outputs = Callable[[np.ndarray], Sequence[Any]]
 
 
@@ -25,14 +28,36 @@ def scores(
 ) -> np.ndarray:
     """Best score of each class in each picture: float (pictures, classes).
 
-    `outputs` takes uint8 (batch, size, size, 3) and returns the raw objectness, boxes and classes.
+    `outputs` takes uint8 (batch, size, size, 3) and returns the raw objectness, boxes, classes and the judgement of the
+    whole picture. This is the first look alone.
     """
     rows = []
     for i in range(0, len(pictures), batch):
         images = np.stack([to_input(pixels[p.file], size) for p in pictures[i : i + batch]])
-        obj, box, cls = (np.asarray(out) for out in outputs(images))
-        rows.append(net.decode(obj, box, cls)[0].max(axis=1))
+        obj, box, cls, judged = (np.asarray(out) for out in outputs(images)[:4])
+        rows.append(fuse(net.decode(obj, box, cls)[0].max(axis=1), judged[:, 0, 0]))
     return np.concatenate(rows)
+
+
+def fuse(best: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """A class's score from its best cell and the whole picture's log-odds, as `trapcam.decode` does; people and
+    vehicles keep the cell's."""
+    best = np.clip(best, 1e-5, 1 - 1e-5)
+    logit = (1 - PICTURE_SHARE) * np.log(best / (1 - best)) + PICTURE_SHARE * np.clip(judged, -12, 12)
+    together = 1 / (1 + np.exp(-logit))
+    return np.where([name in ("person", "vehicle") for name in CLASSES], best, together)
+
+
+def trap_scores(detector: Any, folder: Path, pictures: Sequence[Picture]) -> np.ndarray:
+    """Best score of each class as the trap itself finds it, second look and all: float (pictures, classes)."""
+    rows = []
+    for done, picture in enumerate(pictures):
+        with Image.open(folder / picture.file) as image:
+            found = detector.detect(np.asarray(image.convert("RGB")))
+        rows.append([max((d.confidence for d in found if d.category == c), default=0.0) for c in CLASSES])
+        if done % 200 == 199:
+            print(f"  {done + 1} of {len(pictures)} pictures", file=sys.stderr, flush=True)
+    return np.array(rows)
 
 
 def keras_outputs(model: Any) -> Outputs:

@@ -14,13 +14,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from . import data, evaluate, quantise
+from trapcam.detect import Detector
+
+from . import data, evaluate, net, quantise
 from .data import CLASSES, Picture
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 CALIBRATION_PICTURES = 300
 NMS_IOU = 0.45
-FELINE_FALSE = 0.05  # share of validation pictures without a cat that may pass; 2 % cost too many cats (CARD.md)
+SECOND_LOOK = {"grow": 1.8, "share": 0.5, "from_confidence": 0.02}
+# Share of validation's camera-trap pictures without a cat that may pass: they are what a trap sees, and what airtime
+# and battery are paid for; 2 % cost too many cats (CARD.md).
+FELINE_FALSE = 0.05
+ENOUGH = 100  # camera-trap pictures without a cat; with fewer, all pictures without one are taken
 PRIVATE_FALSE = 0.005  # share of feline pictures that may be dropped as a person, and as a vehicle
 
 
@@ -28,6 +34,7 @@ def write(
     model: keras.Model,
     parts: Mapping[str, list[Picture]],
     pixels: Mapping[str, np.ndarray],
+    images_folder: Path,
     out: Path,
     settings: Mapping[str, Any],
     start: str,
@@ -39,16 +46,20 @@ def write(
     images = quantise.calibration(parts["train"], pixels, size, CALIBRATION_PICTURES, settings["seed"])
     path = out / "feline.tflite"
     path.write_bytes(quantise.convert(model, images))
-    scored: dict[str, dict[str, np.ndarray]] = {"int8": {}, "float": {}}
-    print("evaluating", file=sys.stderr)
+    # The thresholds are chosen on what the trap itself sees, so it needs a description before it has any.
+    open_thresholds = dict.fromkeys(CLASSES, 0.5)
+    (out / "feline.toml").write_text(describe(path, model, parts, open_thresholds, settings, start), "utf-8")
+    scored: dict[str, dict[str, np.ndarray]] = {"int8": {}, "int8_first_look": {}, "float_first_look": {}}
     for part in ("validation", "test"):
-        runs = {"int8": quantise.tflite_outputs(path), "float": evaluate.keras_outputs(model)}
+        print(f"evaluating {part}", file=sys.stderr)
+        runs = {"int8_first_look": quantise.tflite_outputs(path), "float_first_look": evaluate.keras_outputs(model)}
         for kind, outputs in runs.items():
             scored[kind][part] = evaluate.scores(outputs, size, parts[part], pixels)
+        scored["int8"][part] = evaluate.trap_scores(Detector(path), images_folder, parts[part])
     thresholds = choose(scored["int8"]["validation"], parts["validation"])
     figures = measure(scored, parts, thresholds)
-    figures["ms_per_picture"] = milliseconds(path, size)
-    figures["parameters"] = model.count_params()
+    figures["ms_first_look"] = milliseconds(path, size)
+    figures["parameters"] = net.shipped(model).count_params()
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     (out / "feline.toml").write_text(describe(path, model, parts, thresholds, settings, start), "utf-8")
     print(json.dumps({k: v for k, v in figures.items() if k != "rows"}, indent=1))
@@ -57,12 +68,15 @@ def write(
 def choose(score: np.ndarray, pictures: Sequence[Picture]) -> dict[str, float]:
     """Thresholds on validation, rounded up to a thousandth.
 
-    feline: at most 5 % of the pictures without cats pass. person, vehicle: at most 0.5 % of the cats pass, because a
-    picture that shows a person is dropped with the cat in it. other_animal: at most 5 % of pictures without animals.
+    feline: at most 5 % of the camera-trap pictures without cats pass. person, vehicle: at most 0.5 % of the cats pass,
+    because a picture that shows a person is dropped with the cat in it. other_animal: at most 5 % of pictures without
+    animals.
     """
     groups = np.array([p.class_index for p in pictures])
+    trap = np.array([p.camera_trap for p in pictures])
+    rows = trap if (trap & (groups != 0)).sum() >= ENOUGH else np.ones_like(trap)
     limits = {
-        "feline": evaluate.threshold_at(score[:, 0], groups == 0, FELINE_FALSE),
+        "feline": evaluate.threshold_at(score[rows][:, 0], groups[rows] == 0, FELINE_FALSE),
         "other_animal": evaluate.threshold_at(score[groups != 0][:, 1], groups[groups != 0] == 1, 0.05),
     }
     for index, name in ((2, "person"), (3, "vehicle")):
@@ -80,7 +94,7 @@ def measure(
         pictures, positive = parts[part], evaluate.is_feline(parts[part])
         trap = np.array([p.camera_trap for p in pictures])
         groups = np.array([p.class_index for p in pictures])
-        for kind in ("float", "int8"):
+        for kind in scored:
             score = scored[kind][part]
             entry: dict[str, Any] = {}
             for name, chosen in (("all", np.ones_like(trap)), ("camera_trap", trap)):
@@ -142,13 +156,18 @@ def describe(
         'name = "pugmark-feline"', f'version = "{VERSION}"', f'file = "{path.name}"',
         f'sha256 = "{hashlib.sha256(path.read_bytes()).hexdigest()}"', f"classes = {json.dumps(list(CLASSES))}",
         "# grid-1: score = sigmoid(objectness) * softmax(classes); device/trapcam/decode.py says the rest.",
-        'decoding = "grid-1"', f"nms_iou = {NMS_IOU}", f"parameters = {model.count_params()}", "",
+        "# grid-2: and then the mean, as log-odds, with the judgement of the whole picture.",
+        'decoding = "grid-2"', f"picture_share = {evaluate.PICTURE_SHARE}", f"nms_iou = {NMS_IOU}",
+        f"parameters = {net.shipped(model).count_params()}", "",
+        "# Where an animal is likely, a square of `grow` times its box is looked at again; device/trapcam/look.py.",
+        "[second_look]", *(f"{key} = {value}" for key, value in SECOND_LOOK.items()), "",
         "[input]", f"width_px = {entry['shape'][2]}", f"height_px = {entry['shape'][1]}",
         f'type = "{np.dtype(entry["dtype"]).name}"', f"scale = {entry['quantization'][0]!r}",
         f"zero_point = {int(entry['quantization'][1])}", 'colour_order = "RGB"',
         'resize = "whole picture stretched, bilinear with antialiasing"', "",
         "# Confidence from which a category counts, each chosen on the validation pictures, int8:",
-        f"# feline: {FELINE_FALSE:.0%} of pictures without a cat pass; other_animal: 5 % of those without an animal.",
+        f"# feline: {FELINE_FALSE:.0%} of camera-trap pictures without a cat pass; other_animal: 5 % of those without",
+        "# an animal, of all kinds.",
         f"# person, vehicle: at most {PRIVATE_FALSE:.1%} of cat pictures pass, as these are dropped; never below 0.2.",
         "[thresholds]", *(f"{name} = {limits[name]}" for name in CLASSES), "",
     ]  # fmt: skip

@@ -10,12 +10,16 @@ Tensor = Any  # tf.Tensor; TensorFlow ships no usable types
 BOX_WEIGHT, CLASS_WEIGHT, PICTURE_WEIGHT, SMOOTHING = 2.0, 1.0, 1.5, 0.05
 
 
-def total(outputs: list[Tensor], batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+JUDGE_WEIGHT, LESSON_WEIGHT, TEMPERATURE = 1.0, 1.0, 2.0
+
+
+def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the scalar loss and its parts.
 
     Objectness: focal, cells marked unknown left out. Box (1 - GIoU) and class (cross entropy): only where a box is.
     Picture: the best cell of a class against what the picture is known to show. It is the trap's own question, and it
-    lets pictures teach that have a label but no box.
+    lets pictures teach that have a label but no box. Judge: the same of the second head. Lesson: what the published net
+    (`lesson`, its logits) says of the same picture in plain light; it knows more cats than our pictures show.
     """
     obj, box, cls = outputs[0][..., 0], outputs[1], outputs[2]
     known = tf.cast(batch["object"] >= 0, tf.float32)
@@ -39,8 +43,33 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor]) -> tuple[Tensor, dict
     false = -tf.math.log1p(-tf.exp(tf.minimum(best, -1e-4))) * no
     picture_loss = tf.reduce_sum(missed + false) / tf.maximum(tf.reduce_sum(yes + no), 1.0)
 
-    loss = object_loss + CLASS_WEIGHT * class_loss + BOX_WEIGHT * box_loss + PICTURE_WEIGHT * picture_loss
-    return loss, {"object": object_loss, "class": class_loss, "box": box_loss, "picture": picture_loss}
+    judged = outputs[3][:, 0, 0]
+    target = present * 0.96 + 0.02
+    judge = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.maximum(target, 0.0), logits=judged) * (yes + no)
+    judge_loss = tf.reduce_sum(judge) / tf.maximum(tf.reduce_sum(yes + no), 1.0)
+
+    taught = tf.nn.softmax(lesson / TEMPERATURE)
+    answer = tf.nn.log_softmax(outputs[4][:, 0, 0] / TEMPERATURE)
+    lesson_loss = (
+        tf.reduce_mean(tf.reduce_sum(taught * (tf.math.log(taught + 1e-8) - answer), axis=-1)) * TEMPERATURE**2
+    )
+
+    loss = (
+        JUDGE_WEIGHT * judge_loss
+        + LESSON_WEIGHT * lesson_loss
+        + object_loss
+        + CLASS_WEIGHT * class_loss
+        + BOX_WEIGHT * box_loss
+        + PICTURE_WEIGHT * picture_loss
+    )
+    return loss, {
+        "object": object_loss,
+        "class": class_loss,
+        "box": box_loss,
+        "picture": picture_loss,
+        "judge": judge_loss,
+        "lesson": lesson_loss,
+    }
 
 
 def place(box: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""The detector's net: MobileNetV2's blocks with their ImageNet weights, two of them thinned, and a small head.
+"""The detector's net: MobileNetV2's blocks with their ImageNet weights, thinned, and two small heads.
 
 The trunk starts from a published int8 MobileNetV2-1.0 (google-coral/test_data, Apache-2.0), whose batch norms are
-already folded into the convolutions; so the trunk here has biases and no norms. Of its 17 blocks the first 14 are
-whole, the next two keep only their `THIN` most active of 960 middle channels, the last is left out: 1.0 M parameters.
-The head joins the 1/32 and 1/16 grids and answers on the 1/16 grid.
+already folded into the convolutions; so the trunk here has biases and no norms. Of its 17 blocks the last is left out,
+and every other keeps only its `THIN` most active middle channels. The head joins the 1/32 and 1/16 grids and answers on
+the 1/16 grid; a second, small one judges the picture as a whole.
 
 Outputs are raw; `decode` gives the meaning, and the shipped description file repeats it for the trap.
 """
@@ -23,8 +23,11 @@ BLOCKS = (
 )  # fmt: skip
 """(expansion, channels out, stride) of each block."""
 FINE, DEEPEST = 12, 15  # last block of the 1/16 grid, last block used
-THIN = {14: 400, 15: 400}
+KEEP_SHARE = 0.8  # of the middle channels of blocks 1 to 13
+THIN = {i: int(6 * BLOCKS[i - 1][1] * KEEP_SHARE) // 8 * 8 for i in range(1, 14)} | {14: 384, 15: 384}
 HEAD = 64
+LAST = 256  # channels that the whole picture is judged by
+TEACHER_CLASSES = 1001  # of the published net, the first of them "background"
 PRIOR = -4.0  # objectness at the start: few cells hold a middle
 
 Tensor = keras.KerasTensor
@@ -69,7 +72,9 @@ def _mix(x: Tensor, name: str) -> Tensor:
 def build(size: int, classes: int) -> keras.Model:
     """Return the net for square pictures of `size` pixels (a multiple of 32), values 0–1, RGB.
 
-    Outputs, each float (batch, size/16, size/16, n) and raw: objectness logit n=1, box n=4, class logits n=classes.
+    Outputs, each float and raw: (batch, size/16, size/16, n) objectness logit n=1, box n=4, class logits n=classes;
+    (batch, 1, 1, n) log-odds of each class for the whole picture n=classes, and n=1001 the teacher's lesson, which
+    only training needs.
     """
     inputs = keras.Input((size, size, 3), name="image")
     blocks = _trunk(inputs, DEEPEST, THIN)
@@ -83,7 +88,25 @@ def build(size: int, classes: int) -> keras.Model:
         y = _mix(x, f"head.{name}.mix")
         start = keras.initializers.Constant(PRIOR if name == "object" else 0.0)
         outputs.append(layers.Conv2D(count, 1, bias_initializer=start, name=f"head.{name}.out")(y))
+    whole = _norm(layers.Conv2D(LAST, 1, use_bias=False, name="head.last")(blocks[DEEPEST]), "head.last")
+    whole = layers.GlobalAveragePooling2D(keepdims=True, name="head.pool")(whole)
+    outputs.append(layers.Conv2D(classes, 1, name="head.picture.out")(whole))
+    outputs.append(layers.Conv2D(TEACHER_CLASSES, 1, name="head.lesson")(whole))
     return keras.Model(inputs, outputs, name="pugmark")
+
+
+def shipped(model: keras.Model) -> keras.Model:
+    """The net without what only training needs."""
+    return keras.Model(model.inputs, model.outputs[:4], name="pugmark")
+
+
+def load_classifier(size: int, weights: Weights) -> keras.Model:
+    """The published net with its weights, logits (batch, 1, 1, 1001): the teacher."""
+    whole = classifier(size)
+    for layer, (kernel, bias) in zip([v for v in whole.layers if v.weights], weights, strict=True):
+        layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+    whole.trainable = False
+    return whole
 
 
 def classifier(size: int = 224) -> keras.Model:
@@ -126,11 +149,9 @@ def load_start(model: keras.Model, weights: Weights, images: np.ndarray) -> None
     `images` (uint8, of the model's size) show which middle channels of the thinned blocks matter: those whose activity
     varies most, times the weight the block gives them. What the others add on average goes into the bias.
     """
-    whole = classifier(int(model.input_shape[1]))
-    for layer, (kernel, bias) in zip([v for v in whole.layers if v.weights], weights, strict=True):
-        layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+    whole = load_classifier(int(model.input_shape[1]), weights)
     taps = [whole.get_layer(f"block{i}.depthwise.relu").output for i in THIN]
-    active = keras.Model(whole.inputs, taps).predict(images.astype(np.float32) / 255, verbose=0)
+    active = keras.Model(whole.inputs, taps).predict(images.astype(np.float32) / 255, verbose=0, batch_size=16)
     kept = {}
     for i, activity in zip(THIN, active, strict=True):
         kernel = whole.get_layer(f"block{i}.project").get_weights()[0]

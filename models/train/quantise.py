@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from . import net
 from .data import Picture
 from .evaluate import Outputs, to_input
 from .sampler import Sampler
 
-OUTPUTS = ("objectness", "box", "classes")
+OUTPUTS = ("objectness", "box", "classes", "picture")
 
 
 def calibration(
@@ -35,7 +36,9 @@ def calibration(
 
 
 def convert(model: keras.Model, images: np.ndarray) -> bytes:
-    """Return the model as TFLite, every operation in int8 (weights per channel), input uint8 = pixels, outputs int8."""
+    """Return the shipped part of the model as TFLite, every operation in int8 (weights per channel), input uint8 =
+    pixels, outputs int8."""
+    model = net.shipped(model)
 
     def representative() -> Iterator[list[np.ndarray]]:
         for image in images:

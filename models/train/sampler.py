@@ -18,6 +18,10 @@ CAMERA_TRAP_WEIGHT = 1.6  # few, and the nearest to what the trap will see
 SHARE_NOTHING, SHARE_BACKGROUND, SHARE_PASTED = 0.05, 0.06, 0.12
 
 
+Sample = tuple[tuple[np.ndarray, np.ndarray], list[Box], bool, np.ndarray]
+"""A picture as the trap sees it and as it was, its boxes, whether all of its subjects have one, what is in it."""
+
+
 class Sampler:
     """Samples from `pictures`, whose pixels are in `pixels` by file name."""
 
@@ -30,23 +34,25 @@ class Sampler:
         self._cut_outs = [p for p in pictures if p.boxes and p.class_index in (0, 1)]
 
     def batch(self, step: int, count: int) -> dict[str, np.ndarray]:
-        """Return `image` uint8 (count, size, size, 3) and the targets of `grid`, stacked."""
+        """Return `image` uint8 (count, size, size, 3), `clean` before light and lens, the targets of `grid`."""
         rng = np.random.default_rng((self._seed, step))
         samples = [self._sample(rng) for _ in range(count)]
         grids = [grid(boxes, boxed, self._size) for _, boxes, boxed, _ in samples]
         batch = {key: np.stack([g[key] for g in grids]) for key in grids[0]}
-        batch["image"] = np.stack([image for image, _, _, _ in samples])
+        batch["image"] = np.stack([image[0] for image, _, _, _ in samples])
+        batch["clean"] = np.stack([image[1] for image, _, _, _ in samples])
         batch["present"] = np.stack([present for _, _, _, present in samples])
         return batch
 
     def _pick(self, pool: list[Picture], rng: np.random.Generator) -> Picture:
         return pool[int(rng.integers(len(pool)))]
 
-    def _sample(self, rng: np.random.Generator) -> tuple[np.ndarray, list[Box], bool, np.ndarray]:
+    def _sample(self, rng: np.random.Generator) -> Sample:
         kind = rng.random()
         absent = np.zeros(len(CLASSES), np.float32)
         if kind < SHARE_NOTHING:
-            return augment.lens(augment.nothing(self._size, rng), rng), [], True, absent
+            made = augment.nothing(self._size, rng)
+            return (augment.lens(made, rng), made), [], True, absent
         if kind < SHARE_NOTHING + SHARE_BACKGROUND:
             return self._background(rng)
         if kind < SHARE_NOTHING + SHARE_BACKGROUND + SHARE_PASTED and self._empties:
@@ -60,7 +66,7 @@ class Sampler:
         picture = self._pictures[int(rng.choice(len(self._pictures), p=self._weights))]
         return self._photograph(picture, rng)
 
-    def _photograph(self, picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, list[Box], bool, np.ndarray]:
+    def _photograph(self, picture: Picture, rng: np.random.Generator) -> Sample:
         zoom = (0.45, 2.2) if picture.boxes else (0.85, 1.15)
         fill = self._pixels[self._pick(self._empties, rng).file] if self._empties and rng.random() < 0.3 else None
         for _ in range(6):
@@ -71,7 +77,7 @@ class Sampler:
                 break
         return self._finish(image, boxes, picture.boxed, present_in(picture, boxes), rng)
 
-    def _background(self, rng: np.random.Generator) -> tuple[np.ndarray, list[Box], bool, np.ndarray]:
+    def _background(self, rng: np.random.Generator) -> Sample:
         """A close crop of a picture without cats: whatever it shows, it is no cat."""
         picture = self._pick(self._no_cats, rng)
         image, boxes = augment.crop(
@@ -86,10 +92,11 @@ class Sampler:
 
     def _finish(
         self, image: np.ndarray, boxes: list[Box], boxed: bool, present: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, list[Box], bool, np.ndarray]:
+    ) -> Sample:
         if rng.random() < 0.5:
             image, boxes = augment.flip(image, boxes)
-        return augment.look(np.ascontiguousarray(image), rng), boxes, boxed, present
+        image = np.ascontiguousarray(image)
+        return (augment.look(image, rng), image), boxes, boxed, present
 
 
 def present_in(picture: Picture, boxes: Sequence[Box]) -> np.ndarray:
