@@ -4,9 +4,10 @@ The net answers on a grid of rows × columns cells. With o the objectness, b the
 score of class k = sigmoid(o) · softmax(c)[k]; centre x = (column + tanh b0) / columns, centre y = (row + tanh b1) /
 rows, width = sigmoid b2, height = sigmoid b3, all 0–1 of the picture. (FastestDet's scheme; models/train/net.py.)
 
-`grid-2` has one more output, the log-odds p of each class for the picture as a whole, and a share a: the score of class
-k is then sigmoid((1 - a) · logit(score above) + a · p[k]). A cell sees fur; the picture sees the cat around it. People
-and vehicles keep the cells' score: pictures of animals do not teach whether a person stands in them.
+`grid-2` has one more output, the log-odds p of each class for the picture as a whole, and a share a: the best score of
+class k becomes sigmoid((1 - a) · logit(score above) + a · p[k]), and the others grow or shrink with it, or every patch
+of fur would be a cat of its own. A cell sees fur; the picture sees the cat around it. People and vehicles keep the
+cells' score: pictures of animals do not teach whether a person stands in them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +34,10 @@ def decode_grid(
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scores = odds / odds.sum(axis=-1, keepdims=True) * _sigmoid(raw["objectness"])
     if picture_share > 0:
-        inner = np.clip(scores, 1e-5, 1 - 1e-5)
+        best = np.clip(scores.max(axis=(0, 1)), 1e-5, 1 - 1e-5)
         judged = np.clip(raw["picture"].reshape(-1), -12, 12)
-        together = _sigmoid((1 - picture_share) * np.log(inner / (1 - inner)) + picture_share * judged)
-        scores = np.where([category in PEOPLE for category in classes], scores, together)
+        together = _sigmoid((1 - picture_share) * np.log(best / (1 - best)) + picture_share * judged)
+        scores = scores * np.where([category in PEOPLE for category in classes], 1, together / best)
     wide, high = _sigmoid(box[..., 2]), _sigmoid(box[..., 3])
     middle_x = (np.arange(columns)[None, :] + np.tanh(box[..., 0])) / columns
     middle_y = (np.arange(rows)[:, None] + np.tanh(box[..., 1])) / rows

@@ -47,15 +47,18 @@ def merge(
 ) -> list[Detection]:
     """Both looks as detections in the whole picture, best first.
 
-    Animals inside the window have the mean confidence of both looks, an animal that only one of them saw counts as
-    hardly seen by the other. People and vehicles count as each look saw them: for them the surer one is right.
+    The surest animal of each category inside the window has the mean confidence of both looks, and the others there
+    grow or shrink with it; an animal that only one look saw counts as hardly seen by the other. People and vehicles
+    count as each look saw them: for them the surer one is right.
     """
     placed = [_placed(d, where, width_px, height_px) for d in second]
     again = {category: _best(placed, category) for category in {d.category for d in [*first, *placed]} - set(PEOPLE)}
     merged: list[Detection] = []
-    for d in first:
+    surest: dict[str, float] = {}
+    for d in sorted(first, key=lambda d: -d.confidence):
         if d.category in again and _inside(d, where, width_px, height_px):
-            confidence = mean_odds(d.confidence, again[d.category], plan.share)
+            best = surest.setdefault(d.category, d.confidence)
+            confidence = d.confidence / best * mean_odds(best, again[d.category], plan.share)
             if confidence >= MIN_CONFIDENCE:
                 merged.append(replace(d, confidence=confidence))
         else:

@@ -38,6 +38,7 @@ def test_the_cat_is_kept_and_its_box_covers_it(detector: Detector) -> None:
     event = decide([found], detector.description.thresholds)
     assert isinstance(event, Event)
     assert event.category == "feline"
+    assert event.count == 1, "one cat is one animal"
     x, y, width, height = event.bbox
     assert x <= 0.45 <= x + width  # Chelsea's nose is near the middle
     assert y <= 0.6 <= y + height

@@ -59,6 +59,13 @@ def test_both_looks_decide_about_an_animal() -> None:
     assert by_name["other_animal"] == pytest.approx(mean_odds(0.01, 0.9, 0.5))
 
 
+def test_a_weak_box_beside_the_animal_does_not_become_a_second_one() -> None:
+    first = [seen("feline", 0.8), seen("feline", 0.08, (0.42, 0.42, 0.05, 0.05))]
+    merged = merge(first, [seen("feline", 0.95)], (300, 300, 700, 700), 1000, 1000, PLAN)
+    assert merged[0].confidence == pytest.approx(mean_odds(0.8, 0.95, 0.5))
+    assert merged[1].confidence == pytest.approx(merged[0].confidence / 10)
+
+
 def test_what_lies_outside_the_window_stays_as_it_was() -> None:
     far = seen("feline", 0.3, (0.9, 0.9, 0.05, 0.05))
     merged = merge([seen("feline", 0.5), far], [], (300, 300, 700, 700), 1000, 1000, PLAN)
