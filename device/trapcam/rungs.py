@@ -15,14 +15,13 @@ from PIL import Image as Pictures
 
 from trapcam.frames import Frame, Image
 from trapcam.sighting import Event
-from trapwire.alert import CROP_MARGIN_PERCENT, TIME_BASE_UNIX_MS, Alert
+from trapwire.alert import CROP_MARGIN_PERCENT, TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS, Alert
 
 CROP_PIXELS = (320, 240)
 CROP_MARGIN = CROP_MARGIN_PERCENT / 100  # boxes cut off tails and ears; the base draws the box by it
 FULL_QUALITY = 90
 GREY_CHROMA = 6.0  # mean difference of the channels, of 255: infrared pictures stay below, dusk does not
 MAX_JPEG_BYTES = 12 * 1024 * 1024  # a larger original is encoded again: an envelope ends at 16 MB
-_LATEST_MS = TIME_BASE_UNIX_MS + (1 << 40) - 1
 
 
 def alert(event: Event, picture: Frame, battery: int | None = None) -> bytes:
@@ -30,7 +29,7 @@ def alert(event: Event, picture: Frame, battery: int | None = None) -> bytes:
 
     A clock that is years off must not lose the sighting: such a time is clamped and marked as unknown.
     """
-    time_ms = min(max(picture.taken_ms, TIME_BASE_UNIX_MS), _LATEST_MS)
+    time_ms = min(max(picture.taken_ms, TIME_BASE_UNIX_MS), TIME_LAST_UNIX_MS)
     doubtful = time_ms != picture.taken_ms
     x, y, w, h = (_byte(v) for v in event.bbox)
     return Alert(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from trapcam.detections import PEOPLE
+
 from . import net
 from .data import CLASSES, Picture
 
@@ -45,7 +47,7 @@ def fuse(best: np.ndarray, judged: np.ndarray) -> np.ndarray:
     best = np.clip(best, 1e-5, 1 - 1e-5)
     logit = (1 - PICTURE_SHARE) * np.log(best / (1 - best)) + PICTURE_SHARE * np.clip(judged, -12, 12)
     together = 1 / (1 + np.exp(-logit))
-    return np.where([name in ("person", "vehicle") for name in CLASSES], best, together)
+    return np.where([name in PEOPLE for name in CLASSES], best, together)
 
 
 def trap_scores(detector: Any, folder: Path, pictures: Sequence[Picture]) -> np.ndarray:

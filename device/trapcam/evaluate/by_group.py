@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trapcam.detections import PEOPLE
 from trapcam.evaluate.manifest import Labelled
 from trapcam.evaluate.statistics import FIGURES, RECALLS, Bools, Draws, Floats, Group, Indices, interval
 
@@ -13,7 +14,6 @@ BIG_CATS = ("tiger", "leopard", "snow_leopard")  # whom the traps are for
 BOXES = ("under 5 %", "5 to 20 %", "over 20 %", "no box")
 OF_OTHERS = ("false_keeps_at_threshold", "others_kept")  # figures of the others alone, and of both
 OF_BOTH = (*RECALLS, "roc_area")
-PRIVATE = ("person", "vehicle")
 Picture = Labelled
 
 
@@ -169,7 +169,7 @@ def _burst(members: Sequence[Scored]) -> Scored:
 def people_rows(scored: Sequence[Scored], thresholds: Mapping[str, float], draws: Draws) -> list[Row]:
     """Of the pictures that show a person or a vehicle: how many are found as such, and how many the trap withholds."""
     rows = []
-    for category in PRIVATE:
+    for category in PEOPLE:
         found = score_of(scored, category) >= thresholds.get(category, 1.0)
         withheld = np.array([one.withheld for one in scored], bool)
         for where in ("all", "camera trap"):
