@@ -87,8 +87,9 @@ def run(args: argparse.Namespace) -> int:
         "--threshold": args.threshold, "--every": args.every,
     }  # fmt: skip
     head = mdjson.Head(
-        detector=f"{about.name} {about.version}", thresholds=about.thresholds, completed=datetime.now(UTC)
-    )
+        detector=f"{about.name} {about.version}", thresholds=about.thresholds, completed=datetime.now(UTC),
+        species=about.species.names if about.species else (),
+    )  # fmt: skip
     began = time.monotonic()
     with closing(open_journal(args.out, depends, resume=args.resume)) as journal:
         try:
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         head = replace(head, completed=datetime.now(UTC))
         mdjson.write_entries(args.out, head, _entries(journal, files))
         if args.csv is not None:
-            write_csv(args.csv, _entries(journal, files), _names(head))
+            write_csv(args.csv, _entries(journal, files), _names(head), head.species)
         code = _report(args, head, _entries(journal, files), time.monotonic() - began)
         journal.remove()
     return code
@@ -120,7 +121,7 @@ def _look(
         examined = examine(detector, file, at_least=args.threshold, every_s=args.every)
         if copies is not None:
             copies.write(file, examined)
-        journal.add(mdjson.entry(examined.result, head.keys), stamp)
+        journal.add(mdjson.entry(examined.result, head), stamp)
         if examined.result.failure or examined.note:
             say(f"{name}: {examined.result.failure or examined.note}")
         line = progress.step(time.monotonic())

@@ -14,10 +14,13 @@ from pathlib import Path
 from trapcam.checkedtoml import CheckedTable, ModelError
 from trapcam.detections import PEOPLE
 from trapcam.look import SecondLook
+from trapcam.species import SpeciesOutput
 
 OUTPUTS = ("objectness", "box", "classes")
-PICTURE = "picture"  # the whole picture's judgement, in grid-2
-DECODINGS = {"grid-1": OUTPUTS, "grid-2": (*OUTPUTS, PICTURE)}
+PICTURE = "picture"  # the whole picture's judgement, from grid-2 on
+LIKELY = "species"  # the likely species, from grid-3 on
+DECODINGS = {"grid-1": OUTPUTS, "grid-2": (*OUTPUTS, PICTURE), "grid-3": (*OUTPUTS, PICTURE, LIKELY)}
+MAX_SPECIES = 64
 TYPES = ("uint8", "int8")
 NAME = re.compile(r"[a-z][a-z_]{0,31}")
 MAX_SIDE_PX = 2048  # a larger input would not fit a 512 MB trap beside its camera
@@ -48,7 +51,7 @@ class ModelDescription:
     real value = input_scale·(q - input_zero_point). `thresholds`: confidence from which a category counts, each 0–1.
     `nms_iou`: of two boxes of one category that overlap more than this, the weaker is dropped. `picture_share`: how
     much the judgement of the whole picture weighs beside the best cell's (0–1; 0 without that output). `second_look`:
-    how to look again, or None.
+    how to look again, or None. `species`: what the species output says, or None without one.
     """
 
     name: str
@@ -67,6 +70,7 @@ class ModelDescription:
     outputs: tuple[OutputTensor, ...]
     picture_share: float = 0.0
     second_look: SecondLook | None = None
+    species: SpeciesOutput | None = None
 
     def output(self, name: str) -> OutputTensor:
         """The output tensor of that name (one of OUTPUTS)."""
@@ -102,6 +106,7 @@ def load_description(toml_path: Path) -> ModelDescription:
     limits = top.table("thresholds")
     entry = top.table("input")
     decoding = top.text("decoding", tuple(DECODINGS))
+    species = _species(top.table("species"), tuple(classes)) if LIKELY in DECODINGS[decoding] else None
     width_px, height_px = (entry.whole(key, 32, MAX_SIDE_PX) for key in ("width_px", "height_px"))
     return ModelDescription(
         name=top.text("name"),
@@ -117,10 +122,19 @@ def load_description(toml_path: Path) -> ModelDescription:
         colour_order=entry.text("colour_order", ("RGB",)),
         decoding=decoding,
         nms_iou=top.number("nms_iou", 0.0, 1.0),
-        outputs=_outputs(top, len(classes), DECODINGS[decoding]),
+        outputs=_outputs(top, DECODINGS[decoding], len(classes), len(species.names) + 1 if species else 0),
         picture_share=top.number("picture_share", 0.0, 1.0) if PICTURE in DECODINGS[decoding] else 0.0,
         second_look=_second_look(top.table("second_look")) if "second_look" in table else None,
+        species=species,
     )
+
+
+def _species(table: CheckedTable, classes: tuple[str, ...]) -> SpeciesOutput:
+    names = table.sequence("names")
+    whole = all(isinstance(n, str) and 0 < len(n) <= 32 for n in names) and len(set(names)) == len(names)
+    if not whole or len(names) > MAX_SPECIES:
+        raise table.fail("names", names, f"at most {MAX_SPECIES} names of up to 32 letters, each once")
+    return SpeciesOutput(of=table.text("of", classes), names=tuple(names), share=table.number("share", 0.0, 1.0))
 
 
 def _second_look(table: CheckedTable) -> SecondLook:
@@ -131,8 +145,8 @@ def _second_look(table: CheckedTable) -> SecondLook:
     )
 
 
-def _outputs(top: CheckedTable, classes: int, names: tuple[str, ...]) -> tuple[OutputTensor, ...]:
-    last = {"objectness": 1, "box": 4, "classes": classes, PICTURE: classes}
+def _outputs(top: CheckedTable, names: tuple[str, ...], classes: int, species: int) -> tuple[OutputTensor, ...]:
+    last = {"objectness": 1, "box": 4, "classes": classes, PICTURE: classes, LIKELY: species}
     outputs = []
     table = top.table("outputs")
     for name in names:
@@ -150,7 +164,7 @@ def _outputs(top: CheckedTable, classes: int, names: tuple[str, ...]) -> tuple[O
                 zero_point=entry.whole("zero_point", -128, 255),
             )
         )
-    grids = {t.shape[:3] for t in outputs if t.name != PICTURE}
+    grids = {t.shape[:3] for t in outputs if t.name not in (PICTURE, LIKELY)}
     if len({tensor.index for tensor in outputs}) != len(names) or len(grids) != 1:
         raise top.fail("outputs", sorted(names), "different indices and one common grid")
     return tuple(outputs)

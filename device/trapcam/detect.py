@@ -67,7 +67,7 @@ class Detector:
             quantised = self._interpreter.get_tensor(index)[0].astype(np.float32)
             raw[tensor.name] = (quantised - tensor.zero_point) * np.float32(tensor.scale)
         described = self.description
-        return decode_grid(raw, described.classes, described.nms_iou, described.picture_share)
+        return decode_grid(raw, described.classes, described.nms_iou, described.picture_share, described.species)
 
     def _prepare(self, image: Image) -> Any:
         """Stretch to the net's input, as in training, and put it on the input's scale: (1, height, width, 3)."""

@@ -14,12 +14,14 @@ MIN_CONFIDENCE = 0.01
 class Detection:
     """One thing in one picture: a category of CATEGORIES, its confidence 0–1, and its box.
 
-    bbox: x, y, width, height, each 0–1 of the picture, from the top left; always inside the picture.
+    bbox: x, y, width, height, each 0–1 of the picture, from the top left; always inside the picture. likely: species
+    and their shares of 1 (`trapcam.species`); () where the model does not tell.
     """
 
     category: str
     confidence: float
     bbox: tuple[float, float, float, float]
+    likely: tuple[tuple[str, float], ...] = ()
 
 
 def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:

@@ -7,7 +7,8 @@ from trapcam.frames import Image
 
 
 class Seen(Protocol):
-    """One detection: a category, its confidence 0–1, its box x, y, w, h in 0–1 from the top left."""
+    """One detection: a category, its confidence 0–1, its box x, y, w, h in 0–1 from the top left, and the likely
+    species with their shares of 1 (none where the model does not tell)."""
 
     @property
     def category(self) -> str: ...
@@ -17,6 +18,9 @@ class Seen(Protocol):
 
     @property
     def bbox(self) -> tuple[float, float, float, float]: ...
+
+    @property
+    def likely(self) -> tuple[tuple[str, float], ...]: ...
 
 
 class Description(Protocol):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from trapcam import species
 from trapcam.detections import MIN_CONFIDENCE, PEOPLE, Detection
 
 SMALLEST_PX = 64  # a window below this shows the net nothing that the first look had not
@@ -54,13 +55,15 @@ def merge(
     placed = [_placed(d, where, width_px, height_px) for d in second]
     again = {category: _best(placed, category) for category in {d.category for d in [*first, *placed]} - set(PEOPLE)}
     merged: list[Detection] = []
+    closer = {d.category: d.likely for d in placed}
     surest: dict[str, float] = {}
     for d in sorted(first, key=lambda d: -d.confidence):
         if d.category in again and _inside(d, where, width_px, height_px):
             best = surest.setdefault(d.category, d.confidence)
             confidence = d.confidence / best * mean_odds(best, again[d.category], plan.share)
             if confidence >= MIN_CONFIDENCE:
-                merged.append(replace(d, confidence=confidence))
+                likely = species.mean([d.likely, closer.get(d.category, ())])
+                merged.append(replace(d, confidence=confidence, likely=likely))
         else:
             merged.append(d)
     seen = {d.category for d in merged if _inside(d, where, width_px, height_px)}

@@ -7,12 +7,10 @@ else is in it: people are not recorded. Then a burst is kept when a category of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trapcam import species
 from trapcam.detections import PEOPLE
 from trapcam.judge import Seen
 
-# Codes of trapwire.alert.SPECIES; a classifier on the trap may say more one day.
-SPECIES_FELINE = 0
-SPECIES_OTHER = 8  # whatever else the keep-list wants: an alert must not call a crane a cat
 # For a category the model's description gives no threshold for: neither everything nor nothing.
 DEFAULT_THRESHOLD = 0.5
 
@@ -100,6 +98,12 @@ def decide(
         bbox=best.bbox,
         category=best.category,
         confidence=best.confidence,
-        species=SPECIES_FELINE if best.category == "feline" else SPECIES_OTHER,
+        species=species.code(best.category, _each_frame_s_best(kept, best.category)),
         count=max(len(frame) for frame in kept),
     )
+
+
+def _each_frame_s_best(kept: Sequence[Sequence[Seen]], category: str) -> list[species.Likely]:
+    """What each frame says of the species of its surest animal of that category."""
+    of_category = [[seen for seen in frame if seen.category == category] for frame in kept]
+    return [max(frame, key=lambda seen: seen.confidence).likely for frame in of_category if frame]

@@ -16,6 +16,12 @@ FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
 PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
+ALERTS_ONLY = 2  # priorities below it: alerts of wild animals
+LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic cat": 5}
+"""Who gives way to tigers, leopards, snow leopards and cats that nobody named: they may be such."""
+
+
 def priority(rung: int, species: int) -> int:
-    """Alerts before crops, wild cats before domestic ones."""
-    return rung + (2 if SPECIES.get(species) == "domestic cat" else 0)
+    """Alerts before crops before frames; among alike the cats that the traps are for; domestic cats after wild ones'
+    frames."""
+    return 2 * rung + LATER.get(SPECIES.get(species, ""), 0)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from trapcam.outbox import Outbox
-from trapcam.states import PRIORITIES, STORED
+from trapcam.states import ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
 from trapkit.errors import StorageError
@@ -26,8 +26,6 @@ from trapwire import serialline as line_kinds
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
-
-ALERTS_ONLY = 1  # priorities below it: alerts of wild cats
 
 
 class Line(Protocol):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from . import data
+from . import data, manifests
 
 HERE = Path(__file__).parent
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="manifest.csv and its pictures")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the pictures")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="what they show: MegaDetector's JSON, or COCO's (default: manifest.csv in DIR)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where feline.tflite and its papers go")
     parser.add_argument("--start", type=Path, required=True, metavar="FILE", help="MobileNetV2-1.0 int8 (.tflite)")
     parser.add_argument("--proposer", type=Path, required=True, metavar="FILE", help="FastestDet's COCO weights (.pth)")
@@ -25,6 +32,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--export-only", action="store_true", help="quantise and describe the last checkpoint")
+    parser.add_argument(
+        "--measure-only", action="store_true", help="stop when the test is measured: no last lesson with its pictures"
+    )
     return parser.parse_args()
 
 
@@ -32,18 +42,32 @@ def main() -> int:
     """Train, quantise, evaluate, write. Returns the exit code."""
     args = _arguments()
     try:
-        pictures = data.load_manifest(args.images)
+        if args.manifest is None or args.manifest.suffix == ".csv":
+            pictures, unknown = data.load_manifest(args.images, args.manifest), 0
+        else:
+            pictures, unknown = manifests.load_json(args.manifest)
+        if unknown:
+            print(f"{unknown} pictures left out: nothing says which animal they show", file=sys.stderr)
+        if not pictures:
+            raise data.DataError(f"{args.manifest or args.images}: no picture to learn from")
         print(f"reading {len(pictures)} pictures", file=sys.stderr)
         args.work.mkdir(parents=True, exist_ok=True)
         pixels = data.read_all(args.images, pictures, args.work / "pixels")
     except (data.DataError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
+    parts = data.split(pictures, args.splits)
+    for name in ("train", "validation"):
+        groups = {p.class_index == 0 for p in parts[name]}
+        if groups != {True, False}:
+            missing = "cats" if True not in groups else "pictures without cats"
+            print(f"train: no {missing} among the {len(parts[name])} pictures for {name}: more sequences or sources "
+                  "are needed, or other rules (--splits)", file=sys.stderr)  # fmt: skip
+            return 1
     # TensorFlow takes seconds to load: not before the folder is known to be good.
     from . import export, fastestdet, net, propose, train
 
     train.set_threads(args.threads)
-    parts = data.split(pictures, args.splits)
     held_out = parts["validation"] + parts["test"]
     prints = {name: data.fingerprint(value) for name, value in pixels.items()}
     before = len(parts["train"])
@@ -54,10 +78,21 @@ def main() -> int:
     start = net.read_tflite(args.start)
     print({name: len(part) for name, part in parts.items()}, file=sys.stderr)
     settings = train.Settings(epochs=args.epochs, seed=args.seed, threads=args.threads)
-    model = train.run(
-        settings, parts, pixels, start, args.work, resume=args.resume or args.export_only, learn=not args.export_only
-    )
-    export.write(model, parts, pixels, args.images, args.out, asdict(settings), args.start.name)
+    how = {"resume": args.resume or args.export_only, "learn": not args.export_only}
+    model = train.run(settings, parts, pixels, start, args.work, **how)
+    measured = args.work / "measured"
+    figures = export.write(model, parts, pixels, args.images, measured, asdict(settings), args.start.name)
+    if args.measure_only:
+        return 0
+    # What was left out to be measured is too good to be left out for good: a last lesson with the test's pictures.
+    # The validation pictures stay apart; the thresholds are chosen on them.
+    apart = data.drop_copies(parts["test"], parts["validation"], prints)
+    known = propose.people_and_vehicles(apart, pixels, state)
+    everything = {"train": parts["train"] + known, "validation": parts["validation"]}
+    last = train.last_lesson(settings)
+    model = train.run(last, everything, pixels, start, args.work / "last", begin=model, **how)
+    shipped = export.write(model, everything, pixels, args.images, args.out, asdict(settings), args.start.name)
+    (args.out / "figures.json").write_text(json.dumps({"shipped": shipped, "left_out": figures}, indent=1) + "\n")
     return 0
 
 

@@ -46,6 +46,12 @@ def crop(
             canvas = Image.fromarray(fill).resize((size, size))
         canvas.paste(part, (at_x, at_y))
         part = canvas
+    return np.asarray(part.resize((size, size))), _seen(boxes, width, height, (x0, y0, win_w, win_h))
+
+
+def _seen(boxes: Sequence[Box], width: int, height: int, window: tuple[float, float, float, float]) -> list[Box]:
+    """The boxes of a picture of that size as a window (left, top, width, height in pixels) shows them."""
+    x0, y0, win_w, win_h = window
     out: list[Box] = []
     for cls, x, y, w, h in boxes:
         bx0, by0 = (x * width - x0) / win_w, (y * height - y0) / win_h
@@ -56,7 +62,21 @@ def crop(
         share = (cx1 - cx0) * (cy1 - cy0) / ((bx1 - bx0) * (by1 - by0))
         seen = share >= KEEP_VISIBLE and min(cx1 - cx0, cy1 - cy0) >= MIN_BOX
         out.append((cls if seen else IGNORE, cx0, cy0, cx1 - cx0, cy1 - cy0))
-    return np.asarray(part.resize((size, size))), out
+    return out
+
+
+def near(pixels: np.ndarray, boxes: Sequence[Box], box: Box, rng: Rng) -> tuple[np.ndarray, list[Box]]:
+    """Cut out a square around `box`, at the picture's own resolution: what the trap's second look will see."""
+    height, width = pixels.shape[:2]
+    _, x, y, w, h = box
+    side = min(max(w * width, h * height) * np.exp(rng.uniform(np.log(1.2), np.log(3.2))), max(width, height))
+    x0 = (x + w / 2) * width - side / 2 + side * rng.normal(0, 0.06)
+    y0 = (y + h / 2) * height - side / 2 + side * rng.normal(0, 0.06)
+    x0, y0 = min(max(x0, 0), max(0, width - side)), min(max(y0, 0), max(0, height - side))
+    left, top, right, bottom = int(x0), int(y0), int(min(width, x0 + side)), int(min(height, y0 + side))
+    if min(right - left, bottom - top) < 16:
+        return pixels, list(boxes)
+    return pixels[top:bottom, left:right], _seen(boxes, width, height, (left, top, right - left, bottom - top))
 
 
 def flip(pixels: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, list[Box]]:

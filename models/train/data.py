@@ -32,8 +32,18 @@ SOURCE_LABELS = {
 }  # fmt: skip
 """Labels of source boxes; any other label is an animal that is no cat. Empty: a thing we do not look for."""
 
+SPECIES = ("tiger", "leopard", "snow leopard", "lynx", "puma", "domestic cat", "other feline")
+"""The likely species, in the order of the net's output; after them comes "no cat"."""
+SPECIES_LABELS = {
+    "tiger": 0, "leopard": 1, "snow_leopard": 2, "bobcat": 3, "lynx": 3, "puma": 4, "cat": 5, "caracal": 6,
+    "cheetah": 6, "clouded_leopard": 6, "golden_cat": 6, "jaguar": 6, "lion": 6, "ocelot": 6,
+}  # fmt: skip
+"""Labels of cats; another label of a cat (`wild_cat`, `jaguar_or_leopard`) does not tell."""
+NO_CAT, SOME_CAT, NOT_KNOWN = len(SPECIES), -1, -2
+
 LONGEST_SIDE_PX = 448  # pictures are held in memory at this size; the net looks at less
 COPY_BITS = 6  # difference hashes at most this far apart are taken for the same photograph
+LOT = 0.15  # of the sequences, where no rule says which are to be kept apart
 STRIDE = 16  # pixels a cell of the net's grid covers
 PROPOSAL_SCORE = 0.35  # the proposals' own floor: below it they were not written
 
@@ -66,6 +76,11 @@ class Picture:
         name = GROUPS[self.group]
         return CLASSES.index(name) if name else -1
 
+    @property
+    def species(self) -> int:
+        """Index into SPECIES, NO_CAT, or SOME_CAT where the label does not tell."""
+        return SPECIES_LABELS.get(self.label, SOME_CAT) if self.class_index == 0 else NO_CAT
+
 
 def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes."""
@@ -78,7 +93,8 @@ def overlap(a: Box, b: Box) -> float:
 
 def _source_boxes(text: str) -> tuple[Box, ...]:
     boxes = []
-    for label, x, y, w, h in json.loads(text):
+    for label, *numbers in json.loads(text):
+        x, y, w, h = (float(number) for number in numbers)
         name = SOURCE_LABELS.get(label, "other_animal")
         if name and w > 0 and h > 0:
             boxes.append((CLASSES.index(name), x, y, w, h))
@@ -101,8 +117,8 @@ def _inside(a: Box, b: Box) -> bool:
     return width > 0 and height > 0 and width * height > 0.8 * a[3] * a[4]
 
 
-def load_manifest(folder: Path) -> list[Picture]:
-    """Read `manifest.csv` and, where present, `auto_boxes.csv` of a folder of pictures.
+def load_manifest(folder: Path, manifest: Path | None = None) -> list[Picture]:
+    """Read `manifest.csv` (or another file like it) and, where present, `auto_boxes.csv` of a folder of pictures.
 
     Raises:
         DataError: a row is damaged; the message names file and line.
@@ -118,12 +134,13 @@ def load_manifest(folder: Path) -> list[Picture]:
                 except (KeyError, TypeError, ValueError) as error:
                     raise DataError(f"{boxes_csv}, line {line}: {error}") from error
     pictures = []
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as stream:
+    manifest = manifest or folder / "manifest.csv"
+    with manifest.open(newline="", encoding="utf-8") as stream:
         for line, row in enumerate(csv.DictReader(stream), start=2):
             try:
                 pictures.append(_picture(row, proposals.get(row["file"], [])))
             except (KeyError, TypeError, ValueError) as error:
-                raise DataError(f"{folder / 'manifest.csv'}, line {line}: {error!r}") from error
+                raise DataError(f"{manifest}, line {line}: {error!r}") from error
     return pictures
 
 
@@ -143,9 +160,19 @@ def _picture(row: dict[str, str], proposals: list[tuple[float, Box]]) -> Picture
 
 
 def split(pictures: Iterable[Picture], rules: Path) -> dict[str, list[Picture]]:
-    """Sort pictures into `train`, `validation` and `test` by the first fitting rule of `rules` (splits.toml)."""
+    """Sort pictures into `train`, `validation` and `test` by the first fitting rule of `rules` (splits.toml).
+
+    Where the rules know none of the sources, LOT of the sequences go to validation and as many to test.
+    """
     table = tomllib.loads(rules.read_text("utf-8"))["rule"]
     parts: dict[str, list[Picture]] = {"train": [], "validation": [], "test": []}
+    pictures = list(pictures)
+    if not {picture.source for picture in pictures} & {rule["source"] for rule in table}:
+        # Somebody else's pictures: whole sequences by lot, the same ones every time.
+        for picture in pictures:
+            lot = hashlib.sha256(f"{picture.source}\0{picture.sequence or picture.file}".encode()).digest()[0] / 256
+            parts["validation" if lot < LOT else "test" if lot < 2 * LOT else "train"].append(picture)
+        return parts
     for picture in pictures:
         for rule in table:
             if (

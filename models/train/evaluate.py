@@ -13,10 +13,11 @@ from PIL import Image
 from trapcam.detections import PEOPLE
 
 from . import net
-from .data import CLASSES, Picture
+from .data import CLASSES, NO_CAT, SPECIES, Picture
 
 FALSE_KEEPS = 0.02
 PICTURE_SHARE = 0.5  # how much the judgement of the whole picture weighs beside the best cell
+SPECIES_SHARE = 0.33  # and how much, beside both, the odds of any species of cat against none
 Outputs = Callable[[np.ndarray], Sequence[Any]]
 
 
@@ -30,36 +31,50 @@ def scores(
 ) -> np.ndarray:
     """Best score of each class in each picture: float (pictures, classes).
 
-    `outputs` takes uint8 (batch, size, size, 3) and returns the raw objectness, boxes, classes and the judgement of the
-    whole picture. This is the first look alone.
+    `outputs` takes uint8 (batch, size, size, 3) and returns the raw objectness, boxes, classes, the judgement of the
+    whole picture and the species. This is the first look alone.
     """
     rows = []
     for i in range(0, len(pictures), batch):
         images = np.stack([to_input(pixels[p.file], size) for p in pictures[i : i + batch]])
-        obj, box, cls, judged = (np.asarray(out) for out in outputs(images)[:4])
-        rows.append(fuse(net.decode(obj, box, cls)[0].max(axis=1), judged[:, 0, 0]))
+        obj, box, cls, judged, species = (np.asarray(out) for out in outputs(images)[: net.SHIPPED])
+        rows.append(fuse(net.decode(obj, box, cls)[0].max(axis=1), judged[:, 0, 0], species[:, 0, 0]))
     return np.concatenate(rows)
 
 
-def fuse(best: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """A class's score from its best cell and the whole picture's log-odds, as `trapcam.decode` does; people and
-    vehicles keep the cell's."""
+def fuse(best: np.ndarray, judged: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """A class's score from its best cell, the whole picture's log-odds and, for cats, the species' logits, as
+    `trapcam.decode` does; people and vehicles keep the cell's."""
     best = np.clip(best, 1e-5, 1 - 1e-5)
     logit = (1 - PICTURE_SHARE) * np.log(best / (1 - best)) + PICTURE_SHARE * np.clip(judged, -12, 12)
+    any_cat = np.log(np.exp(species[:, :NO_CAT]).sum(axis=1)) - species[:, NO_CAT]
+    logit[:, 0] = (1 - SPECIES_SHARE) * logit[:, 0] + SPECIES_SHARE * np.clip(any_cat, -12, 12)
     together = 1 / (1 + np.exp(-logit))
     return np.where([name in PEOPLE for name in CLASSES], best, together)
 
 
-def trap_scores(detector: Any, folder: Path, pictures: Sequence[Picture]) -> np.ndarray:
-    """Best score of each class as the trap itself finds it, second look and all: float (pictures, classes)."""
-    rows = []
+def trap_scores(detector: Any, folder: Path, pictures: Sequence[Picture]) -> tuple[np.ndarray, list[str]]:
+    """Best score of each class as the trap itself finds it, second look and all: float (pictures, classes); and the
+    likeliest species of the surest cat in each picture ("" where none is told)."""
+    rows, species = [], []
     for done, picture in enumerate(pictures):
         with Image.open(folder / picture.file) as image:
             found = detector.detect(np.asarray(image.convert("RGB")))
         rows.append([max((d.confidence for d in found if d.category == c), default=0.0) for c in CLASSES])
+        cat = next((d for d in found if d.category == CLASSES[0] and d.likely), None)
+        species.append(max(cat.likely, key=lambda guess: guess[1])[0] if cat else "")
         if done % 200 == 199:
             print(f"  {done + 1} of {len(pictures)} pictures", file=sys.stderr, flush=True)
-    return np.array(rows)
+    return np.array(rows), species
+
+
+def naming(species: Sequence[str], pictures: Sequence[Picture]) -> dict[str, float]:
+    """Of the cats of each known species: the share whose likeliest species is the right one."""
+    known = [(SPECIES[p.species], said) for p, said in zip(pictures, species, strict=True) if 0 <= p.species < NO_CAT]
+    table = {"all": round(float(np.mean([true == said for true, said in known])), 4) if known else float("nan")}
+    for name in sorted({true for true, _ in known}):
+        table[name] = round(float(np.mean([name == said for true, said in known if true == name])), 4)
+    return table
 
 
 def keras_outputs(model: Any) -> Outputs:

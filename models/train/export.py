@@ -19,7 +19,7 @@ from trapcam.detect import Detector
 from . import data, evaluate, net, quantise
 from .data import CLASSES, Picture
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 CALIBRATION_PICTURES = 300
 NMS_IOU = 0.45
 SECOND_LOOK = {"grow": 1.8, "share": 0.5, "from_confidence": 0.02}
@@ -38,8 +38,11 @@ def write(
     out: Path,
     settings: Mapping[str, Any],
     start: str,
-) -> None:
-    """Write feline.tflite, feline.toml and figures.json into `out`."""
+) -> dict[str, Any]:
+    """Write feline.tflite, feline.toml and figures.json into `out`; return the figures.
+
+    `parts`: `train` for the ranges, `validation` for the thresholds, and what else is to be measured.
+    """
     out.mkdir(parents=True, exist_ok=True)
     size = int(model.input_shape[1])
     print("quantising", file=sys.stderr)
@@ -50,19 +53,24 @@ def write(
     open_thresholds = dict.fromkeys(CLASSES, 0.5)
     (out / "feline.toml").write_text(describe(path, model, parts, open_thresholds, settings, start), "utf-8")
     scored: dict[str, dict[str, np.ndarray]] = {"int8": {}, "int8_first_look": {}, "float_first_look": {}}
-    for part in ("validation", "test"):
+    named: dict[str, dict[str, float]] = {}
+    measured = [part for part in parts if part != "train" and parts[part]]
+    for part in measured:
         print(f"evaluating {part}", file=sys.stderr)
         runs = {"int8_first_look": quantise.tflite_outputs(path), "float_first_look": evaluate.keras_outputs(model)}
         for kind, outputs in runs.items():
             scored[kind][part] = evaluate.scores(outputs, size, parts[part], pixels)
-        scored["int8"][part] = evaluate.trap_scores(Detector(path), images_folder, parts[part])
+        scored["int8"][part], species = evaluate.trap_scores(Detector(path), images_folder, parts[part])
+        named[part] = evaluate.naming(species, parts[part])
     thresholds = choose(scored["int8"]["validation"], parts["validation"])
     figures = measure(scored, parts, thresholds)
+    figures["species_named_rightly"] = named
     figures["ms_first_look"] = milliseconds(path, size)
     figures["parameters"] = net.shipped(model).count_params()
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     (out / "feline.toml").write_text(describe(path, model, parts, thresholds, settings, start), "utf-8")
     print(json.dumps({k: v for k, v in figures.items() if k != "rows"}, indent=1))
+    return figures
 
 
 def choose(score: np.ndarray, pictures: Sequence[Picture]) -> dict[str, float]:
@@ -90,7 +98,7 @@ def measure(
 ) -> dict[str, Any]:
     """Every figure of the card, per split: at the shipped thresholds, and recall at 2 % false keeps."""
     figures: dict[str, Any] = {"thresholds": dict(limits), "rows": {}}
-    for part in ("validation", "test"):
+    for part in scored["int8"]:
         pictures, positive = parts[part], evaluate.is_feline(parts[part])
         trap = np.array([p.camera_trap for p in pictures])
         groups = np.array([p.class_index for p in pictures])
@@ -157,10 +165,13 @@ def describe(
         f'sha256 = "{hashlib.sha256(path.read_bytes()).hexdigest()}"', f"classes = {json.dumps(list(CLASSES))}",
         "# grid-1: score = sigmoid(objectness) * softmax(classes); device/trapcam/decode.py says the rest.",
         "# grid-2: and then the mean, as log-odds, with the judgement of the whole picture.",
-        'decoding = "grid-2"', f"picture_share = {evaluate.PICTURE_SHARE}", f"nms_iou = {NMS_IOU}",
+        "# grid-3: and then, for cats, with the odds of the likely species against none of them.",
+        'decoding = "grid-3"', f"picture_share = {evaluate.PICTURE_SHARE}", f"nms_iou = {NMS_IOU}",
         f"parameters = {net.shipped(model).count_params()}", "",
         "# Where an animal is likely, a square of `grow` times its box is looked at again; device/trapcam/look.py.",
         "[second_look]", *(f"{key} = {value}" for key, value in SECOND_LOOK.items()), "",
+        "[species]", 'of = "feline"', f"names = {json.dumps(list(data.SPECIES))}",
+        f"share = {evaluate.SPECIES_SHARE}", "",
         "[input]", f"width_px = {entry['shape'][2]}", f"height_px = {entry['shape'][1]}",
         f'type = "{np.dtype(entry["dtype"]).name}"', f"scale = {entry['quantization'][0]!r}",
         f"zero_point = {int(entry['quantization'][1])}", 'colour_order = "RGB"',

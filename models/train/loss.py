@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from .data import NO_CAT, NOT_KNOWN, SOME_CAT, SPECIES
 
 Tensor = Any  # tf.Tensor; TensorFlow ships no usable types
 BOX_WEIGHT, CLASS_WEIGHT, PICTURE_WEIGHT, SMOOTHING = 2.0, 1.0, 1.5, 0.05
 
 
-JUDGE_WEIGHT, LESSON_WEIGHT, TEMPERATURE = 1.0, 1.0, 2.0
+JUDGE_WEIGHT, LESSON_WEIGHT, SPECIES_WEIGHT, TEMPERATURE = 1.0, 1.0, 0.7, 2.0
+TAUGHT_SHARE = 0.4  # of the species' lesson; the rest is our own label
+TEACHERS_CATS = {293: 0, 289: 1, 290: 2, 288: 3, 287: 4, **dict.fromkeys(range(282, 287), 5), 291: 6, 292: 6, 294: 6}
+"""The published net's classes (ImageNet's number + 1) that are cats, and which of SPECIES each is."""
 
 
 def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -19,7 +25,8 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tu
     Objectness: focal, cells marked unknown left out. Box (1 - GIoU) and class (cross entropy): only where a box is.
     Picture: the best cell of a class against what the picture is known to show. It is the trap's own question, and it
     lets pictures teach that have a label but no box. Judge: the same of the second head. Lesson: what the published net
-    (`lesson`, its logits) says of the same picture in plain light; it knows more cats than our pictures show.
+    (`lesson`, its logits) says of the same picture in plain light; it knows more cats than our pictures show. Species:
+    our label, softened by what the published net says.
     """
     obj, box, cls = outputs[0][..., 0], outputs[1], outputs[2]
     known = tf.cast(batch["object"] >= 0, tf.float32)
@@ -49,13 +56,21 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tu
     judge_loss = tf.reduce_sum(judge) / tf.maximum(tf.reduce_sum(yes + no), 1.0)
 
     taught = tf.nn.softmax(lesson / TEMPERATURE)
-    answer = tf.nn.log_softmax(outputs[4][:, 0, 0] / TEMPERATURE)
+    answer = tf.nn.log_softmax(outputs[5][:, 0, 0] / TEMPERATURE)
     lesson_loss = (
         tf.reduce_mean(tf.reduce_sum(taught * (tf.math.log(taught + 1e-8) - answer), axis=-1)) * TEMPERATURE**2
     )
 
+    species = batch["species"]
+    wanted = species_target(species, lesson)
+    unlike = tf.nn.softmax_cross_entropy_with_logits(wanted, outputs[4][:, 0, 0]) * tf.cast(
+        species != NOT_KNOWN, tf.float32
+    )
+    species_loss = tf.reduce_mean(unlike)
+
     loss = (
-        JUDGE_WEIGHT * judge_loss
+        SPECIES_WEIGHT * species_loss
+        + JUDGE_WEIGHT * judge_loss
         + LESSON_WEIGHT * lesson_loss
         + object_loss
         + CLASS_WEIGHT * class_loss
@@ -69,7 +84,21 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tu
         "picture": picture_loss,
         "judge": judge_loss,
         "lesson": lesson_loss,
+        "species": species_loss,
     }
+
+
+def species_target(species: Tensor, lesson: Tensor) -> Tensor:
+    """Shares (batch, 8) of SPECIES and "no cat", from our labels and the published net's logits (batch, 1001)."""
+    groups = np.zeros((lesson.shape[-1], len(SPECIES) + 1), np.float32)
+    groups[:, NO_CAT] = 1
+    for taught, ours in TEACHERS_CATS.items():
+        groups[taught] = np.eye(len(SPECIES) + 1)[ours]
+    told = tf.nn.softmax(lesson) @ groups
+    cats = told * (1 - np.eye(len(SPECIES) + 1, dtype=np.float32)[NO_CAT]) + 1e-4
+    some = cats / tf.reduce_sum(cats, axis=-1, keepdims=True)
+    labelled = (1 - TAUGHT_SHARE) * tf.one_hot(species, len(SPECIES) + 1) + TAUGHT_SHARE * told
+    return tf.where((species == SOME_CAT)[:, None], some, labelled)
 
 
 def place(box: Tensor) -> Tensor:

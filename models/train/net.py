@@ -15,7 +15,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
+
+from .data import SPECIES
 
 BLOCKS = (
     (1, 16, 1), (6, 24, 2), (6, 24, 1), (6, 32, 2), (6, 32, 1), (6, 32, 1), (6, 64, 2), (6, 64, 1), (6, 64, 1),
@@ -27,7 +30,9 @@ KEEP_SHARE = 0.8  # of the middle channels of blocks 1 to 13
 THIN = {i: int(6 * BLOCKS[i - 1][1] * KEEP_SHARE) // 8 * 8 for i in range(1, 14)} | {14: 384, 15: 384}
 HEAD = 64
 LAST = 256  # channels that the whole picture is judged by
+TEACHER_SIZE = 224  # pixels a side that it was published for
 TEACHER_CLASSES = 1001  # of the published net, the first of them "background"
+SHIPPED = 5  # outputs that the trap needs
 PRIOR = -4.0  # objectness at the start: few cells hold a middle
 
 Tensor = keras.KerasTensor
@@ -73,8 +78,8 @@ def build(size: int, classes: int) -> keras.Model:
     """Return the net for square pictures of `size` pixels (a multiple of 32), values 0–1, RGB.
 
     Outputs, each float and raw: (batch, size/16, size/16, n) objectness logit n=1, box n=4, class logits n=classes;
-    (batch, 1, 1, n) log-odds of each class for the whole picture n=classes, and n=1001 the teacher's lesson, which
-    only training needs.
+    (batch, 1, 1, n) log-odds of each class for the whole picture n=classes, logits of the likely species and "no cat"
+    n=8, and n=1001 the teacher's lesson, which only training needs.
     """
     inputs = keras.Input((size, size, 3), name="image")
     blocks = _trunk(inputs, DEEPEST, THIN)
@@ -91,13 +96,14 @@ def build(size: int, classes: int) -> keras.Model:
     whole = _norm(layers.Conv2D(LAST, 1, use_bias=False, name="head.last")(blocks[DEEPEST]), "head.last")
     whole = layers.GlobalAveragePooling2D(keepdims=True, name="head.pool")(whole)
     outputs.append(layers.Conv2D(classes, 1, name="head.picture.out")(whole))
+    outputs.append(layers.Conv2D(len(SPECIES) + 1, 1, name="head.species.out")(whole))
     outputs.append(layers.Conv2D(TEACHER_CLASSES, 1, name="head.lesson")(whole))
     return keras.Model(inputs, outputs, name="pugmark")
 
 
 def shipped(model: keras.Model) -> keras.Model:
     """The net without what only training needs."""
-    return keras.Model(model.inputs, model.outputs[:4], name="pugmark")
+    return keras.Model(model.inputs, model.outputs[:SHIPPED], name="pugmark")
 
 
 def load_classifier(size: int, weights: Weights) -> keras.Model:
@@ -107,6 +113,12 @@ def load_classifier(size: int, weights: Weights) -> keras.Model:
         layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
     whole.trainable = False
     return whole
+
+
+def write_teacher(path: Path, size: int, weights: Weights) -> None:
+    """Write the teacher as a float TFLite file: there it takes a third of the time that TensorFlow takes."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(load_classifier(size, weights))
+    path.write_bytes(converter.convert())
 
 
 def classifier(size: int = 224) -> keras.Model:
@@ -175,19 +187,22 @@ def load_start(model: keras.Model, weights: Weights, images: np.ndarray) -> None
         layer.set_weights([kernel, bias])
 
 
-def freeze(model: keras.Model, blocks: int) -> None:
-    """Leave the first convolution and this many blocks as they are: edges and textures need no new lesson."""
-    for layer in model.layers:
-        number, _, part = layer.name.removeprefix("block").partition(".")
-        layer.trainable = not (layer.name.startswith("first") or (part and number.isdigit() and int(number) < blocks))
-
-
 def head_and_trunk(model: keras.Model) -> tuple[list[Any], list[Any]]:
     """Trainable variables of the new layers and of the published ones."""
     parts: tuple[list[Any], list[Any]] = ([], [])
     for layer in model.layers:
         parts[0 if layer.name.startswith("head.") else 1].extend(layer.trainable_variables)
     return parts
+
+
+def deeper_than(model: keras.Model, blocks: int) -> list[Any]:
+    """Trainable variables of the trunk after its first convolution and this many blocks."""
+    found: list[Any] = []
+    for layer in model.layers:
+        number, _, part = layer.name.removeprefix("block").partition(".")
+        if part and number.isdigit() and int(number) >= blocks:
+            found.extend(layer.trainable_variables)
+    return found
 
 
 def decode(objectness: np.ndarray, box: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .data import Picture
 from .evaluate import Outputs, to_input
 from .sampler import Sampler
 
-OUTPUTS = ("objectness", "box", "classes", "picture")
+OUTPUTS = ("objectness", "box", "classes", "picture", "species")
 
 
 def calibration(
@@ -75,6 +75,23 @@ def output_places(runtime: Any) -> dict[str, int]:
     order = [entry["index"] for entry in runtime.get_output_details()]
     named = runtime.get_signature_runner().get_output_details()
     return {name: order.index(named[name]["index"]) for name in OUTPUTS}
+
+
+def logits(model: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Run a float classifier on uint8 pictures (batch, height, width, 3) of any size: its output (batch, classes)."""
+    runtime = interpreter(model)
+    entry, answer = runtime.get_input_details()[0]["index"], runtime.get_output_details()[0]["index"]
+    size = int(runtime.get_input_details()[0]["shape"][1])
+
+    def run(images: np.ndarray) -> np.ndarray:
+        rows = []
+        for image in images:
+            runtime.set_tensor(entry, to_input(image, size)[None].astype(np.float32) / 255)
+            runtime.invoke()
+            rows.append(runtime.get_tensor(answer).reshape(-1).copy())
+        return np.stack(rows)
+
+    return run
 
 
 def tflite_outputs(model: Path) -> Outputs:

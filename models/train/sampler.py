@@ -6,20 +6,32 @@ A batch is a pure function of (seed, step): it can be made in another process an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import augment
-from .data import CLASSES, STRIDE, Box, Picture
+from .data import CLASSES, NO_CAT, NOT_KNOWN, STRIDE, Box, Picture
 
 UNKNOWN = -1.0
 WEIGHTS = {"person": 2.5, "vehicle": 3.0, "empty": 1.5, "domestic_cat": 1.3}
 CAMERA_TRAP_WEIGHT = 1.6  # few, and the nearest to what the trap will see
-SHARE_NOTHING, SHARE_BACKGROUND, SHARE_PASTED = 0.05, 0.06, 0.12
+SHARE_NOTHING, SHARE_BACKGROUND, SHARE_PASTED = 0.05, 0.06, 0.14
+SHARE_NEAR = 0.25  # of the photographs with boxes: what the second look will see
+CUT_OUTS = (0.45, 0.33, 0.14, 0.08)  # how often one of each class is pasted
 
 
-Sample = tuple[tuple[np.ndarray, np.ndarray], list[Box], bool, np.ndarray]
-"""A picture as the trap sees it and as it was, its boxes, whether all of its subjects have one, what is in it."""
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A picture as the trap sees it and as it was, its boxes, whether all of its subjects have one, which classes are
+    surely there (1) or not (0) or either (-1), and the cat's species (`data.SPECIES`) or one of its other codes."""
+
+    image: np.ndarray
+    clean: np.ndarray
+    boxes: list[Box]
+    boxed: bool
+    present: np.ndarray
+    species: int
 
 
 class Sampler:
@@ -31,17 +43,17 @@ class Sampler:
         self._weights = weights / weights.sum()
         self._no_cats = [p for p in pictures if p.group in ("other_animal", "vehicle", "empty")]
         self._empties = [p for p in pictures if p.group == "empty"]
-        self._cut_outs = [p for p in pictures if p.boxes and p.class_index in (0, 1)]
+        self._cut_outs = [[p for p in pictures if p.class_index == i and p.boxes] for i in range(len(CLASSES))]
 
     def batch(self, step: int, count: int) -> dict[str, np.ndarray]:
-        """Return `image` uint8 (count, size, size, 3), `clean` before light and lens, the targets of `grid`."""
+        """Return `image` uint8 (count, size, size, 3), `clean` before light and lens, the targets of `grid`, `present`
+        float (count, classes) and `species` int (count,)."""
         rng = np.random.default_rng((self._seed, step))
         samples = [self._sample(rng) for _ in range(count)]
-        grids = [grid(boxes, boxed, self._size) for _, boxes, boxed, _ in samples]
+        grids = [grid(sample.boxes, sample.boxed, self._size) for sample in samples]
         batch = {key: np.stack([g[key] for g in grids]) for key in grids[0]}
-        batch["image"] = np.stack([image[0] for image, _, _, _ in samples])
-        batch["clean"] = np.stack([image[1] for image, _, _, _ in samples])
-        batch["present"] = np.stack([present for _, _, _, present in samples])
+        for key in ("image", "clean", "present", "species"):
+            batch[key] = np.stack([getattr(sample, key) for sample in samples])
         return batch
 
     def _pick(self, pool: list[Picture], rng: np.random.Generator) -> Picture:
@@ -52,30 +64,39 @@ class Sampler:
         absent = np.zeros(len(CLASSES), np.float32)
         if kind < SHARE_NOTHING:
             made = augment.nothing(self._size, rng)
-            return (augment.lens(made, rng), made), [], True, absent
+            image = augment.lens(made, rng)
+            return Sample(image=image, clean=made, boxes=[], boxed=True, present=absent, species=NO_CAT)
         if kind < SHARE_NOTHING + SHARE_BACKGROUND:
             return self._background(rng)
         if kind < SHARE_NOTHING + SHARE_BACKGROUND + SHARE_PASTED and self._empties:
-            animal = self._pick(self._cut_outs, rng)
-            box = animal.boxes[int(rng.integers(len(animal.boxes)))]
-            empty = self._pixels[self._pick(self._empties, rng).file]
-            image, boxes = augment.paste(empty, self._pixels[animal.file], box, self._size, rng)
-            present = absent.copy()
-            present[box[0]] = 1
-            return self._finish(image, boxes, True, present, rng)
+            pool = self._cut_outs[int(rng.choice(len(CLASSES), p=CUT_OUTS))]
+            if pool:
+                return self._pasted(self._pick(pool, rng), rng)
         picture = self._pictures[int(rng.choice(len(self._pictures), p=self._weights))]
         return self._photograph(picture, rng)
+
+    def _pasted(self, animal: Picture, rng: np.random.Generator) -> Sample:
+        box = animal.boxes[int(rng.integers(len(animal.boxes)))]
+        empty = self._pixels[self._pick(self._empties, rng).file]
+        image, boxes = augment.paste(empty, self._pixels[animal.file], box, self._size, rng)
+        present = np.zeros(len(CLASSES), np.float32)
+        present[box[0]] = 1
+        return self._finish(image, boxes, True, present, animal.species if box[0] == 0 else NO_CAT, rng)
 
     def _photograph(self, picture: Picture, rng: np.random.Generator) -> Sample:
         zoom = (0.45, 2.2) if picture.boxes else (0.85, 1.15)
         fill = self._pixels[self._pick(self._empties, rng).file] if self._empties and rng.random() < 0.3 else None
+        pixels, all_boxes = self._pixels[picture.file], list(picture.boxes)
+        if all_boxes and rng.random() < SHARE_NEAR:
+            pixels, all_boxes = augment.near(pixels, all_boxes, all_boxes[int(rng.integers(len(all_boxes)))], rng)
+            zoom, fill = (0.85, 1.15), None
         for _ in range(6):
-            image, boxes = augment.crop(
-                self._pixels[picture.file], picture.boxes, self._size, rng, zoom=zoom, fill=fill
-            )
+            image, boxes = augment.crop(pixels, all_boxes, self._size, rng, zoom=zoom, fill=fill)
             if not picture.boxes or any(box[0] >= 0 for box in boxes):
                 break
-        return self._finish(image, boxes, picture.boxed, present_in(picture, boxes), rng)
+        present = present_in(picture, boxes)
+        species = NOT_KNOWN if present[0] < 0 else picture.species if present[0] else NO_CAT
+        return self._finish(image, boxes, picture.boxed, present, species, rng)
 
     def _background(self, rng: np.random.Generator) -> Sample:
         """A close crop of a picture without cats: whatever it shows, it is no cat."""
@@ -88,15 +109,17 @@ class Sampler:
         for box in boxes:
             if box[0] >= 0:
                 present[box[0]] = 1
-        return self._finish(image, boxes, picture.boxed, present, rng)
+        return self._finish(image, boxes, picture.boxed, present, NO_CAT, rng)
 
     def _finish(
-        self, image: np.ndarray, boxes: list[Box], boxed: bool, present: np.ndarray, rng: np.random.Generator
-    ) -> Sample:
+        self, image: np.ndarray, boxes: list[Box], boxed: bool, present: np.ndarray, species: int,
+        rng: np.random.Generator,
+    ) -> Sample:  # fmt: skip
         if rng.random() < 0.5:
             image, boxes = augment.flip(image, boxes)
         image = np.ascontiguousarray(image)
-        return (augment.look(image, rng), image), boxes, boxed, present
+        shown = augment.look(image, rng)
+        return Sample(image=shown, clean=image, boxes=boxes, boxed=boxed, present=present, species=species)
 
 
 def present_in(picture: Picture, boxes: Sequence[Box]) -> np.ndarray:

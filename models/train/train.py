@@ -10,7 +10,7 @@ import queue
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import evaluate, loss, net
+from . import evaluate, loss, net, quantise
 from .data import CLASSES, Picture, Pixels
 from .sampler import Sampler
 
@@ -36,26 +36,40 @@ class Settings:
     batch: int = 32
     learning_rate: float = 1.5e-3  # of the head
     trunk_rate: float = 4e-4
-    frozen_blocks: int = 0  # first blocks left as they start
     head_only_steps: int = 200  # at the start
+    frozen_blocks: int = 3  # first blocks left alone from step `frozen_from` on: half of a step's time is theirs
+    frozen_from: int = 700
     weight_decay: float = 0.02
     seed: int = 1
     threads: int = 2
     save_every_s: int = 120
 
 
-def _produce(out: Any, sampler: Sampler, steps: range, batch: int) -> None:
+def last_lesson(settings: Settings) -> Settings:
+    """A third of the steps once more, gentler and from the start without the first blocks."""
+    return replace(
+        settings, epochs=max(1, settings.epochs // 3), learning_rate=settings.learning_rate / 3,
+        trunk_rate=settings.trunk_rate / 2, head_only_steps=0, frozen_from=0, seed=settings.seed + 1000,
+    )  # fmt: skip
+
+
+def _produce(out: Any, sampler: Sampler, steps: range, batch: int, teacher: Path) -> None:
     os.nice(2)
+    lesson = quantise.logits(teacher)
     for step in steps:
-        out.put(sampler.batch(step, batch))
+        made = sampler.batch(step, batch)
+        # The teacher sees the picture before fog and night: what it knows by day the net learns to see through them.
+        out.put({**made, "lesson": lesson(made.pop("clean"))})
 
 
-def _batches(sampler: Sampler, first: int, last: int, batch: int) -> Iterator[dict[str, np.ndarray]]:
-    """Batches in order, made a few ahead by `WORKERS` processes: drawing takes about as long as learning."""
+def _batches(sampler: Sampler, first: int, last: int, batch: int, teacher: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Batches with their lessons in order, made a few ahead by `WORKERS` processes."""
     context = multiprocessing.get_context("spawn")
     queues: list[Any] = [context.Queue(maxsize=3) for _ in range(WORKERS)]
     workers = [
-        context.Process(target=_produce, args=(queues[i], sampler, range(first + i, last, WORKERS), batch), daemon=True)
+        context.Process(
+            target=_produce, args=(queues[i], sampler, range(first + i, last, WORKERS), batch, teacher), daemon=True
+        )
         for i in range(WORKERS)
     ]
     for worker in workers:
@@ -84,21 +98,26 @@ def run(
     *,
     resume: bool,
     learn: bool = True,
+    begin: keras.Model | None = None,
 ) -> keras.Model:
     """Train on `parts["train"]`; return the net with averaged weights. Checkpoints and a log go to `work`.
 
-    Without `learn` the last checkpoint is returned as it is.
+    From the published weights (`start`), or from those of `begin`. Without `learn` the last checkpoint is returned.
     """
+    work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     model = net.build(settings.size, len(CLASSES))
     examples = Sampler(parts["train"], pixels, settings.size, settings.seed).batch(2**41, 64)["image"]
-    net.load_start(model, start, examples)
-    teacher = net.load_classifier(settings.size, start)
-    net.freeze(model, settings.frozen_blocks)
+    if begin is None:
+        net.load_start(model, start, examples)
+    else:
+        model.set_weights(begin.get_weights())
+    net.write_teacher(work / "teacher.tflite", net.TEACHER_SIZE, start)
     average = net.build(settings.size, len(CLASSES))
     average.set_weights(model.get_weights())
     total = settings.epochs * settings.steps_per_epoch
     head, trunk = net.head_and_trunk(model)
+    deep = net.deeper_than(model, settings.frozen_blocks)
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     optimizer.build(head)
@@ -114,31 +133,33 @@ def run(
     if not learn:
         return average
 
-    @tf.function
-    def step(batch: dict[str, Any], rate: Any, trunk_rate: Any, keep: Any) -> tuple[Any, dict[str, Any]]:
+    def learn_from(batch: dict[str, Any], rate: Any, trunk_rate: Any, keep: Any, moved: list[Any]) -> Any:
         optimizer.learning_rate.assign(rate)
         gentle.learning_rate.assign(trunk_rate)
-        # The teacher sees the picture before fog and night: what it knows by day the net learns to see through them.
-        lesson = teacher(tf.cast(batch["clean"], tf.float32) / 255, training=False)[:, 0, 0]
         with tf.GradientTape() as tape:
             outputs = model(tf.cast(batch["image"], tf.float32) / 255, training=True)
-            value, parts_of_loss = loss.total(outputs, batch, lesson)
-        gradients, _ = tf.clip_by_global_norm(tape.gradient(value, head + trunk), 10.0)
+            value, parts_of_loss = loss.total(outputs, batch, batch["lesson"])
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(value, head + moved), 10.0)
         optimizer.apply_gradients(zip(gradients[: len(head)], head, strict=True))
-        gentle.apply_gradients(zip(gradients[len(head) :], trunk, strict=True))
+        gentle.apply_gradients(zip(gradients[len(head) :], moved, strict=True))
         for slow, fast in zip(average.weights, model.weights, strict=True):
             slow.assign(keep * slow + (1 - keep) * fast)
         return value, parts_of_loss
 
+    # tf.function would take a bound list of variables for values; a name of the enclosing scope it leaves alone.
+    all_blocks = tf.function(lambda *given: learn_from(*given, trunk))
+    deep_blocks = tf.function(lambda *given: learn_from(*given, deep))
     sampler = Sampler(parts["train"], pixels, settings.size, settings.seed)
     first, began, saved, sums = int(done), time.monotonic(), time.monotonic(), {}
     with (work / "log.jsonl").open("a", encoding="utf-8") as log:
-        for index, batch in enumerate(_batches(sampler, first, total, settings.batch), start=first):
+        for index, batch in enumerate(
+            _batches(sampler, first, total, settings.batch, work / "teacher.tflite"), start=first
+        ):
             slope = 0.02 + 0.98 * _cosine(index / total)
             rate = settings.learning_rate * min(1, (index + 1) / 100) * slope
             trunk_rate = settings.trunk_rate * min(1, max(0, index - settings.head_only_steps) / 300) * slope
             keep = min(1 - 1 / AVERAGE_STEPS, (index + 1) / (index + 10))
-            value, pieces = step(
+            value, pieces = (deep_blocks if index >= settings.frozen_from else all_blocks)(
                 {k: tf.constant(v) for k, v in batch.items()}, *map(tf.constant, (rate, trunk_rate, keep))
             )
             done.assign(index + 1)

@@ -39,6 +39,7 @@ class FakeDetection:
     category: str = "feline"
     confidence: float = 0.9
     bbox: tuple[float, float, float, float] = (0.25, 0.25, 0.5, 0.5)
+    likely: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

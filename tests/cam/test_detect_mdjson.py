@@ -17,9 +17,17 @@ from trapkit.errors import SetupError
 
 CATEGORIES = ("feline", "other_animal", "person", "vehicle")
 SHARE = st.integers(0, 10_000).map(lambda n: n / 10_000)  # the file has four decimals
-DETECTION = st.builds(
-    Detection, category=st.sampled_from(CATEGORIES), confidence=SHARE, bbox=st.tuples(SHARE, SHARE, SHARE, SHARE)
+CATS = ("tiger", "snow leopard", "puma")
+# As the file orders them: the likeliest first, and none of no share at all.
+LIKELY = st.lists(st.sampled_from(CATS), unique=True, max_size=3).flatmap(
+    lambda names: st.lists(
+        st.integers(1, 10_000).map(lambda n: n / 10_000), min_size=len(names), max_size=len(names)
+    ).map(lambda shares: tuple(zip(names, sorted(shares, reverse=True), strict=True)))
 )
+DETECTION = st.builds(
+    Detection, category=st.sampled_from(CATEGORIES), confidence=SHARE, bbox=st.tuples(SHARE, SHARE, SHARE, SHARE),
+    likely=LIKELY,
+)  # fmt: skip
 SEEN = st.builds(mdjson.PictureResult, file=st.text(), detections=st.lists(DETECTION, max_size=5).map(tuple))
 FAILED = st.builds(mdjson.PictureResult, file=st.text(), failure=st.text(min_size=1))
 FRAMES = st.lists(st.tuples(st.integers(0, 10**6), st.lists(DETECTION, max_size=3)), max_size=4)
@@ -46,6 +54,7 @@ RESULTS = st.builds(
     mdjson.Results,
     detector=st.text(),
     thresholds=st.fixed_dictionaries(dict.fromkeys(CATEGORIES, SHARE)),
+    species=st.just(CATS),
     completed=st.just(datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)),
     pictures=st.lists(SEEN | FAILED | VIDEO | BROKEN, max_size=5).map(tuple),
 )

@@ -82,7 +82,7 @@ def test_alerts_first_and_crops_after_them_and_nothing_else(pair: Pair) -> None:
     pair.outbox.commit(kept(0))
     pair.outbox.commit(kept(1))
     pair.steps()
-    assert pair.put() == [(0, 1, ALERT), (0, 2, ALERT), (1, 1, CROP), (1, 2, CROP)]
+    assert pair.put() == [(0, 1, ALERT), (0, 2, ALERT), (2, 1, CROP), (2, 2, CROP)]
     assert len(pair.outbox.in_state(STORED)) == 4
     assert [rung for _, _, rung in pair.outbox.in_state(HELD)] == [FRAME, FRAME, FULL, FULL]
     pair.supervisor.deliver_all()
@@ -115,10 +115,10 @@ def test_a_full_queue_holds_back_what_is_less_urgent(pair: Pair) -> None:
     pair.outbox.mark([], [(1, ALERT), (1, CROP)])
     pair.outbox.commit(kept(1, species=6))
     pair.steps(10)
-    assert pair.put() == [(2, 2, ALERT), (3, 2, CROP)]
+    assert pair.put() == [(5, 2, ALERT), (7, 2, CROP)]
     pair.outbox.commit(kept(2))  # a wild cat may still find room
     pair.steps(10)
-    assert pair.put() == [(0, 3, ALERT), (1, 3, CROP)]
+    assert pair.put() == [(0, 3, ALERT), (2, 3, CROP)]
     pair.supervisor.full = False
     pair.steps(10, each_ms=100)
     assert pair.put() == []
@@ -136,7 +136,7 @@ def test_a_restarted_supervisor_is_offered_everything_again(pair: Pair) -> None:
     pair.supervisor.say(kinds.HELLO)
     pair.steps(30)
     assert len(pair.supervisor.queue) == 8
-    assert sorted(pair.put()) == sorted([(0, n, ALERT) for n in range(1, 5)] + [(1, n, CROP) for n in range(1, 5)])
+    assert sorted(pair.put()) == sorted([(0, n, ALERT) for n in range(1, 5)] + [(2, n, CROP) for n in range(1, 5)])
     pair.steps(500)
     assert pair.put() == []
 
@@ -326,7 +326,7 @@ def test_a_clock_set_back_does_not_silence_the_uplink(pair: Pair) -> None:
     pair.put()
     pair.now -= 10**9
     pair.steps(3)
-    assert pair.put() == [(0, 1, ALERT), (1, 1, CROP)]
+    assert pair.put() == [(0, 1, ALERT), (2, 1, CROP)]
 
 
 def test_counts_reach_the_status(pair: Pair, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 https://lila.science/megadetector-output-format, and its validator, validate_batch_results.py. A file that could not be
 read has `failure`, and `detections` null; conf and boxes have four decimals. A video has `frame_rate` and
 `frames_processed` also when it failed (then -1 and none, which the validator asks for), its detections `frame_number`.
+A detection whose species the model guesses has `classifications`, the likeliest first.
 """
 
 import json
@@ -44,11 +45,13 @@ class PictureResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What stands above the pictures: which detector, its categories with their thresholds, and when it was done."""
+    """What stands above the pictures: which detector, its categories with their thresholds, the species that it tells
+    apart, and when it was done."""
 
     detector: str
     thresholds: Mapping[str, float]
     completed: datetime
+    species: tuple[str, ...] = ()
 
     @property
     def keys(self) -> dict[str, str]:
@@ -65,7 +68,7 @@ class Results(Head):
 
 def to_json(results: Results) -> dict[str, Any]:
     """The file's content."""
-    return {**_head(results), "images": [entry(picture, results.keys) for picture in results.pictures]}
+    return {**_head(results), "images": [entry(picture, results) for picture in results.pictures]}
 
 
 def _head(head: Head) -> dict[str, Any]:
@@ -84,11 +87,17 @@ def _head(head: Head) -> dict[str, Any]:
             },
         },
         "detection_categories": {key: category for category, key in head.keys.items()},
+        **({"classification_categories": dict(_numbered(head.species))} if head.species else {}),
     }
 
 
-def entry(picture: PictureResult, keys: Mapping[str, str]) -> dict[str, Any]:
-    """One element of `images`; `keys`: as of `Head`."""
+def _numbered(species: Sequence[str]) -> list[tuple[str, str]]:
+    return [(str(number), name) for number, name in enumerate(species)]
+
+
+def entry(picture: PictureResult, head: Head) -> dict[str, Any]:
+    """One element of `images`."""
+    keys, species = head.keys, {name: key for key, name in _numbered(head.species)}
     video = picture.video
     content: dict[str, Any] = {"file": picture.file}
     if video is not None:
@@ -103,6 +112,10 @@ def entry(picture: PictureResult, keys: Mapping[str, str]) -> dict[str, Any]:
         }
         for one in picture.detections
     ]
+    for one, detection in zip(found, picture.detections, strict=True):
+        guessed = [[species[name], round(share, 4)] for name, share in detection.likely if round(share, 4) > 0]
+        if guessed:
+            one["classifications"] = sorted(guessed, key=lambda guess: -guess[1])
     if video is not None:
         for one, number in zip(found, video.frame_numbers, strict=True):
             one["frame_number"] = number
@@ -111,7 +124,7 @@ def entry(picture: PictureResult, keys: Mapping[str, str]) -> dict[str, Any]:
 
 def write(path: Path, results: Results) -> None:
     """Write the file whole or not at all.  Raises: OSError."""
-    write_entries(path, results, (entry(picture, results.keys) for picture in results.pictures))
+    write_entries(path, results, (entry(picture, results) for picture in results.pictures))
 
 
 def write_entries(path: Path, head: Head, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -136,6 +149,10 @@ def read(path: Path) -> Results:
         for name in names.values():
             if not isinstance(name, str) or not name:
                 raise SetupError(f"{path}: category {name!r} is no name")
+        species = content.get("classification_categories", {})
+        for key, name in species.items():
+            if not isinstance(name, str) or not name:
+                raise SetupError(f"{path}: class {key!r} has {name!r} for a name")
         info = content["info"]
         metadata = info["detector_metadata"]
         typical = float(metadata["typical_detection_threshold"])
@@ -143,7 +160,8 @@ def read(path: Path) -> Results:
             detector=str(info["detector"]),
             thresholds={name: float(metadata.get("thresholds", {}).get(name, typical)) for name in names.values()},
             completed=datetime.strptime(info["detection_completion_time"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC),
-            pictures=tuple(read_entry(one, names) for one in content["images"]),
+            species=tuple(species.values()),
+            pictures=tuple(read_entry(one, names, species) for one in content["images"]),
         )
     except OSError as error:
         raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
@@ -151,8 +169,10 @@ def read(path: Path) -> Results:
         raise SetupError(f"{path}: not a MegaDetector results file: {type(error).__name__} {error}") from error
 
 
-def read_entry(content: Mapping[str, Any], names: Mapping[str, str]) -> PictureResult:
-    """One element of `images`; `names`: the file's categories by their keys.
+def read_entry(
+    content: Mapping[str, Any], names: Mapping[str, str], species: Mapping[str, str] | None = None
+) -> PictureResult:
+    """One element of `images`; `names`, `species`: the file's categories and classes by their keys.
 
     Raises: ValueError, KeyError, TypeError, AttributeError for what is none.
     """
@@ -168,7 +188,13 @@ def read_entry(content: Mapping[str, Any], names: Mapping[str, str]) -> PictureR
         file=str(content["file"]),
         failure=None if content.get("failure") is None else str(content["failure"]),
         detections=tuple(
-            Detection(category=names[d["category"]], confidence=_share(d["conf"]), bbox=_box(d["bbox"])) for d in found
+            Detection(
+                category=names[d["category"]],
+                confidence=_share(d["conf"]),
+                bbox=_box(d["bbox"]),
+                likely=tuple(((species or {})[key], _share(share)) for key, share in d.get("classifications") or ()),
+            )
+            for d in found
         ),
         video=video,
     )

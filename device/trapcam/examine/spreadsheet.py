@@ -5,13 +5,13 @@ led by an apostrophe (OWASP, "CSV Injection"): a card may come from anybody.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trapcam.examine.atomic import writing
 
-COLUMNS = ("file", "frame_number", "category", "confidence", "x", "y", "width", "height", "failure")
+COLUMNS = ("file", "frame_number", "category", "confidence", "x", "y", "width", "height", "failure", "species", "share")
 FORMULA = (
     "=",
     "+",
@@ -32,9 +32,11 @@ def safe(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
 
 
-def write_csv(path: Path, entries: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+def write_csv(
+    path: Path, entries: Iterable[Mapping[str, Any]], names: Mapping[str, str], species: Sequence[str]
+) -> None:
     """Write the entries of a results file (`mdjson.entry`), whole or not at all; `names`: its categories by their
-    keys.  Raises: OSError."""
+    keys; `species`: its classes; a detection's likeliest is shown.  Raises: OSError."""
     with writing(path, encoding="utf-8-sig") as file:
         # Quoted in full, so that a spreadsheet that splits at semicolons finds none to split at in a file's name.
         table = csv.writer(file, quoting=csv.QUOTE_ALL)
@@ -43,7 +45,9 @@ def write_csv(path: Path, entries: Iterable[Mapping[str, Any]], names: Mapping[s
             name = safe(entry["file"])
             found = entry["detections"] or ()
             for one in found:
-                row = (one.get("frame_number", ""), names[one["category"]], one["conf"], *one["bbox"], "")
+                key, share = (one.get("classifications") or [("", "")])[0]
+                likely = (species[int(key)], share) if key else ("", "")
+                row = (one.get("frame_number", ""), names[one["category"]], one["conf"], *one["bbox"], "", *likely)
                 table.writerow((name, *row))
             if not found:
-                table.writerow((name, *[""] * 7, safe(entry.get("failure") or "")))
+                table.writerow((name, *[""] * 7, safe(entry.get("failure") or ""), "", ""))
