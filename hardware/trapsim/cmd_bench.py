@@ -14,6 +14,7 @@ from typing import Any
 from trapkit.files import write_atomically
 from trapsim.arguments import whole
 
+Row = tuple[str, str, str]  # what, figure, how
 HARDWARE = Path(__file__).resolve().parents[1]
 
 
@@ -23,6 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--state", type=Path, default=Path(".bench"), help="scratch folder (.bench)")
     parser.add_argument("--port", type=whole(1, 65535), default=8081, help="of the page meanwhile (8081)")
     parser.add_argument("--json", action="store_true", help="print the JSON in place of the table")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="a .tflite file to time the shipped net beside")
+    parser.add_argument("--detector", action="store_true", help="only the detector's figures")
     parser.add_argument("--write", action="store_true", help="also write hardware/BENCH.md and hardware/bench.json")
     parser.set_defaults(run=run)
 
@@ -31,6 +34,7 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Measure and print.  Raises: SetupError."""
     # Here, so that the demo's own processes start without a detector's libraries.
     from trapcam.config import TrapSettings, model_path
+    from trapsim.against import bench_against, detect_process_mb
     from trapsim.bench import bench_detector, bench_ingest, bench_latency
 
     state = args.state.absolute()
@@ -38,13 +42,18 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     scratch = state / "bench"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    figures = {
+    model, pictures = model_path(TrapSettings()), scratch / "pictures"
+    figures: dict[str, Any] = {
         "commit": _commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "detector": bench_detector(model_path(TrapSettings()), scratch / "pictures", _say),
-        "ingest": bench_ingest(scratch, _say),
-        "latency": bench_latency(state / "demo", args.port, _say),
+        "detector": bench_detector(model, pictures, _say),
     }
+    figures["detector"]["mb_detect_process"] = round(detect_process_mb(pictures, scratch / "results.json"), 1)
+    if args.against is not None:
+        figures["against"] = bench_against(model, args.against, _say)
+    if not args.detector:
+        figures["ingest"] = bench_ingest(scratch, _say)
+        figures["latency"] = bench_latency(state / "demo", args.port, _say)
     page = table(figures)
     print(json.dumps(figures, indent=1) if args.json else page)
     if args.write:
@@ -55,18 +64,56 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
 
 def table(figures: dict[str, Any]) -> str:
     """The figures as a Markdown page."""
-    latency, detector, ingest = figures["latency"], figures["detector"], figures["ingest"]
-    rows = (
+    rows = [row for of, made in ROWS.items() if of in figures for row in made(figures[of])]
+    lines = [
+        "# Bench",
+        f"`make bench ARGS=--write`, on {figures['machine']}, at commit {figures['commit']}. A Pi is slower.",
+        "",
+        "| what | figure | how |",
+        "|---|---|---|",
+        *(f"| {what} | {figure} | {how} |" for what, figure, how in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latency(latency: dict[str, Any]) -> list[Row]:
+    return [
         (
             f"PIR edge → alert stored at the base, SF{latency['sf']}",
             f"median {latency['p50_ms']} ms, worst of {latency['alerts']}: {latency['worst_ms']} ms",
             f"{latency['traps']} traps on one channel, triggered together, no loss, real processes",
-        ),
+        )
+    ]
+
+
+def _detector(detector: dict[str, Any]) -> list[Row]:
+    return [
         (
             "frames through the detector, one thread",
             f"{detector['frames_per_s']}/s ({detector['ms_per_frame']} ms)",
-            f"{detector['model']}, {detector['pictures']} decoded photographs, scaling included",
+            f"{detector['model']}, {detector['pictures']} decoded photographs, scaling and second looks included",
         ),
+        ("memory of `trapcam detect`, peak resident", f"{detector['mb_detect_process']} MB", "the same photographs"),
+    ]
+
+
+def _against(other: dict[str, Any]) -> list[Row]:
+    return [
+        (
+            f"one look beside `{other['against']}`, one thread",
+            f"{other['time_ratio']} × ({other['ms_one_look']} and {other['ms_against']} ms)",
+            f"in turn, median of the rounds' ratios; of the minima {other['time_ratio_of_minima']}",
+        ),
+        (
+            "memory of a bare process with each, peak resident",
+            f"{other['mb_process']} and {other['mb_process_against']} MB",
+            f"Python, NumPy and the runtime included; the files: {other['file_ratio']} ×",
+        ),
+    ]
+
+
+def _ingest(ingest: dict[str, Any]) -> list[Row]:
+    return [
         (
             "durable sightings into the store (alert + crop)",
             f"{ingest['events_per_s']}/s",
@@ -78,16 +125,12 @@ def table(figures: dict[str, Any]) -> str:
             "WAL, `synchronous=FULL`, the crop in the row",
         ),
         ("ratio, median of rounds side by side", str(ingest["ratio"]), ""),
-    )
-    lines = [
-        "# Bench",
-        f"`make bench ARGS=--write`, on {figures['machine']}, at commit {figures['commit']}. A Pi is slower.",
-        "",
-        "| what | figure | how |",
-        "|---|---|---|",
-        *(f"| {what} | {figure} | {how} |" for what, figure, how in rows),
     ]
-    return "\n".join(lines) + "\n"
+
+
+ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
+    "latency": _latency, "detector": _detector, "against": _against, "ingest": _ingest,
+}  # fmt: skip
 
 
 def _commit() -> str:
