@@ -12,6 +12,7 @@ from trapcam.audit import Audited, Sample, Sampler
 from trapcam.audit_pack import pack
 from trapcam.frames import Burst, Unreadable
 from trapcam.judge import Judge
+from trapcam.motion import moved
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
 from trapcam.seal import Sealer
 from trapcam.sighting import Event, Rejected, decide
@@ -53,8 +54,9 @@ class Capture:
                 outcome=UNREADABLE,
                 reason=taken.reason,
             )
+        images = [frame.image for frame in taken.frames]
         decision = decide(
-            [self._judge.detect(frame.image) for frame in taken.frames],
+            [self._judge.detect(image, place) for image, place in zip(images, moved(images), strict=True)],
             self._judge.description.thresholds,
             self._policy.keep,
             self._policy.keep_threshold,

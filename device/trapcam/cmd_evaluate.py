@@ -10,7 +10,7 @@ from trapcam.evaluate.boxes import with_proposals
 from trapcam.evaluate.by_group import Row, feline_rows, people_rows, sequence_rows
 from trapcam.evaluate.manifest import choose, load_manifest
 from trapcam.evaluate.pages import cell, write_pages
-from trapcam.evaluate.run import score_all
+from trapcam.evaluate.run import bursts_of, score_all
 from trapcam.evaluate.statistics import Draws
 from trapcam.examine.options import number
 from trapcam.examine.remaining import Remaining
@@ -43,6 +43,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--boxes", type=Path, metavar="CSV", help="proposed boxes (auto_boxes.csv) for pictures that have none"
     )
+    parser.add_argument(
+        "--burst", type=int, default=1, choices=range(1, 11), metavar="N",
+        help="judge N pictures of a camera-trap sequence at a time, as a trap judges a burst (1–10, default 1)",
+    )  # fmt: skip
     parser.add_argument(
         "--threshold", type=number(0.01, 1), metavar="P", help="in place of the model's own for felines (0.01–1)"
     )
@@ -77,17 +81,16 @@ def run(args: argparse.Namespace) -> int:
         raise SetupError(f"--out {args.out}: cannot be made: {error.strerror}") from error
     progress = Remaining(len(pictures), "pictures", time.monotonic())
 
-    def each() -> None:
-        line = progress.step(time.monotonic())
-        if line:
-            say(line)
+    def each(count: int) -> None:
+        for line in [progress.step(time.monotonic()) for _ in range(count)]:
+            if line:
+                say(line)
 
     try:
         with terminable():
             scored, unread = score_all(
-                detector.detect, about.thresholds, args.images, pictures,
-                keep_threshold=args.threshold or 0.0, each=each,
-            )  # fmt: skip
+                detector, args.images, bursts_of(pictures, args.burst), keep_threshold=args.threshold or 0.0, each=each
+            )
             say(f"{progress.line(time.monotonic())}; {args.draws} draws")
             for file, reason in unread:
                 say(f"{file}: {reason}")
@@ -102,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     head = {
         "model": f"{about.name} {about.version}", "sha256": about.sha256, "threshold": threshold,
-        "thresholds": dict(about.thresholds), "split": args.split, "pictures": len(scored), "sequences": draws.total,
+        "thresholds": dict(about.thresholds), "split": args.split, "pictures": len(pictures) - len(unread),
+        "bursts_of": args.burst, "bursts": len(scored), "sequences": draws.total,
         "draws": draws.count, "seed": SEED, "unreadable": dict(unread),
     }  # fmt: skip
     pages = write_pages(args.out, head, scored, rows, people, threshold)

@@ -39,10 +39,11 @@ class Detector:
         self._input: dict[str, Any] = _check_input(model, self._interpreter, self.description)
         self._outputs = _check_outputs(model, self._interpreter, self.description)
 
-    def detect(self, image: Image) -> list[Detection]:
+    def detect(self, image: Image, moved: look.Box | None = None) -> list[Detection]:
         """Return all detections of at least 0.01 in a picture, best first; after a second look where one is asked for.
 
-        image: uint8 (height, width, 3) RGB, any size from 1 × 1.
+        image: uint8 (height, width, 3) RGB, any size from 1 × 1. moved: where something moved in its burst (x, y,
+        width, height, 0–1): there it looks again when the first look saw no animal.
 
         Raises:
             ValueError: another shape or type.
@@ -52,7 +53,7 @@ class Detector:
         first = self._look(image)
         plan = self.description.second_look
         height, width = image.shape[:2]
-        where = look.window(first, width, height, plan) if plan else None
+        where = look.window(first, width, height, plan, moved) if plan else None
         if plan is None or where is None:
             return first
         left, top, right, bottom = where

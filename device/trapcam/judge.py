@@ -40,9 +40,9 @@ class Description(Protocol):
 
 
 class Judge(Protocol):
-    """Looks at one picture; best detection first."""
+    """Looks at one picture; best detection first. moved: where something moved in its burst (`trapcam.motion`)."""
 
     @property
     def description(self) -> Description: ...
 
-    def detect(self, image: Image) -> Sequence[Seen]: ...
+    def detect(self, image: Image, moved: tuple[float, float, float, float] | None = None) -> Sequence[Seen]: ...

@@ -1,7 +1,8 @@
 """The second look: where to look again at full resolution, and what both looks say together (pure).
 
 The first look sees the whole picture, stretched small: a cat that fills a twentieth of it is a few dozen pixels. So
-the surest animal is cut out with some ground around it and looked at again by the same net. Neither look alone decides:
+the surest animal is cut out with some ground around it and looked at again by the same net; where there is none, what
+moved in the burst (`motion`). Neither look alone decides:
 an animal's confidence is the weighted mean of both, as log-odds (models/CARD.md has what this is worth).
 """
 
@@ -14,6 +15,7 @@ from trapcam.detections import MIN_CONFIDENCE, PEOPLE, Detection
 
 SMALLEST_PX = 64  # a window below this shows the net nothing that the first look had not
 Window = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+Box = tuple[float, float, float, float]  # x, y, width, height, 0–1 of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,14 @@ class SecondLook:
     from_confidence: float
 
 
-def window(first: Sequence[Detection], width_px: int, height_px: int, plan: SecondLook) -> Window | None:
-    """Where to look again in a picture of that size, or None where no animal is likely."""
+def window(
+    first: Sequence[Detection], width_px: int, height_px: int, plan: SecondLook, moved: Box | None = None
+) -> Window | None:
+    """Where to look again in a picture of that size: at the surest animal, else at what `moved` there, else None."""
     animals = [d for d in first if d.category not in PEOPLE and d.confidence >= plan.from_confidence]
-    if not animals:
+    if not animals and moved is None:
         return None
-    x, y, w, h = max(animals, key=lambda d: d.confidence).bbox
+    x, y, w, h = max(animals, key=lambda d: d.confidence).bbox if animals else moved or (0, 0, 1, 1)
     side = min(max(max(w * width_px, h * height_px) * plan.grow, SMALLEST_PX), max(width_px, height_px))
     left = min(max((x + w / 2) * width_px - side / 2, 0.0), max(0.0, width_px - side))
     top = min(max((y + h / 2) * height_px - side / 2, 0.0), max(0.0, height_px - side))

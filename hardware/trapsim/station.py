@@ -53,7 +53,7 @@ class FirstPixel:
 
     description = _Description()
 
-    def detect(self, image: NDArray) -> Sequence[Detection]:  # type: ignore[type-arg]
+    def detect(self, image: NDArray, moved: object = None) -> Sequence[Detection]:  # type: ignore[type-arg]
         red, _, blue = (int(v) for v in image[0, 0])
         if max(red, blue) < 200:
             return []

@@ -185,7 +185,7 @@ def nothing(size: int, rng: Rng) -> np.ndarray:
 
     The photographs contain few man-made things; without these a net calls coins and tiles animals.
     """
-    kind = int(rng.integers(6))
+    kind = int(rng.integers(7))
     base, ink = rng.integers(0, 256, 3), rng.integers(0, 256, 3)
     image = Image.new("RGB", (size, size), tuple(int(v) for v in base))
     draw = ImageDraw.Draw(image)
@@ -217,6 +217,13 @@ def nothing(size: int, rng: Rng) -> np.ndarray:
                 word = rng.uniform(4, 40)
                 draw.rectangle((x, y, x + word, y + step * rng.uniform(0.3, 0.6)), fill=colour)
                 x += word + rng.uniform(3, 9)
+    elif kind == 6:  # grass, gravel, snow on rocks: coarse patches under fine grain
+        cell = int(rng.integers(4, 40))
+        patches = rng.integers(0, 256, (size // cell + 1, size // cell + 1), np.uint8)
+        rough = np.asarray(Image.fromarray(patches).resize((size, size), Image.Resampling.BILINEAR), np.float32)
+        rough = (rough - 128) * rng.uniform(0.1, 0.8) + rng.uniform(50, 200)
+        rough += rng.standard_normal((size, size), np.float32) * np.float32(rng.uniform(3, 40))
+        return np.clip(rough[..., None] * (0.6 + 0.4 * base / 255), 0, 255).astype(np.uint8)
     elif kind == 4:  # gradients
         ramp = np.linspace(0, 1, size)[:, None, None] * np.ones((1, size, 1))
         mixed = base + (ink - base) * (ramp if rng.random() < 0.5 else ramp.transpose(1, 0, 2))

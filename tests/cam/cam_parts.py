@@ -57,7 +57,7 @@ class ColourJudge:
 
     description = FakeDescription()
 
-    def detect(self, image: Image) -> Sequence[FakeDetection]:
+    def detect(self, image: Image, moved: object = None) -> Sequence[FakeDetection]:
         red, green, blue = (int(v) for v in image[0, 0])
         if red > 200 and green < 60:
             return [FakeDetection()]

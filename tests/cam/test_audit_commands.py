@@ -37,7 +37,7 @@ class Doubting:
 
     description = FakeDescription()
 
-    def detect(self, image: Image) -> Sequence[FakeDetection]:
+    def detect(self, image: Image, moved: object = None) -> Sequence[FakeDetection]:
         red, _, blue = (int(v) / 255 for v in image[0, 0])
         found = [FakeDetection(confidence=red), FakeDetection(category="person", confidence=blue)]
         return sorted(found, key=lambda d: -d.confidence)

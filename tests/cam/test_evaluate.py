@@ -116,6 +116,27 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, images: Path, capsys:
     assert capsys.readouterr().out == first
 
 
+def test_bursts_are_judged_together_and_only_within_a_camera_trap_s_sequence(
+    tmp_path: Path, images: Path, capsys: Output
+) -> None:
+    manifest(tmp_path / "manifest.csv")
+    assert evaluate(tmp_path, "--burst", 2) == 0
+    capsys.readouterr()
+    content = json.loads((tmp_path / "out" / "figures.json").read_text("utf-8"))
+    # Nine pictures: two of one night, three of one day (two and one), four that no trap took.
+    assert (content["pictures"], content["bursts"], content["bursts_of"]) == (9, 7, 2)
+    row = figures(tmp_path)["place", "camera trap"]
+    assert (row["felines"], row["others"]) == (1, 2)
+    with (tmp_path / "out" / "scores.csv").open(newline="", encoding="utf-8-sig") as file:
+        together = {line["file"]: float(line["feline"]) for line in csv.DictReader(file)}
+    assert evaluate(tmp_path) == 0
+    with (tmp_path / "out" / "scores.csv").open(newline="", encoding="utf-8-sig") as file:
+        alone = {line["file"]: float(line["feline"]) for line in csv.DictReader(file)}
+    # Those two are of different size, so nothing is known to have moved: the burst is as sure as its surer picture.
+    assert together["grey.png"] == max(alone["grey.png"], alone["small.png"])
+    assert "small.png" not in together
+
+
 def test_progress_and_a_summary(tmp_path: Path, images: Path, capsys: Output) -> None:
     manifest(tmp_path / "manifest.csv")
     evaluate(tmp_path)

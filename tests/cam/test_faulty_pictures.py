@@ -210,7 +210,7 @@ class RedJudge:
 
     description = FakeDescription()
 
-    def detect(self, image: Image) -> Sequence[FakeDetection]:
+    def detect(self, image: Image, moved: object = None) -> Sequence[FakeDetection]:
         red = (image[..., 0] > 180) & (image[..., 1] < 90)
         if not red.any():
             return []

@@ -1,45 +1,66 @@
-"""Every picture of a list through the trap's own detector and decision, one at a time."""
+"""Every picture of a list through the trap's own detector and decision, one at a time or in bursts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trapcam.camera.still import ReadError, decode_picture, read_bytes
-from trapcam.detections import Detection
 from trapcam.evaluate.by_group import Scored
 from trapcam.evaluate.manifest import Labelled
-from trapcam.frames import Image
+from trapcam.judge import Judge, Seen
+from trapcam.motion import moved
 from trapcam.sighting import Event, Rejected, decide
 
 MAX_PIXELS = 120e6  # 360 MB as RGB, as in `trapcam detect`
 
 
-def score_all(
-    detect: Callable[[Image], Sequence[Detection]], thresholds: Mapping[str, float], folder: Path,
-    pictures: Sequence[Labelled], *, keep_threshold: float = 0.0, each: Callable[[], None] = lambda: None,
-) -> tuple[list[Scored], list[tuple[str, str]]]:  # fmt: skip
-    """Scores of the pictures, and those that could not be read with the reason; one picture is held at a time.
+def bursts_of(pictures: Sequence[Labelled], frames: int) -> list[list[Labelled]]:
+    """Pictures of one camera-trap sequence, `frames` at a time in the order of their names; any other by itself."""
+    sequences: dict[str, list[Labelled]] = {}
+    for picture in sorted(pictures, key=lambda p: p.file):
+        alone = not (picture.in_sequence and picture.camera_trap)
+        sequences.setdefault(picture.file if alone else picture.sequence, []).append(picture)
+    return [whole[i : i + frames] for whole in sequences.values() for i in range(0, len(whole), frames)]
 
-    keep_threshold: in place of the model's feline threshold, unless 0; each: called after every picture.
+
+def score_all(
+    judge: Judge, folder: Path, bursts: Sequence[Sequence[Labelled]], *, keep_threshold: float = 0.0,
+    each: Callable[[int], None] = lambda pictures: None,
+) -> tuple[list[Scored], list[tuple[str, str]]]:  # fmt: skip
+    """Scores of the bursts, and the pictures that could not be read with the reason; one burst is held at a time.
+
+    A burst stands under its first picture of a cat, or its first. keep_threshold: in place of the model's feline
+    threshold, unless 0; each: called after every burst with the number of its pictures.
     """
     scored, unread = [], []
-    for picture in pictures:
+    for burst in bursts:
+        images, readable = [], []
+        for picture in burst:
+            try:
+                images.append(decode_picture(read_bytes(folder / picture.file), MAX_PIXELS)[0])
+                readable.append(picture)
+            except (ReadError, MemoryError) as error:
+                unread.append((picture.file, str(error) or "not enough memory"))
         try:
-            image, _ = decode_picture(read_bytes(folder / picture.file), MAX_PIXELS)
-            seen = detect(image)
-        except (ReadError, MemoryError) as error:
-            unread.append((picture.file, str(error) or "not enough memory"))
+            frames = [judge.detect(image, place) for image, place in zip(images, moved(images), strict=True)]
+        except MemoryError:
+            unread += [(picture.file, "not enough memory") for picture in readable]
         else:
-            outcome = decide([seen], thresholds, keep_threshold=keep_threshold)
-            best: dict[str, float] = {}
-            for one in seen:
-                best[one.category] = max(best.get(one.category, 0.0), one.confidence)
-            scored.append(
-                Scored(
-                    picture=picture,
-                    scores=best,
-                    kept=isinstance(outcome, Event),
-                    withheld=isinstance(outcome, Rejected) and outcome.private,
-                )
-            )
-        each()
+            if frames:
+                scored.append(_scored(readable, frames, judge.description.thresholds, keep_threshold))
+        each(len(burst))
     return scored, unread
+
+
+def _scored(
+    burst: Sequence[Labelled], frames: Sequence[Sequence[Seen]], limits: Mapping[str, float], keep_threshold: float
+) -> Scored:
+    outcome = decide(frames, limits, keep_threshold=keep_threshold)
+    best: dict[str, float] = {}
+    for one in (seen for frame in frames for seen in frame):
+        best[one.category] = max(best.get(one.category, 0.0), one.confidence)
+    return Scored(
+        picture=next((picture for picture in burst if picture.feline), burst[0]),
+        scores=best,
+        kept=isinstance(outcome, Event),
+        withheld=isinstance(outcome, Rejected) and outcome.private,
+    )
