@@ -40,7 +40,7 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 	  { echo "make train: say IMAGES=, START= and PROPOSER=; models/train/README.md names the weights" >&2; exit 2; }
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
 	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --start "$(abspath $(START))" \
-	  --proposer "$(abspath $(PROPOSER))" --out "$(CURDIR)/models" --resume $(TRAIN_ARGS)
+	  --proposer "$(abspath $(PROPOSER))" $(if $(MANIFEST),--manifest "$(abspath $(MANIFEST))") --out "$(CURDIR)/models" --resume $(TRAIN_ARGS)
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

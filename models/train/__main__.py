@@ -27,7 +27,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--proposer", type=Path, required=True, metavar="FILE", help="FastestDet's COCO weights (.pth)")
     parser.add_argument("--work", type=Path, default=Path(".train"), metavar="DIR", help="checkpoints and log")
     parser.add_argument("--splits", type=Path, default=HERE / "splits.toml", metavar="FILE")
-    parser.add_argument("--epochs", type=int, default=12, help="of 200 steps of 32 pictures (default 12)")
+    parser.add_argument("--epochs", type=int, default=24, help="of 200 steps of 32 pictures (default 24)")
+    parser.add_argument("--cycles", type=int, default=2, help="of the learning rates (default 2)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
@@ -77,7 +78,7 @@ def main() -> int:
     parts["train"] = propose.people_and_vehicles(parts["train"], pixels, state)
     start = net.read_tflite(args.start)
     print({name: len(part) for name, part in parts.items()}, file=sys.stderr)
-    settings = train.Settings(epochs=args.epochs, seed=args.seed, threads=args.threads)
+    settings = train.Settings(epochs=args.epochs, cycles=args.cycles, seed=args.seed, threads=args.threads)
     how = {"resume": args.resume or args.export_only, "learn": not args.export_only}
     model = train.run(settings, parts, pixels, start, args.work, **how)
     measured = args.work / "measured"

@@ -24,6 +24,7 @@ from .sampler import Sampler
 
 AVERAGE_STEPS = 300  # the shipped weights are an average over about this many steps
 WORKERS = 2
+SECOND = 0.7  # how high a cycle of the rates begins beside the one before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class Settings:
     """How to train; all of it goes into the model's description."""
 
     size: int = 192
-    epochs: int = 12
+    epochs: int = 24
+    cycles: int = 2  # of the rates, from full to almost nothing; each begins at SECOND of the one before
     steps_per_epoch: int = 200
     batch: int = 32
     learning_rate: float = 1.5e-3  # of the head
@@ -46,9 +48,9 @@ class Settings:
 
 
 def last_lesson(settings: Settings) -> Settings:
-    """A third of the steps once more, gentler and from the start without the first blocks."""
+    """A sixth of the steps once more, gentler and from the start without the first blocks."""
     return replace(
-        settings, epochs=max(1, settings.epochs // 3), learning_rate=settings.learning_rate / 3,
+        settings, epochs=max(1, settings.epochs // 6), cycles=1, learning_rate=settings.learning_rate / 3,
         trunk_rate=settings.trunk_rate / 2, head_only_steps=0, frozen_from=0, seed=settings.seed + 1000,
     )  # fmt: skip
 
@@ -155,7 +157,7 @@ def run(
         for index, batch in enumerate(
             _batches(sampler, first, total, settings.batch, work / "teacher.tflite"), start=first
         ):
-            slope = 0.02 + 0.98 * _cosine(index / total)
+            slope = _slope(index / total * settings.cycles)
             rate = settings.learning_rate * min(1, (index + 1) / 100) * slope
             trunk_rate = settings.trunk_rate * min(1, max(0, index - settings.head_only_steps) / 300) * slope
             keep = min(1 - 1 / AVERAGE_STEPS, (index + 1) / (index + 10))
@@ -187,5 +189,7 @@ def set_threads(count: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(count)
 
 
-def _cosine(share: float) -> float:
-    return (1 + math.cos(math.pi * min(share, 1.0))) / 2
+def _slope(cycles: float) -> float:
+    """The share of the full rate after so many cycles."""
+    whole = int(cycles)
+    return SECOND**whole * (0.02 + 0.98 * (1 + math.cos(math.pi * (cycles - whole))) / 2)
