@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench screenshots train settings-page house clean tools
+.PHONY: help demo test check bench screenshots train train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -41,6 +41,10 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
 	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --start "$(abspath $(START))" \
 	  --proposer "$(abspath $(PROPOSER))" $(if $(MANIFEST),--manifest "$(abspath $(MANIFEST))") --out "$(CURDIR)/models" --resume $(TRAIN_ARGS)
+
+train-test: ## the training code's tests, TensorFlow and all (make test runs those that need none)
+	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
+	@PYTHONPATH=models:tests/train .venv-train/bin/python -m pytest -q --noconftest -W default tests/train
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

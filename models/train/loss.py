@@ -95,7 +95,7 @@ def species_target(species: Tensor, lesson: Tensor) -> Tensor:
     for taught, ours in TEACHERS_CATS.items():
         groups[taught] = np.eye(len(SPECIES) + 1)[ours]
     told = tf.nn.softmax(lesson) @ groups
-    cats = told * (1 - np.eye(len(SPECIES) + 1, dtype=np.float32)[NO_CAT]) + 1e-4
+    cats = (told + 1e-4) * (1 - np.eye(len(SPECIES) + 1, dtype=np.float32)[NO_CAT])
     some = cats / tf.reduce_sum(cats, axis=-1, keepdims=True)
     labelled = (1 - TAUGHT_SHARE) * tf.one_hot(species, len(SPECIES) + 1) + TAUGHT_SHARE * told
     return tf.where((species == SOME_CAT)[:, None], some, labelled)
