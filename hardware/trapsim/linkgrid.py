@@ -14,6 +14,7 @@ SIZES = (1500, 5120, 8192)
 CHANNELS = ((0.0, "none"), (0.1, "none"), (0.3, "none"), (0.1, "frames"), (0.3, "frames"), (0.1, "time"), (0.3, "time"))
 CURVE_LOSSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 CURVE_RUNS = 30
+HEAD_ROOM = 1.1  # of the picture, so that the legend covers no curve
 CROWDS = (
     Crowd(every_s=1800, hours=3),
     Crowd(every_s=1800, hours=3, loss=0.1),
@@ -58,10 +59,10 @@ def efficiency_chart(case: Case, curves: dict[str, list[tuple[float, float, floa
     """The curves as a PNG, beside what no protocol can pass: a share `loss` of the airtime brings nothing."""
     from trapcam.evaluate.plots import Axis, Line, chart, percent  # here: it brings Pillow
 
-    names = {OURS: "ours, 10–90 % of runs", "selective_repeat": "selective repeat", "stop_and_wait": "stop-and-wait"}
+    names = {OURS: "our link", "selective_repeat": "selective repeat", "stop_and_wait": "stop-and-wait"}
     worst = max(CURVE_LOSSES)
     # Bars for ours alone: those of selective repeat lie on them.
-    lines = [Line(name="limit: what arrives", points=[(0.0, 1.0), (worst, 1 - worst)])]
+    lines = [Line(name="what arrives", points=[(0.0, 1.0), (worst, 1 - worst)])]
     for protocol, points in curves.items():
         bars = [point for point in points if 0 < point[0] < worst] if protocol == OURS else []
         lines.append(Line(name=names[protocol], points=[point[:2] for point in points], bars=bars))
@@ -69,7 +70,7 @@ def efficiency_chart(case: Case, curves: dict[str, list[tuple[float, float, floa
     return chart(
         f"Efficiency of the link: {where}",
         Axis(name="frames lost (%)", low=0.0, high=worst, ticks=percent(*(i / 10 for i in range(6)))),
-        Axis(name="efficiency: bound / airtime (%)", low=0.0, high=1.0, ticks=percent(*(i / 5 for i in range(6)))),
+        Axis(name="efficiency: bound / airtime (%)", low=0, high=HEAD_ROOM, ticks=percent(*(i / 5 for i in range(6)))),
         lines,
         legend_top=True,
     )
