@@ -6,6 +6,7 @@ new one. Names carry key and priority: after a reset the folder's listing alone 
 
 import os
 
+from trapwire.linkkeys import NEVER
 from trapwire.objects import ObjectKey
 
 _PARTIAL = "partial"
@@ -115,3 +116,16 @@ def load_counter(path: str) -> int:
         return 0
     with open(path) as file:
         return int(file.read())
+
+
+def load_heard(path: str, key_name: str) -> int:
+    """The highest frame counter that was heard under a key, as far as it was remembered; `NEVER` for another key.
+
+    A damaged file is none: what it costs is said in PROTOCOL.md, section 4.
+    """
+    try:
+        with open(path) as file:
+            name, counter = file.read().split()
+            return int(counter) if name == key_name else NEVER
+    except (OSError, ValueError):
+        return NEVER

@@ -2,6 +2,7 @@
 
 import os
 
+from tests.wire.keys import Aes
 from tests.wire.world import Random
 from trapwire.serialline import SerialDecoder, encode_message
 
@@ -104,6 +105,9 @@ class BenchBoard:
 
     def uart_write(self, data):
         self._from_board += data
+
+    def aes(self, key):
+        return Aes(key)
 
     def battery_percent(self):
         return self.battery
