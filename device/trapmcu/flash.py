@@ -110,10 +110,13 @@ def _key_of(name: str) -> "ObjectKey | None":
         return None
 
 
-def load_counter(path: str) -> int:
-    """The first value of the frame counter that no earlier run reserved.  Raises: OSError, ValueError when damaged."""
+def load_counter(path: str, without: int) -> int:
+    """The first value of the frame counter that no earlier run reserved; `without` where there is no counter yet.
+
+    Raises: OSError, ValueError when damaged.
+    """
     if not _exists(path):
-        return 0
+        return without
     with open(path) as file:
         return int(file.read())
 

@@ -33,6 +33,7 @@ if MYPY:
 
 REMEMBERED = 512  # delivered keys, so that an object offered twice is not sent twice
 FRAMES_A_STEP = 8
+FIRST_BELOW = 1 << 31  # where a new unit's frame counter begins, by lot: see PROTOCOL.md, "a counter that was lost"
 HEARD_STEP = 256  # the base's frames between two writes of what was heard of it: days of flash, not minutes
 
 
@@ -46,7 +47,7 @@ class Supervisor:
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
         self._counter_path = folder + "/counter"
-        counter = Counter(load_counter(self._counter_path), self._reserve)
+        counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
         times = LinkTimes(**settings["times"])
         self._trap = settings["trap"]
         link_key = parse_key(settings["link_key"])

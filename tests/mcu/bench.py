@@ -83,7 +83,7 @@ class BenchRadio:
 class BenchBoard:
     """What `trapmcu` asks of a board; the test plays the Pi and the air."""
 
-    def __init__(self, flash):
+    def __init__(self, flash, seed=3):
         self.flash = flash
         self.radio = BenchRadio()
         self.now = 1000
@@ -91,7 +91,7 @@ class BenchBoard:
         self.battery = None
         self._to_board = b""
         self._from_board = b""
-        self._random = Random(3)
+        self._random = Random(seed)
 
     def now_ms(self):
         return self.now

@@ -9,7 +9,7 @@ from tests.wire.keys import base_key, base_keys
 from tests.wire.world import no_reserve
 from trapmcu.flash import FlashStore, write_file
 from trapmcu.main import build
-from trapmcu.supervisor import HEARD_STEP
+from trapmcu.supervisor import FIRST_BELOW, HEARD_STEP
 from trapwire import serialline as line
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
@@ -29,15 +29,16 @@ class Bench:
 
     def __init__(self):
         self.folder = make_folder()
-        self.base = BaseLink(base_keys([5]), 197, Counter(0, no_reserve))
+        self.keys = base_keys([5])
+        self.base = BaseLink(self.keys, 197, Counter(0, no_reserve))
         self.objects = []
         self.taken = []
         self.words = []
         self.reset()
 
-    def reset(self):
-        """Power off and on: only the flash stays."""
-        self.board = BenchBoard(self.folder)
+    def reset(self, seed=3):
+        """Power off and on: only the flash stays. seed: of the board's noise."""
+        self.board = BenchBoard(self.folder, seed)
         self.unit = build(self.board, SETTINGS)
 
     def last_word(self):
@@ -187,6 +188,24 @@ class SupervisorTest(unittest.TestCase):
         bench.board.radio.incoming.append(base_key(5).seal(ACK, False, 70000 + HEARD_STEP, b""))
         bench.run(20, base_hears=False)
         self.assertTrue("heard" in os.listdir(self._bench.folder))
+
+    def test_a_unit_without_a_counter_begins_by_lot_and_goes_on_from_there(self):
+        """Two lives of one unit under one key, its flash new in the second: no nonce is met again."""
+        lives = []
+        bench = self.bench()
+        for seed in (3, 4):
+            for name in os.listdir(bench.folder):
+                if name == "counter":
+                    os.remove(bench.folder + "/" + name)
+            bench.keys[5][:] = base_keys([5])[5]
+            for again in (0, 10):
+                bench.reset(seed + again)
+                bench.run(3000)
+                lives.append(bench.keys[5][0].heard)
+        for i in (0, 2):  # over a reset it goes on in the next block
+            self.assertEqual(lives[i + 1] - lives[i], 1024)
+        self.assertGreater(abs(lives[0] - lives[2]), 1 << 20)
+        self.assertLess(max(lives), FIRST_BELOW + 2048)
 
     def test_a_receipt_is_kept_over_resets_until_the_pi_has_taken_it(self):
         bench = self.bench()
