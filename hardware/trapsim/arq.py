@@ -13,9 +13,10 @@ import struct
 from collections.abc import Callable
 
 from trapsim.ether import BASE_TURNAROUND_MS, COMMIT_MS, SEED_STEP, TRAP_TURNAROUND_MS
+from trapsim.keyed import frame_cipher
 from trapwire.errors import WireError
 from trapwire.fragments import FRAGMENT_HEAD_BYTES, cut, fragment_head
-from trapwire.frame import FRAGMENT, HAVE, ChecksumCipher, Counter, Frame, decode_frame, encode_frame
+from trapwire.frame import FRAGMENT, HAVE, Counter, Frame, decode_frame, encode_frame
 from trapwire.traplink import MAX_TURN_PIECES, LinkTimes
 
 WINDOW = MAX_TURN_PIECES
@@ -53,7 +54,6 @@ class ArqTrap:
         self._window = window
         self._waits = waits
         self._counter = Counter(0, lambda _: None)
-        self._cipher = ChecksumCipher()
         self._random = random.Random(seed * SEED_STEP + ADDRESS)  # noqa: S311 - pauses, repeatable
         self._todo = list(range(min(window, len(self._pieces))))
         self._last: int | None = None  # the piece of the frame in the air, if it polls
@@ -63,7 +63,7 @@ class ArqTrap:
 
     def on_frame(self, frame: bytes, now: int) -> None:
         try:
-            report = decode_frame(frame, self._cipher)
+            report = decode_frame(frame, frame_cipher(ADDRESS, True))
         except WireError:
             return
         start = struct.unpack(">H", report.payload[:2])[0]
@@ -89,7 +89,7 @@ class ArqTrap:
         piece = self._todo.pop(0)
         self._last = piece if not self._todo else None
         frame = Frame(FRAGMENT, False, not self._todo, ADDRESS, self._counter.take(), self._pieces[piece])
-        return encode_frame(frame, self._cipher)
+        return encode_frame(frame, frame_cipher(ADDRESS, False))
 
     def sent(self, now: int) -> None:
         if self._last is not None:
@@ -111,7 +111,6 @@ class ArqBase:
         self._window = window
         self._committed = committed
         self._counter = Counter(0, lambda _: None)
-        self._cipher = ChecksumCipher()
         self._held: dict[int, bytes] = {}
         self._whole_at: int | None = None  # when ingest will have committed
         self._is_committed = False
@@ -119,7 +118,7 @@ class ArqBase:
 
     def on_frame(self, frame: bytes, now: int) -> None:
         try:
-            got = decode_frame(frame, self._cipher)
+            got = decode_frame(frame, frame_cipher(ADDRESS, False))
         except WireError:
             return
         _, index, total = fragment_head(got.payload)
@@ -137,7 +136,7 @@ class ArqBase:
             self._is_committed = True
             self._committed(b"".join(self._held[i] for i in sorted(self._held)), self._whole_at)
         frame = Frame(HAVE, True, False, ADDRESS, self._counter.take(), self._report())
-        return encode_frame(frame, self._cipher)
+        return encode_frame(frame, frame_cipher(ADDRESS, True))
 
     def _report(self) -> bytes:
         """The first missing piece, and a bit for each of the window's pieces behind it as far as some are here."""

@@ -8,9 +8,12 @@ import random
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from trapkit.aes import AesCcm
 from trapsim.air import Air
+from trapsim.keyed import link_key
 from trapwire.baselink import BaseLink
-from trapwire.frame import ChecksumCipher, Counter
+from trapwire.frame import Counter
+from trapwire.linkkeys import DOWN, UP, LinkKey
 from trapwire.objects import Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
@@ -116,7 +119,7 @@ class TrapEnd:
         self.heard = False
         draws = random.Random(seed * SEED_STEP + address)  # noqa: S311 - back-off, repeatable
         self._link = TrapLink(
-            address, frame_bytes, LinkTimes(), Counter(0, lambda _: None), ChecksumCipher(),
+            LinkKey(link_key(address), address, UP, AesCcm), frame_bytes, LinkTimes(), Counter(0, lambda _: None),
             self._queue.get, lambda n: draws.randrange(n) if n > 0 else 0, lambda: Heartbeat({"battery": 80}),
         )  # fmt: skip
 
@@ -156,7 +159,8 @@ class BaseEnd:
 
     def __init__(self, addresses: list[int], frame_bytes: int) -> None:
         self.committed: dict[ObjectKey, int] = {}
-        self._link = BaseLink(addresses, frame_bytes, Counter(0, lambda _: None), ChecksumCipher())
+        keys = {number: [LinkKey(link_key(number), number, DOWN, AesCcm)] for number in addresses}
+        self._link = BaseLink(keys, frame_bytes, Counter(0, lambda _: None))
         self._commits: list[tuple[int, ObjectKey]] = []
         self._out: list[tuple[int, bytes]] = []
         self._again_at = 0

@@ -3,9 +3,10 @@
 from collections import Counter
 
 from trapsim.ether import BASE
+from trapsim.keyed import frame_cipher
 from trapwire.airtime import airtime_us
 from trapwire.fragments import FRAGMENT_HEAD_BYTES, fragment_head, piece_room
-from trapwire.frame import ACK, FRAGMENT, HAVE, HEADER_BYTES, ChecksumCipher, Frame, decode_frame, tag_bytes
+from trapwire.frame import ACK, FRAGMENT, HAVE, HEADER_BYTES, Frame, decode_frame, peek_frame, tag_bytes
 from trapwire.objects import HEAD_BYTES
 
 # What `Meter.shares_us` holds; together they are the whole airtime.
@@ -41,7 +42,6 @@ class Meter:
         self.idle_ms: Counter[str] = Counter(dict.fromkeys(IDLE, 0))
         self._sf = sf
         self._room = piece_room(frame_bytes)
-        self._cipher = ChecksumCipher()
         self._arrived: set[tuple[int, int]] = set()
         self._on_air: dict[bytes, Frame] = {}
         self._last = b""
@@ -55,7 +55,8 @@ class Meter:
         self.bytes_on_air += len(frame)
         micros = airtime_us(len(frame), self._sf)
         self.airtime_us += micros
-        decoded = decode_frame(frame, self._cipher)
+        head = peek_frame(frame)
+        decoded = decode_frame(frame, frame_cipher(head.address, head.down))
         self._on_air[frame] = decoded
         self.shares_us[self._share_unheard(decoded)] += micros
         self.idle_ms[self._waited_for(sender)] += start - self._quiet_since

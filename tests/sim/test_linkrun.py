@@ -11,11 +11,12 @@ from trapsim.cli import main
 from trapsim.crowd import Crowd, alert_figures, waits
 from trapsim.ether import BASE, BASE_TURNAROUND_MS, COMMIT_MS, TRAP_TURNAROUND_MS
 from trapsim.fades import KINDS
+from trapsim.keyed import frame_cipher
 from trapsim.linkpage import page
 from trapsim.linkrun import OTHERS, OURS, TRAP, Case, bound_us, compare, measure
 from trapsim.meter import Meter
 from trapwire.airtime import airtime_us
-from trapwire.frame import FRAGMENT, ChecksumCipher, Frame, encode_frame
+from trapwire.frame import FRAGMENT, Frame, encode_frame
 
 HARDWARE = Path(linkrun.__file__).parents[1]
 
@@ -125,7 +126,7 @@ def test_bytes_of_an_arrived_fragment_are_told_apart() -> None:
     now = 0
     for index, length in enumerate((20, 20, 3)):
         payload = b"\x12\x34" + bytes([0, index << 4, 3]) + bytes(length)
-        frame = encode_frame(Frame(FRAGMENT, False, index == 2, TRAP, index, payload), ChecksumCipher())
+        frame = encode_frame(Frame(FRAGMENT, False, index == 2, TRAP, index, payload), frame_cipher(TRAP, False))
         meter.on_sent(TRAP, frame, now, now + 300)
         if index < 2:
             meter.on_heard(BASE, frame, now + 300)
