@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trapbase import cmd_data
 from trapbase.config import Settings, check_traps, frame_bytes
+from trapbase.keyring import read_link_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
@@ -66,6 +67,10 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
         read_key(Path(settings.box_key), "the key that opens crops")
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
+    keys = Path(settings.gateway.keys)
+    for trap in settings.trap:
+        if not read_link_keys(keys, trap.number):
+            say(f"trap {trap.number} has no link key, {keys / f'{trap.number}.key'}: it is not heard by radio")
     folder = Path(settings.bus.certificates)
     for name in BUILDERS:
         try:

@@ -35,6 +35,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(max_length=20, description="the country's frequency plan, as on the traps: " + ", ".join(sorted(PLANS))),
     ] = ""
     sf: Annotated[int, Meta(ge=SF_MIN, le=SF_MAX, description="LoRa spreading factor, as on the traps")] = 9
+    keys: Annotated[str, Meta(description="folder with the link key of each trap, N.key, as trapship writes them")] = (
+        "/etc/pugmark/keys/link"
+    )
     commit_wait_ms: Annotated[
         int, Meta(ge=0, le=10000, description="how long a radio answer waits for ingest's commit (ms)")
     ] = 150

@@ -1,6 +1,7 @@
 """Builds the parts of a base from its settings: each is a step that a loop drives, and a way to close it."""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
+from trapbase.keyring import Keyring
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
@@ -22,9 +24,14 @@ from trapkit.files import lock_folder, refusal, write_atomically
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapwire.baselink import BaseLink
-from trapwire.frame import ChecksumCipher, Counter
+from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
+from trapwire.frame import Counter
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
+HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
+EPOCH_2020_S = 1_577_836_800
+CLOCK_SET_S = 1_767_225_600  # 2026-01-01: a clock before it was never set
+REFUSED_WITHIN_MS = 600_000  # a trap of which only refused frames came is pointed out for as long
 COUNTER_LOST = "write a number there that is above every one it had; never take the file away: counters go only up"
 
 
@@ -43,24 +50,34 @@ def build_gateway(settings: Settings) -> Part:
     """Modem and bus.  Raises: SetupError."""
     lock = _lock(settings, "gateway")
     counter_path = Path(settings.folder) / COUNTER
+    keys = Path(settings.gateway.keys)
+    keyring = Keyring(keys, Path(settings.folder) / HEARD, [trap.number for trap in settings.trap])
+    first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
     link = BaseLink(
-        [trap.number for trap in settings.trap],
+        keyring.keys,
         frame_bytes(settings.gateway),
-        Counter(_read_counter(counter_path), lambda end: _write_counter(counter_path, end)),
-        ChecksumCipher(),
+        Counter(first, lambda end: _write_counter(counter_path, end)),
         settings.gateway.commit_wait_ms,
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
     part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms)
     bus.start()
+    now = 0
+
+    def step(now_ms: int, utc_ms: int) -> bool:
+        nonlocal now
+        now = now_ms
+        keyring.step(now_ms)
+        return part.step(now_ms, utc_ms)
 
     def trouble() -> str:
         of_line = "" if line.is_open else f"modem: {line.last_error}"
-        # Both may be gone at once, after a power cut say; neither may hide the other.
-        return part.storage_error or "; ".join(filter(None, (of_line, _bus_trouble(bus))))
+        refused = [_refused(trap, cause, keys) for trap, cause in link.refusals(now, REFUSED_WITHIN_MS)]
+        # All may be so at once, after a power cut say; none may hide another.
+        return part.storage_error or "; ".join(filter(None, (of_line, _bus_trouble(bus), keyring.trouble, *refused)))
 
-    return Part(step=part.step, trouble=trouble, close=_closing(bus.stop, lock.close), idle_s=0.01)
+    return Part(step=step, trouble=trouble, close=_closing(keyring.close, bus.stop, lock.close), idle_s=0.01)
 
 
 def build_ingest(settings: Settings) -> Part:
@@ -144,6 +161,29 @@ def _read_counter(path: Path) -> int:
     if not 0 <= value <= 0xFFFFFFFF:
         raise SetupError(f"{path}: {value} is not a 32-bit counter; {COUNTER_LOST}")
     return value
+
+
+def _counter_by_clock(utc_s: float) -> int:
+    """Seconds since 2020, where the clock is set: above every counter that this base can have used.
+
+    A base that came back from a backup, or lost the counter's file, so never uses one twice: it sends less than a frame
+    a second. A clock that was never set helps nobody, and harms nobody: then the file alone counts.
+    """
+    since = int(utc_s) - EPOCH_2020_S
+    return since if utc_s >= CLOCK_SET_S and since < 1 << 31 else 0
+
+
+def _refused(trap: int, cause: str, keys: Path) -> str:
+    """What is wrong with a trap of which only frames come that are refused; nothing, where it is the air."""
+    renew = f"give it a new one: trapship keys {keys.parent} --renew {trap}"
+    words = {
+        OLD_VERSION: "speaks another version of the radio protocol; give it this version's firmware and its key",
+        NO_KEY: f"has no link key here: there is no {keys / f'{trap}.key'}",
+        FORGED: f"speaks under another link key than {keys / f'{trap}.key'}, or somebody speaks in its name",
+        REPLAYED: f"is heard with old frame counters: its flash is new and its key is not ({renew}), or somebody "
+        "plays its frames again",
+    }
+    return f"trap {trap} {words[cause]}" if cause in words else ""
 
 
 def _write_counter(path: Path, end: int) -> None:

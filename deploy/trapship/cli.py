@@ -38,15 +38,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("keys", help="the keys that open crops and full frames; kept where they are there")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="base.key, base.pub, review.key, recipients.txt")
+    parser = subparsers.add_parser(
+        "keys", help="the keys that open crops and full frames, and each trap's for the radio; what is there is kept"
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="base.key, base.pub, review.key, recipients.txt, link/N.key"
+    )
+    parser.add_argument(
+        "--trap", action="append", default=[], type=int, metavar="N", help="a trap: its link key; again for more"
+    )
+    parser.add_argument(
+        "--renew", action="append", default=[], type=int, metavar="N", help="a next link key for this trap"
+    )
     parser.set_defaults(run=_keys)
 
 
 def _keys(args: argparse.Namespace) -> int:
     from trapship.keys import make_keys
+    from trapship.linkkeys import make_link_keys
 
     for line in make_keys(args.folder):
+        print(line)
+    for line in make_link_keys(args.folder, args.trap, args.renew):
         print(line)
     return 0
 
@@ -116,18 +129,43 @@ def _broker(args: argparse.Namespace) -> int:
 
 
 def _add_revoke(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("revoke", help="shut a certificate out: a trap that was stolen, say")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what `trapship fleet` made")
+    parser = subparsers.add_parser("revoke", help="shut out a trap that was stolen, say: its certificate, its link key")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="what `trapship fleet` or `trapship keys` made; or both"
+    )
     parser.add_argument("name", metavar="NAME", help="a trap's number, or a program")
     parser.set_defaults(run=_revoke)
 
 
 def _revoke(args: argparse.Namespace) -> int:
+    from trapship.linkkeys import LINK
+
+    keyed = [folder for folder in args.folders if (folder / LINK).is_dir()]
+    certified = [folder for folder in args.folders if folder not in keyed or (folder / "ca.crt").exists()]
+    for folder in keyed:  # first: what follows may fail, and a thief is shut out at once
+        _revoke_link(folder, args.name)
+    for folder in certified:
+        _revoke_certificate(folder, args.name)
+    if args.name.isdecimal() and not keyed:
+        print(f"its link key, by which it speaks by radio, stays: trapship revoke KEYS {args.name}")
+    return 0
+
+
+def _revoke_link(folder: Path, name: str) -> None:
+    from trapship.linkkeys import remove_link_keys
+
+    gone = remove_link_keys(folder, name)
+    for path in gone:
+        print(f"{path}: gone; the base refuses trap {name} by radio within seconds")
+    if not gone:
+        print(f"{folder}: {name} has no link key here")
+
+
+def _revoke_certificate(folder: Path, name: str) -> None:
     from trapship.certificates import revoke
 
-    if not revoke(args.folder, args.name):
-        print(f"{args.name} was revoked already")
-        return 0
-    print(f"{args.folder / 'ca.crl'}: {args.name} is revoked; start the broker again, and it is refused")
-    print(f"before {args.name} gets a new pair by `trapship fleet`, move {args.name}.crt and {args.name}.key away")
-    return 0
+    if not revoke(folder, name):
+        print(f"{name} was revoked already")
+        return
+    print(f"{folder / 'ca.crl'}: {name} is revoked; start the broker again, and it is refused")
+    print(f"before {name} gets a new pair by `trapship fleet`, move {name}.crt and {name}.key away")

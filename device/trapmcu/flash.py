@@ -6,6 +6,7 @@ new one. Names carry key and priority: after a reset the folder's listing alone 
 
 import os
 
+from trapwire.linkkeys import NEVER
 from trapwire.objects import ObjectKey
 
 _PARTIAL = "partial"
@@ -109,9 +110,25 @@ def _key_of(name: str) -> "ObjectKey | None":
         return None
 
 
-def load_counter(path: str) -> int:
-    """The first value of the frame counter that no earlier run reserved.  Raises: OSError, ValueError when damaged."""
+def load_counter(path: str, without: int) -> int:
+    """The first value of the frame counter that no earlier run reserved; `without` where there is no counter yet.
+
+    Raises: OSError, ValueError when damaged.
+    """
     if not _exists(path):
-        return 0
+        return without
     with open(path) as file:
         return int(file.read())
+
+
+def load_heard(path: str, key_name: str) -> int:
+    """The highest frame counter that was heard under a key, as far as it was remembered; `NEVER` for another key.
+
+    A damaged file is none: what it costs is said in PROTOCOL.md, section 4.
+    """
+    try:
+        with open(path) as file:
+            name, counter = file.read().split()
+            return int(counter) if name == key_name else NEVER
+    except (OSError, ValueError):
+        return NEVER

@@ -1,6 +1,8 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
 from trapwire.airtime import largest_frame
+from trapwire.errors import WireError
+from trapwire.linkkeys import parse_key
 from trapwire.traplink import LinkTimes
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -21,6 +23,7 @@ NUMBERS = {
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,
     "plan": "",  # no plan named: the unit refuses to transmit
+    "link_key": "",  # this trap's own, 32 hexadecimal digits; a modem has none: it carries frames that it cannot read
     "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
 }
 TIME_MAX_MS = 86400000
@@ -50,6 +53,7 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
     largest_frame(merged["plan"], merged["sf"])
+    _check_key(merged["role"], merged["link_key"])
     return merged
 
 
@@ -61,6 +65,21 @@ def _check_times(times: "Any") -> None:
         if name not in known:
             raise ValueError("unknown setting 'times.%s'; allowed are: %s" % (name, ", ".join(known)))
         _check("times." + name, times[name], 1, TIME_MAX_MS)
+
+
+def _check_key(role: str, key: "Any") -> None:
+    """What is wrong with a key is said without the key: errors are read aloud, photographed and sent around."""
+    if role == MODEM:
+        if key != "":
+            raise ValueError("link_key is set; allowed on a modem is none: take it off this unit")
+        return
+    wrong = ""
+    try:
+        parse_key(key if isinstance(key, str) else "")
+    except WireError as error:
+        wrong = str(error)
+    if wrong:  # raised out here: MicroPython has no chains of errors, and complains about them
+        raise ValueError("link_key has " + wrong)
 
 
 def _check(name: str, value: "Any", low: int, high: int) -> None:

@@ -2,14 +2,16 @@
 
 import struct
 
-from trapmcu.flash import FlashStore, load_counter, write_file
+from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
 from trapwire.airtime import usable_frame
 from trapwire.alert import ALERT_BYTES
+from trapwire.ccm import Ccm
 from trapwire.errors import WireError
 from trapwire.fragments import cut
-from trapwire.frame import ChecksumCipher, Counter
+from trapwire.frame import Counter
+from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -31,6 +33,8 @@ if MYPY:
 
 REMEMBERED = 512  # delivered keys, so that an object offered twice is not sent twice
 FRAMES_A_STEP = 8
+FIRST_BELOW = 1 << 31  # where a new unit's frame counter begins, by lot: see PROTOCOL.md, "a counter that was lost"
+HEARD_STEP = 256  # the base's frames between two writes of what was heard of it: days of flash, not minutes
 
 
 class Supervisor:
@@ -43,17 +47,20 @@ class Supervisor:
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
         self._counter_path = folder + "/counter"
-        counter = Counter(load_counter(self._counter_path), self._reserve)
+        counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
         times = LinkTimes(**settings["times"])
         self._trap = settings["trap"]
+        link_key = parse_key(settings["link_key"])
+        self._heard_path = folder + "/heard"
+        self._heard = load_heard(self._heard_path, key_name(link_key))
+        self._key = LinkKey(link_key, self._trap, UP, self._cipher, self._heard)
         self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         self._link = TrapLink(
-            self._trap,
+            self._key,
             self._frame_bytes,
             times,
             counter,
-            ChecksumCipher(),
             self._load,
             board.random,
             self._heartbeat,
@@ -98,6 +105,7 @@ class Supervisor:
                 break
             for event in self._link.on_frame(packet[0], now):
                 self._on_link(event)
+        self._remember_heard()
         if not self._antenna.sending:
             frame = self._next_frame(now)
             if frame is not None:
@@ -205,6 +213,18 @@ class Supervisor:
 
     def _reserve(self, end: int) -> None:
         write_file(self._counter_path, str(end).encode())
+
+    def _cipher(self, key: bytes) -> Ccm:
+        return Ccm(self._board.aes(key))
+
+    def _remember_heard(self) -> None:
+        if self._key.heard - self._heard < HEARD_STEP:
+            return
+        self._heard = self._key.heard
+        try:
+            write_file(self._heard_path, ("%s %d" % (self._key.name, self._heard)).encode())
+        except OSError:
+            return  # flash is full: tried again a step later; until then a reset forgets more, and loses nothing
 
     def _say(self, kind: int, payload: bytes) -> None:
         self._board.uart_write(line.encode_message(kind, payload))

@@ -4,12 +4,16 @@ Rules (PROTOCOL.md section 6). The base only answers: after a frame with *poll* 
 missing, and sends what goes down, every frame but the last with *more*. An object is acknowledged only after
 `committed()`, which the gateway calls when ingest has it on the disk; a repeat of a committed object is acknowledged
 again. All state may be lost at any time: then the traps send again.
+
+Keys (section 4). Each trap has its own. While one is replaced a base holds two, and the first frame under the newer
+one ends the older. A trap without a key here is refused. What is refused is counted, changes nothing, and is remembered
+in as many words as there are traps.
 """
 
 import hashlib
 from binascii import crc32
 
-from trapwire.errors import WireError
+from trapwire.errors import CAUSES, NO_KEY, REPLAYED, STRANGER, RefusedError, WireError, cause_of
 from trapwire.fragments import FRAGMENT_HEAD_BYTES, Reassembly, cut, fragment_head, transfer_of
 from trapwire.frame import (
     ACK,
@@ -18,11 +22,9 @@ from trapwire.frame import (
     HAVE,
     HEADER_BYTES,
     HEARTBEAT,
-    ChecksumCipher,
     Counter,
     Frame,
-    decode_frame,
-    encode_frame,
+    peek_frame,
     tag_bytes,
 )
 from trapwire.objects import Envelope, ObjectKey
@@ -41,6 +43,8 @@ MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from typing import Any
 
+    from trapwire.linkkeys import LinkKey
+
 REMEMBERED = 256  # committed objects a trap, so that repeats are answered without asking ingest
 MAX_DOWN_FRAMES = 4  # fragments in one answer: the trap listens at 5 mA
 MAX_DOWN_OBJECTS = 64
@@ -49,7 +53,10 @@ MAX_DOWN_OBJECTS = 64
 class _Peer:
     """What the base knows of one trap."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: "list[LinkKey]") -> None:
+        self.keys = keys  # oldest first
+        self.key: "LinkKey | None" = None  # under which it spoke last: in which it is answered
+        self.refused: "tuple[str, int] | None" = None  # cause and time of the last refusal, until it is heard again
         self.incoming = Reassembly()
         self.complete: "dict[int, _Complete]" = {}  # by transfer
         self.committed: "dict[ObjectKey, bytes]" = {}  # with the digest of what this link handed over
@@ -76,25 +83,27 @@ def _bound(remembered: "dict[Any, Any]") -> None:
 
 
 class BaseLink:
-    """The base's end for the traps in `addresses`.
+    """The base's end for the traps in `keys`.
 
+    keys: of each trap, oldest first; none, one, or two while one is replaced. The lists stay the caller's: what is
+    taken out is refused from then on, what the link drops is gone from them, and each key's `heard` goes up in them.
     frame_bytes: the largest frame of the plan; commit_wait_ms: how long an answer waits for ingest's commit of an
     object that has just become complete. Events are tuples: ("object", envelope bytes, trap),
     ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
+    `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(
         self,
-        addresses: "list[int]",
+        keys: "dict[int, list[LinkKey]]",
         frame_bytes: int,
         counter: Counter,
-        cipher: ChecksumCipher,
         commit_wait_ms: int = 150,
     ) -> None:
-        self._peers = {a: _Peer() for a in addresses}
+        self._peers = {number: _Peer(keys[number]) for number in keys}
+        self.counts = dict.fromkeys(CAUSES, 0)
         self._frame_bytes = frame_bytes
         self._counter = counter
-        self._cipher = cipher
         self._commit_wait_ms = commit_wait_ms
 
     # What the radio brings
@@ -105,22 +114,58 @@ class BaseLink:
         rssi_dbm, snr_quarters: how the modem heard it (dBm; dB × 4), kept for the choice of rate.
         """
         try:
-            frame = decode_frame(data, self._cipher)
-            if frame.down:
+            head = peek_frame(data)
+            if head.down:
                 return []
-            peer = self._peers.get(frame.address)
+            peer = self._peers.get(head.address)
             if peer is None:
-                raise WireError("trap %d is not ours" % frame.address)
+                raise RefusedError(STRANGER, "trap %d is not ours" % head.address)
+            frame = self._open(peer, head.address, data)
         except WireError as error:
-            return [("dropped", str(error))]
+            return [self._dropped(error, data, now)]
+        peer.refused = None
         try:
             events = self._on_up(peer, frame, now)
         except WireError as error:
-            events = [("dropped", str(error))]
+            events = [self._dropped(error, data, now)]
         if frame.flag:
             waits = any(now - since < self._commit_wait_ms for since, _ in peer.pending.values())
             peer.reply_at = now + (self._commit_wait_ms if waits else 0)
         return events
+
+    @staticmethod
+    def _open(peer: _Peer, address: int, data: bytes) -> Frame:
+        """The frame, authentic and new.  Raises: WireError."""
+        refused: "RefusedError | None" = None
+        for key in reversed(peer.keys):
+            try:
+                frame = key.open(data)
+            except RefusedError as error:
+                # A tag fits one key: that it is old under that one says more than that it fits no other.
+                if refused is None or error.cause == REPLAYED:
+                    refused = error
+                continue
+            peer.key = key
+            while peer.keys[0] is not key:
+                del peer.keys[0]  # its trap has the newer one: what speaks under the older is not our trap any more
+            return frame
+        raise refused or RefusedError(NO_KEY, "there is no key of trap %d" % address)
+
+    def _dropped(self, error: WireError, data: bytes, now: int) -> "tuple[object, ...]":
+        cause = cause_of(error)
+        self.counts[cause] += 1
+        peer = self._peers.get(data[1] << 8 | data[2]) if len(data) >= HEADER_BYTES else None
+        if peer is not None:
+            peer.refused = (cause, now)
+        return ("dropped", str(error))
+
+    def refusals(self, now: int, within_ms: int) -> "list[tuple[int, str]]":
+        """Traps of ours of which a frame was refused lately and none taken since; each with the last one's cause."""
+        found = []
+        for number, peer in self._peers.items():
+            if peer.refused is not None and now - peer.refused[1] <= within_ms:
+                found.append((number, peer.refused[0]))
+        return found
 
     def _on_up(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ALERT:
@@ -236,10 +281,11 @@ class BaseLink:
     def frames_due(self, now: int) -> "list[bytes]":
         """The frames to send now, in order."""
         frames = []
-        for address, peer in self._peers.items():
+        for peer in self._peers.values():
             if peer.reply_at is not None and now >= peer.reply_at:
                 peer.reply_at = None
-                frames += self._answer(address, peer)
+                if peer.key in peer.keys:  # and was not taken away meanwhile
+                    frames += self._answer(peer, peer.key)
         return frames
 
     def deadline(self) -> "int | None":
@@ -247,7 +293,7 @@ class BaseLink:
         times = [p.reply_at for p in self._peers.values() if p.reply_at is not None]
         return min(times) if times else None
 
-    def _answer(self, address: int, peer: _Peer) -> "list[bytes]":
+    def _answer(self, peer: _Peer, key: "LinkKey") -> "list[bytes]":
         answers: "list[tuple[int, bytes]]" = []
         room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
         if peer.acks:
@@ -266,10 +312,7 @@ class BaseLink:
         if not answers:
             answers = [(ACK, b"")]
         last = len(answers) - 1
-        return [
-            encode_frame(Frame(kind, True, i < last, address, self._counter.take(), payload), self._cipher)
-            for i, (kind, payload) in enumerate(answers)
-        ]
+        return [key.seal(kind, i < last, self._counter.take(), payload) for i, (kind, payload) in enumerate(answers)]
 
     def _down_pieces(self, peer: _Peer) -> "list[bytes]":
         if not peer.down:

@@ -3,20 +3,32 @@
 byte 0     version (2 bits) | down | poll or more | kind (4 bits)
 bytes 1–2  the trap's address, whichever way the frame goes
 bytes 3–6  counter: fresh for every transmission, repeats included; with the direction it makes the nonce
-payload
-tag        4 bytes on fragments, 8 on everything else
+payload    encrypted from version 2 on
+tag        4 bytes on fragments, 8 on everything else; it binds header and payload to the key
+
+The version is that of the cipher which is handed in: what another version says is refused.
 """
 
 import hashlib
 import struct
 
-from trapwire.errors import WireError
+from trapwire.errors import FORGED, OLD_VERSION, RefusedError, WireError
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
+    from typing import Protocol
 
-VERSION = 1
+    class Cipher(Protocol):
+        """What seals frames: `version` is theirs, a tag is 4 or 8 bytes, a nonce 13."""
+
+        version: int
+
+        def seal(self, nonce: bytes, aad: bytes, data: bytes, tag: int) -> bytes: ...
+        def open(self, nonce: bytes, aad: bytes, sealed: bytes, tag: int) -> "bytes | None": ...
+
+
+VERSION = 2  # of what is sent; version 1 is only read, by who asks for it
 
 ALERT = 1
 FRAGMENT = 2
@@ -35,13 +47,15 @@ def tag_bytes(kind: int) -> int:
 
 
 class ChecksumCipher:
-    """Version 1's place-holder for AES-CCM: a truncated SHA-256 finds damage, and proves and hides nothing.
+    """What version 1 had in place of a cipher: a truncated SHA-256 finds damage, and proves and hides nothing.
 
-    Whatever is handed in here has these two methods.
+    For old vectors and old recordings; no link takes it.
     """
 
+    version = 1
+
     def seal(self, nonce: bytes, aad: bytes, data: bytes, tag: int) -> bytes:
-        """`data` sealed, with `tag` bytes behind it."""
+        """`data` as it is, with `tag` bytes behind it."""
         return data + hashlib.sha256(nonce + aad + data).digest()[:tag]
 
     def open(self, nonce: bytes, aad: bytes, sealed: bytes, tag: int) -> "bytes | None":
@@ -62,21 +76,34 @@ class Frame:
         self.payload = payload
 
 
-def encode_frame(frame: Frame, cipher: ChecksumCipher) -> bytes:
+def encode_frame(frame: Frame, cipher: "Cipher") -> bytes:
     """The bytes for the radio."""
-    first = VERSION << 6 | (0x20 if frame.down else 0) | (0x10 if frame.flag else 0) | frame.kind
+    first = cipher.version << 6 | (0x20 if frame.down else 0) | (0x10 if frame.flag else 0) | frame.kind
     header = struct.pack(_HEADER, first, frame.address, frame.counter)
     return header + cipher.seal(_nonce(frame), header, frame.payload, tag_bytes(frame.kind))
 
 
-def decode_frame(data: bytes, cipher: ChecksumCipher) -> Frame:
+def peek_frame(data: bytes) -> Frame:
+    """What the header says, which anybody can read and write: no payload, and nothing is proved.  Raises: WireError.
+
+    Whose key opens the frame is found by it, and whose turn it is on the channel.
+    """
+    if len(data) < HEADER_BYTES:
+        raise WireError("frame of %d bytes is too short" % len(data))
+    first, address, counter = struct.unpack(_HEADER, bytes(data[:HEADER_BYTES]))
+    if first >> 6 != VERSION:
+        raise RefusedError(OLD_VERSION, "frame version %d, taken is %d" % (first >> 6, VERSION))
+    return Frame(first & 0x0F, bool(first & 0x20), bool(first & 0x10), address, counter, b"")
+
+
+def decode_frame(data: bytes, cipher: "Cipher") -> Frame:
     """The frame in `data`, its tag checked.  Raises: WireError."""
     if len(data) < HEADER_BYTES:
         raise WireError("frame of %d bytes is too short" % len(data))
     header = bytes(data[:HEADER_BYTES])
     first, address, counter = struct.unpack(_HEADER, header)
-    if first >> 6 != VERSION:
-        raise WireError("frame version %d, known is %d" % (first >> 6, VERSION))
+    if first >> 6 != cipher.version:
+        raise RefusedError(OLD_VERSION, "frame version %d, taken is %d" % (first >> 6, cipher.version))
     kind = first & 0x0F
     if kind not in KINDS:
         raise WireError("frame kind %d is unknown" % kind)
@@ -85,7 +112,7 @@ def decode_frame(data: bytes, cipher: ChecksumCipher) -> Frame:
     frame = Frame(kind, bool(first & 0x20), bool(first & 0x10), address, counter, b"")
     payload = cipher.open(_nonce(frame), header, bytes(data[HEADER_BYTES:]), tag_bytes(kind))
     if payload is None:
-        raise WireError("frame tag does not fit")
+        raise RefusedError(FORGED, "frame tag does not fit")
     frame.payload = payload
     return frame
 
@@ -113,7 +140,7 @@ class Counter:
         if self._next >= self._end:
             end = self._next + self.BLOCK
             if end > 0xFFFFFFFF:
-                raise WireError("the frame counter is used up: this unit needs new keys")
+                raise WireError("the frame counter is used up: new key, new counter")
             self._reserve(end)
             self._end = end
         value = self._next

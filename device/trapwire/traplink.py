@@ -13,10 +13,11 @@ then the trap listens for `reply_window_ms`, and the base may answer with one or
                 the base's last frame, nothing settled               ready after a growing pause
                 `reply_window_ms` over                               ready after a random, growing pause
 
-While another trap waits for its answer, or the base gives it, this one keeps quiet.
+While another trap waits for its answer, or the base gives it, this one keeps quiet, but not for ever: whose turn it
+is stands in headers, and a trap has no key to prove those of others.
 """
 
-from trapwire.errors import WireError
+from trapwire.errors import CAUSES, WireError, cause_of
 from trapwire.fragments import Reassembly, cut, fragment_head, transfer_of
 from trapwire.frame import (
     ACK,
@@ -25,11 +26,9 @@ from trapwire.frame import (
     HAVE,
     HEADER_BYTES,
     HEARTBEAT,
-    ChecksumCipher,
     Counter,
     Frame,
-    decode_frame,
-    encode_frame,
+    peek_frame,
     tag_bytes,
 )
 from trapwire.objects import ALERT as ALERT_RUNG
@@ -50,7 +49,10 @@ MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
 
+    from trapwire.linkkeys import LinkKey
+
 MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
+MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
 
 
 class LinkTimes:
@@ -83,25 +85,25 @@ class TrapLink:
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
     below n; `heartbeat()` a `Heartbeat`. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
-    ("dropped", reason).
+    ("dropped", reason). `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(
         self,
-        address: int,
+        key: "LinkKey",
         frame_bytes: int,
         times: LinkTimes,
         counter: Counter,
-        cipher: ChecksumCipher,
         load: "Callable[[ObjectKey], bytes | None]",
         random: "Callable[[int], int]",
         heartbeat: "Callable[[], Heartbeat]",
     ) -> None:
-        self.address = address
+        self.address = key.trap
+        self._key = key
+        self.counts = dict.fromkeys(CAUSES, 0)
         self._frame_bytes = frame_bytes
         self._times = times
         self._counter = counter
-        self._cipher = cipher
         self._load = load
         self._random = random
         self._heartbeat = heartbeat
@@ -115,6 +117,7 @@ class TrapLink:
         self._listen_until: "int | None" = None
         self._hold_until = 0  # our own pause
         self._quiet_until = 0  # for the sake of others
+        self._quiet_since = 0
         self._silent = 0  # polls without an answer, in a row
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
@@ -158,23 +161,28 @@ class TrapLink:
     def on_frame(self, data: bytes, now: int) -> "list[tuple[object, ...]]":
         """Take a frame from the air; the events it brings. Damage and strangers' frames raise nothing."""
         try:
-            frame = decode_frame(data, self._cipher)
+            head = peek_frame(data)
+            if head.address != self.address or not head.down:
+                self._overhear(head, now)
+                return []
+            frame = self._key.open(data)
         except WireError as error:
-            return [("dropped", str(error))]
-        if frame.address != self.address or not frame.down:
-            self._overhear(frame, now)
-            return []
+            return [self._dropped(error)]
         self._silent = 0
         events: "list[tuple[object, ...]]" = [("heard",)]
         try:
             events += self._on_down(frame, now)
         except WireError as error:
-            events.append(("dropped", str(error)))
+            events.append(self._dropped(error))
         if self._listen_until is not None:
             self._listen_until = now + self._times.reply_window_ms if frame.flag else None
             if not frame.flag:
                 self._answered(now)
         return events
+
+    def _dropped(self, error: WireError) -> "tuple[object, ...]":
+        self.counts[cause_of(error)] += 1
+        return ("dropped", str(error))
 
     def _on_down(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ACK:
@@ -252,12 +260,13 @@ class TrapLink:
         self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
         self._down_seen = self._down_seen or self._unheard_have
 
-    def _overhear(self, frame: Frame, now: int) -> None:
+    def _overhear(self, head: Frame, now: int) -> None:
         """Somebody else's turn: keep quiet until the base has answered."""
-        if frame.flag:
-            self._quiet_until = now + self._times.reply_window_ms
-        else:
-            self._quiet_until = now + self._slots(2 if frame.down else 1)
+        if now > self._quiet_until + self._times.slot_ms:  # in between it had its chance
+            self._quiet_since = now
+        wait = self._times.reply_window_ms if head.flag else self._slots(2 if head.down else 1)
+        end = self._quiet_since + MAX_QUIET_WINDOWS * self._times.reply_window_ms
+        self._quiet_until = min(now + wait, end)
 
     # What goes out
 
@@ -274,8 +283,7 @@ class TrapLink:
             return None
         kind, poll, payload = self._choose(now)
         self._polling = poll
-        frame = Frame(kind, False, poll, self.address, self._counter.take(), payload)
-        return encode_frame(frame, self._cipher)
+        return self._key.seal(kind, poll, self._counter.take(), payload)
 
     def sent(self, now: int) -> None:
         """The frame has left the antenna."""

@@ -80,8 +80,12 @@ class Air:
             for node in sorted(self.nodes):
                 if node == t.sender:
                     continue
-                if self._random() < self.loss:
+                if self.is_lost(node, t.end):
                     self.lost += 1
                 else:
                     heard.append((node, t.frame))
         return heard
+
+    def is_lost(self, receiver: int, now: int) -> bool:
+        """Whether `receiver` misses a frame that ends now; channels with a memory of their own override this."""
+        return self._random() < self.loss

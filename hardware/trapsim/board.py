@@ -12,6 +12,11 @@ import time
 from trapsim.datagrams import BUSY, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
 from trapwire.airtime import airtime_us
 
+try:
+    from trapmcu.aes import Aes
+except ImportError:  # a host's CPython has no cryptolib, and a host's MicroPython nothing else
+    from trapkit.aes import Aes  # type: ignore[assignment]
+
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
@@ -205,6 +210,9 @@ class SimBoard:
             return 0
         self._pir_at = monotonic_us() + self._pir_us
         return 1
+
+    def aes(self, key: bytes) -> "Any":
+        return Aes(key)
 
     def battery_percent(self) -> "int | None":
         """Somewhere in its first weeks, by the seed, and going down with the board's clock."""

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     scratch.mkdir()
     model, pictures = model_path(TrapSettings()), scratch / "pictures"
     figures: dict[str, Any] = {
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "detector": bench_detector(model, pictures, _say),
     }
@@ -133,7 +133,8 @@ ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
 }  # fmt: skip
 
 
-def _commit() -> str:
+def commit() -> str:
+    """What is measured, as git names it."""
     found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HARDWARE)
     return found.stdout.strip() or "unknown"
 

@@ -81,7 +81,7 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
         # The lock goes along: this process becomes the interpreter, and a kill ends both.
         os.set_inheritable(lock.fileno(), True)
         given = args.folder / "unit.json"
-        write_atomically(given, json.dumps(arguments).encode())
+        write_atomically(given, json.dumps(arguments).encode(), mode=0o600)  # the link key is among the settings
         os.execve(interpreter, micropython_command(interpreter, given), micropython_environment())  # noqa: S606
     if args.interpreter == "micropython":
         raise SetupError("micropython is not installed; run `make demo`, which fetches it, or install 1.25 or newer")

@@ -16,6 +16,7 @@ from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapship.broker import write_broker
 from trapship.certificates import PROGRAMS, make_fleet
+from trapship.linkkeys import LINK, make_link_keys
 
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
@@ -143,6 +144,7 @@ def _write_keys(folder: Path) -> None:
         ("recipients.txt", str(review.to_public())),
     ):
         write_atomically(folder / name, (data + "\n").encode(), mode=0o600 if name.endswith(".key") else 0o644)
+    make_link_keys(folder, list(TRAPS), [])
 
 
 def _write_trap(site: Site, number: int) -> None:
@@ -188,6 +190,7 @@ answer_s = 2.0
     }
     unit = {"role": "supervisor", "trap": number, "plan": PLAN, "sf": plan.sf, "times": times}
     unit["repeat_ms"] = round(2000 * plan.speed)
+    unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()
     _write_unit(site, f"trap{number}", unit)
 
 
@@ -201,7 +204,7 @@ def _give_certificate(site: Site, number: int) -> None:
 
 def _write_unit(site: Site, name: str, settings: dict[str, object]) -> None:
     (site.folder / name).mkdir(exist_ok=True)
-    write_atomically(site.folder / name / "mcu.json", json.dumps(settings, indent=1).encode())
+    write_atomically(site.folder / name / "mcu.json", json.dumps(settings, indent=1).encode(), mode=0o600)
 
 
 def _base_settings(site: Site) -> str:
@@ -218,6 +221,7 @@ certificates = {_quoted(site.folder / "certificates")}
 serial = {_quoted(site.line("modem.base"))}
 plan = "{PLAN}"
 sf = {plan.sf}
+keys = {_quoted(keys / LINK)}
 republish_ms = 2000
 [batch]
 max_age_s = 2.0

@@ -24,14 +24,17 @@ from trapcam.network import Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer
 from trapcam.uplink import Timing, Uplink
+from trapkit.aes import AesCcm
 from trapmcu.main import build as build_unit
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.crash import Died
+from trapsim.keyed import link_key
 from trapsim.world import LinuxPort, Process, Wire, World, WorldBoard
 from trapwire.airtime import largest_frame
 from trapwire.baselink import BaseLink
-from trapwire.frame import ChecksumCipher, Counter
+from trapwire.frame import Counter
+from trapwire.linkkeys import DOWN, LinkKey
 
 T = TypeVar("T")
 UTC_MS = 1_763_686_800_000  # the world's clock starts here
@@ -155,7 +158,10 @@ class Station:
 
     def _supervisor(self, number: int, wire: Wire, pir_ms: list[int]) -> None:
         times = {"heartbeat_ms": 3000, "reply_window_ms": 800}
-        settings = {"trap": number, "plan": PLAN, "sf": self._world.air.sf, "times": times, "repeat_ms": 1000}
+        settings = {
+            "trap": number, "plan": PLAN, "sf": self._world.air.sf, "times": times, "repeat_ms": 1000,
+            "link_key": link_key(number).hex(),
+        }  # fmt: skip
 
         def build() -> Callable[[int], int | None]:
             board = WorldBoard(self._world, number, wire, self._folder / f"trap{number}" / "flash", pir_ms)
@@ -204,7 +210,9 @@ class Station:
 
         def build_gateway() -> Callable[[int], int | None]:
             frame_bytes = largest_frame(PLAN, self._world.air.sf)
-            link = BaseLink(list(self._traps), frame_bytes, Counter(counter[0], reserve), ChecksumCipher())
+            # Built anew with nothing heard: the worst that a power cut leaves of the gateway's memory.
+            keys = {number: [LinkKey(link_key(number), number, DOWN, AesCcm)] for number in self._traps}
+            link = BaseLink(keys, frame_bytes, Counter(counter[0], reserve))
             bus = self._world.broker.connect("gateway", gateway.SUBSCRIPTIONS)
             part = gateway.Gateway(link, LinuxPort(wire), bus, republish_ms=1000)
 

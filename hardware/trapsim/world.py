@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trapkit.aes import Aes
 from trapsim.air import Air
 from trapsim.crash import Died, Fuse
 from trapsim.memorybus import MemoryBroker
@@ -124,6 +125,9 @@ class WorldBoard:
 
     def uart_write(self, data: bytes) -> None:
         self._wire.write("right", data)
+
+    def aes(self, key: bytes) -> Aes:
+        return Aes(key)
 
     def battery_percent(self) -> int | None:
         return None

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from tests.base.parts import BOX, NOW, SIGNING, alert, envelope, picture
 from tests.support import Broker, free_port
+from trapkit.aes import AesCcm
 from trapkit.sealing import seal_box
 from trapwire.errors import WireError
 from trapwire.fragments import Reassembly, cut
-from trapwire.frame import ACK, ALERT, FRAGMENT, ChecksumCipher, Frame, decode_frame, encode_frame
+from trapwire.frame import ACK, ALERT, FRAGMENT, Frame
+from trapwire.linkkeys import UP, LinkKey
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import CROP, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import decode_ack, encode_ack, encode_alert_payload
@@ -24,7 +26,7 @@ from trapwire.serialline import HEARD, TRANSMIT, SerialDecoder, encode_message
 TOOLS = Path(sys.executable).parent
 
 
-CIPHER = ChecksumCipher()
+LINK_KEY = bytes(range(16))  # of trap 1
 
 
 FRAME_BYTES = 197
@@ -41,6 +43,7 @@ class Modem:
         self.path.symlink_to(os.ttyname(slave))
         self._decoder = SerialDecoder()
         self._counter = 0
+        self.key = LinkKey(LINK_KEY, 1, UP, AesCcm)
         self.waiting: dict[ObjectKey, Envelope] = {}
         self.receipts: set[ObjectKey] = set()
         self._pieces: dict[int, bytes] = {}
@@ -48,7 +51,8 @@ class Modem:
 
     def _send(self, kind: int, payload: bytes, trap: int, *, poll: bool) -> None:
         self._counter += 1
-        frame = encode_frame(Frame(kind, False, poll, trap, self._counter, payload), CIPHER)
+        assert trap == 1, "the only one with a key"
+        frame = self.key.seal(kind, poll, self._counter, payload)
         os.write(self._fd, encode_message(HEARD, struct.pack(">hb", -97, 25) + frame))
 
     def step(self) -> bool:
@@ -56,7 +60,7 @@ class Modem:
         ready, _, _ = select.select([self._fd], [], [], 0.02)
         for kind, payload in self._decoder.feed(os.read(self._fd, 65536)) if ready else []:
             assert kind == TRANSMIT
-            self._hear(decode_frame(payload, CIPHER))
+            self._hear(self.key.open(payload))
         self._silent += 1
         if self._silent >= 15:
             self._silent = 0
@@ -111,6 +115,8 @@ class Site:
         for name, data in (("box", BOX), ("backend", SIGNING)):
             (folder / f"{name}.key").write_text(bytes(data).hex())
         (folder / "backend.pub").write_text(bytes(SIGNING.verify_key).hex() + "\n")
+        (folder / "link").mkdir()
+        (folder / "link" / "1.key").write_text(LINK_KEY.hex() + "\n")
         self.config = folder / "base.toml"
         self.config.write_text(f"""
 name = "north"
@@ -123,6 +129,7 @@ certificates = "{broker.fleet}"
 serial = "{self.modem.path}"
 plan = "cn470"
 sf = 9
+keys = "{folder}/link"
 republish_ms = 500
 [batch]
 max_age_s = 0.5

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.base.parts import EPOCH, NOW, alert, envelope
+from tests.wire.keys import base_keys, link_key, trap_key
 from trapbase import gateway as gateway_module
 from trapbase.gateway import GIVE_UP_MS, SUBSCRIPTIONS, Gateway
 from trapkit import topics
+from trapkit.aes import AesCcm
 from trapsim.memorybus import MemoryBroker
 from trapwire.baselink import BaseLink
 from trapwire.fragments import cut
@@ -20,18 +22,18 @@ from trapwire.frame import (
     FRAGMENT,
     HEARTBEAT,
     KINDS,
-    ChecksumCipher,
     Counter,
     Frame,
     decode_frame,
-    encode_frame,
+    peek_frame,
 )
+from trapwire.linkkeys import DOWN as DOWN_WAY
+from trapwire.linkkeys import direction_key
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import CROP, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat, decode_ack, encode_ack, encode_alert_payload
 from trapwire.serialline import HEARD, TRANSMIT
 
-CIPHER = ChecksumCipher()
 FRAME_BYTES = 197
 
 
@@ -50,7 +52,8 @@ class Line:
     def send(self, kind: int, payload: bytes) -> bool:
         assert kind == TRANSMIT
         if not self.gone:
-            self.sent.append(decode_frame(payload, CIPHER))
+            trap = peek_frame(payload).address
+            self.sent.append(decode_frame(payload, AesCcm(direction_key(link_key(trap), DOWN_WAY, trap))))
         return not self.gone
 
 
@@ -64,13 +67,13 @@ class World:
         self.gateway = self.build()
 
     def build(self) -> Gateway:
-        link = BaseLink([1, 2], FRAME_BYTES, Counter(0, lambda end: None), CIPHER)
+        link = BaseLink(base_keys([1, 2]), FRAME_BYTES, Counter(0, lambda end: None))
         self.bus = self.broker.connect("gateway", SUBSCRIPTIONS)
         return Gateway(link, self.line, self.bus, base="north", republish_ms=1000)
 
     def hear(self, kind: int, payload: bytes, *, poll: bool = True, trap: int = 1) -> None:
         self.counter += 1
-        frame = encode_frame(Frame(kind, False, poll, trap, self.counter, payload), CIPHER)
+        frame = trap_key(trap).seal(kind, poll, self.counter, payload)
         self.line.heard.append((HEARD, struct.pack(">hb", -97, 25) + frame))
 
     def hear_alert(self, e: Envelope) -> None:

@@ -12,6 +12,7 @@ from trapcam.outbox import Outbox
 from trapcam.states import DELETED, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
+from trapkit.aes import Aes
 from trapmcu.supervisor import Supervisor
 from trapwire.objects import ALERT
 from trapwire.serialline import SerialDecoder, encode_message
@@ -52,6 +53,9 @@ class Board:
     def uart_write(self, data: bytes) -> None:
         self._to_pi += data
 
+    def aes(self, key: bytes) -> Aes:
+        return Aes(key)
+
     def battery_percent(self) -> int | None:
         return None
 
@@ -73,7 +77,7 @@ class Unit:
         self.board = Board(flash)
         self._settings = {
             "trap": 7, "plan": "cn470", "sf": 9, "times": {},
-            "queue_bytes": queue_bytes, "down_bytes": 4096, "repeat_ms": 2000,
+            "link_key": "07" * 16, "queue_bytes": queue_bytes, "down_bytes": 4096, "repeat_ms": 2000,
         }  # fmt: skip
         self.uplink = Uplink(self.board, outbox, bytes(BACKEND.verify_key))
         self.boot()

@@ -86,7 +86,7 @@ GOOD = {"role": "supervisor", "trap": 1, "plan": "cn470"}
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: down_bytes, plan, queue_bytes, "),
+        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: down_bytes, link_key, plan, queue_bytes, "),
         ({"role": "toaster"}, "role 'toaster' is unknown; allowed are: modem, supervisor"),
         (GOOD | {"trap": 0}, "trap is 0; allowed is a whole number within 1–65535"),
         (GOOD | {"trap": "a"}, "trap is 'a'; allowed is a whole number within 1–65535"),
@@ -97,6 +97,8 @@ GOOD = {"role": "supervisor", "trap": 1, "plan": "cn470"}
         (GOOD | {"times": {"zzz": 1}}, "unknown setting 'times.zzz'; allowed are: commit_ms, heartbeat_ms, "),
         (GOOD | {"times": {"slot_ms": 0}}, "times.slot_ms is 0; allowed is a whole number within 1–86400000"),
         (GOOD | {"times": []}, "times is []; allowed is a table with some of: commit_ms, "),
+        (GOOD, "link_key has 0 characters; allowed are 32 hexadecimal digits, as trapship writes them"),
+        (GOOD | {"role": "modem", "link_key": "00" * 16}, "link_key is set; allowed on a modem is none"),
         ([1], "[1] is no table of settings"),
     ],
 )

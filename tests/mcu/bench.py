@@ -2,6 +2,7 @@
 
 import os
 
+from tests.wire.keys import Aes
 from tests.wire.world import Random
 from trapwire.serialline import SerialDecoder, encode_message
 
@@ -82,7 +83,7 @@ class BenchRadio:
 class BenchBoard:
     """What `trapmcu` asks of a board; the test plays the Pi and the air."""
 
-    def __init__(self, flash):
+    def __init__(self, flash, seed=3):
         self.flash = flash
         self.radio = BenchRadio()
         self.now = 1000
@@ -90,7 +91,7 @@ class BenchBoard:
         self.battery = None
         self._to_board = b""
         self._from_board = b""
-        self._random = Random(3)
+        self._random = Random(seed)
 
     def now_ms(self):
         return self.now
@@ -104,6 +105,9 @@ class BenchBoard:
 
     def uart_write(self, data):
         self._from_board += data
+
+    def aes(self, key):
+        return Aes(key)
 
     def battery_percent(self):
         return self.battery

@@ -5,16 +5,21 @@ import struct
 import unittest
 
 from tests.mcu.bench import BenchBoard, make_folder, remove_folder
+from tests.wire.keys import base_key, base_keys
 from tests.wire.world import no_reserve
 from trapmcu.flash import FlashStore, write_file
 from trapmcu.main import build
+from trapmcu.supervisor import FIRST_BELOW, HEARD_STEP
 from trapwire import serialline as line
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
-from trapwire.frame import ChecksumCipher, Counter, decode_frame
+from trapwire.errors import FORGED
+from trapwire.frame import ACK, Counter, peek_frame
+from trapwire.linkkeys import key_name
 from trapwire.objects import ALERT, CROP, FULL, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
+from trapwire.payloads import encode_ack
 
-SETTINGS = {"trap": 5, "plan": "cn470", "times": {"heartbeat_ms": 3600000}}
+SETTINGS = {"trap": 5, "plan": "cn470", "times": {"heartbeat_ms": 3600000}, "link_key": "05" * 16}
 KEY = ObjectKey(5, 1, 1, ALERT)
 ENVELOPE = Envelope(KEY, Alert(1700000000000, 0, 0, 200, 1, (0, 0, 9, 9), 50).encode()).encode()
 
@@ -24,15 +29,16 @@ class Bench:
 
     def __init__(self):
         self.folder = make_folder()
-        self.base = BaseLink([5], 197, Counter(0, no_reserve), ChecksumCipher())
+        self.keys = base_keys([5])
+        self.base = BaseLink(self.keys, 197, Counter(0, no_reserve))
         self.objects = []
         self.taken = []
         self.words = []
         self.reset()
 
-    def reset(self):
-        """Power off and on: only the flash stays."""
-        self.board = BenchBoard(self.folder)
+    def reset(self, seed=3):
+        """Power off and on: only the flash stays. seed: of the board's noise."""
+        self.board = BenchBoard(self.folder, seed)
         self.unit = build(self.board, SETTINGS)
 
     def last_word(self):
@@ -115,10 +121,91 @@ class SupervisorTest(unittest.TestCase):
             for _ in range(400):
                 bench.board.now += 10
                 bench.unit.step(bench.board.now)
-            seen += [decode_frame(f, ChecksumCipher()).counter for f in bench.board.radio.air]
+            seen += [peek_frame(f).counter for f in bench.board.radio.air]
             bench.reset()
         self.assertGreater(len(seen), 3)
         self.assertEqual(len(seen), len(set(seen)))
+
+    def test_a_base_with_another_key_is_neither_heard_nor_answered(self):
+        bench = self.bench()
+        bench.base = BaseLink({5: [base_key(5, b"another link key")]}, 197, Counter(0, no_reserve))
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(5000)
+        self.assertEqual(bench.objects, [])
+        self.assertGreater(bench.base.counts[FORGED], 1)
+        forged = base_key(5, b"another link key").seal(ACK, False, 1, encode_ack([KEY]))
+        bench.board.radio.incoming.append(forged)
+        bench.run(20, base_hears=False)
+        self.assertTrue(line.DELIVERED not in bench.kinds())
+        self.assertEqual(bench.unit.dropped, 1)
+
+    def test_what_was_heard_is_remembered_over_resets_without_a_write_each_time(self):
+        bench = self.bench()
+        base = base_key(5)
+        path = self._bench.folder + "/heard"
+
+        def hear(counter):
+            bench.board.radio.incoming.append(base.seal(ACK, False, counter, b""))
+            bench.run(20, base_hears=False)
+            return bench.unit.dropped
+
+        self.assertEqual(hear(10), 0)
+        self.assertEqual(hear(11), 0)
+        self.assertTrue("heard" not in os.listdir(self._bench.folder))
+        self.assertEqual(hear(5000), 0)
+        self.assertEqual(hear(5000 + HEARD_STEP - 1), 0)
+        with open(path) as file:
+            self.assertEqual(file.read(), "%s 5000" % key_name(b"\x05" * 16))
+        self.assertEqual(hear(5000), 1)  # played again
+        bench.reset()
+        self.assertEqual(hear(5000), 1)  # and after a reset
+        self.assertEqual(hear(4000), 2)
+        self.assertEqual(hear(5001), 2)
+        for text in ("", "words", "%s many" % key_name(b"\x05" * 16)):
+            with open(path, "w") as file:
+                file.write(text)
+            bench.reset()
+            self.assertEqual(hear(1), 0)
+
+    def test_a_new_key_begins_with_nothing_heard(self):
+        bench = self.bench()
+        bench.board.radio.incoming.append(base_key(5).seal(ACK, False, 70000, b""))
+        bench.run(20, base_hears=False)
+        bench.board = BenchBoard(bench.folder)
+        bench.unit = build(bench.board, dict(SETTINGS, link_key="0b" * 16))
+        bench.board.radio.incoming.append(base_key(5, b"\x0b" * 16).seal(ACK, False, 3, b""))
+        bench.run(20, base_hears=False)
+        self.assertEqual(bench.unit.dropped, 0)
+
+    def test_flash_that_is_full_costs_memory_and_nothing_else(self):
+        bench = self.bench()
+        bench.run(3000)  # the frame counter's own block is reserved with the first frame
+        os.mkdir(self._bench.folder + "/partial")  # no file can be written under this name
+        bench.board.radio.incoming.append(base_key(5).seal(ACK, False, 70000, b""))
+        bench.run(20, base_hears=False)
+        self.assertEqual((bench.unit.dropped, "heard" in os.listdir(self._bench.folder)), (0, False))
+        os.rmdir(self._bench.folder + "/partial")
+        bench.board.radio.incoming.append(base_key(5).seal(ACK, False, 70000 + HEARD_STEP, b""))
+        bench.run(20, base_hears=False)
+        self.assertTrue("heard" in os.listdir(self._bench.folder))
+
+    def test_a_unit_without_a_counter_begins_by_lot_and_goes_on_from_there(self):
+        """Two lives of one unit under one key, its flash new in the second: no nonce is met again."""
+        lives = []
+        bench = self.bench()
+        for seed in (3, 4):
+            for name in os.listdir(bench.folder):
+                if name == "counter":
+                    os.remove(bench.folder + "/" + name)
+            bench.keys[5][:] = base_keys([5])[5]
+            for again in (0, 10):
+                bench.reset(seed + again)
+                bench.run(3000)
+                lives.append(bench.keys[5][0].heard)
+        for i in (0, 2):  # over a reset it goes on in the next block
+            self.assertEqual(lives[i + 1] - lives[i], 1024)
+        self.assertGreater(abs(lives[0] - lives[2]), 1 << 20)
+        self.assertLess(max(lives), FIRST_BELOW + 2048)
 
     def test_a_receipt_is_kept_over_resets_until_the_pi_has_taken_it(self):
         bench = self.bench()
@@ -196,7 +283,7 @@ class SupervisorTest(unittest.TestCase):
         first, second = (Envelope(ObjectKey(5, 1, 9, RECEIPT), body) for body in (b"first" * 20, b"second" * 20))
         bench.base.offer_down(first)
         bench.run(3000)
-        bench.base = BaseLink([5], 197, Counter(5000, no_reserve), ChecksumCipher())
+        bench.base = BaseLink(base_keys([5]), 197, Counter(5000, no_reserve))
         bench.base.offer_down(second)
         bench.board.say(line.PUT, b"\x00" + ENVELOPE)
         bench.run(10000)
@@ -296,7 +383,20 @@ class SettingsTest(unittest.TestCase):
                 with self.assertRaises(ValueError):
                     build(BenchBoard(folder), dict(settings, role=role))
         with self.assertRaises(ValueError):
-            build(BenchBoard(folder), {"trap": 5, "plan": "cn470", "sf": 12})  # no room for an alert
+            build(BenchBoard(folder), dict(SETTINGS, sf=12))  # no room for an alert
+        remove_folder(folder)
+
+    def test_a_supervisor_needs_a_key_and_a_modem_has_none(self):
+        folder = make_folder()
+        for key in ("", "05", "zz" * 16, "05" * 17, 5, None):
+            try:
+                build(BenchBoard(folder), dict(SETTINGS, link_key=key))
+            except ValueError as error:
+                self.assertTrue(str(error).startswith("link_key has "), str(error))
+                continue
+            self.assertTrue(False, "%r was taken" % (key,))
+        with self.assertRaises(ValueError):
+            build(BenchBoard(None), {"role": "modem", "plan": "cn470", "link_key": "05" * 16})
         remove_folder(folder)
 
     def test_unknown_settings_and_roles_are_named(self):

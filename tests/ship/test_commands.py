@@ -12,13 +12,16 @@ from cryptography.hazmat.primitives import serialization
 from tests.support import Broker, free_port, wait_for
 
 from trapbase.config import Settings
+from trapbase.keyring import read_link_keys
 from trapcam.seal import open_sealer
 from trapkit.bus import Bus
 from trapkit.sealing import open_box, read_key
 from trapkit.settings import load_settings
+from trapmcu.settings import complete
 from trapship.certificates import server_names
 from trapship.cli import main
 from trapship.names import LOCAL
+from trapwire.linkkeys import parse_key
 from trapwire.objects import CROP
 
 Say = Callable[..., tuple[int, str, str]]
@@ -207,7 +210,62 @@ def test_revoking_says_what_to_do_next(say: Say, tmp_path: Path) -> None:
     assert code == 0
     assert f"{tmp_path}/ca.crl: 7 is revoked; start the broker again" in said
     assert "move 7.crt and 7.key away" in said
-    assert say("revoke", tmp_path, 7) == (0, "7 was revoked already\n", "")
+    assert "its link key, by which it speaks by radio, stays: trapship revoke KEYS 7" in said
+    code, said, _ = say("revoke", tmp_path, 7)
+    assert (code, said.splitlines()[0]) == (0, "7 was revoked already")
+
+
+def test_each_trap_gets_a_link_key_of_its_own_and_keeps_it(say: Say, tmp_path: Path) -> None:
+    code, said, _ = say("keys", tmp_path, "--trap", 1, "--trap", 2)
+    paths = [tmp_path / "link" / f"{trap}.key" for trap in (1, 2)]
+    assert code == 0
+    assert f"{paths[0]}: new; it goes into link_key of that trap's mcu.json" in said
+    keys = [read_link_keys(tmp_path / "link", trap) for trap in (1, 2)]
+    assert [len(found) for found in keys] == [1, 1]
+    assert keys[0] != keys[1]
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+    assert (tmp_path / "link").stat().st_mode & 0o777 == 0o700
+    assert f"{paths[0]}: kept" in say("keys", tmp_path, "--trap", 1)[1]
+    assert read_link_keys(tmp_path / "link", 1) == keys[0]
+    unit = complete({"trap": 1, "plan": "cn470", "link_key": paths[0].read_text().strip()})
+    assert parse_key(unit["link_key"]) == keys[0][0]
+
+
+def test_a_next_link_key_waits_beside_the_one_in_use(say: Say, tmp_path: Path) -> None:
+    say("keys", tmp_path, "--trap", 7)
+    code, said, _ = say("keys", tmp_path, "--renew", 7)
+    assert (code, f"{tmp_path}/link/7.next: new" in said) == (0, True)
+    assert len(read_link_keys(tmp_path / "link", 7)) == 2
+    code, _, complaint = say("keys", tmp_path, "--renew", 7)
+    assert code == 2
+    assert f"--renew 7: {tmp_path}/link/7.next waits to be heard already: put it on trap 7" in complaint
+    assert "--renew 8: there is no" in say("keys", tmp_path, "--renew", 8)[2]
+    assert "trap 0 is no trap's number; allowed is 1–65535" in say("keys", tmp_path, "--trap", 0)[2]
+
+
+def test_revoking_takes_the_link_key_too(say: Say, tmp_path: Path) -> None:
+    fleet, keys = tmp_path / "fleet", tmp_path / "keys"
+    say("fleet", fleet, "--trap", 7)
+    say("keys", keys, "--trap", 7, "--trap", 8)
+    say("keys", keys, "--renew", 7)
+    code, said, _ = say("revoke", fleet, keys, 7)
+    assert code == 0
+    assert f"{keys}/link/7.key: gone; the base refuses trap 7 by radio within seconds" in said
+    assert f"{keys}/link/7.next: gone" in said
+    assert f"{fleet}/ca.crl: 7 is revoked" in said
+    assert "stays" not in said
+    assert [path.name for path in (keys / "link").iterdir()] == ["8.key"]
+    assert say("revoke", keys, 7) == (0, f"{keys}: 7 has no link key here\n", "")
+
+
+def test_a_trap_without_a_certificate_loses_its_link_key_all_the_same(say: Say, tmp_path: Path) -> None:
+    fleet, keys = tmp_path / "fleet", tmp_path / "keys"
+    say("fleet", fleet)
+    say("keys", keys, "--trap", 7)
+    code, said, complaint = say("revoke", fleet, keys, 7)
+    assert (code, "7 cannot be revoked: " in complaint) == (2, True)
+    assert f"{keys}/link/7.key: gone" in said
+    assert say("revoke", keys, "../../x")[1] == f"{keys}: ../../x has no link key here\n"
 
 
 @pytest.mark.parametrize("name", ["8", "ca", "server", "../fleet/7", ""])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from trapbase.keyring import read_link_keys
 from trapcam.cmd_run import open_bus
 from trapcam.config import TrapSettings
 from trapkit.errors import SetupError
@@ -89,6 +90,22 @@ def test_a_trap_with_a_network_carries_its_own_certificate_and_no_other_key(tmp_
     assert bus is not None
     assert not (site.trap(1) / "certificates").exists()
     assert open_bus(load_settings(TrapSettings, site.trap(1) / "trapcam.toml")) is None
+
+
+def test_every_trap_of_the_demo_carries_its_own_link_key_and_no_other(tmp_path: Path) -> None:
+    clear_folder(tmp_path)
+    site = build_site(
+        Plan(
+            folder=tmp_path, pictures=dict.fromkeys((1, 2), tmp_path), loss=0, speed=1, seed=1, sf=9,
+            page_host="127.0.0.1", page_port=1, pir_every_s=1,
+        )
+    )  # fmt: skip
+    keys = {number: read_link_keys(tmp_path / "keys" / "link", number)[0].hex() for number in (1, 2)}
+    for number in (1, 2):
+        (unit,) = [path for path in site.trap(number).rglob("*") if path.is_file() and keys[number] in path.read_text()]
+        assert (unit.name, unit.stat().st_mode & 0o77) == ("mcu.json", 0)
+    for name, strange in (("trap1", keys[2]), ("trap2", keys[1]), ("modem", keys[1]), ("modem", keys[2])):
+        assert not any(strange in p.read_text() for p in (tmp_path / name).rglob("*") if p.is_file())
 
 
 @pytest.mark.parametrize("where", [("state", "state/mine"), ("mine/state", "mine"), ("same", "same")])

@@ -2,9 +2,10 @@
 
 import unittest
 
-from tests.wire.world import EPOCH, World
+from tests.wire.keys import base_key, trap_key
+from tests.wire.world import EPOCH, World, no_reserve
 from trapwire.fragments import transfer_of
-from trapwire.frame import ChecksumCipher, Frame, encode_frame
+from trapwire.frame import Counter
 from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey
 
 HOUR_MS = 3600000
@@ -78,8 +79,7 @@ class LinkTest(unittest.TestCase):
         world.sighting(1, 1, crop_bytes=4000)
         world.run(lambda: len(world.committed) == 1, HOUR_MS)
         world.run(lambda: False, 2500)
-        fresh = World()
-        world.base = fresh.base
+        world.forget()
         self.assertTrue(world.run(world.all_delivered, HOUR_MS))
         self.assertEqual({k.rung for k in world.committed}, {0, 1})
 
@@ -108,22 +108,23 @@ class LinkTest(unittest.TestCase):
         world.sighting(1, 1)
         world.run(world.all_delivered, HOUR_MS)
         trap = world.traps[0]
-        cipher = ChecksumCipher()
+        ends = (trap_key(1), base_key(1))  # somebody has the key, and says what it likes
         reached = 0
         for i in range(10000):
             payload = world.random.bytes(world.random.below(64))
             if i % 2:
                 down = bool(world.random.below(2))
                 kind = 1 + world.random.below(5)
-                frame = encode_frame(Frame(kind, down, bool(world.random.below(2)), 1, i, payload), cipher)
+                frame = ends[down].seal(kind, bool(world.random.below(2)), 10000 + i, payload)
             else:
-                frame = bytes([0x40 | world.random.below(64)]) + payload
+                frame = bytes([0x80 | world.random.below(64)]) + payload
             for event in trap.link.on_frame(frame, world.now) + world.base.on_frame(frame, 0, 0, world.now):
                 reached += event[0] != "dropped"
                 self.assertTrue(event[0] in ("dropped", "heard", "object", "down_delivered", "heartbeat", "delivered"))
             world.base.frames_due(world.now)
         self.assertGreater(reached, 1000)
         self.assertEqual(len(world.committed), 2)
+        trap.link._counter = world.base._counter = Counter(30000, no_reserve)
         world.sighting(1, 2)
         self.assertTrue(world.run(world.all_delivered, HOUR_MS), "the link no longer works")
 

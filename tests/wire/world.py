@@ -3,10 +3,11 @@
 Runs on CPython and MicroPython. Time moves in steps of 5 ms, the channel's clock.
 """
 
+from tests.wire.keys import base_keys, trap_key
 from trapsim.air import Air
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
-from trapwire.frame import ChecksumCipher, Counter
+from trapwire.frame import Counter
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
@@ -52,10 +53,9 @@ class TrapNode:
         self.delivered = []
         self.received = []
         times = LinkTimes(heartbeat_ms=heartbeat_ms)
-        cipher = ChecksumCipher()
-        self.link = TrapLink(
-            number, frame_bytes, times, Counter(0, no_reserve), cipher, self.queue.get, random.below, self._beat
-        )
+        self.counter = Counter(0, no_reserve)
+        self.key = trap_key(number)
+        self.link = TrapLink(self.key, frame_bytes, times, self.counter, self.queue.get, random.below, self._beat)
 
     def _beat(self):
         return Heartbeat({"battery": 80})
@@ -81,7 +81,10 @@ class World:
         self.random = Random(seed)
         self.air = Air(9, loss, self.random.unit)
         self.commit_ms = commit_ms
-        self.base = BaseLink(list(range(1, traps + 1)), frame_bytes, Counter(0, no_reserve), ChecksumCipher())
+        self.frame_bytes = frame_bytes
+        self.base_counter = Counter(0, no_reserve)
+        self.keys = base_keys(range(1, traps + 1))
+        self.base = BaseLink(self.keys, frame_bytes, self.base_counter)
         self.traps = [TrapNode(n, self.random, frame_bytes, heartbeat_ms) for n in range(1, traps + 1)]
         self.air.nodes = set(range(traps + 1))
         self.now = 0
@@ -94,6 +97,11 @@ class World:
         self._commits = []
         self._out = []
         self._sending = {}
+
+    def forget(self):
+        """The base starts again, with its keys and its counter and without what it heard."""
+        self.keys = base_keys(sorted(self.keys))
+        self.base = BaseLink(self.keys, self.frame_bytes, self.base_counter)
 
     def sighting(self, trap, number, crop_bytes=1500):
         """Hand over an alert and a crop."""

@@ -1,0 +1,142 @@
+"""The link keys of this base's traps, and what was heard under them: read, watched, remembered.
+
+`FOLDER/N.key` is the key of trap N, `FOLDER/N.next` the one that takes its place. As soon as N was heard under the next
+one, this becomes its key and the old one is gone. The folder is looked at again every few seconds: a key that is taken
+away is a trap shut out, without a restart.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from trapkit.aes import AesCcm
+from trapkit.errors import SetupError
+from trapkit.files import fsync_folder, refusal, write_atomically
+from trapwire.errors import WireError
+from trapwire.linkkeys import DOWN, NEVER, LinkKey, key_name, parse_key
+
+LOOK_EVERY_MS = 5_000
+# One fsync a minute at most, for the card's sake; what a power cut forgets is said in PROTOCOL.md, section 4.
+REMEMBER_EVERY_MS = 60_000
+IN_USE, NEXT = "key", "next"
+
+
+def read_link_keys(folder: Path, trap: int) -> list[bytes]:
+    """The trap's keys, the one in use first; none where there is no file.  Raises: SetupError naming the file."""
+    found = [_read_key(folder / f"{trap}.{ending}") for ending in (IN_USE, NEXT)]
+    return list(dict.fromkeys(key for key in found if key is not None))
+
+
+def _read_key(path: Path) -> bytes | None:
+    try:
+        return parse_key(path.read_text())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SetupError(f"{path}: the link key cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{path}: the link key is no text; allowed are 32 hexadecimal digits") from error
+    except WireError as error:
+        raise SetupError(f"{path}: the link key has {error}") from error
+
+
+class Keyring:
+    """`keys`: each trap's, as `BaseLink` takes them and changes them. memory: the file with what was heard.
+
+    Raises: SetupError when a key cannot be read; later on that is `trouble`, and what was read stays in force.
+    """
+
+    def __init__(self, folder: Path, memory: Path, traps: Iterable[int]) -> None:
+        self.keys: dict[int, list[LinkKey]] = {trap: [] for trap in traps}
+        self.trouble = ""
+        self._folder = folder
+        self._memory = memory
+        self._remembered = _load_memory(memory)
+        self._seen: object = None
+        self._look_at = self._remember_at = 0
+        self._read()
+
+    def step(self, now_ms: int) -> None:
+        """Look at the folder and remember what was heard, each when it is due."""
+        if now_ms < self._look_at:
+            return
+        self._look_at = now_ms + LOOK_EVERY_MS
+        self.trouble = ""
+        try:
+            adopted = self._adopt()
+            if adopted or now_ms >= self._remember_at:
+                self._remember_at = now_ms + REMEMBER_EVERY_MS
+                self.remember()
+            self._read()
+        except SetupError as error:
+            self.trouble = str(error)
+        except OSError as error:
+            self.trouble = f"link keys: {refusal(Path(error.filename or self._folder), error)}"
+
+    def remember(self) -> None:
+        """Write down what was heard, if that is new.  Raises: OSError."""
+        heard = {(key.trap, key.name): key.heard for keys in self.keys.values() for key in keys if key.heard != NEVER}
+        if heard == self._remembered:
+            return
+        lines = [f"{trap} {name} {counter}\n" for (trap, name), counter in sorted(heard.items())]
+        write_atomically(self._memory, "".join(lines).encode(), mode=0o600)
+        self._remembered = heard
+
+    def close(self) -> None:
+        """Remember for the last time; what a full disk refuses is forgotten, as in a power cut."""
+        with suppress(OSError):
+            self.remember()
+
+    def _adopt(self) -> bool:
+        """Where only the next key is left of two, it becomes the one in use.  Raises: OSError, SetupError."""
+        adopted = False
+        for trap, keys in self.keys.items():
+            following = self._folder / f"{trap}.{NEXT}"
+            if len(keys) != 1 or not following.exists():
+                continue
+            key = _read_key(following)
+            if key is not None and key_name(key) == keys[0].name:
+                following.replace(self._folder / f"{trap}.{IN_USE}")
+                fsync_folder(self._folder)
+                adopted = True
+        return adopted
+
+    def _read(self) -> None:
+        seen = self._look()
+        if seen == self._seen:
+            return
+        found = {trap: read_link_keys(self._folder, trap) for trap in self.keys}
+        for trap, keys in self.keys.items():
+            held = {key.name: key for key in keys}
+            keys[:] = [held.get(key_name(key)) or self._make(trap, key) for key in found[trap]]
+            if len(keys) == 2 and keys[1].heard != NEVER:
+                del keys[0]  # the next one was heard before this base was started
+        self._seen = seen
+
+    def _make(self, trap: int, key: bytes) -> LinkKey:
+        return LinkKey(key, trap, DOWN, AesCcm, self._remembered.get((trap, key_name(key)), NEVER))
+
+    def _look(self) -> object:
+        """What changes when a file of the folder does.  Raises: SetupError."""
+        try:
+            if not self._folder.is_dir():
+                return []
+            entries = [(path.name, path.stat()) for path in self._folder.iterdir()]
+        except OSError as error:
+            words = error.strerror or error
+            raise SetupError(f"key 'gateway.keys' is {str(self._folder)!r}: cannot be read: {words}") from error
+        return sorted((name, found.st_ino, found.st_mtime_ns, found.st_size) for name, found in entries)
+
+
+def _load_memory(path: Path) -> dict[tuple[int, str], int]:
+    """What was heard, as far as it can be read: a line that cannot costs what a power cut costs."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = {}
+    for line in lines:
+        words = line.split()
+        if len(words) == 3 and words[0].isdecimal() and words[2].isdecimal():
+            found[int(words[0]), words[1]] = int(words[2])
+    return found

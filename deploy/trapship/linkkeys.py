@@ -1,0 +1,55 @@
+"""A link key a trap: `FOLDER/link/N.key`, 16 random bytes as 32 hexadecimal digits, for the base and for trap N alone.
+
+`N.next` takes its place: the base holds both until it hears N under the next one, and makes that `N.key` then. No key
+is made from another, so that whoever has one trap's has no other's.
+"""
+
+import secrets
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapkit.files import fsync_folder, write_atomically
+from trapwire.linkkeys import KEY_BYTES
+
+LINK = "link"
+MAX_TRAP = 65535
+
+
+def make_link_keys(folder: Path, traps: list[int], renew: list[int]) -> list[str]:
+    """Write the keys that are missing, and a next one for each trap in `renew`; a line for each file.
+
+    Raises: SetupError when a number is no trap's, or a trap that gets a next key has none or has one waiting.
+    """
+    link = folder / LINK
+    for trap in [*traps, *renew]:
+        if not 0 < trap <= MAX_TRAP:
+            raise SetupError(f"trap {trap} is no trap's number; allowed is 1–{MAX_TRAP}")
+    for trap in renew:
+        if not (link / f"{trap}.key").exists():
+            raise SetupError(f"--renew {trap}: there is no {link / f'{trap}.key'} yet; say --trap {trap}")
+        if (link / f"{trap}.next").exists():
+            raise SetupError(
+                f"--renew {trap}: {link / f'{trap}.next'} waits to be heard already: put it on trap {trap}, or take "
+                "the file away if no trap has it"
+            )
+    said = []
+    for path in [link / f"{trap}.key" for trap in traps] + [link / f"{trap}.next" for trap in renew]:
+        if path.exists():
+            said.append(f"{path}: kept")
+            continue
+        link.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, f"{secrets.token_bytes(KEY_BYTES).hex()}\n".encode(), mode=0o600)
+        said.append(f"{path}: new; it goes into link_key of that trap's mcu.json, and onto no other machine")
+    return said
+
+
+def remove_link_keys(folder: Path, name: str) -> list[str]:
+    """Take trap `name`'s keys out of `folder`: its base refuses it. The files that were there."""
+    if not name.isdecimal():
+        return []  # a program's name: it has none
+    found = [path for path in (folder / LINK / f"{name}.key", folder / LINK / f"{name}.next") if path.exists()]
+    for path in found:
+        path.unlink()
+    if found:
+        fsync_folder(folder / LINK)
+    return [str(path) for path in found]
