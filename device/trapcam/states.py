@@ -17,11 +17,11 @@ PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
 ALERTS_ONLY = 2  # priorities below it: alerts of wild animals
-LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic cat": 5}
+LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic cat": 4}
 """Who gives way to tigers, leopards, snow leopards and cats that nobody named: they may be such."""
 
 
 def priority(rung: int, species: int) -> int:
-    """Alerts before crops before frames; among alike the cats that the traps are for; domestic cats after wild ones'
-    frames."""
+    """Alerts before crops before frames; among alike the cats that the traps are for; a domestic cat's alert counts as
+    much as a wild one's frame."""
     return 2 * rung + LATER.get(SPECIES.get(species, ""), 0)

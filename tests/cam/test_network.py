@@ -58,7 +58,7 @@ def test_nothing_is_delivered_until_ingest_names_it(field: Field) -> None:
     assert field.states()[DELIVERED] == 0
     field.acknowledge((1, FULL))
     field.steps(1)
-    assert field.outbox.in_state(DELIVERED) == [(3, 1, FULL)]
+    assert field.outbox.in_state(DELIVERED) == [(6, 1, FULL)]
 
 
 def test_a_window_bounds_what_is_on_offer_in_number_and_in_bytes(field: Field) -> None:

@@ -51,13 +51,13 @@ def test_a_full_frame_that_is_damaged_or_gone_is_named_and_holds_up_nobody(field
     whole = (folder / names[1]).read_bytes()
     (folder / names[1]).write_bytes(whole[:-1] + b"?")
     field.steps(60)
-    assert field.outbox.in_state(HELD) == [(3, 1, FULL), (3, 2, FULL)]
+    assert field.outbox.in_state(HELD) == [(6, 1, FULL), (6, 2, FULL)]
     assert len(field.store.all_objects([TRAP], 100)) == 10, "no wrong bytes were sent under its key"
     assert names[0] in field.network.trouble
     assert field.network.serving
     (folder / names[1]).write_bytes(whole)
     field.steps(2, each_ms=REST_MS)
-    assert field.outbox.in_state(HELD) == [(3, 1, FULL)]
+    assert field.outbox.in_state(HELD) == [(6, 1, FULL)]
 
 
 def test_of_a_broker_that_denies_the_reason_is_said(outbox: Outbox, field: Field) -> None:

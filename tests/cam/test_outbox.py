@@ -74,7 +74,7 @@ def test_wild_cats_before_domestic_ones_and_alerts_before_crops(box: Outbox) -> 
     box.commit(kept(1))
     box.commit(kept(2))
     assert box.waiting(10, 256) == [
-        (0, 2, ALERT), (0, 3, ALERT), (2, 2, CROP), (2, 3, CROP), (5, 1, ALERT), (7, 1, CROP)
+        (0, 2, ALERT), (0, 3, ALERT), (2, 2, CROP), (2, 3, CROP), (4, 1, ALERT), (6, 1, CROP)
     ]  # fmt: skip
     assert box.waiting(10, 1) == [(0, 2, ALERT), (0, 3, ALERT)]
     assert len(box.waiting(3, 256)) == 3

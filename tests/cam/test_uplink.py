@@ -115,7 +115,7 @@ def test_a_full_queue_holds_back_what_is_less_urgent(pair: Pair) -> None:
     pair.outbox.mark([], [(1, ALERT), (1, CROP)])
     pair.outbox.commit(kept(1, species=6))
     pair.steps(10)
-    assert pair.put() == [(5, 2, ALERT), (7, 2, CROP)]
+    assert pair.put() == [(4, 2, ALERT), (6, 2, CROP)]
     pair.outbox.commit(kept(2))  # a wild cat may still find room
     pair.steps(10)
     assert pair.put() == [(0, 3, ALERT), (2, 3, CROP)]
