@@ -35,7 +35,7 @@ class Detector:
                 description, or a class is none of ours.
         """
         self.description: ModelDescription = check_model(model)
-        self._interpreter = _load(model, threads)
+        self._interpreter = load_interpreter(model, threads)
         self._input: dict[str, Any] = _check_input(model, self._interpreter, self.description)
         self._outputs = _check_outputs(model, self._interpreter, self.description)
 
@@ -84,7 +84,8 @@ class Detector:
         return np.clip(shifted, limits.min, limits.max).astype(wanted.input_type)[None]
 
 
-def _load(model: Path, threads: int) -> Any:
+def load_interpreter(model: Path, threads: int) -> Any:
+    """The runtime with a .tflite file in it, ready to be run.  Raises: ModelError when it takes none such."""
     for name in RUNTIMES:
         try:
             runtime = importlib.import_module(name)

@@ -1,6 +1,5 @@
 """The shipped net beside another TFLite file, in turn in one run: time on one thread, and memory of a process."""
 
-import importlib
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trapcam.detect import RUNTIMES
+from trapcam.detect import RUNTIMES, load_interpreter
 from trapkit.errors import SetupError
 
 ROUNDS = 15
@@ -78,22 +77,11 @@ def detect_process_mb(pictures: Path, out: Path) -> float:
 
 
 def _prepared(model: Path) -> Any:
-    for name in RUNTIMES:
-        try:
-            runtime = importlib.import_module(name)
-        except ImportError:
-            continue
-        try:
-            net = runtime.Interpreter(model_path=str(model), num_threads=1)
-            net.allocate_tensors()
-            entry = net.get_input_details()[0]
-            net.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
-            net.invoke()
-        except (ValueError, RuntimeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise SetupError(f"{model}: the runtime refuses this model: {reason[:160]}") from error
-        return net
-    raise SetupError("no TFLite runtime: install ai-edge-litert")
+    net = load_interpreter(model, 1)
+    entry = net.get_input_details()[0]
+    net.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
+    net.invoke()
+    return net
 
 
 def _spent_ms(net: Any) -> float:
