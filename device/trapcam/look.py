@@ -33,9 +33,10 @@ def window(
 ) -> Window | None:
     """Where to look again in a picture of that size: at the surest animal, else at what `moved` there, else None."""
     animals = [d for d in first if d.category not in PEOPLE and d.confidence >= plan.from_confidence]
-    if not animals and moved is None:
+    place = max(animals, key=lambda d: d.confidence).bbox if animals else moved
+    if place is None:
         return None
-    x, y, w, h = max(animals, key=lambda d: d.confidence).bbox if animals else moved or (0, 0, 1, 1)
+    x, y, w, h = place
     side = min(max(max(w * width_px, h * height_px) * plan.grow, SMALLEST_PX), max(width_px, height_px))
     left = min(max((x + w / 2) * width_px - side / 2, 0.0), max(0.0, width_px - side))
     top = min(max((y + h / 2) * height_px - side / 2, 0.0), max(0.0, height_px - side))

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from trapwire.alert import SPECIES
 
 NAMED_FROM = 0.5  # a species is named when it has at least this share; below, the alert says "feline"
-SPECIES_FELINE = 0
-SPECIES_OTHER = 8  # whatever else the keep-list wants: an alert must not call a crane a cat
 CODES = {name: code for code, name in SPECIES.items()}
 
 Likely = tuple[tuple[str, float], ...]
@@ -58,4 +56,5 @@ def code(category: str, looks: Iterable[Likely]) -> int:
     name = max(shares, key=lambda n: shares[n], default="")
     if name in CODES and shares[name] >= NAMED_FROM:
         return CODES[name]
-    return SPECIES_FELINE if category == "feline" else SPECIES_OTHER
+    # Whatever else the keep-list wants: an alert must not call a crane a cat.
+    return CODES["feline" if category == "feline" else "other animal"]

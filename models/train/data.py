@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,6 +96,8 @@ def _source_boxes(text: str) -> tuple[Box, ...]:
     boxes = []
     for label, *numbers in json.loads(text):
         x, y, w, h = (float(number) for number in numbers)
+        if not all(map(math.isfinite, (x, y, w, h))):
+            raise ValueError(f"box {numbers}: four finite numbers are needed")
         name = SOURCE_LABELS.get(label, "other_animal")
         if name and w > 0 and h > 0:
             boxes.append((CLASSES.index(name), x, y, w, h))

@@ -94,7 +94,7 @@ def _of_megadetector(image: Mapping[str, Any], names: Mapping[str, str], classes
     if image.get("failure") is not None:
         return None
     for one in image["detections"] or ():
-        if float(one["conf"]) < BOX_SCORE:
+        if not float(one["conf"]) >= BOX_SCORE:  # NaN, too, is no reason to believe in a box
             continue
         guesses = one.get("classifications") or ()
         sure = [classes[str(key)] for key, share in guesses if float(share) >= SURE]

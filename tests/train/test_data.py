@@ -60,6 +60,7 @@ def test_other_people_s_pictures_are_split_by_whole_sequences_and_the_same_every
         {"boxes": "[[1, 2"},
         {"boxes": '[["tiger", 0.1, 0.1]]'},
         {"boxes": '[["tiger", "a", 0.1, 0.1, 0.1]]'},
+        {"boxes": '[["tiger", NaN, 0.1, 0.1, 0.1]]'},
     ],
 )
 def test_a_damaged_row_names_its_line(tmp_path: Path, broken: dict[str, str]) -> None:
