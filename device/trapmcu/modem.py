@@ -11,7 +11,7 @@ if MYPY:
     from typing import Any
 
 MAX_QUEUE = 16
-MAX_WAIT_MS = 2000  # an answer older than this comes after the trap has stopped listening
+MAX_WAIT_MS = 500  # an answer that could not begin within this comes after the trap has stopped listening
 FRAMES_A_STEP = 8
 
 
@@ -36,6 +36,7 @@ class Modem:
             else:
                 self.dropped += 1
         if self._antenna.finished():
+            self._queue = [(now, frame) for _, frame in self._queue]  # its trap listens on for what follows
             self._say(line.SENT, bytes([len(self._queue)]))
         for _ in range(FRAMES_A_STEP):
             packet = self._antenna.received()

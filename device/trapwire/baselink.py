@@ -14,14 +14,17 @@ import hashlib
 from binascii import crc32
 
 from trapwire.errors import CAUSES, NO_KEY, REPLAYED, STRANGER, RefusedError, WireError, cause_of
-from trapwire.fragments import FRAGMENT_HEAD_BYTES, Reassembly, cut, fragment_head, transfer_of
+from trapwire.fragments import UNKNOWN, Partial, Piece, Reassembly, cut, read_fragment, read_piece, transfer_of
 from trapwire.frame import (
     ACK,
     ALERT,
+    ASK,
     FRAGMENT,
     HAVE,
     HEADER_BYTES,
     HEARTBEAT,
+    PIECE,
+    VERSION,
     Counter,
     Frame,
     peek_frame,
@@ -32,6 +35,7 @@ from trapwire.payloads import (
     MAX_ACK_KEYS,
     decode_ack,
     decode_alert_payload,
+    decode_ask,
     decode_have,
     decode_heartbeat,
     encode_ack,
@@ -58,7 +62,8 @@ class _Peer:
         self.key: "LinkKey | None" = None  # under which it spoke last: in which it is answered
         self.refused: "tuple[str, int] | None" = None  # cause and time of the last refusal, until it is heard again
         self.incoming = Reassembly()
-        self.complete: "dict[int, _Complete]" = {}  # by transfer
+        self.version = VERSION  # that it spoke last: a trap that was not updated is answered in its own
+        self.complete: "dict[int, _Complete]" = {}  # by the short number of the transfer
         self.committed: "dict[ObjectKey, bytes]" = {}  # with the digest of what this link handed over
         self.pending: "dict[ObjectKey, tuple[int, bytes]]" = {}  # handed to ingest: when, and the digest
         self.acks: "list[ObjectKey]" = []
@@ -71,8 +76,9 @@ class _Peer:
 class _Complete:
     """A transfer that has come whole: its object, and a check of each piece, to know its repeats by."""
 
-    def __init__(self, key: ObjectKey, digest: bytes, checks: "list[int]") -> None:
+    def __init__(self, key: ObjectKey, transfer: int, digest: bytes, checks: "list[int]") -> None:
         self.key = key
+        self.transfer = transfer
         self.digest = digest
         self.checks = checks
 
@@ -124,6 +130,7 @@ class BaseLink:
         except WireError as error:
             return [self._dropped(error, data, now)]
         peer.refused = None
+        peer.version = frame.version
         try:
             events = self._on_up(peer, frame, now)
         except WireError as error:
@@ -170,8 +177,12 @@ class BaseLink:
     def _on_up(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ALERT:
             return self._take(peer, decode_alert_payload(frame.address, frame.payload), now)
+        if frame.kind == PIECE:
+            return self._on_piece(peer, frame.address, read_piece(frame.payload), now)
         if frame.kind == FRAGMENT:
-            return self._on_fragment(peer, frame, now)
+            return self._on_piece(peer, frame.address, read_fragment(frame.payload), now)
+        if frame.kind == ASK:
+            return self._on_ask(peer, frame.address, frame.payload, now)
         if frame.kind == ACK:
             return self._on_ack(peer, decode_ack(frame.address, frame.payload))
         if frame.kind == HAVE:
@@ -183,35 +194,54 @@ class BaseLink:
             return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
         raise WireError("frame kind %d does not travel up" % frame.kind)
 
-    def _on_fragment(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
-        transfer, index, total = fragment_head(frame.payload)
-        done = peer.complete.get(transfer)
-        if done is not None and self._is_repeat(peer, done, index, total, frame.payload):
-            if peer.committed.get(done.key) == done.digest:
-                self._ack(peer, done.key)
-            else:
-                self._report(peer, transfer, total)
+    def _on_piece(self, peer: _Peer, trap: int, piece: Piece, now: int) -> "list[tuple[object, ...]]":
+        done = peer.complete.get(piece.short)
+        if done is not None and self._is_repeat(peer, done, piece):
+            self._answer_for(peer, done)
             return []
-        peer.complete.pop(transfer, None)
-        self._report(peer, transfer, total)  # also when it does not fit: then nothing of it is here
-        partial, envelope = peer.incoming.add(frame.payload, now)
-        if envelope is None:
+        peer.complete.pop(piece.short, None)
+        if piece.total != UNKNOWN:
+            self._report(peer, piece.transfer, piece.total)  # also when it does not fit: then nothing of it is here
+        partial, envelope = peer.incoming.add(piece, now)
+        return self._whole(peer, trap, partial, envelope, now) if envelope is not None else []
+
+    def _on_ask(self, peer: _Peer, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
+        transfer, total = decode_ask(payload)
+        done = peer.complete.get(transfer >> 4)
+        if done is not None and (done.transfer, len(done.checks)) == (transfer, total) and self._is_here(peer, done):
+            self._answer_for(peer, done)
             return []
-        if envelope.key.trap != frame.address:
-            raise WireError("object of %r came from trap %d" % (envelope.key, frame.address))
-        checks = [crc32(partial.pieces[i]) for i in range(total)]
-        peer.complete[transfer] = _Complete(envelope.key, _digest(envelope), checks)
+        self._report(peer, transfer, total)
+        found = peer.incoming.learn(transfer, total, now)
+        return self._whole(peer, trap, found[0], found[1], now) if found is not None else []
+
+    def _whole(
+        self, peer: _Peer, trap: int, partial: Partial, envelope: Envelope, now: int
+    ) -> "list[tuple[object, ...]]":
+        if envelope.key.trap != trap:
+            raise WireError("object of %r came from trap %d" % (envelope.key, trap))
+        checks = [crc32(partial.pieces[i]) for i in range(partial.total)]
+        peer.complete[partial.short] = _Complete(envelope.key, partial.transfer, _digest(envelope), checks)
         _bound(peer.complete)
         return self._take(peer, envelope, now)
 
-    @staticmethod
-    def _is_repeat(peer: _Peer, done: _Complete, index: int, total: int, payload: bytes) -> bool:
-        """Whether a piece belongs to a transfer that is here whole, and not to another of the same number.
+    def _answer_for(self, peer: _Peer, done: _Complete) -> None:
+        if peer.committed.get(done.key) == done.digest:
+            self._ack(peer, done.key)
+        else:
+            self._report(peer, done.transfer, len(done.checks))
 
-        An object that was forgotten meanwhile is no repeat: it is gathered again and handed on again.
-        """
-        if len(done.checks) != total or index >= total or crc32(payload[FRAGMENT_HEAD_BYTES:]) != done.checks[index]:
+    def _is_repeat(self, peer: _Peer, done: _Complete, piece: Piece) -> bool:
+        """Whether a piece belongs to a transfer that is here whole, and not to another of the same number."""
+        if piece.total != UNKNOWN and (piece.transfer, piece.total) != (done.transfer, len(done.checks)):
             return False
+        if piece.index >= len(done.checks) or crc32(piece.data) != done.checks[piece.index]:
+            return False
+        return self._is_here(peer, done)
+
+    @staticmethod
+    def _is_here(peer: _Peer, done: _Complete) -> bool:
+        """An object that was forgotten meanwhile is gathered again and handed on again."""
         pending = peer.pending.get(done.key)
         return peer.committed.get(done.key) == done.digest or (pending is not None and pending[1] == done.digest)
 
@@ -300,19 +330,23 @@ class BaseLink:
             count = min(MAX_ACK_KEYS, room // 8)
             settled, peer.acks = peer.acks[-count:], peer.acks[:-count]  # the newest is what the trap waits for
             answers.append((ACK, encode_ack(settled)))
-            gone = [t for t, done in peer.complete.items() if done.key in settled]
+            gone = [done.transfer for done in peer.complete.values() if done.key in settled]
             peer.reports = [r for r in peer.reports if r[0] not in gone]
         for transfer, total in peer.reports[-2:]:
-            done = peer.complete.get(transfer)
+            done = peer.complete.get(transfer >> 4)
             partial = peer.incoming.get(transfer)
-            held = range(total) if done is not None else partial.pieces if partial is not None else {}
+            whole = done is not None and done.transfer == transfer
+            held = range(total) if whole else partial.pieces if partial is not None else {}
             answers.append((HAVE, encode_have(make_have(transfer, total, held, room - 6))))
         peer.reports = []
         answers += [(FRAGMENT, piece) for piece in self._down_pieces(peer)]
         if not answers:
             answers = [(ACK, b"")]
         last = len(answers) - 1
-        return [key.seal(kind, i < last, self._counter.take(), payload) for i, (kind, payload) in enumerate(answers)]
+        return [
+            key.seal(kind, i < last, self._counter.take(), payload, peer.version)
+            for i, (kind, payload) in enumerate(answers)
+        ]
 
     def _down_pieces(self, peer: _Peer) -> "list[bytes]":
         if not peer.down:

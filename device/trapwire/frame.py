@@ -2,11 +2,12 @@
 
 byte 0     version (2 bits) | down | poll or more | kind (4 bits)
 bytes 1–2  the trap's address, whichever way the frame goes
-bytes 3–6  counter: fresh for every transmission, repeats included; with the direction it makes the nonce
+bytes 3–6  counter: fresh for every transmission, repeats included; with the direction it makes the nonce.
+           Of a piece only its last 16 bits: the receiver knows the rest from the frames before
 payload    encrypted from version 2 on
-tag        4 bytes on fragments, 8 on everything else; it binds header and payload to the key
+tag        4 bytes on fragments and pieces, 8 on everything else; it binds header and payload to the key
 
-The version is that of the cipher which is handed in: what another version says is refused.
+The versions taken are those of the cipher which is handed in: what another version says is refused.
 """
 
 import hashlib
@@ -20,30 +21,49 @@ if MYPY:
     from typing import Protocol
 
     class Cipher(Protocol):
-        """What seals frames: `version` is theirs, a tag is 4 or 8 bytes, a nonce 13."""
+        """What seals frames: `versions` are those it opens, a tag is 4 or 8 bytes, a nonce 13."""
 
-        version: int
+        versions: tuple[int, ...]
 
         def seal(self, nonce: bytes, aad: bytes, data: bytes, tag: int) -> bytes: ...
         def open(self, nonce: bytes, aad: bytes, sealed: bytes, tag: int) -> "bytes | None": ...
 
 
-VERSION = 2  # of what is sent; version 1 is only read, by who asks for it
+VERSION = 3  # of what is sent; 2 is taken from traps that were not updated, 1 only read, by who asks for it
+KEYED_VERSIONS = (2, 3)  # under a link key
 
 ALERT = 1
 FRAGMENT = 2
 HAVE = 3
 ACK = 4
 HEARTBEAT = 5
-KINDS = {ALERT: "alert", FRAGMENT: "fragment", HAVE: "have", ACK: "ack", HEARTBEAT: "heartbeat"}
+PIECE = 6
+ASK = 7
+KINDS = {
+    ALERT: "alert",
+    FRAGMENT: "fragment",
+    HAVE: "have",
+    ACK: "ack",
+    HEARTBEAT: "heartbeat",
+    PIECE: "piece",
+    ASK: "ask",
+}
+FIRST_VERSION = {PIECE: 3, ASK: 3}  # of the kinds that version 1 had not
 
 HEADER_BYTES = 7
+PIECE_HEADER_BYTES = 5
 _HEADER = ">BHI"
+_PIECE_HEADER = ">BHH"
+
+
+def header_bytes(kind: int) -> int:
+    """Length of the header of a kind of frame."""
+    return PIECE_HEADER_BYTES if kind == PIECE else HEADER_BYTES
 
 
 def tag_bytes(kind: int) -> int:
-    """Length of the tag of a kind of frame: short on fragments, whose object has a digest of its own."""
-    return 4 if kind == FRAGMENT else 8
+    """Length of the tag of a kind of frame: short where the object has a digest of its own."""
+    return 4 if kind in (FRAGMENT, PIECE) else 8
 
 
 class ChecksumCipher:
@@ -52,7 +72,7 @@ class ChecksumCipher:
     For old vectors and old recordings; no link takes it.
     """
 
-    version = 1
+    versions = (1,)
 
     def seal(self, nonce: bytes, aad: bytes, data: bytes, tag: int) -> bytes:
         """`data` as it is, with `tag` bytes behind it."""
@@ -67,58 +87,77 @@ class ChecksumCipher:
 class Frame:
     """One frame: `down` from the base, `flag` is *poll* on the way up and *more follows* on the way down."""
 
-    def __init__(self, kind: int, down: bool, flag: bool, address: int, counter: int, payload: bytes) -> None:
+    def __init__(
+        self, kind: int, down: bool, flag: bool, address: int, counter: int, payload: bytes, version: int = VERSION
+    ) -> None:
         self.kind = kind
         self.down = down
         self.flag = flag
         self.address = address
         self.counter = counter
         self.payload = payload
+        self.version = version
 
 
 def encode_frame(frame: Frame, cipher: "Cipher") -> bytes:
     """The bytes for the radio."""
-    first = cipher.version << 6 | (0x20 if frame.down else 0) | (0x10 if frame.flag else 0) | frame.kind
-    header = struct.pack(_HEADER, first, frame.address, frame.counter)
+    first = frame.version << 6 | (0x20 if frame.down else 0) | (0x10 if frame.flag else 0) | frame.kind
+    if frame.kind == PIECE:
+        header = struct.pack(_PIECE_HEADER, first, frame.address, frame.counter & 0xFFFF)
+    else:
+        header = struct.pack(_HEADER, first, frame.address, frame.counter)
     return header + cipher.seal(_nonce(frame), header, frame.payload, tag_bytes(frame.kind))
 
 
 def peek_frame(data: bytes) -> Frame:
     """What the header says, which anybody can read and write: no payload, and nothing is proved.  Raises: WireError.
 
-    Whose key opens the frame is found by it, and whose turn it is on the channel.
+    Whose key opens the frame is found by it, and whose turn it is on the channel. Of a piece's counter it has 16 bits.
     """
-    if len(data) < HEADER_BYTES:
-        raise WireError("frame of %d bytes is too short" % len(data))
-    first, address, counter = struct.unpack(_HEADER, bytes(data[:HEADER_BYTES]))
-    if first >> 6 != VERSION:
-        raise RefusedError(OLD_VERSION, "frame version %d, taken is %d" % (first >> 6, VERSION))
-    return Frame(first & 0x0F, bool(first & 0x20), bool(first & 0x10), address, counter, b"")
+    return _peek(data, KEYED_VERSIONS)
 
 
-def decode_frame(data: bytes, cipher: "Cipher") -> Frame:
-    """The frame in `data`, its tag checked.  Raises: WireError."""
-    if len(data) < HEADER_BYTES:
+def _peek(data: bytes, versions: "tuple[int, ...]") -> Frame:
+    if len(data) < PIECE_HEADER_BYTES:
         raise WireError("frame of %d bytes is too short" % len(data))
-    header = bytes(data[:HEADER_BYTES])
-    first, address, counter = struct.unpack(_HEADER, header)
-    if first >> 6 != cipher.version:
-        raise RefusedError(OLD_VERSION, "frame version %d, taken is %d" % (first >> 6, cipher.version))
-    kind = first & 0x0F
-    if kind not in KINDS:
-        raise WireError("frame kind %d is unknown" % kind)
-    if len(data) < HEADER_BYTES + tag_bytes(kind):
+    version, kind = data[0] >> 6, data[0] & 0x0F
+    if version not in versions:
+        raise RefusedError(OLD_VERSION, "frame version %d, taken are %s" % (version, versions))
+    if kind not in KINDS or version < FIRST_VERSION.get(kind, 0):
+        raise WireError("frame kind %d is unknown in version %d" % (kind, version))
+    size = header_bytes(kind)
+    if len(data) < size + tag_bytes(kind):
         raise WireError("frame of %d bytes is too short for its kind" % len(data))
-    frame = Frame(kind, bool(first & 0x20), bool(first & 0x10), address, counter, b"")
-    payload = cipher.open(_nonce(frame), header, bytes(data[HEADER_BYTES:]), tag_bytes(kind))
+    first, address, counter = struct.unpack(_PIECE_HEADER if kind == PIECE else _HEADER, bytes(data[:size]))
+    return Frame(kind, bool(first & 0x20), bool(first & 0x10), address, counter, b"", version)
+
+
+def decode_frame(data: bytes, cipher: "Cipher", heard: "int | None" = None) -> Frame:
+    """The frame in `data`, its tag checked.  Raises: WireError.
+
+    heard: the greatest counter of this sender so far, None where there is none yet: no piece can be opened then.
+    """
+    frame = _peek(data, cipher.versions)
+    if frame.kind == PIECE:
+        if heard is None:
+            raise WireError("a piece before any frame with a whole counter")
+        frame.counter = counter_behind(heard, frame.counter)
+    size = header_bytes(frame.kind)
+    payload = cipher.open(_nonce(frame), bytes(data[:size]), bytes(data[size:]), tag_bytes(frame.kind))
     if payload is None:
         raise RefusedError(FORGED, "frame tag does not fit")
     frame.payload = payload
     return frame
 
 
+def counter_behind(heard: int, low: int) -> int:
+    """The first counter greater than `heard` whose last 16 bits are `low`."""
+    found = heard & 0xFFFF0000 | low
+    return found if found > heard else found + 0x10000
+
+
 def _nonce(frame: Frame) -> bytes:
-    return struct.pack(">BHI", 1 if frame.down else 0, frame.address, frame.counter) + bytes(6)
+    return struct.pack(">BHI", 1 if frame.down else 0, frame.address, frame.counter & 0xFFFFFFFF) + bytes(6)
 
 
 class Counter:

@@ -10,7 +10,7 @@ import struct
 from binascii import hexlify, unhexlify
 
 from trapwire.errors import REPLAYED, RefusedError, WireError
-from trapwire.frame import Frame, decode_frame, encode_frame
+from trapwire.frame import VERSION, Frame, decode_frame, encode_frame
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -65,16 +65,16 @@ class LinkKey:
         self._sealer = cipher(direction_key(link_key, own, trap))
         self._opener = cipher(direction_key(link_key, UP + DOWN - own, trap))
 
-    def seal(self, kind: int, flag: bool, counter: int, payload: bytes) -> bytes:
+    def seal(self, kind: int, flag: bool, counter: int, payload: bytes, version: int = VERSION) -> bytes:
         """A frame of this end; `counter` was never used before."""
-        return encode_frame(Frame(kind, self._own == DOWN, flag, self.trap, counter, payload), self._sealer)
+        return encode_frame(Frame(kind, self._own == DOWN, flag, self.trap, counter, payload, version), self._sealer)
 
     def open(self, data: bytes) -> Frame:
         """A frame of the other end: this trap's, under this key, and newer than all before.
 
         Raises: WireError; RefusedError where the tag does not fit, the counter is not new, or the version is another.
         """
-        frame = decode_frame(data, self._opener)
+        frame = decode_frame(data, self._opener, None if self.heard == NEVER else self.heard)
         if frame.counter <= self.heard:
             raise RefusedError(REPLAYED, "frame counter %d, heard was %d" % (frame.counter, self.heard))
         self.heard = frame.counter

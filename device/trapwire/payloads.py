@@ -95,6 +95,21 @@ def decode_have(payload: bytes) -> Have:
     return Have(transfer, total, start, bytes(payload[6:]))
 
 
+def encode_ask(transfer: int, total: int) -> bytes:
+    """Which pieces are there of this transfer? 4 bytes."""
+    return struct.pack(">HH", transfer, total)
+
+
+def decode_ask(payload: bytes) -> "tuple[int, int]":
+    """Number and count of pieces of the transfer that is asked about.  Raises: WireError."""
+    if len(payload) != 4:
+        raise WireError("question of %d bytes, 4 are needed" % len(payload))
+    transfer, total = struct.unpack(">HH", payload)
+    if not 0 < total <= 0xFFF:
+        raise WireError("question about %d pieces is not within 1–4095" % total)
+    return transfer, total
+
+
 class Heartbeat:
     """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown."""
 

@@ -18,14 +18,16 @@ is stands in headers, and a trap has no key to prove those of others.
 """
 
 from trapwire.errors import CAUSES, WireError, cause_of
-from trapwire.fragments import Reassembly, cut, fragment_head, transfer_of
+from trapwire.fragments import Cut, Reassembly, read_fragment
 from trapwire.frame import (
     ACK,
     ALERT,
+    ASK,
     FRAGMENT,
     HAVE,
     HEADER_BYTES,
     HEARTBEAT,
+    PIECE,
     Counter,
     Frame,
     peek_frame,
@@ -40,6 +42,7 @@ from trapwire.payloads import (
     decode_have,
     encode_ack,
     encode_alert_payload,
+    encode_ask,
     encode_have,
     make_have,
 )
@@ -51,21 +54,25 @@ if MYPY:
 
     from trapwire.linkkeys import LinkKey
 
-MAX_TURN_PIECES = 16  # pieces before the base is asked: bounds how long others wait and what one reset repeats
+MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
+GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
+ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
+COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
 
 
 class LinkTimes:
     """How long the trap waits, in ms on the air's clock.
 
-    reply_window_ms: for the base's answer; pause_ms: the first pause after silence, doubled up to pause_max_ms;
+    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to pause_max_ms;
     slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an object
     that is complete at the base and not committed; heartbeat_ms: between heartbeats.
     """
 
     def __init__(
         self,
-        reply_window_ms: int = 1500,
+        reply_window_ms: int = 500,
         pause_ms: int = 400,
         pause_max_ms: int = 60000,
         slot_ms: int = 60,
@@ -109,15 +116,17 @@ class TrapLink:
         self._heartbeat = heartbeat
         self._queue = SendQueue()
         self._active: "ObjectKey | None" = None
-        self._pieces: "list[bytes]" = []
-        self._transfer = -1
+        self._cut: "Cut | None" = None  # of the active object
         self._todo: "list[int]" = []
+        self._turn = 0  # pieces since the last poll
         self._polling: "bool | None" = None  # whether the frame in the air polls; None while none is in the air
-        self._asked: "tuple[int, ObjectKey | None, int] | None" = None  # kind, object and piece of the last poll
+        self._asked: "tuple[int, ObjectKey | None] | None" = None  # kind and object of the last poll
         self._listen_until: "int | None" = None
+        self._listen_end = 0  # however busy the channel is
         self._hold_until = 0  # our own pause
         self._quiet_until = 0  # for the sake of others
         self._quiet_since = 0
+        self._company_until = 0  # other traps are about
         self._silent = 0  # polls without an answer, in a row
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
@@ -175,10 +184,16 @@ class TrapLink:
         except WireError as error:
             events.append(self._dropped(error))
         if self._listen_until is not None:
-            self._listen_until = now + self._times.reply_window_ms if frame.flag else None
-            if not frame.flag:
+            if frame.flag:
+                self._listen(now)
+            else:
+                self._listen_until = None
                 self._answered(now)
         return events
+
+    def _listen(self, now: int) -> None:
+        self._listen_until = now + self._times.reply_window_ms
+        self._listen_end = now + MAX_QUIET_WINDOWS * self._times.reply_window_ms
 
     def _dropped(self, error: WireError) -> "tuple[object, ...]":
         self.counts[cause_of(error)] += 1
@@ -189,7 +204,7 @@ class TrapLink:
             return [e for key in decode_ack(self.address, frame.payload) for e in self._settle(key)]
         if frame.kind == HAVE:
             have = decode_have(frame.payload)
-            if have.transfer == self._transfer and have.total == len(self._pieces):
+            if self._cut is not None and (have.transfer, have.total) == (self._cut.transfer, self._cut.total):
                 self._todo = have.missing()
                 # Complete and not committed yet is no progress: ask again, later, with the last piece.
                 self._progress = self._progress or bool(self._todo)
@@ -199,10 +214,10 @@ class TrapLink:
         raise WireError("frame kind %d does not travel down" % frame.kind)
 
     def _on_fragment(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
-        transfer, index, _ = fragment_head(frame.payload)
-        before = self._down.get(transfer)
-        known = before is not None and index in before.pieces
-        partial, envelope = self._down.add(frame.payload, now)
+        piece = read_fragment(frame.payload)
+        before = self._down.get(piece.transfer)
+        known = before is not None and piece.index in before.pieces
+        partial, envelope = self._down.add(piece, now)
         if envelope is None:
             self._progress = self._progress or not known
             self._down_seen = (partial.transfer, partial.total)
@@ -210,9 +225,9 @@ class TrapLink:
         self._down_seen = None
         if envelope.key.trap != self.address or envelope.key.rung != RECEIPT:
             raise WireError("object of %r came to trap %d" % (envelope.key, self.address))
-        self._arrived = {envelope.key: transfer}
+        self._arrived = {envelope.key: piece.transfer}
         # The same key with other bytes is another receipt, of a base that began to count anew.
-        if (envelope.key, transfer) in self._taken:
+        if (envelope.key, piece.transfer) in self._taken:
             self.committed(envelope.key)
             return []
         return [("down", envelope)]
@@ -229,9 +244,9 @@ class TrapLink:
         self._queue.drop(key)
         if key == self._active:
             self._active = None
-            self._pieces = []
+            self._cut = None
             self._todo = []
-            self._transfer = -1
+            self._turn = 0
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
@@ -252,11 +267,13 @@ class TrapLink:
 
     def _unanswered(self, now: int) -> None:
         """Nothing came within the window: the same frame again after a random, growing pause."""
-        pause = min(self._times.pause_ms << min(self._silent, 10), self._times.pause_max_ms)
+        pause = self._times.pause_ms if now < self._company_until else self._times.pause_ms // 4  # alone: no collision
+        most = self._times.pause_max_ms
+        pause = min(pause << min(self._silent, 12), most // ALERT_PAUSE if self._has_alert() else most)
         self._silent += 1
         self._hold_until = now + 1 + self._random(pause)
-        if self._asked is not None and self._asked[0] == FRAGMENT and self._asked[1] == self._active:
-            self._todo = [self._asked[2]] + [i for i in self._todo if i != self._asked[2]]
+        if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
+            self._turn = MAX_TURN_PIECES  # whether it or its answer was lost: a short question tells, and costs less
         self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
         self._down_seen = self._down_seen or self._unheard_have
 
@@ -264,9 +281,17 @@ class TrapLink:
         """Somebody else's turn: keep quiet until the base has answered."""
         if now > self._quiet_until + self._times.slot_ms:  # in between it had its chance
             self._quiet_since = now
-        wait = self._times.reply_window_ms if head.flag else self._slots(2 if head.down else 1)
-        end = self._quiet_since + MAX_QUIET_WINDOWS * self._times.reply_window_ms
-        self._quiet_until = min(now + wait, end)
+        if not head.down:
+            self._company_until = now + COMPANY_MS
+        if head.flag:
+            wait = self._times.reply_window_ms
+        elif self._has_alert():
+            wait = self._slots(GAP_SLOTS) - self._times.slot_ms
+        else:
+            wait = self._slots(8) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
+        if now - self._quiet_since < MAX_QUIET_WINDOWS * self._times.reply_window_ms:
+            self._quiet_until = now + wait
+        # else it goes by the channel alone, at a moment of its own: all who waited would speak at once
 
     # What goes out
 
@@ -275,6 +300,9 @@ class TrapLink:
         if self._polling is not None or now < (self.deadline(now) or 0):
             return None
         if self._listen_until is not None:
+            if busy and now < self._listen_end:
+                self._listen_until = min(now + self._times.slot_ms, self._listen_end)  # that may be the answer
+                return None
             self._listen_until = None
             self._unanswered(now)
             return None
@@ -288,8 +316,10 @@ class TrapLink:
     def sent(self, now: int) -> None:
         """The frame has left the antenna."""
         if self._polling:
-            self._listen_until = now + self._times.reply_window_ms
+            self._listen(now)
             self._progress = False
+        elif now < self._company_until:
+            self._hold_until = now + GAP_SLOTS * self._times.slot_ms
         self._polling = None
 
     def deadline(self, now: int) -> "int | None":
@@ -308,21 +338,21 @@ class TrapLink:
         if self._acks:
             count = min(MAX_ACK_KEYS, room // 8)
             self._unheard_acks, self._acks = self._acks[:count], self._acks[count:]
-            self._asked = (ACK, None, 0)
+            self._asked = (ACK, None)
             return ACK, True, encode_ack(self._unheard_acks)
         if self._down_seen is not None:
             transfer, total = self._unheard_have = self._down_seen
             self._down_seen = None
             partial = self._down.get(transfer)
             held = partial.pieces if partial is not None else {}
-            self._asked = (HAVE, None, 0)
+            self._asked = (HAVE, None)
             return HAVE, True, encode_have(make_have(transfer, total, held, room - 6))
         while True:
             head = self._queue.head()
             urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
             if head is None or (now >= self._next_heartbeat and not urgent):
                 self._next_heartbeat = now + self._times.heartbeat_ms
-                self._asked = (HEARTBEAT, None, 0)
+                self._asked = (HEARTBEAT, None)
                 return HEARTBEAT, True, self._heartbeat().encode()
             chosen = self._object(head)
             if chosen is not None:
@@ -337,28 +367,37 @@ class TrapLink:
         if data is None:
             return None
         if key.rung == ALERT_RUNG:
-            self._asked = (ALERT, key, 0)
+            self._asked = (ALERT, key)
             return ALERT, True, encode_alert_payload(key, decode_envelope(data).body)
-        return self._next_piece() if self._activate(key, data) else None
-
-    def _activate(self, key: ObjectKey, envelope: bytes) -> bool:
         try:
-            self._pieces = cut(envelope, self._frame_bytes)
+            self._cut = Cut(data, self._frame_bytes)
         except WireError:
-            return False
+            return None
         self._active = key
-        self._transfer = transfer_of(envelope)
-        self._todo = list(range(len(self._pieces)))
-        return True
+        self._todo = list(range(self._cut.total))
+        self._turn = 0
+        return self._next_piece()
 
     def _next_piece(self) -> "tuple[int, bool, bytes]":
-        if not self._todo:
-            self._todo = [len(self._pieces) - 1]  # nothing known to be missing: ask with the last piece
+        """The next piece of the active object; a question where none is known to be missing, or silence fell."""
+        whole = self._cut
+        assert whole is not None  # noqa: S101 - there is one as long as there is an active object
+        if not self._todo or self._turn >= MAX_TURN_PIECES:
+            self._turn = 0
+            self._asked = (ASK, self._active)
+            return ASK, True, encode_ask(whole.transfer, whole.total)
         index = self._todo.pop(0)
-        turn_over = not self._todo or index % MAX_TURN_PIECES == MAX_TURN_PIECES - 1
-        if turn_over:
-            self._asked = (FRAGMENT, self._active, index)
-        return FRAGMENT, turn_over, self._pieces[index]
+        self._turn += 1
+        if self._todo and self._turn < MAX_TURN_PIECES:
+            return PIECE, False, whole.piece(index)
+        self._turn = 0
+        self._asked = (FRAGMENT, self._active)
+        return FRAGMENT, True, whole.fragment(index)
+
+    def _has_alert(self) -> bool:
+        head = self._queue.head()
+        return head is not None and head.rung == ALERT_RUNG
 
     def _slots(self, count: int) -> int:
-        return self._times.slot_ms + self._random(self._times.slot_ms * count)
+        """One slot and a random part of `count` more; of twice as many after each silence: too many want to speak."""
+        return self._times.slot_ms + self._random(self._times.slot_ms * count << min(self._silent, MAX_DOUBLINGS))

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from trapsim.ether import BASE_TURNAROUND_MS, COMMIT_MS, SEED_STEP, TRAP_TURNAROUND_MS
 from trapsim.keyed import frame_cipher
 from trapwire.errors import WireError
-from trapwire.fragments import FRAGMENT_HEAD_BYTES, cut, fragment_head
-from trapwire.frame import FRAGMENT, HAVE, Counter, Frame, decode_frame, encode_frame
+from trapwire.fragments import UNKNOWN, Cut, read_fragment, read_piece
+from trapwire.frame import FRAGMENT, HAVE, PIECE, Counter, Frame, decode_frame, encode_frame
 from trapwire.traplink import MAX_TURN_PIECES, LinkTimes
 
 WINDOW = MAX_TURN_PIECES
 ADDRESS = 1
+USUAL_WINDOW_MS = 1500  # as our own link had it before version 3
 
 
 class Waits:
@@ -38,6 +39,12 @@ class Waits:
         return cls(ours.reply_window_ms, ours.pause_ms, ours.pause_max_ms)
 
     @classmethod
+    def usual(cls) -> "Waits":
+        """A fixed window long enough for any answer, and our pauses."""
+        ours = LinkTimes()
+        return cls(USUAL_WINDOW_MS, ours.pause_ms, ours.pause_max_ms)
+
+    @classmethod
     def shortest(cls, report_ms: int) -> "Waits":
         """No longer than a report of `report_ms` and the last piece's commit take, and no pause: alone on the air."""
         return cls(BASE_TURNAROUND_MS + COMMIT_MS + report_ms + 1, 0, 0)
@@ -50,12 +57,12 @@ class ArqTrap:
 
     def __init__(self, envelope: bytes, frame_bytes: int, window: int, waits: Waits, seed: int) -> None:
         self.finished_ms: int | None = None
-        self._pieces = cut(envelope, frame_bytes)
+        self._cut = Cut(envelope, frame_bytes)
         self._window = window
         self._waits = waits
-        self._counter = Counter(0, lambda _: None)
+        self._counter = Counter(1, lambda _: None)
         self._random = random.Random(seed * SEED_STEP + ADDRESS)  # noqa: S311 - pauses, repeatable
-        self._todo = list(range(min(window, len(self._pieces))))
+        self._todo = list(range(min(window, self._cut.total)))
         self._last: int | None = None  # the piece of the frame in the air, if it polls
         self._listen_until: int | None = None
         self._hold_until = 0
@@ -67,7 +74,7 @@ class ArqTrap:
         except WireError:
             return
         start = struct.unpack(">H", report.payload[:2])[0]
-        total = len(self._pieces)
+        total = self._cut.total
         self._silent = 0
         self._listen_until = None
         if start == total:
@@ -88,7 +95,9 @@ class ArqTrap:
             return None
         piece = self._todo.pop(0)
         self._last = piece if not self._todo else None
-        frame = Frame(FRAGMENT, False, not self._todo, ADDRESS, self._counter.take(), self._pieces[piece])
+        poll = not self._todo
+        payload = self._cut.fragment(piece) if poll else self._cut.piece(piece)
+        frame = Frame(FRAGMENT if poll else PIECE, False, poll, ADDRESS, self._counter.take(), payload)
         return encode_frame(frame, frame_cipher(ADDRESS, False))
 
     def sent(self, now: int) -> None:
@@ -110,20 +119,24 @@ class ArqBase:
     def __init__(self, window: int, committed: Callable[[bytes, int], None]) -> None:
         self._window = window
         self._committed = committed
-        self._counter = Counter(0, lambda _: None)
+        self._counter = Counter(1, lambda _: None)
         self._held: dict[int, bytes] = {}
+        self._total = UNKNOWN
+        self._heard = 0
         self._whole_at: int | None = None  # when ingest will have committed
         self._is_committed = False
         self._reply_at: int | None = None
 
     def on_frame(self, frame: bytes, now: int) -> None:
         try:
-            got = decode_frame(frame, frame_cipher(ADDRESS, False))
+            got = decode_frame(frame, frame_cipher(ADDRESS, False), self._heard)
         except WireError:
             return
-        _, index, total = fragment_head(got.payload)
-        self._held[index] = got.payload[FRAGMENT_HEAD_BYTES:]
-        if len(self._held) == total and self._whole_at is None:
+        self._heard = got.counter
+        piece = (read_fragment if got.kind == FRAGMENT else read_piece)(got.payload)
+        self._held[piece.index] = piece.data
+        self._total = max(self._total, piece.total)
+        if len(self._held) == self._total and self._whole_at is None:
             self._whole_at = now + COMMIT_MS
         if got.flag:
             self._reply_at = now if self._whole_at is None else max(now, self._whole_at)

@@ -183,7 +183,7 @@ class BaseEnd:
         return None if busy or not self._out else self._out.pop(0)[1]
 
     def sent(self, now: int) -> None:
-        """The modem needs no word of it."""
+        self._out = [(now, frame) for _, frame in self._out]
 
     def deadline(self, now: int) -> int | None:
         link = self._link.deadline()

@@ -26,7 +26,7 @@ GIVE_UP_MS = 6 * 3600 * 1000  # of virtual time
 HELLO_MS = 60_000  # more than a first heartbeat takes
 OURS = "ours"
 OTHERS = {
-    "stop_and_wait": "stop-and-wait, with our reply window and pauses",
+    "stop_and_wait": "stop-and-wait, with a reply window of 1.5 s and our pauses",
     "stop_and_wait_short": "stop-and-wait, with the shortest window that an answer fits into, and no pauses",
     "selective_repeat": f"selective repeat, a window of {ARQ_WINDOW} pieces, with our reply window and pauses",
 }
@@ -120,7 +120,9 @@ def _other(case: Case, protocol: str, envelope: Envelope, air: FadingAir, seed: 
     limit = frame_limit(case)
     window = ARQ_WINDOW if protocol == "selective_repeat" else 1
     report_ms = -(-airtime_us(HEADER_BYTES + 2 + tag_bytes(HAVE_KIND), case.sf) // 1000)
-    waits = Waits.shortest(report_ms) if protocol == "stop_and_wait_short" else Waits.like_ours()
+    waits = {"stop_and_wait_short": Waits.shortest(report_ms), "stop_and_wait": Waits.usual()}.get(
+        protocol, Waits.like_ours()
+    )
     data = envelope.encode()
     committed: list[bytes] = []
     trap = ArqTrap(data, limit, window, waits, seed)

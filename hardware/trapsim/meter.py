@@ -5,8 +5,8 @@ from collections import Counter
 from trapsim.ether import BASE
 from trapsim.keyed import frame_cipher
 from trapwire.airtime import airtime_us
-from trapwire.fragments import FRAGMENT_HEAD_BYTES, fragment_head, piece_room
-from trapwire.frame import ACK, FRAGMENT, HAVE, HEADER_BYTES, Frame, decode_frame, peek_frame, tag_bytes
+from trapwire.fragments import piece_room, read_fragment, read_piece
+from trapwire.frame import ACK, ASK, FRAGMENT, HAVE, PIECE, Frame, decode_frame, peek_frame, tag_bytes
 from trapwire.objects import HEAD_BYTES
 
 # What `Meter.shares_us` holds; together they are the whole airtime.
@@ -20,6 +20,7 @@ SHARES = {
     "repeats": "fragments that had arrived before",
     "reports": "the base's reports of what it has",
     "acknowledgements": "acknowledgements",
+    "questions": "the trap's questions after silence",
     "other": "alerts and heartbeats",
 }
 # What `Meter.idle_ms` holds: the quiet before a frame, by what it waited for.
@@ -44,6 +45,7 @@ class Meter:
         self._room = piece_room(frame_bytes)
         self._arrived: set[tuple[int, int]] = set()
         self._on_air: dict[bytes, Frame] = {}
+        self._counters: dict[tuple[int, bool], int] = {}
         self._last = b""
         self._decoded: Frame | None = None  # that last frame
         self._quiet_since = start_ms
@@ -56,7 +58,9 @@ class Meter:
         micros = airtime_us(len(frame), self._sf)
         self.airtime_us += micros
         head = peek_frame(frame)
-        decoded = decode_frame(frame, frame_cipher(head.address, head.down))
+        sent = head.address, head.down
+        decoded = decode_frame(frame, frame_cipher(*sent), self._counters.get(sent, 0))  # simulated counters begin at 0 or 1
+        self._counters[sent] = decoded.counter
         self._on_air[frame] = decoded
         self.shares_us[self._share_unheard(decoded)] += micros
         self.idle_ms[self._waited_for(sender)] += start - self._quiet_since
@@ -66,21 +70,21 @@ class Meter:
         """A frame has reached the other end."""
         decoded = self._on_air.pop(frame)
         self.frames_lost -= 1
-        if decoded.kind != FRAGMENT or decoded.down:
+        if decoded.kind not in (FRAGMENT, PIECE) or decoded.down:
             return
         size = len(frame)
         micros = airtime_us(size, self._sf)
         self.shares_us["lost"] -= micros
-        transfer, index, _ = fragment_head(decoded.payload)
-        if (transfer, index) in self._arrived:
+        told = (read_fragment if decoded.kind == FRAGMENT else read_piece)(decoded.payload)
+        if (told.short, told.index) in self._arrived:
             self.shares_us["repeats"] += micros
             return
-        self._arrived.add((transfer, index))
+        self._arrived.add((told.short, told.index))
         bare = airtime_us(0, self._sf)
-        heads = HEADER_BYTES + FRAGMENT_HEAD_BYTES
-        tag = tag_bytes(FRAGMENT)
-        piece = size - heads - tag
-        envelope = max(0, min(HEAD_BYTES - index * self._room, piece))
+        tag = tag_bytes(decoded.kind)
+        piece = len(told.data)
+        heads = size - tag - piece
+        envelope = max(0, min(HEAD_BYTES - told.index * self._room, piece))
         parts = {"frame_heads": heads, "tags": tag, "envelope": envelope, "object": piece - envelope}
         self.shares_us["preambles"] += bare
         left = micros - bare
@@ -97,9 +101,9 @@ class Meter:
 
     @staticmethod
     def _share_unheard(frame: Frame) -> str:
-        if frame.kind == FRAGMENT and not frame.down:
+        if frame.kind in (FRAGMENT, PIECE) and not frame.down:
             return "lost"
-        return {HAVE: "reports", ACK: "acknowledgements"}.get(frame.kind, "other")
+        return {HAVE: "reports", ACK: "acknowledgements", ASK: "questions"}.get(frame.kind, "other")
 
     def shares_ms(self) -> dict[str, int]:
         """Every share in ms."""

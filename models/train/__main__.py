@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--proposer", type=Path, required=True, metavar="FILE", help="FastestDet's COCO weights (.pth)")
     parser.add_argument("--work", type=Path, default=Path(".train"), metavar="DIR", help="checkpoints and log")
     parser.add_argument("--splits", type=Path, default=HERE / "splits.toml", metavar="FILE")
-    parser.add_argument("--epochs", type=int, default=18, help="of 200 steps of 32 pictures (default 18)")
+    parser.add_argument("--epochs", type=int, default=14, help="of 200 steps of 32 pictures (default 14)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")

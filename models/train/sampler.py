@@ -17,8 +17,8 @@ UNKNOWN = -1.0
 WEIGHTS = {"person": 2.5, "vehicle": 3.0, "empty": 1.5, "domestic_cat": 1.3}
 CAMERA_TRAP_WEIGHT = 1.6  # few, and the nearest to what the trap will see
 SHARE_NOTHING, SHARE_BACKGROUND, SHARE_PASTED = 0.05, 0.06, 0.14
-SHARE_NEAR = 0.25  # of the photographs with boxes: what the second look will see
-CUT_OUTS = (0.45, 0.33, 0.14, 0.08)  # how often one of each class is pasted
+SHARE_NEAR = 0.06  # of the photographs with boxes: what the second look will see
+CUT_OUTS = (0.5, 0.36, 0.09, 0.05)  # how often one of each class is pasted
 
 
 @dataclass(frozen=True, kw_only=True)

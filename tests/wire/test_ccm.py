@@ -8,20 +8,22 @@ from tests.wire.keys import cipher
 from tests.wire.world import Random
 from trapwire.ccm import MAX_AAD_BYTES, MAX_DATA_BYTES
 from trapwire.errors import FORGED, OLD_VERSION, RefusedError, WireError
-from trapwire.fragments import cut
+from trapwire.fragments import Cut, cut
 from trapwire.frame import (
     ACK,
     ALERT,
+    ASK,
     FRAGMENT,
     HAVE,
     HEARTBEAT,
+    PIECE,
     ChecksumCipher,
     decode_frame,
     encode_frame,
     peek_frame,
 )
 from trapwire.linkkeys import DOWN, UP, direction_key, key_name, parse_key
-from trapwire.payloads import decode_ack, decode_alert_payload, decode_have, decode_heartbeat
+from trapwire.payloads import decode_ack, decode_alert_payload, decode_ask, decode_have, decode_heartbeat
 
 FOLDER = __file__[: __file__.rindex("/") + 1] + "vectors/"
 
@@ -82,8 +84,10 @@ class StandardsTest(unittest.TestCase):
 class FramesTest(unittest.TestCase):
     """The frozen frames of version 2; what is in them is what version 1's have."""
 
+    NAME = "v2.json"
+
     def setUpKeys(self):
-        self.v2, self.v1 = load("v2.json"), load("v1.json")
+        self.v2, self.v1 = load(self.NAME), load("v1.json")
         link_key = parse_key(self.v2["link_key"])
         self.assertEqual(key_name(link_key), self.v2["key_name"])
         keys = [direction_key(link_key, way, 513) for way in (UP, DOWN)]
@@ -127,8 +131,8 @@ class FramesTest(unittest.TestCase):
         for data, given in ((old, self.ciphers[0]), (new, ChecksumCipher())):
             self.assertEqual(self.cause(data, given), OLD_VERSION)
         # Version 1's bytes under version 2's number, and the other way round.
-        self.assertEqual(self.cause(bytes([old[0] ^ 0xC0]) + old[1:], self.ciphers[0]), FORGED)
-        self.assertEqual(self.cause(bytes([new[0] ^ 0xC0]) + new[1:], ChecksumCipher()), FORGED)
+        self.assertEqual(self.cause(bytes([old[0] & 0x3F | new[0] & 0xC0]) + old[1:], self.ciphers[0]), FORGED)
+        self.assertEqual(self.cause(bytes([new[0] & 0x3F | old[0] & 0xC0]) + new[1:], ChecksumCipher()), FORGED)
 
     def test_a_frame_opens_in_its_own_direction_alone(self):
         self.setUpKeys()
@@ -151,6 +155,11 @@ class FramesTest(unittest.TestCase):
         self.assertEqual(len(payload), len(sealed))
         self.assertLess(sum(payload[i] == sealed[i] for i in range(len(sealed))), 4)
 
+    def test_a_frame_of_one_keyed_version_is_none_of_the_other(self):
+        self.setUpKeys()
+        data = unhexlify(self.v2["alert_frame"])
+        self.assertEqual(self.cause(bytes([data[0] ^ 0x40]) + data[1:], self.ciphers[0]), FORGED)
+
     def test_a_key_that_is_none_is_named_and_never_repeated(self):
         for text in ("", "0" * 31, "0" * 34, "xyz" + "0" * 29):
             try:
@@ -160,6 +169,45 @@ class FramesTest(unittest.TestCase):
                 self.assertFalse(len(text) > 0 and text in str(error))
                 continue
             self.assertTrue(False, "%r was taken" % text)
+
+
+class Version3Test(FramesTest):
+    """The same of version 3, which has two kinds more."""
+
+    NAME = "v3.json"
+
+    def test_a_piece_carries_16_bits_of_its_counter(self):
+        self.setUpKeys()
+        data = unhexlify(self.v2["piece_frame"])
+        whole = Cut(unhexlify(self.v1["crop_envelope"]), 99)
+        self.assertEqual(len(data), 99 - 4)
+        for heard in (0x10401, 0x0F403, 0x00402):
+            frame = decode_frame(data, self.ciphers[0], heard)
+            self.assertEqual((frame.kind, frame.counter, frame.payload), (PIECE, 0x10402, whole.piece(1)))
+            self.assertEqual(encode_frame(frame, self.ciphers[0]), data)
+        for heard in (0x10402, 0x20000, 0):  # not new, or 65,536 frames were missed: a whole counter is needed first
+            try:
+                decode_frame(data, self.ciphers[0], heard)
+                self.assertTrue(False, "it was opened")
+            except RefusedError as error:
+                self.assertEqual(error.cause, FORGED)
+        with self.assertRaises(WireError):
+            decode_frame(data, self.ciphers[0])
+
+    def test_a_question_of_19_bytes(self):
+        self.setUpKeys()
+        self.assertEqual(len(self.v2["ask_frame"]), 2 * 19)
+        frame = self.frame("ask_frame")
+        whole = Cut(unhexlify(self.v1["crop_envelope"]), 99)
+        self.assertEqual((frame.kind, frame.flag, frame.counter), (ASK, True, 0x10403))
+        self.assertEqual(decode_ask(frame.payload), (whole.transfer, whole.total))
+
+    def test_version_2_has_no_pieces_and_no_questions(self):
+        self.setUpKeys()
+        for name in ("piece_frame", "ask_frame"):
+            data = unhexlify(self.v2[name])
+            with self.assertRaises(WireError):
+                decode_frame(bytes([data[0] ^ 0x40]) + data[1:], self.ciphers[0], 0x10401)
 
 
 if __name__ == "__main__":

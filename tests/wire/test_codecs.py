@@ -9,7 +9,7 @@ from trapwire import serialline
 from trapwire.airtime import airtime_us, largest_frame
 from trapwire.alert import Alert, decode_alert, decode_uncertainty, encode_uncertainty
 from trapwire.errors import WireError
-from trapwire.fragments import MAX_RADIO_BYTES, Reassembly, cut
+from trapwire.fragments import MAX_RADIO_BYTES, Cut, Reassembly, cut, read_fragment, read_piece, transfer_of
 from trapwire.frame import (
     ACK,
     ALERT,
@@ -26,6 +26,7 @@ from trapwire.objects import CROP, Envelope, ObjectKey, decode_envelope, pack_ke
 from trapwire.payloads import (
     decode_ack,
     decode_alert_payload,
+    decode_ask,
     decode_have,
     decode_heartbeat,
     encode_have,
@@ -183,35 +184,63 @@ class RoundTripTest(unittest.TestCase):
         random = Random(6)
         for size in (1, 150, 153, 154, 1500, 8000):
             envelope = Envelope(KEY, random.bytes(size)).encode()
-            pieces = cut(envelope, 99)
-            order = sorted(range(len(pieces)), key=lambda i: random.below(1000))
+            whole = Cut(envelope, 99)
+            order = sorted(range(whole.total), key=lambda i: random.below(1000))
             reassembly = Reassembly()
             found = None
             for i in order:
                 self.assertIsNone(found)
-                found = reassembly.add(pieces[i], 0)[1]
+                # One of them says how many there are; the others say only which they are.
+                told = i == order[size % len(order)]
+                piece = read_fragment(whole.fragment(i)) if told else read_piece(whole.piece(i))
+                found = reassembly.add(piece, 0)[1]
                 if i != order[-1]:
-                    reassembly.add(pieces[i], 0)
+                    reassembly.add(piece, 0)
             self.assertEqual(found.encode(), envelope)
+
+    def test_pieces_alone_wait_for_a_word_of_how_many_there_are(self):
+        envelope = Envelope(KEY, bytes(500)).encode()
+        whole = Cut(envelope, 99)
+        reassembly = Reassembly()
+        for i in range(whole.total):
+            self.assertIsNone(reassembly.add(read_piece(whole.piece(i)), 0)[1])
+        self.assertIsNone(reassembly.get(whole.transfer))
+        self.assertIsNone(reassembly.learn(whole.transfer ^ 0x8000, whole.total, 0))
+        partial, found = reassembly.learn(whole.transfer, whole.total, 0)
+        self.assertEqual((found.encode(), len(partial.pieces)), (envelope, whole.total))
+        self.assertIsNone(reassembly.learn(whole.transfer, whole.total, 0))
+
+    def test_pieces_of_another_object_whose_number_begins_alike_spoil_nothing(self):
+        envelope = Envelope(KEY, bytes(range(256))).encode()
+        whole = Cut(envelope, 99)
+        reassembly = Reassembly()
+        other = whole.piece(0)[:2] + bytes([9]) + b"another"  # its piece 9: ours has no such
+        self.assertIsNone(reassembly.add(read_piece(other), 0)[1])
+        for i in range(whole.total):
+            found = reassembly.add(read_fragment(whole.fragment(i)), 0)[1]
+        self.assertEqual(found.encode(), envelope)
+        self.assertEqual(transfer_of(envelope), whole.transfer)
 
     def test_a_clash_of_transfers_is_found_and_starts_afresh(self):
         reassembly = Reassembly()
         first = cut(Envelope(KEY, b"a" * 200).encode(), 99)
         second = [first[0][:2] + p[2:] for p in cut(Envelope(KEY, b"b" * 200).encode(), 99)]
-        reassembly.add(first[0], 0)
-        reassembly.add(second[1], 0)
+        reassembly.add(read_fragment(first[0]), 0)
+        reassembly.add(read_fragment(second[1]), 0)
         with self.assertRaises(WireError):
-            reassembly.add(second[2], 0)
+            reassembly.add(read_fragment(second[2]), 0)
         for piece in first[:-1]:
-            self.assertIsNone(reassembly.add(piece, 0)[1])
-        self.assertEqual(reassembly.add(first[-1], 0)[1].body, b"a" * 200)
+            self.assertIsNone(reassembly.add(read_fragment(piece), 0)[1])
+        self.assertEqual(reassembly.add(read_fragment(first[-1]), 0)[1].body, b"a" * 200)
 
     def test_reassembly_is_bounded(self):
         random = Random(7)
         reassembly = Reassembly(max_transfers=3, max_object_bytes=16000)
         for i in range(500):
             payload = bytes([random.below(256), random.below(256), 0, 0, 200]) + random.bytes(60)
-            reassembly.add(payload, i)
+            head = bytes([payload[0], payload[1] & 0xF0, i % 200])
+            piece = read_piece(head + payload[5:]) if i % 2 else read_fragment(payload)
+            reassembly.add(piece, i)
             self.assertTrue(len(reassembly._partials) <= 3)
             self.assertTrue(sum(p.size() for p in reassembly._partials.values()) <= 32000)
 
@@ -256,7 +285,9 @@ class GarbageTest(unittest.TestCase):
             lambda d: decode_frame(d, cipher),
             lambda d: decode_ack(5, d),
             lambda d: decode_alert_payload(5, d),
-            lambda d: Reassembly().add(d, 0),
+            lambda d: Reassembly().add(read_fragment(d), 0),
+            lambda d: Reassembly().add(read_piece(d), 0),
+            decode_ask,
         )
         refused = 0
         for i in range(3000):
@@ -268,7 +299,7 @@ class GarbageTest(unittest.TestCase):
         self.assertGreater(refused, 1500)
 
     def test_every_flipped_bit_of_a_frame_is_found(self):
-        frame = encode_frame(Frame(ACK, True, False, 9, 77, pack_keys([])), ChecksumCipher())
+        frame = encode_frame(Frame(ACK, True, False, 9, 77, pack_keys([]), 1), ChecksumCipher())
         for bit in range(len(frame) * 8):
             damaged = bytearray(frame)
             damaged[bit >> 3] ^= 1 << (bit & 7)

@@ -85,7 +85,7 @@ class RefusalTest(unittest.TestCase):
         world = World()
         for i in range(5):
             for down in (False, True):
-                old = encode_frame(Frame(ACK, down, True, 1, 100 + i, b""), ChecksumCipher())
+                old = encode_frame(Frame(ACK, down, True, 1, 100 + i, b"", 1), ChecksumCipher())
                 self.assertEqual(names(world.base.on_frame(old, -90, 20, 0)), ["dropped"])
                 self.assertEqual(names(world.traps[0].link.on_frame(old, 0)), ["dropped"])
         self.assertEqual(world.base.counts[OLD_VERSION], 10)
@@ -207,7 +207,7 @@ class QuietTest(unittest.TestCase):
         now, sent = 1000, None
         while sent is None and now < 100 * window:
             if now % 100 == 0:
-                link.on_frame(bytes([0x80 | 0x10 | ALERT]) + b"\x00\x02" + bytes(4), now)
+                link.on_frame(bytes([0xC0 | 0x10 | ALERT]) + b"\x00\x02" + bytes(12), now)
             sent = link.next_frame(now, False)
             now += 10
         self.assertGreater(now, 2 * window)

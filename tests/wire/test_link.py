@@ -4,8 +4,9 @@ import unittest
 
 from tests.wire.keys import base_key, trap_key
 from tests.wire.world import EPOCH, World, no_reserve
-from trapwire.fragments import transfer_of
-from trapwire.frame import Counter
+from trapwire.baselink import BaseLink
+from trapwire.fragments import cut, transfer_of
+from trapwire.frame import ACK, ASK, FRAGMENT, PIECE, Counter
 from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey
 
 HOUR_MS = 3600000
@@ -114,10 +115,10 @@ class LinkTest(unittest.TestCase):
             payload = world.random.bytes(world.random.below(64))
             if i % 2:
                 down = bool(world.random.below(2))
-                kind = 1 + world.random.below(5)
+                kind = 1 + world.random.below(7)
                 frame = ends[down].seal(kind, bool(world.random.below(2)), 10000 + i, payload)
             else:
-                frame = bytes([0x80 | world.random.below(64)]) + payload
+                frame = bytes([0xC0 | world.random.below(64)]) + payload
             for event in trap.link.on_frame(frame, world.now) + world.base.on_frame(frame, 0, 0, world.now):
                 reached += event[0] != "dropped"
                 self.assertTrue(event[0] in ("dropped", "heard", "object", "down_delivered", "heartbeat", "delivered"))
@@ -175,6 +176,67 @@ class LinkTest(unittest.TestCase):
         done = world.run(lambda: len(world.traps[0].delivered) == 2, HOUR_MS)
         self.assertTrue(done, "held up by what the base refuses")
         self.assertGreater(len(world.heartbeats), 1)
+
+    def test_after_silence_a_short_question_goes_in_place_of_the_piece(self):
+        world = World()
+        world.sighting(1, 1, crop_bytes=2000)
+        world.run(lambda: len(world.committed) == 1, HOUR_MS)
+        sent = self.record(world)
+        world.run(lambda: len(sent) >= 4, HOUR_MS)
+        world.mangle = lambda frame: b""  # the air goes dead, and lives again
+        world.run(lambda: False, 30000)
+        before = len(world.committed)
+        sent = self.record(world)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        self.assertEqual(len(world.committed) - before, 1)
+        kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
+        self.assertEqual(kinds[0], ASK)
+        self.assertLess(len(kinds), 14, "pieces that had arrived were sent again")
+
+    @staticmethod
+    def record(world):
+        sent = []
+
+        def mangle(frame):
+            sent.append(frame)
+            return frame
+
+        world.mangle = mangle
+        return sent
+
+    def test_most_pieces_go_in_the_short_form(self):
+        world = World()
+        sent = self.record(world)
+        world.sighting(1, 1, crop_bytes=3000)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        kinds = [frame[0] & 0x0F for frame in sent]
+        self.assertEqual((kinds.count(PIECE), kinds.count(FRAGMENT)), (16, 1))
+
+    def test_a_trap_of_version_2_is_answered_in_version_2(self):
+        base = BaseLink({1: [base_key(1)]}, 197, Counter(0, no_reserve))
+        trap = trap_key(1)
+        envelope = Envelope(ObjectKey(1, EPOCH, 1, CROP), bytes(400)).encode()
+        events = []
+        for i, payload in enumerate(cut(envelope, 197)):
+            events += base.on_frame(trap.seal(FRAGMENT, i == 2, i, payload, 2), -90, 20, 0)
+        self.assertEqual(events, [("object", envelope, 1)])
+        base.committed(ObjectKey(1, EPOCH, 1, CROP), 0)
+        (answer,) = base.frames_due(0)
+        frame = trap.open(answer)
+        self.assertEqual((frame.version, frame.kind), (2, ACK))
+
+    def test_in_company_pieces_leave_gaps_that_an_alert_goes_into(self):
+        world = World(traps=2)
+        world.sighting(2, 1, crop_bytes=300)  # so that the first one knows of company
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        world.sighting(1, 1, crop_bytes=8000)
+        world.run(lambda: len(world.traps[0].delivered) == 1, HOUR_MS)
+        world.run(lambda: False, 2500)
+        world.sighting(2, 2, crop_bytes=300)
+        handed_over = world.now
+        self.assertTrue(world.run(lambda: len(world.traps[1].delivered) == 3, HOUR_MS))
+        self.assertLess(world.traps[1].delivered[2][0] - handed_over, 3000)
+        self.assertEqual(len(world.traps[0].delivered), 1)
 
     def test_a_full_queue_takes_an_alert_and_keeps_the_rest_for_later(self):
         world = World()

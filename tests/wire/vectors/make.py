@@ -18,7 +18,7 @@ heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_ki
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):
-    return encode_frame(Frame(kind, down, flag, 513, counter, payload), ChecksumCipher()).hex()
+    return encode_frame(Frame(kind, down, flag, 513, counter, payload, 1), ChecksumCipher()).hex()
 
 
 print(

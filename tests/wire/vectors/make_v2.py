@@ -24,7 +24,7 @@ heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_ki
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):
-    return encode_frame(Frame(kind, down, flag, TRAP, counter, payload), AesCcm(keys[down])).hex()
+    return encode_frame(Frame(kind, down, flag, TRAP, counter, payload, 2), AesCcm(keys[down])).hex()
 
 
 print(
