@@ -159,6 +159,20 @@ class LinkTest(unittest.TestCase):
         world.commit_ms = 30
         self.assertTrue(world.run(world.all_delivered, HOUR_MS))
 
+    def test_a_crop_that_ingest_refused_when_it_was_whole_is_gathered_again(self):
+        """Its trap knows that it is complete, and only asks: the answer is that nothing of it is there."""
+        world = World()
+        crop = ObjectKey(1, EPOCH, 1, CROP)
+        world.refuse = (crop,)
+        world.sighting(1, 1, crop_bytes=600)
+        peer = world.base._peers[1]
+        self.assertTrue(world.run(lambda: crop in peer.pending, HOUR_MS))
+        world.run(lambda: False, 5000)  # and was told so
+        world.base.forget(crop)
+        world.refuse = ()
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS), "asked for ever about what nobody has")
+        self.assertEqual(world.committed.count(crop), 1)
+
     def test_commits_of_other_carriers_do_not_delay_an_alert(self):
         world = World()
         for number in range(300):
