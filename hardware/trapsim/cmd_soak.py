@@ -1,0 +1,76 @@
+"""`trapsim soak`: very many alerts on a bad air, very many hostile frames; the table of SOAK.md."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trapkit.errors import SetupError
+from trapkit.files import write_atomically
+from trapsim.arguments import whole
+
+HARDWARE = Path(__file__).resolve().parents[1]
+MANY = 10_000_000
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser("soak", help="very many alerts and hostile frames through the link, in virtual time")
+    parser.add_argument("--alerts", type=whole(0, MANY), default=10_000, help="at least so many (10000); 0: none")
+    parser.add_argument("--hostile", type=whole(0, MANY), default=10_000, help="so many frames (10000); 0: none")
+    parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of everything that is drawn (1)")
+    parser.add_argument("--workers", type=whole(1, 256), default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--night", type=whole(1, MANY), help="only this night of the seed")
+    parser.add_argument("--round", type=whole(1, MANY), help="only this round of hostile frames of the seed")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the page")
+    parser.add_argument("--write", action="store_true", help="also write hardware/SOAK.md and hardware/soak.json")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
+    """Soak and print; 1 when anything happened that may not.  Raises: SetupError, OSError."""
+    from trapsim.cmd_bench import commit
+    from trapsim.soakhostile import ROUND_FRAMES
+    from trapsim.soakpage import page
+    from trapsim.soakrun import nights, rounds, soak_alerts, soak_hostile
+
+    is_one = args.night is not None or args.round is not None
+    if is_one and args.write:
+        raise SetupError("--write: with --night or --round the page would hold one of them; leave one away")
+    chosen_nights = nights(args.seed, 0 if is_one else args.alerts)
+    chosen_rounds = rounds(args.seed, 0 if is_one else args.hostile)
+    if args.night is not None:
+        chosen_nights = iter([(args.seed, args.night)])
+    if args.round is not None:
+        chosen_rounds = iter([(args.seed, args.round, ROUND_FRAMES)])
+    figures: dict[str, Any] = {
+        "command": f"trapsim soak --alerts {args.alerts} --hostile {args.hostile} --seed {args.seed}",
+        "commit": commit(),
+        "seed": args.seed,
+    }
+    workers = 1 if is_one else args.workers
+    figures["hostile"] = soak_hostile(chosen_rounds, workers, _say, running)
+    figures["alerts"] = soak_alerts(chosen_nights, workers, _say, running)
+    figures["violations"] = [
+        f"seed {args.seed}, {name}: {text}"
+        for part in ("alerts", "hostile")
+        for name, texts in figures[part]["violations"].items()
+        for text in texts
+    ]
+    print(json.dumps(figures, indent=1) if args.json else page(figures))
+    for text in figures["violations"]:
+        print(f"trapsim: soak: {text}", file=sys.stderr)
+    if not running():
+        print("trapsim: soak: stopped before its end; nothing was written", file=sys.stderr)
+        return 1
+    if args.write:
+        write_atomically(HARDWARE / "soak.json", (json.dumps(figures, indent=1) + "\n").encode())
+        write_atomically(HARDWARE / "SOAK.md", page(figures).encode())
+    return 1 if figures["violations"] else 0
+
+
+def _say(text: str) -> None:
+    print(f"soak: {text}", file=sys.stderr, flush=True)
