@@ -207,7 +207,7 @@ class Supervisor:
         if not self._link.has_room() or self._link.queued() >= len(self._up):
             return
         for key, priority in self._up.ordered():
-            self._link.offer(key, priority)
+            self._link.offer(key, priority, fresh=False)
             if not self._link.has_room():
                 break
 

@@ -141,11 +141,14 @@ class TrapLink:
 
     # What the supervisor hands in
 
-    def offer(self, key: ObjectKey, priority: int) -> bool:
-        """Queue an object for sending (see `SendQueue.offer`); False when it must wait in flash."""
+    def offer(self, key: ObjectKey, priority: int, fresh: bool = True) -> bool:
+        """Queue an object for sending (see `SendQueue.offer`); False when it must wait in flash.
+
+        fresh: not false unless a run before this one may have sent some of it: then the base is asked first.
+        """
         if key in self._queue:
             return True
-        taken = self._queue.offer(key, priority)
+        taken = self._queue.offer(key, priority, fresh)
         if taken and key.rung == ALERT_RUNG:
             self._hold_until = 0  # a new alert does not wait out an older object's pause
         return taken
@@ -374,7 +377,8 @@ class TrapLink:
         except WireError:
             return None
         self._active = key
-        self._todo = list(range(self._cut.total))
+        # What was interrupted, by a reset or by something more urgent, goes on where it was: the base is asked.
+        self._todo = list(range(self._cut.total)) if self._queue.begin(key) else []
         self._turn = 0
         return self._next_piece()
 
