@@ -94,6 +94,7 @@ class RuleTest(unittest.TestCase):
             sent += 300000
         self.assertEqual(sent, RESERVE_US)
         self.assertEqual(unit.governor.left_permille(unit.now()), 0)
+        self.assertTrue(unit.wait_ms(1, True) > 0)
         self.assertEqual(fullest_window_us(unit.frames, HOUR_MS), BUDGET_US)
         self.assertEqual(unit.broken(), "")
 
@@ -109,6 +110,19 @@ class RuleTest(unittest.TestCase):
                 unit.pass_us(1000)
             self.assertTrue(unit.send(FULL_US))
         self.assertTrue(asked > 1)
+        self.assertEqual(unit.broken(), "")
+
+    def test_a_frame_counts_in_the_bucket_in_which_it_ends(self):
+        """Booked at a bucket's end, on the air in the next one: it leaves the window with that."""
+        unit = Unit("eu868")
+        unit.pass_us((BUCKET_MS - 200) * 1000)
+        self.assertTrue(unit.send(100000, True, 1000000))
+        unit.pass_us(10 * MINUTE_MS * 1000)
+        self.assertTrue(unit.send(BUDGET_US - 100000, True))
+        unit.pass_us((HOUR_MS + BUCKET_MS) * 1000 - unit.true_us)
+        self.assertEqual(unit.wait_ms(100000, True), BUCKET_MS)
+        unit.pass_us(BUCKET_MS * 1000)
+        self.assertTrue(unit.send(100000, True))
         self.assertEqual(unit.broken(), "")
 
     def test_without_a_duty_only_the_dwell_binds(self):
