@@ -65,9 +65,9 @@ MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anyb
 class LinkTimes:
     """How long the trap waits, in ms on the air's clock.
 
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to pause_max_ms;
-    slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an object
-    that is complete at the base and not committed; heartbeat_ms: between heartbeats.
+    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to
+    pause_max_ms; slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an
+    object that is complete at the base and not committed; heartbeat_ms: between heartbeats.
     """
 
     def __init__(
@@ -385,7 +385,7 @@ class TrapLink:
     def _next_piece(self) -> "tuple[int, bool, bytes]":
         """The next piece of the active object; a question where none is known to be missing, or silence fell."""
         whole = self._cut
-        assert whole is not None  # noqa: S101 - there is one as long as there is an active object
+        assert whole is not None  # there is one as long as there is an active object
         if not self._todo or self._turn >= MAX_TURN_PIECES:
             self._turn = 0
             self._asked = (ASK, self._active)
