@@ -64,12 +64,15 @@ def lora_frames(size: int) -> list[int]:
 
 @dataclass(kw_only=True)
 class Count:
-    """What one end has sent, lost packets included. `line_bytes`: with the serial framing, `bytes`: without it,
-    `lora_bytes`: with the RNode's byte a frame."""
+    """What one end has sent, lost packets included.
+
+    `packet_bytes`: without any framing; `line_bytes`: with the serial line's, `lora_bytes`: with the RNode's byte a
+    frame.
+    """
 
     packets: int = 0
     lost: int = 0
-    bytes: int = 0
+    packet_bytes: int = 0
     line_bytes: int = 0
     lora_frames: int = 0
     lora_bytes: int = 0
@@ -80,7 +83,7 @@ class Count:
         sizes = lora_frames(len(packet))
         spent = sum(airtime_us(size, sf) for size in sizes)
         self.packets += 1
-        self.bytes += len(packet)
+        self.packet_bytes += len(packet)
         self.line_bytes += len(framed(packet))
         self.lora_frames += len(sizes)
         self.lora_bytes += sum(sizes)
@@ -111,7 +114,7 @@ class Medium:
 
     def advance(self, now_us: int) -> list[tuple[int, bytes]]:
         """What arrives until `now_us`: receivers and packets."""
-        arrived = []
+        arrived: list[tuple[int, bytes]] = []
         while True:
             if self._on_air is not None:
                 if now_us < self._free_at_us:
@@ -142,4 +145,4 @@ class Medium:
             return False
         draws = 1 if self.whole_packets else len(lora_frames(len(packet)))
         # All draws are made: a receiver's n-th frame has the same fate whatever came before it.
-        return any([self.losses.lost(receiver, 0) for _ in range(draws)])
+        return sum(self.losses.lost(receiver, 0) for _ in range(draws)) > 0

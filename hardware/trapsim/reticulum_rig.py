@@ -115,7 +115,7 @@ class Line(threading.Thread):
     def run(self) -> None:
         ends = {fd: end for end, fd in self._masters.items()}
         deframers = {end: Deframer() for end in self._masters}
-        out = {end: b"" for end in self._masters}
+        out = dict.fromkeys(self._masters, b"")
         while True:
             with self.lock:
                 for end, packet in self._medium.advance(time.monotonic_ns() // 1000):
@@ -141,10 +141,11 @@ class Peer:
     def __init__(self, python: Path, folder: Path, role: str, port: str, *rest: str) -> None:
         folder.mkdir()
         (folder / "config").write_text(CONFIG.format(port=port, bitrate=BIT_S))
-        self._process = subprocess.Popen(
-            [str(python), str(PEER), role, str(folder), *rest],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / "errors").open("wb"),
-        )  # fmt: skip
+        with (folder / "errors").open("wb") as errors:
+            self._process = subprocess.Popen(
+                [str(python), str(PEER), role, str(folder), *rest],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
         self._folder = folder
         self._text = b""
 
@@ -172,7 +173,8 @@ class Peer:
         found = self.wait_for(word, limit_s)
         if found is None:
             errors = (self._folder / "errors").read_text("utf-8", "replace").strip().splitlines()
-            raise PeerError(f"Reticulum did not say {word!r} within {limit_s} s" + (f": {errors[-1]}" if errors else ""))
+            why = f": {errors[-1]}" if errors else ""
+            raise PeerError(f"Reticulum did not say {word!r} within {limit_s} s{why}")
         return found
 
     def go(self) -> None:
