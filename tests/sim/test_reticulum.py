@@ -138,7 +138,7 @@ def test_what_cannot_be_installed_is_said_in_a_line(
 
 def test_a_process_that_says_nothing_is_given_up_and_ended(tmp_path: Path) -> None:
     silent = tmp_path / "python"
-    silent.write_text("#!/bin/sh\necho 'no such module' >&2\nsleep 60\n")
+    silent.write_text("#!/bin/sh\necho 'no such module' >&2\nexec sleep 60\n")
     silent.chmod(0o755)
     peer = reticulum_rig.Peer(silent, tmp_path / "peer", "receive", "/dev/null")
     with pytest.raises(PeerError, match=r"did not say 'ready' within 0\.5 s: no such module"):
