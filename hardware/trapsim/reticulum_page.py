@@ -126,7 +126,7 @@ def _setup(rows: Sequence[Row]) -> list[str]:
         "",
         f"The link's issue has {ISSUE_TRANSFER_BYTES:,} bytes for the object of 5,120, and {ISSUE_SETUP_BYTES} for the "
         "set-up. That fits a count",
-        f"with the serial line's framing, which no radio sends: with it we have {of(five, 'transfer', 'line_bytes')} and "
+        f"with the serial line's framing, which no radio sends: with it, {of(five, 'transfer', 'line_bytes')} and "
         f"{of(five, 'setup', 'line_bytes')}",
         "(which bytes need escaping is chance).",
         "",
