@@ -57,6 +57,7 @@ if MYPY:
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
 COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
@@ -91,7 +92,7 @@ class TrapLink:
     """One trap's link with its home base.
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
-    below n; `heartbeat()` a `Heartbeat`. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
+    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
     ("dropped", reason). `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
@@ -104,6 +105,7 @@ class TrapLink:
         load: "Callable[[ObjectKey], bytes | None]",
         random: "Callable[[int], int]",
         heartbeat: "Callable[[], Heartbeat]",
+        wait_ms: "Callable[[int, int, bool], int] | None" = None,
     ) -> None:
         self.address = key.trap
         self._key = key
@@ -114,6 +116,7 @@ class TrapLink:
         self._load = load
         self._random = random
         self._heartbeat = heartbeat
+        self._wait_ms = wait_ms
         self._queue = SendQueue()
         self._active: "ObjectKey | None" = None
         self._cut: "Cut | None" = None  # of the active object
@@ -312,6 +315,12 @@ class TrapLink:
         if busy:
             self._quiet_until = now + self._slots(4)
             return None
+        if self._wait_ms is not None:
+            urgent = self._has_alert()
+            wait = self._wait_ms(now, min(URGENT_BYTES, self._frame_bytes) if urgent else self._frame_bytes, urgent)
+            if wait:
+                self._hold_until = now + wait  # a new alert asks again
+                return None
         kind, poll, payload = self._choose(now)
         self._polling = poll
         return self._key.seal(kind, poll, self._counter.take(), payload)
