@@ -1,9 +1,9 @@
 """Pieces of objects that are not whole yet, remembered over a restart of the gateway, so that no trap sends them twice.
 
 One file of records, only ever written behind: `trap u16 | kind u8 | length u16 | CRC-32 of what went before and of the
-payload | payload`. The system makes it durable in its own time, not piece by piece: that would wear a card out, and what a
-power cut takes the trap sends again. It is written anew, with what is still incomplete, when it has grown and after each
-start.
+payload | payload`. The system makes it durable in its own time, not piece by piece: that would wear a card out, and
+what a power cut takes the trap sends again. It is written anew, with what is still incomplete, when it has grown and
+after each start.
 """
 
 import os

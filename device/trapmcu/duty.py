@@ -1,7 +1,7 @@
 """The unit's share of the air: `trapwire.governor` with a memory in flash, so that a reset frees nothing.
 
-Flash is not written for each frame. What is written down counts `AHEAD_US` more than was spent, and is written again when
-that much more has been: after a reset the unit goes on from it as if it had been spent, and as if no time had passed.
+Flash is not written for each frame. What is written down counts `AHEAD_US` more than was spent, and is written again
+when that much more has been: after a reset the unit goes on as if it had been spent, and as if no time had passed.
 """
 
 from trapmcu.flash import read_file, write_file

@@ -92,8 +92,9 @@ class TrapLink:
     """One trap's link with its home base.
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
-    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
-    ("dropped", reason). `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
+    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back.
+    Events are tuples: ("delivered", key), ("down", Envelope), ("heard",), ("dropped", reason). `counts`: frames
+    dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(

@@ -10,11 +10,11 @@ from trapwire.airtime import airtime_us
 from trapwire.alert import Alert
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey, decode_envelope
 
+EU868 = dict(SETTINGS, plan="eu868")
+
 
 class DutyTest(unittest.TestCase):
     """A unit on a plan with a duty, between its antenna and the law. Windows are judged from what was on the air."""
-
-    PLAN = dict(SETTINGS, plan="eu868")
 
     def tearDown(self):
         remove_folder(self.bench.folder)
@@ -26,7 +26,7 @@ class DutyTest(unittest.TestCase):
 
     def reset(self):
         self.bench.board = BenchBoard(self.bench.folder, 3)
-        self.bench.unit = build(self.bench.board, self.PLAN)
+        self.bench.unit = build(self.bench.board, EU868)
 
     def silence(self, ms, every=100):
         """Nobody answers; what goes on the air is noted with the time of all runs together."""
