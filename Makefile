@@ -53,7 +53,7 @@ house: $(VENV)/.test ## draw deploy/house.svg again: every file, and what rests 
 	@deploy/draw-house
 
 clean: ## remove what make has made, downloads included
-	rm -rf $(VENV) .venv-train $(CACHE) .demo .bench
+	rm -rf $(VENV) .venv-train .venv-rns $(CACHE) .demo .bench
 
 # Asked every time, and quick when all is there. Without MicroPython the demo's units run on CPython and say so, and
 # the tests fail.

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct, field
 
 from trapkit.errors import SetupError
-from trapwire.airtime import PLANS, SF_MAX, SF_MIN, usable_frame
+from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
 from trapwire.errors import WireError
+from trapwire.plans import PLANS
 
 Text = Annotated[str, Meta(max_length=200)]
 Port = Annotated[int, Meta(ge=1, le=65535)]

@@ -8,6 +8,7 @@ import struct
 from collections import OrderedDict
 from typing import Any, Protocol
 
+from trapbase.pieces import PieceMemory
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import MessageBus
@@ -45,6 +46,8 @@ class Link(Protocol):
     def withdraw_down(self, key: ObjectKey) -> None: ...
     def frames_due(self, now: int) -> list[bytes]: ...
     def deadline(self) -> int | None: ...
+    def partials(self) -> list[tuple[int, int, bytes]]: ...
+    def recall(self, trap: int, kind: int, payload: bytes, now: int) -> list[tuple[Any, ...]]: ...
 
 
 class Line(Protocol):
@@ -63,10 +66,18 @@ class _Pending:
 
 
 class Gateway:
-    """`base`: this base's name; `republish_ms`: when an object that was not committed is published again."""
+    """`base`: this base's name; `republish_ms`: when an object that was not committed is published again; `memory`:
+    where pieces are remembered, if anywhere."""
 
     def __init__(
-        self, link: Link, line: Line, bus: MessageBus, *, base: str = "base", republish_ms: int = 10_000
+        self,
+        link: Link,
+        line: Line,
+        bus: MessageBus,
+        *,
+        base: str = "base",
+        republish_ms: int = 10_000,
+        memory: PieceMemory | None = None,
     ) -> None:
         self._link = link
         self._line = line
@@ -74,6 +85,7 @@ class Gateway:
         self._base = base
         self._republish_ms = republish_ms
         self._pending: OrderedDict[ObjectKey, _Pending] = OrderedDict()
+        self._memory = memory
         self._delivered: OrderedDict[ObjectKey, None] = OrderedDict()
         self._downacks: OrderedDict[ObjectKey, None] = OrderedDict()
         self._heard_ms: dict[int, int] = {}
@@ -129,12 +141,22 @@ class Gateway:
             if event[0] == "object":
                 self._on_object(event[1], said, now_ms)
                 self._say_heard(event[2], said, None, now_ms)
+            elif event[0] == "piece" and self._memory:
+                self._memory.keep(event[1:], self._link)
             elif event[0] == "down_delivered":
                 self._on_delivered(event[1])
             elif event[0] == "heartbeat":
                 self._say_heard(event[1], said, event[2], now_ms)
             elif event[0] == "dropped":
                 self.counters["dropped"] += 1
+
+    def recall(self, now_ms: int, utc_ms: int) -> None:
+        """Take back the pieces that an earlier run remembered."""
+        said = {"base": self._base, "received_ms": str(utc_ms)}
+        for trap, kind, payload in self._memory.read() if self._memory else []:
+            for event in self._link.recall(trap, kind, payload, now_ms):
+                if event[0] == "object":
+                    self._on_object(event[1], said, now_ms)
 
     def _on_object(self, data: bytes, said: dict[str, str], now_ms: int) -> None:
         try:

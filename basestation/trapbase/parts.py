@@ -14,6 +14,7 @@ from trapbase.forward import Forward
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
 from trapbase.keyring import Keyring
+from trapbase.pieces import PieceMemory
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
@@ -29,6 +30,7 @@ from trapwire.frame import Counter
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
+PIECES = "radio-pieces"  # of objects that are not whole yet
 EPOCH_2020_S = 1_577_836_800
 CLOCK_SET_S = 1_767_225_600  # 2026-01-01: a clock before it was never set
 REFUSED_WITHIN_MS = 600_000  # a trap of which only refused frames came is pointed out for as long
@@ -61,7 +63,9 @@ def build_gateway(settings: Settings) -> Part:
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
-    part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms)
+    memory = PieceMemory(Path(settings.folder) / PIECES)
+    part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms, memory=memory)
+    part.recall(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
     bus.start()
     now = 0
 
@@ -75,7 +79,9 @@ def build_gateway(settings: Settings) -> Part:
         of_line = "" if line.is_open else f"modem: {line.last_error}"
         refused = [_refused(trap, cause, keys) for trap, cause in link.refusals(now, REFUSED_WITHIN_MS)]
         # All may be so at once, after a power cut say; none may hide another.
-        return part.storage_error or "; ".join(filter(None, (of_line, _bus_trouble(bus), keyring.trouble, *refused)))
+        return part.storage_error or "; ".join(
+            filter(None, (of_line, _bus_trouble(bus), keyring.trouble, memory.trouble, *refused))
+        )
 
     return Part(step=step, trouble=trouble, close=_closing(keyring.close, bus.stop, lock.close), idle_s=0.01)
 

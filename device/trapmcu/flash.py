@@ -25,6 +25,17 @@ def write_file(path: str, data: bytes) -> None:
     os.rename(temporary, path)
 
 
+def read_file(path: str) -> "bytes | None":
+    """What is under `path`; None where there is nothing; no bytes where it cannot be read."""
+    if not _exists(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
 def _exists(path: str) -> bool:
     try:
         os.stat(path)

@@ -2,9 +2,11 @@
 
 import struct
 
+from trapmcu.duty import Duty
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
 from trapwire.airtime import largest_frame
+from trapwire.frame import FRAGMENT
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -22,6 +24,8 @@ class Modem:
         self._board = board
         self._frame_bytes = largest_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
+        path = None if board.flash is None else board.flash + "/duty"
+        self._duty = Duty(settings["plan"], settings["sf"], path, board.now_ms())
         self._max_wait_ms = settings["times"].get("reply_window_ms", MAX_WAIT_MS)
         self._decoder = line.SerialDecoder()
         self._queue: "list[tuple[int, bytes]]" = []
@@ -52,7 +56,12 @@ class Modem:
             return None
         if self._antenna.busy():
             return now + 10
-        self._antenna.send(self._queue.pop(0)[1])
+        frame = self._queue.pop(0)[1]
+        # An answer that has to wait comes too late, and its trap asks again. Acknowledgements use the alerts' tenth.
+        if self._duty.wait_ms(now, len(frame), frame[0] & 0x0F != FRAGMENT) or not self._duty.spent(now, len(frame)):
+            self.dropped += 1
+            return now
+        self._antenna.send(frame)
         return None
 
     def _say(self, kind: int, payload: bytes) -> None:

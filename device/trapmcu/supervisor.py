@@ -2,6 +2,7 @@
 
 import struct
 
+from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
@@ -56,6 +57,7 @@ class Supervisor:
         self._key = LinkKey(link_key, self._trap, UP, self._cipher, self._heard)
         self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
+        self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
         self._link = TrapLink(
             self._key,
             self._frame_bytes,
@@ -64,6 +66,7 @@ class Supervisor:
             self._load,
             board.random,
             self._heartbeat,
+            self._duty.wait_ms,
         )
         self._decoder = line.SerialDecoder()
         self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
@@ -109,7 +112,14 @@ class Supervisor:
         if not self._antenna.sending:
             frame = self._next_frame(now)
             if frame is not None:
-                self._antenna.send(frame)
+                self._send(frame, now)
+
+    def _send(self, frame: bytes, now: int) -> None:
+        if self._duty.spent(now, len(frame)):
+            self._antenna.send(frame)
+        else:
+            self.dropped += 1  # flash is full: what it cannot remember must not be on the air
+            self._link.sent(now)
 
     def _next_frame(self, now: int) -> "bytes | None":
         try:
@@ -207,7 +217,7 @@ class Supervisor:
         if not self._link.has_room() or self._link.queued() >= len(self._up):
             return
         for key, priority in self._up.ordered():
-            self._link.offer(key, priority)
+            self._link.offer(key, priority, fresh=False)
             if not self._link.has_room():
                 break
 

@@ -1,17 +1,13 @@
 """LoRa time on air, and the largest frame that a region allows: integers only (Semtech AN1200.13 section 4)."""
 
 from trapwire.errors import WireError
+from trapwire.plans import plan_named
 
 PREAMBLE_SYMBOLS = 8
 SF_MIN = 7
 SF_MAX = 12
 PHY_MAX_BYTES = 255
 SMALLEST_FRAME_BYTES = 36  # an alert: a unit whose plan leaves less could not say that it saw a cat
-
-# Longest single transmission in ms, 0 for none. CN470's 1 s is the stricter reading of the
-# national short-range rule, AS923's 400 ms its dwell time; Mongolia has no entry, so no default transmits there.
-PLANS = {"cn470": 1000, "as923": 400, "eu868": 0, "ru864": 0, "kr920": 0}
-_SF_LIMIT = {"cn470": 12, "as923": 10, "eu868": 12, "ru864": 12, "kr920": 12}
 
 
 def symbol_us(sf: int, bandwidth_hz: int = 125000) -> int:
@@ -48,11 +44,10 @@ def largest_frame(plan: str, sf: int) -> int:
     Raises: WireError when no such plan is known (a unit without a plan never transmits), or when its dwell time
     leaves no room at this spreading factor.
     """
-    if plan not in PLANS:
-        raise WireError("radio plan %r is unknown, allowed: %s" % (plan, ", ".join(sorted(PLANS))))
-    if sf > _SF_LIMIT[plan]:
+    rules = plan_named(plan)
+    if sf > rules.sf_max:
         raise WireError("plan %s allows nothing useful at SF%d" % (plan, sf))
-    dwell_us = PLANS[plan] * 1000
+    dwell_us = rules.dwell_ms * 1000
     size = PHY_MAX_BYTES
     while dwell_us and airtime_us(size, sf) > dwell_us:
         size -= 1

@@ -94,7 +94,8 @@ class BaseLink:
     keys: of each trap, oldest first; none, one, or two while one is replaced. The lists stay the caller's: what is
     taken out is refused from then on, what the link drops is gone from them, and each key's `heard` goes up in them.
     frame_bytes: the largest frame of the plan; commit_wait_ms: how long an answer waits for ingest's commit of an
-    object that has just become complete. Events are tuples: ("object", envelope bytes, trap),
+    object that has just become complete. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
+    payload) which `recall` takes back in another run,
     ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
@@ -177,10 +178,10 @@ class BaseLink:
     def _on_up(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ALERT:
             return self._take(peer, decode_alert_payload(frame.address, frame.payload), now)
-        if frame.kind == PIECE:
-            return self._on_piece(peer, frame.address, read_piece(frame.payload), now)
-        if frame.kind == FRAGMENT:
-            return self._on_piece(peer, frame.address, read_fragment(frame.payload), now)
+        if frame.kind in (PIECE, FRAGMENT):
+            piece = (read_piece if frame.kind == PIECE else read_fragment)(frame.payload)
+            kept = ("piece", frame.address, frame.kind, frame.payload)
+            return self._on_piece(peer, frame.address, piece, now) + [kept]
         if frame.kind == ASK:
             return self._on_ask(peer, frame.address, frame.payload, now)
         if frame.kind == ACK:
@@ -282,6 +283,26 @@ class BaseLink:
         self._ack(peer, key)
         if peer.reply_at is not None and not peer.pending:
             peer.reply_at = now
+
+    def partials(self) -> "list[tuple[int, int, bytes]]":
+        """All pieces of objects that are not whole: trap, kind (FRAGMENT or PIECE) and payload; for `recall`."""
+        found = []
+        for number, peer in self._peers.items():
+            for kind, payload in peer.incoming.payloads():
+                found.append((number, kind, payload))
+        return found
+
+    def recall(self, trap: int, kind: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
+        """Take back a piece that an earlier run remembered; the events it brings. One that cannot be is dropped."""
+        peer = self._peers.get(trap)
+        if peer is None:
+            return []
+        try:
+            events = self._on_piece(peer, trap, read_piece(payload) if kind == PIECE else read_fragment(payload), now)
+        except WireError:
+            events = []
+        peer.reports = []  # nobody has asked
+        return events
 
     def forget(self, key: ObjectKey) -> None:
         """Ingest refused this object: a repeat is handed to it again."""

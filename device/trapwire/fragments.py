@@ -10,7 +10,7 @@ import hashlib
 import struct
 
 from trapwire.errors import WireError
-from trapwire.frame import FRAGMENT, HEADER_BYTES, tag_bytes
+from trapwire.frame import FRAGMENT, HEADER_BYTES, PIECE, tag_bytes
 from trapwire.objects import HEAD_BYTES, Envelope, decode_envelope
 
 FRAGMENT_HEAD_BYTES = 5
@@ -29,6 +29,11 @@ def transfer_of(envelope: bytes) -> int:
     """The transfer's number for an envelope."""
     digest = hashlib.sha256(envelope).digest()
     return digest[0] << 8 | digest[1]
+
+
+def _packed(number: int) -> bytes:
+    """24 bits."""
+    return struct.pack(">I", number)[1:]
 
 
 class Cut:
@@ -52,13 +57,11 @@ class Cut:
 
     def fragment(self, index: int) -> bytes:
         """The payload of a fragment with that piece."""
-        numbers = index << 12 | self.total
-        return struct.pack(">HBH", self.transfer, numbers >> 16, numbers & 0xFFFF) + self._data(index)
+        return struct.pack(">H", self.transfer) + _packed(index << 12 | self.total) + self._data(index)
 
     def piece(self, index: int) -> bytes:
         """The payload of a piece."""
-        numbers = self.transfer >> 4 << 12 | index
-        return struct.pack(">BH", numbers >> 16, numbers & 0xFFFF) + self._data(index)
+        return _packed(self.transfer >> 4 << 12 | index) + self._data(index)
 
     def _data(self, index: int) -> bytes:
         return self._envelope[index * self._room : (index + 1) * self._room]
@@ -156,6 +159,19 @@ class Reassembly:
         """What is here of the transfer of that whole number."""
         partial = self._partials.get(transfer >> 4)
         return partial if partial is not None and partial.transfer == transfer else None
+
+    def payloads(self) -> "list[tuple[int, bytes]]":
+        """All that is here, as kinds and payloads that `read_fragment` and `read_piece` take."""
+        found = []
+        for partial in self._partials.values():
+            told = partial.total != UNKNOWN
+            for index in partial.pieces:
+                if told:
+                    head = struct.pack(">H", partial.transfer) + _packed(index << 12 | partial.total)
+                else:
+                    head = _packed(partial.short << 12 | index)
+                found.append((FRAGMENT if told else PIECE, head + partial.pieces[index]))
+        return found
 
     def add(self, piece: Piece, now: int) -> "tuple[Partial, Envelope | None]":
         """Take a piece; the envelope when it completes one, its digest checked.

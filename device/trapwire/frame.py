@@ -72,7 +72,7 @@ class ChecksumCipher:
     For old vectors and old recordings; no link takes it.
     """
 
-    versions = (1,)
+    versions: "tuple[int, ...]" = (1,)
 
     def seal(self, nonce: bytes, aad: bytes, data: bytes, tag: int) -> bytes:
         """`data` as it is, with `tag` bytes behind it."""

@@ -7,9 +7,10 @@ PATIENCE = 4  # answers that settle nothing before an object gives way to the ne
 
 
 class _Waiting:
-    def __init__(self, priority: int, order: int) -> None:
+    def __init__(self, priority: int, order: int, fresh: bool) -> None:
         self.priority = priority
         self.order = order
+        self.fresh = fresh
         self.tries = 0
 
     def rank(self) -> "tuple[int, int]":
@@ -32,12 +33,15 @@ class SendQueue:
     def has_room(self) -> bool:
         return len(self._waiting) < MAX_QUEUE
 
-    def offer(self, key: ObjectKey, priority: int) -> bool:
-        """Take a key; in a full queue a less urgent one gives way. False when all there are more urgent."""
+    def offer(self, key: ObjectKey, priority: int, fresh: bool = True) -> bool:
+        """Take a key; in a full queue a less urgent one gives way. False when all there are more urgent.
+
+        fresh: surely nothing of it was ever sent.
+        """
         if key in self._waiting:
             return True
         self._order += 1
-        new = _Waiting(priority, self._order)
+        new = _Waiting(priority, self._order, fresh)
         if not self.has_room():
             worst = max(self._waiting, key=self._rank)
             if self._rank(worst) <= new.rank():
@@ -52,6 +56,12 @@ class SendQueue:
 
     def drop(self, key: ObjectKey) -> None:
         self._waiting.pop(key, None)
+
+    def begin(self, key: ObjectKey) -> bool:
+        """Its sending begins: whether nothing of it was ever sent."""
+        waiting = self._waiting[key]
+        fresh, waiting.fresh = waiting.fresh, False
+        return fresh
 
     def blame(self, key: ObjectKey) -> None:
         """An answer has not settled this one."""

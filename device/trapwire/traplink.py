@@ -57,6 +57,7 @@ if MYPY:
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
 COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
@@ -65,9 +66,9 @@ MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anyb
 class LinkTimes:
     """How long the trap waits, in ms on the air's clock.
 
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to pause_max_ms;
-    slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an object
-    that is complete at the base and not committed; heartbeat_ms: between heartbeats.
+    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to
+    pause_max_ms; slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an
+    object that is complete at the base and not committed; heartbeat_ms: between heartbeats.
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class TrapLink:
     """One trap's link with its home base.
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
-    below n; `heartbeat()` a `Heartbeat`. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
-    ("dropped", reason). `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
+    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back.
+    Events are tuples: ("delivered", key), ("down", Envelope), ("heard",), ("dropped", reason). `counts`: frames
+    dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class TrapLink:
         load: "Callable[[ObjectKey], bytes | None]",
         random: "Callable[[int], int]",
         heartbeat: "Callable[[], Heartbeat]",
+        wait_ms: "Callable[[int, int, bool], int] | None" = None,
     ) -> None:
         self.address = key.trap
         self._key = key
@@ -114,6 +117,7 @@ class TrapLink:
         self._load = load
         self._random = random
         self._heartbeat = heartbeat
+        self._wait_ms = wait_ms
         self._queue = SendQueue()
         self._active: "ObjectKey | None" = None
         self._cut: "Cut | None" = None  # of the active object
@@ -141,11 +145,14 @@ class TrapLink:
 
     # What the supervisor hands in
 
-    def offer(self, key: ObjectKey, priority: int) -> bool:
-        """Queue an object for sending (see `SendQueue.offer`); False when it must wait in flash."""
+    def offer(self, key: ObjectKey, priority: int, fresh: bool = True) -> bool:
+        """Queue an object for sending (see `SendQueue.offer`); False when it must wait in flash.
+
+        fresh: not false unless a run before this one may have sent some of it: then the base is asked first.
+        """
         if key in self._queue:
             return True
-        taken = self._queue.offer(key, priority)
+        taken = self._queue.offer(key, priority, fresh)
         if taken and key.rung == ALERT_RUNG:
             self._hold_until = 0  # a new alert does not wait out an older object's pause
         return taken
@@ -309,6 +316,12 @@ class TrapLink:
         if busy:
             self._quiet_until = now + self._slots(4)
             return None
+        if self._wait_ms is not None:
+            urgent = self._has_alert()
+            wait = self._wait_ms(now, min(URGENT_BYTES, self._frame_bytes) if urgent else self._frame_bytes, urgent)
+            if wait:
+                self._hold_until = now + wait  # a new alert asks again
+                return None
         kind, poll, payload = self._choose(now)
         self._polling = poll
         return self._key.seal(kind, poll, self._counter.take(), payload)
@@ -374,14 +387,15 @@ class TrapLink:
         except WireError:
             return None
         self._active = key
-        self._todo = list(range(self._cut.total))
+        # What was interrupted, by a reset or by something more urgent, goes on where it was: the base is asked.
+        self._todo = list(range(self._cut.total)) if self._queue.begin(key) else []
         self._turn = 0
         return self._next_piece()
 
     def _next_piece(self) -> "tuple[int, bool, bytes]":
         """The next piece of the active object; a question where none is known to be missing, or silence fell."""
         whole = self._cut
-        assert whole is not None  # noqa: S101 - there is one as long as there is an active object
+        assert whole is not None  # there is one as long as there is an active object
         if not self._todo or self._turn >= MAX_TURN_PIECES:
             self._turn = 0
             self._asked = (ASK, self._active)

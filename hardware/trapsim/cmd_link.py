@@ -12,7 +12,8 @@ from trapkit.files import write_atomically
 from trapsim.arguments import number, whole
 from trapsim.fades import KINDS, LOSS_MAX
 from trapsim.linkrun import OTHERS, SIZE_MAX_BYTES, Case, compare, frame_limit
-from trapwire.airtime import PLANS, SF_MAX, SF_MIN
+from trapwire.airtime import SF_MAX, SF_MIN
+from trapwire.plans import PLANS
 
 HARDWARE = Path(__file__).resolve().parents[1]
 BURSTS = [name for name in KINDS if name != "none"]

@@ -1,7 +1,8 @@
 """The soak's base: a real `BaseLink` over what is durable, an ingest behind it, a modem before it.
 
 What lasts a reset: what ingest has committed, the end of the reserved counters, what was heard of each trap (written
-once a minute at most), the receipts that wait for their traps; and what is on its way to ingest, unless the power fails.
+once a minute at most), the receipts that wait for their traps; and, unless the power fails, what is on its way to ingest
+and the pieces of objects that are not whole.
 """
 
 import random
@@ -21,6 +22,7 @@ from trapwire.traplink import LinkTimes
 
 COMMIT_LEAST_MS = 5
 REMEMBER_EVERY_MS = 60_000  # as trapbase.keyring
+PIECES_ANEW = 300  # as trapbase.pieces, which counts in bytes
 
 
 class SoakBase:
@@ -44,10 +46,11 @@ class SoakBase:
         self._heard = {number: NEVER for number in range(1, len(plan.traps) + 1)}
         self._remember_at = 0
         self._commits: list[tuple[int, ObjectKey, bytes]] = []
+        self._pieces: list[tuple[int, int, bytes]] = []
         self._out: list[tuple[int, bytes]] = []
         self._again_at = 0
         self._dead_until = 0
-        self._start()
+        self._start(0)
 
     def _receipts(self) -> list[tuple[int, ObjectKey, int]]:
         found = []
@@ -56,7 +59,7 @@ class SoakBase:
                 found.append((at_ms, ObjectKey(number, EPOCH, count, RECEIPT), size))
         return sorted(found, key=lambda planned: planned[0])
 
-    def _start(self) -> None:
+    def _start(self, now: int) -> None:
         self.keys = {
             number: [LinkKey(link_key(number), number, DOWN, self._ledger.cipher, heard)]
             for number, heard in self._heard.items()
@@ -64,16 +67,19 @@ class SoakBase:
         self.link = BaseLink(self.keys, self._frame_bytes, Counter(self._first, self._reserve))
         for envelope in self._waiting.values():
             self.link.offer_down(envelope)
+        for trap, kind, payload in self._pieces:
+            self._take(cast("list[tuple[Any, ...]]", self.link.recall(trap, kind, payload, now)), now)
 
     def _reset(self, now: int) -> None:
         _, moment = self._planned.popleft()
         self.resets += 1
         if moment == "power":
             self._commits.clear()
+            del self._pieces[self._draws.randint(0, len(self._pieces)) :]
         if moment in ("power", "sealed"):
             self._out.clear()
         self._dead_until = now + self._draws.randint(*BOOT_MS)
-        self._start()
+        self._start(now)
 
     def _strikes(self, now: int, *moments: str) -> bool:
         """Whether a reset that is due strikes at this moment."""
@@ -92,6 +98,12 @@ class SoakBase:
         if self._strikes(now, "heard") and any(event[0] in ("object", "down_delivered") for event in events):
             self._reset(now)
             return
+        self._take(events, now)
+        if now >= self._remember_at:
+            self._remember_at = now + REMEMBER_EVERY_MS
+            self._heard = {number: keys[0].heard for number, keys in self.keys.items()}
+
+    def _take(self, events: list[tuple[Any, ...]], now: int) -> None:
         for event in events:
             if event[0] == "object":
                 key = self._ledger.arrived(event[1], now)
@@ -101,9 +113,10 @@ class SoakBase:
             elif event[0] == "down_delivered":
                 self._ledger.taken(event[1], now)
                 self._waiting.pop(event[1], None)
-        if now >= self._remember_at:
-            self._remember_at = now + REMEMBER_EVERY_MS
-            self._heard = {number: keys[0].heard for number, keys in self.keys.items()}
+            elif event[0] == "piece":
+                self._pieces.append(event[1:])
+                if len(self._pieces) > PIECES_ANEW:
+                    self._pieces = self.link.partials()
 
     def _commit(self, now: int) -> None:
         """What ingest has on the disk by now, and says to the link."""

@@ -80,7 +80,7 @@ class SoakTrap:
 
     def _refill(self) -> None:
         for key, (priority, _) in sorted(self._flash.items(), key=lambda kept: (kept[1][0], kept[0].as_tuple())):
-            self.link.offer(key, priority)
+            self.link.offer(key, priority, False)
             if not self.link.has_room():
                 return
 

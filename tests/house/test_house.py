@@ -30,13 +30,14 @@ ADAPTERS = {
     "http": {"trapbase/tus.py"},
     "cryptolib": {"trapmcu/aes.py"},
     "cryptography": {"trapkit/aes.py", "trapship/certificates.py", "trapship/names.py", "trapship/pairs.py"},
+    "RNS": {"trapsim/reticulum_peer.py"},
     "machine": set(),  # board files for real hardware will be named here
 }
 TOP_LEVEL = {
     "device", "basestation", "models", "hardware", "deploy", "tests",
     "pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "LICENSE",
 }  # fmt: skip
-MADE = {".venv", ".venv-train", ".cache", ".demo", ".bench"}  # by make; ignored by git
+MADE = {".venv", ".venv-train", ".venv-rns", ".cache", ".demo", ".bench"}  # by make; ignored by git
 
 
 def sources() -> Iterator[tuple[str, Path]]:

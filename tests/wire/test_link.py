@@ -6,8 +6,8 @@ from tests.wire.keys import base_key, trap_key
 from tests.wire.world import EPOCH, World, no_reserve
 from trapwire.baselink import BaseLink
 from trapwire.fragments import cut, transfer_of
-from trapwire.frame import ACK, ASK, FRAGMENT, PIECE, Counter
-from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey
+from trapwire.frame import ACK, ASK, FRAGMENT, HEARTBEAT, PIECE, Counter
+from trapwire.objects import ALERT, CROP, FRAME, RECEIPT, Envelope, ObjectKey
 
 HOUR_MS = 3600000
 
@@ -206,6 +206,31 @@ class LinkTest(unittest.TestCase):
         kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
         self.assertEqual(kinds[0], ASK)
         self.assertLess(len(kinds), 14, "pieces that had arrived were sent again")
+
+    def test_what_a_reset_interrupted_goes_on_with_what_is_missing(self):
+        world = World()
+        world.sighting(1, 1, crop_bytes=6000)
+        world.run(lambda: len(world.committed) == 1, HOUR_MS)
+        world.run(lambda: False, 9000)  # some seven pieces of 34
+        trap = world.traps[0]
+        trap.restart()
+        sent = self.record(world)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
+        self.assertEqual(kinds[kinds.index(HEARTBEAT) + 1], ASK)
+        self.assertLess(kinds.count(PIECE), 28, "pieces that had arrived were sent again")
+        self.assertEqual(len(world.committed), 2)
+
+    def test_what_something_urgent_interrupted_goes_on_with_what_is_missing(self):
+        world = World()
+        world.traps[0].hand_over(ObjectKey(1, EPOCH, 1, FRAME), world.random.bytes(6000), 2)
+        world.run(lambda: False, 12000)
+        sent = self.record(world)
+        world.traps[0].hand_over(ObjectKey(1, EPOCH, 2, CROP), world.random.bytes(900), 1)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        self.assertEqual([key.rung for key in world.committed], [CROP, FRAME])
+        # 34 pieces of the frame, some ten of them before, and 6 of the crop.
+        self.assertLess(sum(frame[0] & 0x0F == PIECE for frame in sent), 33)
 
     @staticmethod
     def record(world):

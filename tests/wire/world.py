@@ -52,16 +52,31 @@ class TrapNode:
         self.queue = {}
         self.delivered = []
         self.received = []
-        times = LinkTimes(heartbeat_ms=heartbeat_ms)
+        self._times = LinkTimes(heartbeat_ms=heartbeat_ms)
+        self._frame_bytes = frame_bytes
+        self._random = random
+        self._priorities = {}
         self.counter = Counter(0, no_reserve)
         self.key = trap_key(number)
-        self.link = TrapLink(self.key, frame_bytes, times, self.counter, self.queue.get, random.below, self._beat)
+        self.link = self._make()
+
+    def _make(self):
+        return TrapLink(
+            self.key, self._frame_bytes, self._times, self.counter, self.queue.get, self._random.below, self._beat
+        )
+
+    def restart(self):
+        """The unit is reset: what it knew is gone, what is in flash is not."""
+        self.link = self._make()
+        for key in sorted(self.queue, key=lambda k: k.as_tuple()):
+            self.link.offer(key, self._priorities[key], fresh=False)
 
     def _beat(self):
         return Heartbeat({"battery": 80})
 
     def hand_over(self, key, body, priority):
         self.queue[key] = Envelope(key, body).encode()
+        self._priorities[key] = priority
         self.link.offer(key, priority)
 
     def on_frame(self, frame, now):
