@@ -212,7 +212,7 @@ class BaseLink:
         if done is not None and (done.transfer, len(done.checks)) == (transfer, total) and self._is_here(peer, done):
             self._answer_for(peer, done)
             return []
-        peer.complete.pop(transfer >> 4, None)  # of another, or forgotten meanwhile: gathered again from the first piece
+        peer.complete.pop(transfer >> 4, None)  # of another, or forgotten meanwhile: gathered anew
         self._report(peer, transfer, total)
         found = peer.incoming.learn(transfer, total, now)
         return self._whole(peer, trap, found[0], found[1], now) if found is not None else []

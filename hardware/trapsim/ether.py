@@ -46,7 +46,11 @@ class Watch(Protocol):
 
 
 class Ether:
-    """`ends` by their numbers on `air`; `watch` may be set at any time."""
+    """`ends` by their numbers on `air`; `watch` may be set at any time.
+
+    An end is asked at the deadline it named, and when a frame came to it or left it: its wishes change only then,
+    and between two calls of `run`.
+    """
 
     def __init__(self, air: Air, ends: dict[int, End]) -> None:
         self.now = 0
@@ -55,11 +59,13 @@ class Ether:
         self._ends = ends
         self._sending: dict[int, tuple[int, int]] = {}  # node: start and end
         self._free_at = dict.fromkeys(ends, 0)
+        self._ask_at: dict[int, int | None] = dict.fromkeys(ends, 0)
         air.nodes = set(ends)
 
     def run(self, until: Callable[[], bool], limit_ms: int) -> bool:
         """Let time pass until `until()` or the limit; whether `until()` came true."""
         end = self.now + limit_ms
+        self._ask_at = dict.fromkeys(self._ends, self.now)
         while True:
             following = self._round(self.now)
             if until():
@@ -76,11 +82,16 @@ class Ether:
                 self.watch.on_heard(node, frame, now)
             self._free_at[node] = max(self._free_at[node], now + self._ends[node].turnaround_ms)
             self._ends[node].on_frame(frame, now)
+            self._ask_at[node] = now
         for node in [n for n, (_, end) in self._sending.items() if end <= now]:
             del self._sending[node]
             self._free_at[node] = now + self._ends[node].turnaround_ms
             self._ends[node].sent(now)
-        due = [at for node in self._ends if (at := self._offer(node, now)) is not None]
+            self._ask_at[node] = now
+        for node, at in self._ask_at.items():
+            if at is not None and at <= now:
+                self._ask_at[node] = self._offer(node, now)
+        due = [at for at in self._ask_at.values() if at is not None]
         air = self._air.deadline()
         return max(now + 1, min(due if air is None else [*due, air], default=now + 1000))
 

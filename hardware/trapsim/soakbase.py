@@ -1,8 +1,8 @@
 """The soak's base: a real `BaseLink` over what is durable, an ingest behind it, a modem before it.
 
 What lasts a reset: what ingest has committed, the end of the reserved counters, what was heard of each trap (written
-once a minute at most), the receipts that wait for their traps; and, unless the power fails, what is on its way to ingest
-and the pieces of objects that are not whole.
+once a minute at most), the receipts that wait for their traps; and, unless the power fails, what is on its way to
+ingest and the pieces of objects that are not whole.
 """
 
 import random
@@ -43,7 +43,7 @@ class SoakBase:
         ledger.left += len(self._agenda)
         self._waiting: dict[ObjectKey, Envelope] = {}
         self._first = plan.first_counter
-        self._heard = {number: NEVER for number in range(1, len(plan.traps) + 1)}
+        self._heard = dict.fromkeys(range(1, len(plan.traps) + 1), NEVER)
         self._remember_at = 0
         self._commits: list[tuple[int, ObjectKey, bytes]] = []
         self._pieces: list[tuple[int, int, bytes]] = []

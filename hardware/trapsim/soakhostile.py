@@ -1,4 +1,4 @@
-"""Hostile frames against a base and its traps with transfers half done: none taken, nothing raised, nothing that grows."""
+"""Hostile frames against a base and its traps with transfers half done: none taken, none raises, nothing grows."""
 
 import gc
 import tracemalloc
@@ -7,7 +7,7 @@ from typing import Any
 from trapsim.ether import BASE
 from trapsim.soakforge import Forger
 from trapsim.soaknight import Night
-from trapsim.soakplan import AIRS, CROP_BYTES, Plan, TrapPlan, draws_of
+from trapsim.soakplan import AIRS, Plan, TrapPlan, draws_of
 from trapsim.soakstate import digest
 from trapwire.errors import CAUSES
 from trapwire.frame import peek_frame
@@ -18,6 +18,8 @@ WARM_UP = 200  # frames before memory is watched
 FRAMES_A_MS = 20
 GROWTH_MAX_BYTES = 32_768
 PEAK_MAX_BYTES = 262_144  # with the transients of a frame, and of a look at the state
+CROP_BYTES = (1500, 3000)
+RECEIPT_BYTES = 3000  # more than one has: so that it takes several answers
 IN_FLIGHT = 2  # objects half transferred, at the base or on a trap
 TRAPS = 2
 WAIT_MS = 3_600_000
@@ -45,15 +47,15 @@ def hostile_plan(seed: int, number: int) -> Plan:
     traps = tuple(
         TrapPlan(
             first_counter=draws.getrandbits(31),
-            sightings=tuple((at_ms, draws.randint(CROP_BYTES[1] // 2, CROP_BYTES[1])) for at_ms in (0, 20_000)),
+            sightings=tuple((at_ms, draws.randint(*CROP_BYTES)) for at_ms in (0, 20_000)),
             resets=(),
-            receipts=((0, 3000), (30_000, 3000)),
+            receipts=((0, RECEIPT_BYTES), (30_000, RECEIPT_BYTES)),
         )
         for _ in range(TRAPS)
     )
     return Plan(
-        seed=seed, night=number, plan=air, sf=sf, burst="none", loss=0.3, traps=traps, first_counter=draws.getrandbits(31),
-        base_resets=(), slow_ms=400, refused=0.0, has_parrot=False,
+        seed=seed, night=number, plan=air, sf=sf, burst="none", loss=0.3, traps=traps,
+        first_counter=draws.getrandbits(31), base_resets=(), slow_ms=400, refused=0.0, has_parrot=False,
     )  # fmt: skip
 
 

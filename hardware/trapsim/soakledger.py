@@ -107,7 +107,7 @@ class Ledger:
         self._used.add((key, nonce))
 
     def close(self, now: int) -> None:
-        """The night is over: everything handed over is committed, with its bytes, and nothing else is; all were told."""
+        """The night is over: what was handed over is committed, with its bytes, and nothing else; all were told."""
         rows = self._ingest.rows
         for key, (at_ms, envelope) in self._handed.items():
             if key not in rows:

@@ -13,7 +13,8 @@ from trapwire.airtime import usable_frame
 
 BOUND_MS = 12 * 3_600_000  # of virtual time after the last thing that was planned
 PARROT = 0x7FFF  # its number on the air
-PARROT_EVERY_MS = 4000
+PARROT_PLAYS = 300  # in a night, as long as it is meant to be
+PARROT_EVERY_LEAST_MS = 2000
 PARROT_FRAMES = 500  # that it remembers
 COUNTS = (
     "nights", "alerts", "crops", "receipts", "frames", "lost", "collided", "trap_resets", "base_resets", "repeats",
@@ -26,8 +27,9 @@ class Parrot:
 
     turnaround_ms = 0
 
-    def __init__(self, draws: random.Random) -> None:
+    def __init__(self, draws: random.Random, every_ms: int) -> None:
         self.played = 0
+        self._every_ms = every_ms
         self._draws = draws
         self._heard: deque[bytes] = deque(maxlen=PARROT_FRAMES)
         self._at = 0
@@ -36,7 +38,7 @@ class Parrot:
         self._heard.append(frame)
 
     def next_frame(self, now: int, busy: bool) -> bytes | None:
-        self._at = now + 1 + int(self._draws.expovariate(1 / PARROT_EVERY_MS))
+        self._at = now + 1 + int(self._draws.expovariate(1 / self._every_ms))
         if not self._heard:
             return None
         self.played += 1
@@ -49,7 +51,7 @@ class Parrot:
 
 
 class Night:
-    """The ends of one plan on their air. `run()` lets it pass; `counts()` are what happened, `ledger` what may not be."""
+    """The ends of one plan on their air. `run()` lets it pass; `counts()`: what happened; `ledger`: what may not."""
 
     def __init__(self, plan: Plan) -> None:
         limit = usable_frame(plan.plan, plan.sf)
@@ -61,7 +63,8 @@ class Night:
             SoakTrap(number, trap, limit, self._draws(f"trap {number}"), self.ledger)
             for number, trap in enumerate(plan.traps, 1)
         ]
-        self.parrot = Parrot(self._draws("parrot"))
+        self._last_ms = max(at_ms for trap in plan.traps for at_ms, _ in trap.sightings)
+        self.parrot = Parrot(self._draws("parrot"), max(PARROT_EVERY_LEAST_MS, self._last_ms // PARROT_PLAYS))
         ends: dict[int, End] = {BASE: self.base, **{trap.number: trap for trap in self.traps}}
         if plan.has_parrot:
             ends[PARROT] = self.parrot
@@ -75,8 +78,7 @@ class Night:
 
     def run(self) -> list[str]:
         """The violations, none in a good night."""
-        last_ms = max(at_ms for trap in self.plan.traps for at_ms, _ in trap.sightings)
-        self.ether.run(lambda: not self.ledger.left or bool(self.ledger.violations), last_ms + BOUND_MS)
+        self.ether.run(lambda: not self.ledger.left or bool(self.ledger.violations), self._last_ms + BOUND_MS)
         self.ledger.close(self.ether.now)
         return self.ledger.violations
 

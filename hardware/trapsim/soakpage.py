@@ -3,8 +3,8 @@
 from typing import Any
 
 from trapsim.linkpage import CHANNEL_NAMES, table
-from trapsim.soakhostile import GROWTH_MAX_BYTES, LOOK_EVERY, PEAK_MAX_BYTES
-from trapsim.soaknight import BOUND_MS, PARROT_EVERY_MS
+from trapsim.soakhostile import GROWTH_MAX_BYTES, IN_FLIGHT, LOOK_EVERY, PEAK_MAX_BYTES
+from trapsim.soaknight import BOUND_MS, PARROT_PLAYS
 from trapsim.soakplan import BASE_RESETS_MAX, EVERY_MS, LOSS_MAX, PARROTS, TRAP_RESETS_MAX, TRAPS_MAX
 
 SHOWN = {
@@ -31,8 +31,8 @@ def page(figures: dict[str, Any]) -> str:
     alerts, hostile = figures["alerts"], figures["hostile"]
     lines = [
         "# The link, soaked",
-        f"`{figures['command']}`, at commit {figures['commit']}; virtual time, seed {figures['seed']}: it comes out the same",
-        "on every machine. `soak.json` has the rest.",
+        f"`{figures['command']}`, at commit {figures['commit']}; virtual time, seed {figures['seed']}: it comes out",
+        "the same on every machine. `soak.json` has the rest.",
         "",
     ]
     if figures["violations"]:
@@ -55,11 +55,11 @@ def _alerts(alerts: dict[str, Any]) -> list[str]:
         "",
         *table(["what", "count"], rows),
         "",
-        *table(
-            ["losses", "nights", "alerts", "frames", "receptions lost", "collided", "resets", "repeats", "longest wait, s"],
-            [_channel(name, row) for name, row in sorted(alerts["channels"].items())],
-        ),
+        *table(CHANNEL_HEAD, [_channel(name, row) for name, row in sorted(alerts["channels"].items())]),
     ]
+
+
+CHANNEL_HEAD = ["losses", "nights", "alerts", "frames", "lost", "collided", "resets", "repeats", "longest wait, s"]
 
 
 def _channel(name: str, row: dict[str, int]) -> list[str]:
@@ -83,18 +83,20 @@ def _hostile(hostile: dict[str, Any]) -> list[str]:
         "ignored": "addressed to somebody else: only heard",
     }
     expected = hostile["short_tags"] / 2**32
+    grown, peak = _kib(hostile["growth_bytes"]), _kib(hostile["peak_bytes"])
     return [
         "## Hostile frames",
-        f"{hostile['frames']:,} frames, each to a base and two traps, in {hostile['rounds']:,} rounds with at least two objects half",
-        f"transferred: {taken}, and afterwards everything arrived. Memory grew by {_kib(hostile['growth_bytes'])} KiB at the",
-        f"most after a round, {_kib(hostile['peak_bytes'])} KiB in it (allowed: {GROWTH_MAX_BYTES // 1024} and {PEAK_MAX_BYTES // 1024}).",
+        f"{hostile['frames']:,} frames, each to a base and two traps, in {hostile['rounds']:,} rounds, with at least",
+        f"{IN_FLIGHT} objects half transferred: {taken}, and afterwards everything arrived. Memory grew",
+        f"by {grown} KiB at the most after a round, {peak} KiB in it",
+        f"(allowed: {_kib(GROWTH_MAX_BYTES)} and {_kib(PEAK_MAX_BYTES)}).",
         "",
         *table(["way", "frames"], [[way, f"{frames:,}"] for way, frames in hostile["by_way"].items()]),
         "",
         *table(["refused because", "times"], [[words, f"{hostile[name]:,}"] for name, words in causes.items()]),
         "",
-        f"Tags looked at: {hostile['short_tags']:,} of 4 bytes, {hostile['long_tags']:,} of 8. An invented short one fits with a chance",
-        f"of 2^-32: to be expected were {expected:.1g} taken.",
+        f"Tags looked at: {hostile['short_tags']:,} of 4 bytes, {hostile['long_tags']:,} of 8. An invented short one",
+        f"fits with a chance of 2^-32: to be expected were {expected:.1g} taken.",
     ]
 
 
@@ -102,19 +104,24 @@ def _kib(size: int) -> int:
     return -(-size // 1024)
 
 
-HOW = [
-    "## How",
-    "Real are `TrapLink`, `BaseLink` and their cipher; the air is that of [LINK.md](LINK.md). A night has 1 to",
-    f"{TRAPS_MAX} traps, losses up to {LOSS_MAX:g}, a mean time between sightings of {EVERY_MS[0] // 1000} to {EVERY_MS[-1] // 1000} s, half of them at one moment on several",
-    "traps, some with a crop, and some receipts down. Ingest takes up to 4 s to commit, and in some nights refuses.",
-    f"A trap is reset up to {TRAP_RESETS_MAX} times, a base up to {BASE_RESETS_MAX} times: at any moment, before a frame is looked at, after the link took",
-    "it and before anything was written, after a frame was sealed, while it is on the air, between ingest's commit and",
-    "the link's word of it, or with all that was on its way to ingest. What lasts is what the supervisor's flash and the base's",
-    f"disk keep. In one night of {PARROTS} a stranger plays frames of that night again, every {PARROT_EVERY_MS // 1000} s.",
-    "",
-    "Looked for: every object is committed once and with its bytes, and its trap is told, once, and not before the commit;",
-    "a receipt is counted as delivered only when it is in its trap's flash; no nonce is used twice under a key; everything",
-    f"is over {BOUND_MS // 3_600_000} hours after the last hand-over. A hostile frame brings no event but *dropped*; every {LOOK_EVERY} frames every field",
-    "of the three ends is compared, but for counts, the last refusal, and what was heard of others' turns.",
-    "`trapsim soak --night K` or `--round K` plays one of them again.",
-]
+HOW = f"""## How
+Real are `TrapLink`, `BaseLink` and their cipher; the air is that of [LINK.md](LINK.md),
+without the governor, which makes frames wait.
+
+*Alerts.* A night has 1 to {TRAPS_MAX} traps, losses up to {LOSS_MAX:g}, and a sighting of each trap every
+{EVERY_MS[0] // 1000} to {EVERY_MS[-1] // 1000} s on the mean, half of them at one moment on several.
+Some have a crop; some receipts come down. Ingest takes up to 4 s to commit, and in some nights refuses.
+A trap is reset up to {TRAP_RESETS_MAX} times, a base up to {BASE_RESETS_MAX} times: at any moment, before a frame is
+looked at, after the link took it and before anything was written, after a frame was sealed, while it is on the air,
+between ingest's commit and the link's word of it, or with all that was on its way to ingest. What lasts is what the
+supervisor's flash and the base's disk keep. In one night of {PARROTS} a stranger plays frames of that night again, some
+{PARROT_PLAYS} of them.
+
+Looked for: every object is committed once and with its bytes, and its trap is told, once, and not before the commit;
+a receipt is delivered only when it is in its trap's flash; no nonce is used twice under a key; all is over
+{BOUND_MS // 3_600_000} hours after the last hand-over.
+
+*Hostile frames.* None brings an event but *dropped*. Every {LOOK_EVERY} frames every field of the three ends is
+compared with what it was, but for counts, the last refusal of each trap, and how long others' turns keep a trap quiet.
+
+`trapsim soak --seed S --night K`, or `--round K`, plays one of them again.""".split("\n")

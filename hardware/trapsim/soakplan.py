@@ -10,10 +10,10 @@ AIRS = (("eu868", 7), ("eu868", 8), ("eu868", 9), ("cn470", 9), ("cn470", 10), (
 LOSS_MAX = 0.5
 TRAPS_MAX = 6
 SIGHTINGS = (20, 60)  # of a trap in a night
-EVERY_MS = (2_000, 10_000, 60_000, 600_000)  # mean time between moments: from more than the air can carry to a quiet night
+EVERY_MS = (2_000, 10_000, 60_000, 600_000)  # mean time between moments: from a full air to a quiet one
 TOGETHER = 0.5  # share of sightings at the very moment at which the other traps have theirs
 CROPS_MAX = 0.2  # share of sightings with a crop
-CROP_BYTES = (200, 3000)
+CROP_BYTES = (200, 2000)
 RECEIPT_BYTES = (74, 400)
 RECEIPTS_MAX = 3  # to a trap in a night
 TRAP_RESETS_MAX = 4  # of each
@@ -30,7 +30,7 @@ BASE_RESETS = ("any", "hearing", "heard", "sealed", "committed", "power")
 
 @dataclass(frozen=True, kw_only=True)
 class TrapPlan:
-    """`sightings`: (ms, bytes of the crop or 0); `resets`: (ms from which on, at what moment); `receipts`: (ms, bytes)."""
+    """`sightings`: (ms, size of the crop or 0); `resets`: (ms from which on, moment); `receipts`: (ms, size)."""
 
     first_counter: int
     sightings: tuple[tuple[int, int], ...]
@@ -40,7 +40,7 @@ class TrapPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """`traps`: their plans, number 1 first; `slow_ms`: the longest commit; `refused`: share that ingest does not take."""
+    """`traps`: their plans, number 1 first; `slow_ms`: the longest commit; `refused`: share that ingest refuses."""
 
     seed: int
     night: int

@@ -22,7 +22,13 @@ def run_night(job: tuple[int, int]) -> dict[str, Any]:
         violations = night.run()
     except Exception as error:  # which night it was is what matters
         violations = [f"{type(error).__name__}: {error}"]
-    return {"name": f"night {plan.night}", "burst": plan.burst, "loss": plan.loss, "violations": violations, **night.counts()}
+    return {
+        "name": f"night {plan.night}",
+        "burst": plan.burst,
+        "loss": plan.loss,
+        "violations": violations,
+        **night.counts(),
+    }
 
 
 def run_round(job: tuple[int, int, int]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The soak's trap: a real `TrapLink` over what is durable, thrown away and made anew at chosen moments.
 
-What lasts is what `trapmcu.supervisor` keeps: the queue in flash, the end of the reserved counters, what was heard of the
-base, written when it has risen by 256.
+What lasts is what `trapmcu.supervisor` keeps: the queue in flash, the end of the reserved counters, what was heard of
+the base, written when it has risen by 256.
 """
 
 import random
