@@ -9,7 +9,6 @@ from trapsim.soakhostile import HOSTILE_COUNTS, ROUND_FRAMES, Round
 from trapsim.soaknight import COUNTS, Night
 from trapsim.soakplan import draw
 
-FULL = 1_000_000  # of each, for `make soak`
 LOSSES = 5  # bands of loss in the table
 CHUNK = 4  # nights that a process takes at once
 
