@@ -136,9 +136,12 @@ class ArqBase:
         piece = (read_fragment if got.kind == FRAGMENT else read_piece)(got.payload)
         self._held[piece.index] = piece.data
         self._total = max(self._total, piece.total)
-        if len(self._held) == self._total and self._whole_at is None:
+        self._arrived(len(self._held) == self._total, got.flag, now)
+
+    def _arrived(self, whole: bool, poll: bool, now: int) -> None:
+        if whole and self._whole_at is None:
             self._whole_at = now + COMMIT_MS
-        if got.flag:
+        if poll:
             self._reply_at = now if self._whole_at is None else max(now, self._whole_at)
 
     def next_frame(self, now: int, busy: bool) -> bytes | None:
@@ -147,9 +150,12 @@ class ArqBase:
         self._reply_at = None
         if self._whole_at is not None and not self._is_committed:
             self._is_committed = True
-            self._committed(b"".join(self._held[i] for i in sorted(self._held)), self._whole_at)
+            self._committed(self._whole(), self._whole_at)
         frame = Frame(HAVE, True, False, ADDRESS, self._counter.take(), self._report())
         return encode_frame(frame, frame_cipher(ADDRESS, True))
+
+    def _whole(self) -> bytes:
+        return b"".join(self._held[i] for i in sorted(self._held))
 
     def _report(self) -> bytes:
         """The first missing piece, and a bit for each of the window's pieces behind it as far as some are here."""

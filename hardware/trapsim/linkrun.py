@@ -9,12 +9,13 @@ from typing import Any
 from trapkit.errors import SetupError
 from trapsim.arq import WINDOW as ARQ_WINDOW
 from trapsim.arq import ArqBase, ArqTrap, Waits
+from trapsim.coded import CodedBase, CodedTrap
 from trapsim.ether import BASE, BaseEnd, Ether, TrapEnd
 from trapsim.fades import KINDS, FadingAir
 from trapsim.meter import Meter
 from trapwire.airtime import airtime_us, usable_frame
 from trapwire.errors import WireError
-from trapwire.fragments import MAX_RADIO_BYTES
+from trapwire.fragments import MAX_RADIO_BYTES, Cut
 from trapwire.frame import HAVE as HAVE_KIND
 from trapwire.frame import HEADER_BYTES, tag_bytes
 from trapwire.objects import FRAME, HEAD_BYTES, Envelope, ObjectKey
@@ -28,6 +29,7 @@ OURS = "ours"
 OTHERS = {
     "stop_and_wait": "stop-and-wait, with a reply window of 1.5 s and our pauses",
     "stop_and_wait_short": "stop-and-wait, with the shortest window that an answer fits into, and no pauses",
+    "perfect_code": "a perfect erasure code, which no real one reaches, with our reply window and pauses",
     "selective_repeat": f"selective repeat, a window of {ARQ_WINDOW} pieces, with our reply window and pauses",
 }
 
@@ -125,8 +127,15 @@ def _other(case: Case, protocol: str, envelope: Envelope, air: FadingAir, seed: 
     )
     data = envelope.encode()
     committed: list[bytes] = []
-    trap = ArqTrap(data, limit, window, waits, seed)
-    base = ArqBase(window, lambda got, at_ms: committed.append(got))
+
+    def keep(got: bytes, at_ms: int) -> None:
+        committed.append(got)
+
+    if protocol == "perfect_code":
+        trap: ArqTrap = CodedTrap(data, limit, waits, seed)
+        base: ArqBase = CodedBase(data, Cut(data, limit).total, keep)
+    else:
+        trap, base = ArqTrap(data, limit, window, waits, seed), ArqBase(window, keep)
     return Ether(air, {BASE: base, TRAP: trap}), 0, lambda: trap.finished_ms if committed == [data] else None
 
 
