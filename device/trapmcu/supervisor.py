@@ -12,6 +12,8 @@ from trapwire.ccm import Ccm
 from trapwire.errors import WireError
 from trapwire.fragments import cut
 from trapwire.frame import Counter
+from trapwire.hop import HOP_BYTES, HopKey
+from trapwire.hopends import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
 from trapwire.objects import (
     ALERT,
@@ -58,16 +60,13 @@ class Supervisor:
         self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
-        self._link = TrapLink(
-            self._key,
-            self._frame_bytes,
-            times,
-            counter,
-            self._load,
-            board.random,
-            self._heartbeat,
-            self._duty.wait_ms,
-        )
+        given = (self._key, self._frame_bytes, times, counter, self._load, board.random, self._heartbeat)
+        if settings["hop_key"]:
+            hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
+            self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
+            self._frame_bytes -= HOP_BYTES
+        else:
+            self._link = TrapLink(*given, self._duty.wait_ms)
         self._decoder = line.SerialDecoder()
         self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
         self._repeat_ms = settings["repeat_ms"]
