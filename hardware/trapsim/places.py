@@ -35,10 +35,10 @@ class Places(Air):
 
     def __init__(self, sf: int, loss: float, random: "Callable[[], float]") -> None:
         super().__init__(sf, loss, random)
-        self.deaf: "set[tuple[int, int]]" = set()
-        self._tuned: "dict[int, Tuning]" = {}
+        self.deaf: set[tuple[int, int]] = set()
+        self._tuned: dict[int, Tuning] = {}
         self._home = Tuning(sf)
-        self._flying: "list[tuple[Transmission, Tuning]]" = []
+        self._flying: list[tuple[Transmission, Tuning]] = []
 
     def tune(self, node: int, tuning: Tuning, now: int) -> None:
         """`node`'s antenna goes to another channel; a frame that it was hearing is lost to it."""

@@ -11,7 +11,7 @@ from trapwire.frame import ALERT as ALERT_KIND
 from trapwire.frame import FRAGMENT, HEARTBEAT, PIECE, Counter
 from trapwire.hop import HOP_BYTES, MAX_TRAPS, Bucket, inner_of, is_wrapped
 from trapwire.hopends import HopBaseLink
-from trapwire.objects import ALERT, FRAME, RECEIPT, Envelope, ObjectKey
+from trapwire.objects import FRAME, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
 from trapwire.relay import LATE_MS, START_MAX_MS, Relay
 
