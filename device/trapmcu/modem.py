@@ -30,7 +30,7 @@ class Modem:
         self._decoder = line.SerialDecoder()
         self._queue: "list[tuple[int, bytes]]" = []
         self.dropped = 0
-        self._antenna.listen()
+        self._antenna.start(settings["freq_khz"])
 
     def step(self, now: int) -> "int | None":
         """Do what is due; when to call again at the latest, in ms, unless the UART or radio wakes us earlier."""

@@ -39,7 +39,7 @@ class Repeater:
         path = None if board.flash is None else board.flash + "/duty"
         self._duty = Duty(settings["plan"], settings["sf"], path, board.now_ms())
         self.dropped = 0
-        self._antenna.listen()
+        self._antenna.start(settings["freq_khz"])
 
     def step(self, now: int) -> "int | None":
         """Do what is due; when to call again at the latest, in ms, unless the radio wakes us earlier."""

@@ -5,6 +5,7 @@ from trapwire.errors import WireError
 from trapwire.hop import HOP_BYTES, MAX_TRAPS
 from trapwire.linkkeys import parse_key
 from trapwire.traplink import LinkTimes
+from trapwire.wake import SF as WAKE_SF
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -68,6 +69,8 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
     _check_hops(merged)
     if merged["wake_khz"] and not merged["freq_khz"]:
         raise ValueError("wake_khz is %d; allowed is 0 as long as freq_khz is 0: name both" % merged["wake_khz"])
+    if merged["station_key"] and merged["sf"] == WAKE_SF and merged["wake_khz"] in (0, merged["freq_khz"]):
+        raise ValueError("station_key is set, and the link's sf is %d; then wake_khz has to be another" % WAKE_SF)
     return merged
 
 

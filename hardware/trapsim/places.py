@@ -23,6 +23,13 @@ class Tuning:
         self.preamble = preamble
         self.since = -1
 
+    @staticmethod
+    def of(lora_cfg: "dict[str, int]", sf: int) -> "Tuning":
+        """From the keys of micropython-lib's `configure`; `sf` where they name none."""
+        return Tuning(
+            lora_cfg.get("sf", sf), lora_cfg.get("freq_khz", 0), lora_cfg.get("preamble_len", PREAMBLE_SYMBOLS)
+        )
+
     def hears(self, other: "Tuning") -> bool:
         return (self.sf, self.freq_khz) == (other.sf, other.freq_khz)
 
@@ -61,11 +68,22 @@ class Places(Air):
         self.airtime_us += micros
         return self._flying[-1][0].end
 
+    def tuned_alike(self, a: int, b: int) -> bool:
+        """Whether two nodes within reach are on one channel."""
+        return self.hears(a, b) and self._tuned.get(a, self._home).hears(self._tuned.get(b, self._home))
+
     def busy(self, node: int, now: int) -> bool:
+        return self.busy_ms(node, now) > 0
+
+    def busy_ms(self, node: int, now: int) -> int:
+        """For how long `node` will hear what it hears now."""
         mine = self._tuned.get(node, self._home)
-        return any(
-            t.start <= now < t.end and self.hears(node, t.sender) and mine.hears(tuning) for t, tuning in self._flying
-        )
+        ends = [
+            t.end
+            for t, tuning in self._flying
+            if t.start <= now < t.end and self.hears(node, t.sender) and mine.hears(tuning)
+        ]
+        return max(ends) - now if ends else 0
 
     def deadline(self) -> "int | None":
         return min([t.end for t, _ in self._flying if not t.spoilt], default=None)
