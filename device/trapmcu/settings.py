@@ -88,7 +88,8 @@ def _check_key(name: str, role: str, key: "Any") -> None:
     """What is wrong with a key is said without the key: errors are read aloud, photographed and sent around."""
     if role != KEYS[name]:
         if key != "":
-            raise ValueError("%s is set; allowed on a %s is none: take it off this unit" % (name, role))
+            where = "allowed on a modem is none" if role == MODEM else "allowed on a repeater is none"
+            raise ValueError("%s is set; %s: take it off this unit" % (name, where))
         return
     if key != "" or name == "link_key":
         _check_secret(name, key)
