@@ -42,7 +42,7 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "keys", help="the keys that open crops and full frames, and each trap's for the radio; what is there is kept"
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="base.key, base.pub, review.key, recipients.txt, link/N.key"
+        "folder", type=Path, metavar="FOLDER", help="for base.key, base.pub, review.key, recipients.txt, link/"
     )
     parser.add_argument(
         "--trap", action="append", default=[], type=int, metavar="N", help="a trap: its link key; again for more"

@@ -53,7 +53,7 @@ class Repeater:
             frame = self.relay.next_frame(now, self._antenna.busy())
             if frame is not None and self._may(frame, now):
                 self._antenna.send(frame)
-        return self.relay.deadline()
+        return None if self._antenna.sending else self.relay.deadline()
 
     def _may(self, frame: bytes, now: int) -> bool:
         """What the plan's share leaves no room for is not sent: later it would come too late."""
