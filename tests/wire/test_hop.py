@@ -1,15 +1,17 @@
 """One hop: what arrives through a repeater, and that it reads nothing, forges nothing and starts no storm."""
 
+import json
 import unittest
+from binascii import hexlify, unhexlify
 
 from tests.wire.hopworld import FRAME_BYTES, SF, HopWorld, hop_key
-from tests.wire.keys import base_key, base_keys, trap_key
+from tests.wire.keys import base_key, base_keys, cipher, trap_key
 from tests.wire.world import EPOCH, Random, World, no_reserve
 from trapwire.airtime import airtime_us
 from trapwire.errors import DAMAGED, FORGED, REPLAYED, STRANGER, RefusedError, WireError
 from trapwire.frame import ALERT as ALERT_KIND
 from trapwire.frame import FRAGMENT, HEARTBEAT, PIECE, Counter
-from trapwire.hop import HOP_BYTES, MAX_TRAPS, Bucket, inner_of, is_wrapped
+from trapwire.hop import HOP_BYTES, MAX_TRAPS, Bucket, HopKey, inner_of, is_wrapped
 from trapwire.hopends import HopBaseLink
 from trapwire.objects import FRAME, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
@@ -18,6 +20,11 @@ from trapwire.relay import LATE_MS, START_MAX_MS, Relay
 HOUR_MS = 3600000
 HOSTILE = 3000
 BEAT = Heartbeat({"battery": 80}).encode()
+
+
+def load_vectors(name):
+    with open(__file__[: __file__.rindex("/") + 1] + "vectors/" + name) as file:
+        return json.load(file)
 
 
 class Recorder:
@@ -347,6 +354,21 @@ class TrustTest(unittest.TestCase):
         )
         down = hop_key(1).wrap(b"\xe4\x00\x01\x00\x00\x00\x05" + bytes(8), 5, False)
         self.assertEqual((down[0], hop_key(1).wrap(frame[1:-4], 5, True)[0]), (0xEB, 0xDB))
+
+    def test_the_frozen_frames(self):
+        row, v3 = load_vectors("hops.json"), load_vectors("v3.json")
+        holder = HopKey(unhexlify(row["hop_key"]), 513, cipher)
+        holder.heard[False] = 1024
+        for name, inner, counter in (("alert", "alert_frame", 1025), ("piece", "piece_frame", 0x10402)):
+            holder.heard[False] = counter - 1
+            frame = unhexlify(row[name + "_hop"])
+            self.assertEqual(holder.wrap(unhexlify(v3[inner]), counter, False), frame)
+            found = holder.unwrap(frame)
+            self.assertEqual((hexlify(found.inner).decode(), found.counter, found.hopped), (v3[inner], counter, False))
+        holder.heard[False] = 1024
+        copy = holder.unwrap(unhexlify(row["alert_copy"]))
+        self.assertEqual((copy.hopped, copy.polls, copy.down), (True, True, False))
+        self.assertTrue(holder.unwrap(unhexlify(row["ack_hop"])).down)
 
 
 if __name__ == "__main__":

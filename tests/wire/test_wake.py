@@ -1,6 +1,8 @@
 """The station's pair: what a wake frame refuses, and how well two drifting clocks are known to each other."""
 
+import json
 import unittest
+from binascii import unhexlify
 
 from tests.wire.keys import cipher
 from tests.wire.world import Random
@@ -44,6 +46,14 @@ class WakeFrameTest(unittest.TestCase):
         self.assertEqual((wake.clock_ms, wake.age_ms, wake.uncertainty_ms, wake.cause), (123456789012, 410, 10, 0))
         old = key(2).open(key(1).seal(9, Wake((1 << 40) + 5, 70000, None, 0)))
         self.assertEqual((old.clock_ms, old.age_ms, old.uncertainty_ms), (5, 65535, None))
+
+    def test_the_frozen_frame(self):
+        with open(__file__[: __file__.rindex("/") + 1] + "vectors/hops.json") as file:
+            row = json.load(file)
+        station_key, frame = unhexlify(row["station_key"]), unhexlify(row["call"])
+        self.assertEqual(key(513, station_key).seal(1028, Wake(86400123, 391, 10, 0)), frame)
+        wake = key(514, station_key).open(frame)
+        self.assertEqual((wake.clock_ms, wake.age_ms, wake.uncertainty_ms), (86400123, 391, 10))
 
     def test_it_is_as_long_as_the_page_says(self):
         """A look every 250 ms falls into the preamble; AS923 allows 400 ms in all."""
