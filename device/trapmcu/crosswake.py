@@ -18,7 +18,7 @@ from trapwire.errors import WireError
 from trapwire.frame import Counter
 from trapwire.hop import Bucket
 from trapwire.linkkeys import key_name, parse_key
-from trapwire.wake import LISTEN_MS, PREAMBLE, SF, SNIFF_MS, WAKE_US, PairClock, Wake, WakeKey
+from trapwire.wake import CLOCK, LISTEN_MS, PIR, PREAMBLE, SF, SNIFF_MS, WAKE_US, PairClock, Wake, WakeKey
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -27,8 +27,9 @@ if MYPY:
 
     from trapwire.frame import Cipher
 
-PIR = 0
 PARTNER = 1  # of the causes in a WAKE message
+BEAT_MS = 21600000  # six hours without a call of ours: the partner is told our clock
+FIRST_BEAT_MS = 60000  # and soon after a start, at which it has changed
 LATE_MS = 2000  # a cat crosses the view in about 4 s
 GAP_MS = 5000  # a partner that was woken, or that woke us, is awake for so long
 BURST_US = 12000000  # 31 wakes at once
@@ -68,6 +69,7 @@ class CrossWake:
         self._edge_at: "int | None" = None  # a wake is to be said
         self._awake_until = 0
         self._sniff_at = 0
+        self._beat_at = board.now_ms() + FIRST_BEAT_MS + board.random(8 * FIRST_BEAT_MS)
         self._until = 0
         self._woken = 0
         self.clock = PairClock()
@@ -120,24 +122,31 @@ class CrossWake:
         self._until = now + LISTEN_MS
         if self._antenna.busy():
             return
-        if self._edge_at is not None and self._say(now, self._edge_at):
-            self._where = SAYING
-        else:
-            self._go_home()
+        if self._edge_at is not None or now >= self._beat_at:
+            edge_at, self._edge_at = self._edge_at, None
+            if self._say(now, edge_at):
+                self._where = SAYING
+                return
+        self._go_home()
 
     def _go_home(self) -> None:
         self._where = AT_LINK
         self._antenna.tune(self._link_sf, self._link_khz)
 
-    def _say(self, now: int, edge_at: int) -> bool:
-        self._edge_at = None
-        self._awake_until = now + GAP_MS
+    def _say(self, now: int, edge_at: "int | None") -> bool:
+        """Call the partner, or without an edge tell it our clock; whether that could be."""
+        self._beat_at = now + BEAT_MS + self._board.random(BEAT_MS // 8)
+        cause = CLOCK
+        if edge_at is not None:
+            cause = PIR
+            self._awake_until = now + GAP_MS
         left_at = now + (WAKE_US + 999) // 1000
         try:
             may = self._bucket.take(WAKE_US, now) and not self._duty.wait_us(now, WAKE_US, False)
             if not may or not self._duty.book(now, WAKE_US):
                 raise OSError("no room on the air, or in flash")
-            frame = self._key.seal(self._counter.take(), Wake(left_at, left_at - edge_at, LOOP_UNCERTAINTY_MS, PIR))
+            age_ms = left_at - (now if edge_at is None else edge_at)
+            frame = self._key.seal(self._counter.take(), Wake(left_at, age_ms, LOOP_UNCERTAINTY_MS, cause))
         except (OSError, WireError):
             self.dropped += 1
             return False
@@ -156,9 +165,10 @@ class CrossWake:
             self.refused += 1
             return True
         self.clock.heard(wake.clock_ms, now)
-        self._woken += 1
-        self._awake_until = now + GAP_MS
-        self._edge_at = None  # what we wanted to say, the partner knows
+        if wake.cause != CLOCK:
+            self._woken += 1
+            self._awake_until = now + GAP_MS
+            self._edge_at = None  # what we wanted to say, the partner knows
         try:
             write_file(self._path, ("%s %d" % (self._name, self._key.heard)).encode())
         except OSError:

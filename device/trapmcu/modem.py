@@ -7,6 +7,7 @@ from trapmcu.radio import Antenna
 from trapwire import serialline as line
 from trapwire.airtime import largest_frame
 from trapwire.frame import FRAGMENT
+from trapwire.relay import overheard
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -58,7 +59,9 @@ class Modem:
             return now + 10
         frame = self._queue.pop(0)[1]
         # An answer that has to wait comes too late, and its trap asks again. Acknowledgements use the alerts' tenth.
-        if self._duty.wait_ms(now, len(frame), frame[0] & 0x0F != FRAGMENT) or not self._duty.spent(now, len(frame)):
+        if self._duty.wait_ms(now, len(frame), overheard(frame)[0] & 0x0F != FRAGMENT) or not self._duty.spent(
+            now, len(frame)
+        ):
             self.dropped += 1
             return now
         self._antenna.send(frame)

@@ -2,7 +2,7 @@
 
 import struct
 
-from trapmcu.crosswake import PARTNER, PIR, CrossWake
+from trapmcu.crosswake import PARTNER, CrossWake
 from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
 from trapmcu.radio import Antenna
@@ -30,6 +30,7 @@ from trapwire.objects import (
 )
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.wake import PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:

@@ -37,6 +37,8 @@ TAG_BYTES = 8
 WAKE_BYTES = HEAD_BYTES + 9 + TAG_BYTES
 WAKE_US = airtime_us(WAKE_BYTES, SF, preamble=PREAMBLE)
 LISTEN_MS = WAKE_US // 1000 + 20  # from a look that found a preamble until its frame has come
+PIR = 0  # causes of a call
+CLOCK = 255  # none: it tells the clock, and wakes nobody
 NEVER = -1
 DRIFT_PPM = 50  # between two clocks of +-20 ppm each, and some for the cold
 DELAY_MS = 60  # at most from a frame's end until its receiver has read it: one loop of a busy unit

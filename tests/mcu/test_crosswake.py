@@ -6,7 +6,7 @@ import unittest
 from tests.mcu.bench import BenchBoard, make_folder, remove_folder
 from tests.wire.keys import base_keys, cipher
 from tests.wire.world import no_reserve
-from trapmcu.crosswake import BURST_US, LATE_MS, PARTNER, PIR
+from trapmcu.crosswake import BURST_US, LATE_MS, PARTNER
 from trapmcu.main import build
 from trapmcu.settings import complete
 from trapwire import serialline as line
@@ -14,7 +14,7 @@ from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
 from trapwire.objects import ALERT, Envelope, ObjectKey, decode_envelope, pack_keys
-from trapwire.wake import LISTEN_MS, PREAMBLE, WAKE_US, Wake, WakeKey
+from trapwire.wake import CLOCK, LISTEN_MS, PIR, PREAMBLE, WAKE_US, Wake, WakeKey
 
 PAIR = "5a" * 16
 SETTINGS = {"trap": 5, "plan": "cn470", "link_key": "05" * 16, "station_key": PAIR}
@@ -137,6 +137,24 @@ class CrossWakeTest(unittest.TestCase):
         self.assertEqual((bench.causes(), bench.unit._pair.refused), ([], 1))
         bench.hear(bench.call())
         self.assertEqual(bench.causes(), [PARTNER])
+
+    def test_the_clock_is_told_soon_after_a_start_and_four_times_a_day(self):
+        bench = self.bench()
+        holder = WakeKey(b"\x5a" * 16, 6, cipher)
+        for least, most in ((0, 9 * 60), (6 * 3600, 27 * 900)):
+            begun, bench.calls = bench.board.now, []
+            while not bench.calls:
+                bench.board.now += 20000 if most > 3600 else 0
+                bench.run(300)
+                bench.board.radio.tuned = []
+            self.assertEqual(holder.open(bench.calls[0]).cause, CLOCK)
+            self.assertTrue(least <= (bench.board.now - begun) // 1000 <= most + 30)
+        bench.counter += 1
+        bench.board.said()
+        bench.hear(bench.partner.seal(bench.counter, Wake(bench.board.now + 777, 0, 10, CLOCK)))
+        self.assertEqual(bench.causes(), [])
+        ahead = bench.unit._pair.clock.ahead(bench.board.now)[0]
+        self.assertTrue(777 - 260 <= ahead <= 777 + 40, ahead)  # it was sealed before the next look
 
     def test_garbage_on_the_pairs_channel_is_counted_and_the_antenna_comes_back(self):
         bench = self.bench()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trapkit.aes import AesCcm
-from trapmcu.crosswake import GAP_MS, PARTNER, PIR
+from trapmcu.crosswake import GAP_MS, PARTNER
 from trapmcu.main import build
 from trapsim.crash import Fuse
 from trapsim.keyed import link_key
@@ -17,7 +17,7 @@ from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
 from trapwire.linkkeys import DOWN, LinkKey
 from trapwire.objects import FRAME, Envelope, ObjectKey, decode_envelope
-from trapwire.wake import WAKE_US
+from trapwire.wake import PIR, WAKE_US
 
 LATENCY_MS = 420  # from one PIR edge to the partner's WAKE, with both links idle: the frame is 381 ms on the air
 PAIR = "5a" * 16
