@@ -173,6 +173,7 @@ class Counter:
         self._next = first
         self._end = first
         self._reserve = reserve
+        self.last = first  # the value taken last
 
     def take(self) -> int:
         """A value never used before.  Raises: WireError when 32 bits are used up."""
@@ -182,6 +183,6 @@ class Counter:
                 raise WireError("the frame counter is used up: new key, new counter")
             self._reserve(end)
             self._end = end
-        value = self._next
+        self.last = self._next
         self._next += 1
-        return value
+        return self.last

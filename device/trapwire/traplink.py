@@ -344,6 +344,10 @@ class TrapLink:
         due = now if len(self._queue) or self._acks or self._down_seen else self._next_heartbeat
         return max(due, self._hold_until, self._quiet_until)
 
+    def idle(self) -> bool:
+        """Whether the link neither sends nor listens for an answer: the radio may be elsewhere."""
+        return self._polling is None and self._listen_until is None
+
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
         """Kind, poll and payload of the next frame: something is due."""
         self._unheard_acks, self._unheard_have = [], None
