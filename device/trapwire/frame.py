@@ -39,6 +39,7 @@ ACK = 4
 HEARTBEAT = 5
 PIECE = 6
 ASK = 7
+QUICK = 10
 KINDS = {
     ALERT: "alert",
     FRAGMENT: "fragment",
@@ -47,8 +48,9 @@ KINDS = {
     HEARTBEAT: "heartbeat",
     PIECE: "piece",
     ASK: "ask",
+    QUICK: "quick",
 }
-FIRST_VERSION = {PIECE: 3, ASK: 3}  # of the kinds that version 1 had not
+FIRST_VERSION = {PIECE: 3, ASK: 3, QUICK: 3}  # of the kinds that version 1 had not
 
 HEADER_BYTES = 7
 PIECE_HEADER_BYTES = 5

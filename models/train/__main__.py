@@ -77,7 +77,13 @@ def main() -> int:
     parts["train"] = propose.people_and_vehicles(parts["train"], pixels, state)
     start = net.read_tflite(args.start)
     print({name: len(part) for name, part in parts.items()}, file=sys.stderr)
-    settings = train.Settings(epochs=args.epochs, seed=args.seed, threads=args.threads)
+    settings = train.Settings(
+        epochs=args.epochs,
+        cycle_epochs=args.epochs,
+        frozen_from=args.epochs * train.Settings.steps_per_epoch // 2,
+        seed=args.seed,
+        threads=args.threads,
+    )
     how = {"resume": args.resume or args.export_only, "learn": not args.export_only}
     model = train.run(settings, parts, pixels, start, args.work, **how)
     learned = [(model, parts, args.work / "measured" if args.last_lesson else args.out)]
