@@ -60,6 +60,7 @@ if MYPY:
     from trapwire.quick import QuickTurns
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
+LATE_SLOTS = 8  # among which a trap without an alert chooses
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
@@ -138,7 +139,7 @@ class TrapLink:
         self._hold_until = 0  # our own pause
         self._quiet_until = 0  # for the sake of others
         self._quiet_since = 0
-        self._company_until = 0  # other traps are about
+        self._company_until = 0  # other traps are about; 0: none was ever heard
         self._silent = 0  # polls without an answer, in a row
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
@@ -270,7 +271,9 @@ class TrapLink:
         """The base has said all it had to say."""
         if self._quick is not None:
             if self._quick.active:
-                self._quick.answered()
+                if self._quick.answered() and self._company_until:
+                    # The others keep quiet for a whole turn; then it is theirs first.
+                    self._hold_until = now + self._quick.left_ms(now) + (LATE_SLOTS + 1) * self._times.slot_ms
             elif self._asked is not None and self._asked[0] == QUICK:
                 self._quick.failed(now)
                 self._progress = True
@@ -315,13 +318,14 @@ class TrapLink:
         if not head.down:
             self._company_until = now + COMPANY_MS
         if head.down and head.kind == QUICK:
-            wait = TURN_MS  # the base hears nobody else
+            # The base hears nobody else.
+            wait = TURN_MS + self._slots(GAP_SLOTS if self._has_alert() else LATE_SLOTS) - self._times.slot_ms
         elif head.flag:
             wait = self._times.reply_window_ms
         elif self._has_alert():
             wait = self._slots(GAP_SLOTS) - self._times.slot_ms
         else:
-            wait = self._slots(8) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
+            wait = self._slots(LATE_SLOTS) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
         if now - self._quiet_since < MAX_QUIET_WINDOWS * self._times.reply_window_ms:
             self._quiet_until = now + wait
         # else it goes by the channel alone, at a moment of its own: all who waited would speak at once
