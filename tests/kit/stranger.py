@@ -188,9 +188,10 @@ def understand(frame: Frame) -> dict:
     elif frame.kind == ACK:
         row["keys"] = rows(AIR_KEY, rest)
         demand(len(row["keys"]) <= 8 and all(key["rung"] in RUNGS for key in row["keys"]), "no such keys")
-    else:
-        demand(not rest or frame.kind == HEARTBEAT, "too long")
+    elif frame.kind == HEARTBEAT:
         row["behind"] = rest
+    else:
+        demand(not rest, "too long")
     return row
 
 
@@ -201,7 +202,8 @@ def express(kind: int, row: dict) -> bytes:
         return head + write(BODY, row["alert"])
     if kind == ACK:
         return b"".join(write(AIR_KEY, key) for key in row["keys"])
-    return head + row.get("piece", row.get("bitmap", row.get("behind", b"")))
+    rest = {FRAGMENT: "piece", PIECE: "piece", HAVE: "bitmap", HEARTBEAT: "behind"}
+    return head + (row[rest[kind]] if kind in rest else b"")
 
 
 # Sections 2, 3 and 7: what is carried.

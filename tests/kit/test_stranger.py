@@ -72,7 +72,7 @@ class Frames(unittest.TestCase):
             "alert": alert,
             "fragment": {"transfer": transfer, "index": 2, "total": 4, "piece": crop[2 * 83 : 3 * 83]},
             "piece": {"number": transfer >> 4, "index": 1, "piece": crop[83 : 2 * 83]},
-            "ask": {"transfer": transfer, "total": 4, "behind": b""},
+            "ask": {"transfer": transfer, "total": 4},
             "have": {"transfer": 0xABCD, "total": 20, "start": 3, "bitmap": b"\x50\x01", "missing": missing},
             "ack": {"keys": ACKED},
             "empty_ack": {"keys": []},
