@@ -4,7 +4,7 @@ from trapwire.airtime import SF_MIN, SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.errors import WireError
 from trapwire.hop import HOP_BYTES, MAX_TRAPS
 from trapwire.linkkeys import parse_key
-from trapwire.traplink import LinkTimes
+from trapwire.linktimes import LinkTimes
 from trapwire.wake import SF as WAKE_SF
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import

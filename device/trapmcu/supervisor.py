@@ -16,6 +16,7 @@ from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
 from trapwire.hopends import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -30,7 +31,7 @@ from trapwire.objects import (
 )
 from trapwire.payloads import Heartbeat
 from trapwire.quick import QuickTurns
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 from trapwire.wake import PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import

@@ -10,8 +10,9 @@ from trapwire.baselink import BaseLink
 from trapwire.errors import WireError
 from trapwire.frame import Counter, peek_frame
 from trapwire.hop import HOP_BYTES, HopKey, find_key, is_wrapped
+from trapwire.linktimes import LinkTimes
 from trapwire.relay import overheard, relay_ms
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:

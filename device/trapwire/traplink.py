@@ -34,6 +34,7 @@ from trapwire.frame import (
     peek_frame,
     tag_bytes,
 )
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import MAX_DOWN_BYTES, RECEIPT, ObjectKey, decode_envelope
 from trapwire.payloads import (
@@ -67,31 +68,6 @@ URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
 COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
-
-
-class LinkTimes:
-    """How long the trap waits, in ms on the air's clock.
-
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to
-    pause_max_ms; slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an
-    object that is complete at the base and not committed; heartbeat_ms: between heartbeats.
-    """
-
-    def __init__(
-        self,
-        reply_window_ms: int = 500,
-        pause_ms: int = 400,
-        pause_max_ms: int = 60000,
-        slot_ms: int = 60,
-        commit_ms: int = 500,
-        heartbeat_ms: int = 3600000,
-    ) -> None:
-        self.reply_window_ms = reply_window_ms
-        self.pause_ms = pause_ms
-        self.pause_max_ms = pause_max_ms
-        self.slot_ms = slot_ms
-        self.commit_ms = commit_ms
-        self.heartbeat_ms = heartbeat_ms
 
 
 class TrapLink:
