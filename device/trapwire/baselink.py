@@ -13,6 +13,7 @@ in as many words as there are traps.
 import hashlib
 from binascii import crc32
 
+from trapwire.basewords import BaseWords
 from trapwire.errors import CAUSES, NO_KEY, REPLAYED, STRANGER, RefusedError, WireError, cause_of
 from trapwire.fragments import UNKNOWN, Partial, Piece, Reassembly, cut, read_fragment, read_piece, transfer_of
 from trapwire.frame import (
@@ -24,7 +25,9 @@ from trapwire.frame import (
     HEADER_BYTES,
     HEARTBEAT,
     PIECE,
+    REPLY,
     VERSION,
+    WORD,
     Counter,
     Frame,
     peek_frame,
@@ -95,7 +98,8 @@ class BaseLink:
     taken out is refused from then on, what the link drops is gone from them, and each key's `heard` goes up in them.
     frame_bytes: the largest frame of the plan; commit_wait_ms: how long an answer waits for ingest's commit of an
     object that has just become complete. Events are tuples: ("object", envelope bytes, trap),
-    ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
+    ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason), ("reply", trap, command,
+    outcome, value). `words`: what it says beside (`trapwire.basewords`).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
@@ -105,12 +109,14 @@ class BaseLink:
         frame_bytes: int,
         counter: Counter,
         commit_wait_ms: int = 150,
+        words: "BaseWords | None" = None,
     ) -> None:
         self._peers = {number: _Peer(keys[number]) for number in keys}
         self.counts = dict.fromkeys(CAUSES, 0)
         self._frame_bytes = frame_bytes
         self._counter = counter
         self._commit_wait_ms = commit_wait_ms
+        self.words = words or BaseWords()
 
     # What the radio brings
 
@@ -131,6 +137,7 @@ class BaseLink:
             return [self._dropped(error, data, now)]
         peer.refused = None
         peer.version = frame.version
+        self.words.heard(frame, snr_quarters, now)
         try:
             events = self._on_up(peer, frame, now)
         except WireError as error:
@@ -192,6 +199,8 @@ class BaseLink:
             return []
         if frame.kind == HEARTBEAT:
             return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
+        if frame.kind == REPLY:
+            return self.words.on_reply(frame.address, frame.payload, now)
         raise WireError("frame kind %d does not travel up" % frame.kind)
 
     def _on_piece(self, peer: _Peer, trap: int, piece: Piece, now: int) -> "list[tuple[object, ...]]":
@@ -247,6 +256,7 @@ class BaseLink:
 
     def _take(self, peer: _Peer, envelope: Envelope, now: int) -> "list[tuple[object, ...]]":
         key, digest = envelope.key, _digest(envelope)
+        self.words.drop(key)
         if peer.committed.get(key) == digest:
             self._ack(peer, key)
             return []
@@ -315,7 +325,7 @@ class BaseLink:
             if peer.reply_at is not None and now >= peer.reply_at:
                 peer.reply_at = None
                 if peer.key in peer.keys:  # and was not taken away meanwhile
-                    frames += self._answer(peer, peer.key)
+                    frames += self._answer(peer, peer.key, now)
         return frames
 
     def deadline(self) -> "int | None":
@@ -323,9 +333,10 @@ class BaseLink:
         times = [p.reply_at for p in self._peers.values() if p.reply_at is not None]
         return min(times) if times else None
 
-    def _answer(self, peer: _Peer, key: "LinkKey") -> "list[bytes]":
-        answers: "list[tuple[int, bytes]]" = []
+    def _answer(self, peer: _Peer, key: "LinkKey", now: int) -> "list[bytes]":
         room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
+        word = self.words.word(key.trap, peer.version, room, now)
+        answers = [(WORD, word)] if word else []
         if peer.acks:
             count = min(MAX_ACK_KEYS, room // 8)
             settled, peer.acks = peer.acks[-count:], peer.acks[:-count]  # the newest is what the trap waits for
@@ -343,10 +354,12 @@ class BaseLink:
         if not answers:
             answers = [(ACK, b"")]
         last = len(answers) - 1
-        return [
+        frames = [
             key.seal(kind, i < last, self._counter.take(), payload, peer.version)
             for i, (kind, payload) in enumerate(answers)
         ]
+        self.words.leaves(frames, now)
+        return frames
 
     def _down_pieces(self, peer: _Peer) -> "list[bytes]":
         if not peer.down:

@@ -39,6 +39,8 @@ ACK = 4
 HEARTBEAT = 5
 PIECE = 6
 ASK = 7
+WORD = 8
+REPLY = 9
 KINDS = {
     ALERT: "alert",
     FRAGMENT: "fragment",
@@ -47,8 +49,10 @@ KINDS = {
     HEARTBEAT: "heartbeat",
     PIECE: "piece",
     ASK: "ask",
+    WORD: "word",
+    REPLY: "reply",
 }
-FIRST_VERSION = {PIECE: 3, ASK: 3}  # of the kinds that version 1 had not
+FIRST_VERSION = {PIECE: 3, ASK: 3, WORD: 3, REPLY: 3}  # of the kinds that version 1 had not
 
 HEADER_BYTES = 7
 PIECE_HEADER_BYTES = 5

@@ -28,11 +28,14 @@ from trapwire.frame import (
     HEADER_BYTES,
     HEARTBEAT,
     PIECE,
+    REPLY,
+    WORD,
     Counter,
     Frame,
     peek_frame,
     tag_bytes,
 )
+from trapwire.linktimes import LinkTimes as LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import MAX_DOWN_BYTES, RECEIPT, ObjectKey, decode_envelope
 from trapwire.payloads import (
@@ -47,6 +50,7 @@ from trapwire.payloads import (
     make_have,
 )
 from trapwire.sendqueue import SendQueue
+from trapwire.trapwords import TrapWords
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -62,37 +66,12 @@ COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
 
 
-class LinkTimes:
-    """How long the trap waits, in ms on the air's clock.
-
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to pause_max_ms;
-    slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an object
-    that is complete at the base and not committed; heartbeat_ms: between heartbeats.
-    """
-
-    def __init__(
-        self,
-        reply_window_ms: int = 500,
-        pause_ms: int = 400,
-        pause_max_ms: int = 60000,
-        slot_ms: int = 60,
-        commit_ms: int = 500,
-        heartbeat_ms: int = 3600000,
-    ) -> None:
-        self.reply_window_ms = reply_window_ms
-        self.pause_ms = pause_ms
-        self.pause_max_ms = pause_max_ms
-        self.slot_ms = slot_ms
-        self.commit_ms = commit_ms
-        self.heartbeat_ms = heartbeat_ms
-
-
 class TrapLink:
     """One trap's link with its home base.
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
     below n; `heartbeat()` a `Heartbeat`. Events are tuples: ("delivered", key), ("down", Envelope), ("heard",),
-    ("dropped", reason). `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
+    ("dropped", reason), and those of `words`. `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(
@@ -115,6 +94,7 @@ class TrapLink:
         self._random = random
         self._heartbeat = heartbeat
         self._queue = SendQueue()
+        self.words = TrapWords(key.trap)
         self._active: "ObjectKey | None" = None
         self._cut: "Cut | None" = None  # of the active object
         self._todo: "list[int]" = []
@@ -168,6 +148,12 @@ class TrapLink:
     def has_room(self) -> bool:
         return self._queue.has_room()
 
+    def retune(self, frame_bytes: int, now: int) -> None:
+        """Frames are of another size from now on, or `times` were changed: what was begun is cut anew."""
+        self._frame_bytes = frame_bytes
+        self._next_heartbeat = min(self._next_heartbeat, now + self._times.heartbeat_ms)
+        self._active = None
+
     # What the radio brings
 
     def on_frame(self, data: bytes, now: int) -> "list[tuple[object, ...]]":
@@ -181,6 +167,7 @@ class TrapLink:
         except WireError as error:
             return [self._dropped(error)]
         self._silent = 0
+        self.words.heard()
         events: "list[tuple[object, ...]]" = [("heard",)]
         try:
             events += self._on_down(frame, now)
@@ -192,6 +179,8 @@ class TrapLink:
             else:
                 self._listen_until = None
                 self._answered(now)
+                if self._asked is not None and self._asked[0] == REPLY:
+                    events += self.words.answered()
         return events
 
     def _listen(self, now: int) -> None:
@@ -214,6 +203,8 @@ class TrapLink:
             return []
         if frame.kind == FRAGMENT:
             return self._on_fragment(frame, now)
+        if frame.kind == WORD:
+            return self.words.read(frame.payload)
         raise WireError("frame kind %d does not travel down" % frame.kind)
 
     def _on_fragment(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
@@ -246,10 +237,8 @@ class TrapLink:
     def _drop(self, key: ObjectKey) -> None:
         self._queue.drop(key)
         if key == self._active:
-            self._active = None
-            self._cut = None
-            self._todo = []
-            self._turn = 0
+            self._active = self._cut = None
+            self._todo, self._turn = [], 0
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
@@ -331,7 +320,8 @@ class TrapLink:
             return None
         if self._listen_until is not None:
             return self._listen_until
-        due = now if len(self._queue) or self._acks or self._down_seen else self._next_heartbeat
+        waits = len(self._queue) or self._acks or self._down_seen or self.words.due()
+        due = now if waits else self._next_heartbeat
         return max(due, self._hold_until, self._quiet_until)
 
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
@@ -353,6 +343,9 @@ class TrapLink:
         while True:
             head = self._queue.head()
             urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
+            if self.words.due() and not urgent:
+                self._asked = (REPLY, None)
+                return REPLY, True, self.words.take()
             if head is None or (now >= self._next_heartbeat and not urgent):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
@@ -385,7 +378,7 @@ class TrapLink:
     def _next_piece(self) -> "tuple[int, bool, bytes]":
         """The next piece of the active object; a question where none is known to be missing, or silence fell."""
         whole = self._cut
-        assert whole is not None  # noqa: S101 - there is one as long as there is an active object
+        assert whole is not None
         if not self._todo or self._turn >= MAX_TURN_PIECES:
             self._turn = 0
             self._asked = (ASK, self._active)
