@@ -21,6 +21,14 @@ class Antenna:
     def airtime_ms(self) -> int:
         return self._airtime_us // 1000
 
+    def tune(self, sf: int) -> None:
+        """Another spreading factor from now on; not while a frame is in the air."""
+        if sf != self._sf:
+            self._sf = sf
+            self._radio.standby()
+            self._radio.configure({"sf": sf})
+            self.listen()
+
     def listen(self) -> None:
         """Receive until told otherwise."""
         self._radio.start_recv(continuous=True)

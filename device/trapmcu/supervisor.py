@@ -2,8 +2,13 @@
 
 import struct
 
+from trapmcu.clock import Clock
 from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
+from trapmcu.overlay import Overlay
 from trapmcu.radio import Antenna
+from trapmcu.settings import NUMBERS
+from trapmcu.told import Told
+from trapmcu.trial import Trial
 from trapwire import serialline as line
 from trapwire.airtime import usable_frame
 from trapwire.alert import ALERT_BYTES
@@ -26,6 +31,7 @@ from trapwire.objects import (
 )
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.words import SETTING_CODES, SETTING_NAMES
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -48,23 +54,31 @@ class Supervisor:
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
         self._counter_path = folder + "/counter"
         counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
-        times = LinkTimes(**settings["times"])
+        self._times = LinkTimes(**settings["times"])
+        overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap = settings["trap"]
         link_key = parse_key(settings["link_key"])
         self._heard_path = folder + "/heard"
         self._heard = load_heard(self._heard_path, key_name(link_key))
         self._key = LinkKey(link_key, self._trap, UP, self._cipher, self._heard)
-        self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
+        self._plan = settings["plan"]
+        self._sf = settings["sf"]
+        self._frame_bytes = usable_frame(self._plan, self._sf)
         self._antenna = Antenna(board.radio, settings["sf"])
         self._link = TrapLink(
             self._key,
             self._frame_bytes,
-            times,
+            self._times,
             counter,
             self._load,
             board.random,
             self._heartbeat,
         )
+        for code in sorted(overlay.values):
+            self._apply(code, overlay.values[code])
+        trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
+        clock = Clock(settings.get("drift_ppm", NUMBERS["drift_ppm"][0]))
+        self._told = Told(clock, trial, self._say, self._write_heard)
         self._decoder = line.SerialDecoder()
         self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
         self._repeat_ms = settings["repeat_ms"]
@@ -81,11 +95,12 @@ class Supervisor:
         """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
         for kind, payload in self._decoder.feed(self._board.uart_read()):
             try:
-                self._on_pi(kind, payload)
+                self._on_pi(kind, payload, now)
             except WireError:
                 self.dropped += 1
         for _ in range(self._board.pir_edges()):
             self._triggers += 1
+            self._told.on_wake(now)
             self._say(line.WAKE, struct.pack(">IB", self._triggers, 0))
         self._radio(now)
         if now >= self._repeat_at:
@@ -93,8 +108,8 @@ class Supervisor:
             self._refill()
             for key, _ in self._down.ordered()[:4]:
                 self._say_down(key)
-        deadline = self._link.deadline(now)
-        return self._repeat_at if deadline is None else min(deadline, self._repeat_at)
+        deadlines = (self._link.deadline(now), self._told.step(now), self._repeat_at)
+        return min([d for d in deadlines if d is not None])
 
     def _radio(self, now: int) -> None:
         if self._antenna.finished():
@@ -104,9 +119,10 @@ class Supervisor:
             if packet is None:
                 break
             for event in self._link.on_frame(packet[0], now):
-                self._on_link(event)
+                self._on_link(event, now)
         self._remember_heard()
         if not self._antenna.sending:
+            self._antenna.tune(self._sf)
             frame = self._next_frame(now)
             if frame is not None:
                 self._antenna.send(frame)
@@ -120,7 +136,16 @@ class Supervisor:
             self._link.sent(now)
             return None
 
-    def _on_link(self, event: "tuple[Any, ...]") -> None:
+    def _apply(self, setting: int, value: int) -> None:
+        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
+        if setting == SETTING_CODES["sf"]:
+            self._sf = value
+            self._frame_bytes = usable_frame(self._plan, value)
+        else:
+            setattr(self._times, SETTING_NAMES[setting], value)
+        self._link.retune(self._frame_bytes, self._board.now_ms())
+
+    def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:
         if event[0] == "delivered":
             key = event[1]
             self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
@@ -134,11 +159,14 @@ class Supervisor:
                 self._say(line.DOWN, envelope.encode())
         elif event[0] == "dropped":
             self.dropped += 1
+        else:
+            self._told.on_event(event, now)
 
-    def _on_pi(self, kind: int, payload: bytes) -> None:
+    def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
         if kind == line.HELLO:
             self._repeat_at = 0
             self._say(line.HELLO, b"")
+            self._told.on_hello(now)
         elif kind == line.PUT:
             self._put(payload)
         elif kind == line.RECEIPT_TAKEN:
@@ -160,6 +188,7 @@ class Supervisor:
         except WireError:
             self._say(line.REFUSED, packed)
             raise
+        self._told.on_put(key)
         if (key, _digest(payload[1:])) in self._delivered:
             self._say(line.DELIVERED, packed)
         elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
@@ -218,13 +247,17 @@ class Supervisor:
         return Ccm(self._board.aes(key))
 
     def _remember_heard(self) -> None:
-        if self._key.heard - self._heard < HEARD_STEP:
-            return
-        self._heard = self._key.heard
+        if self._key.heard - self._heard >= HEARD_STEP:
+            self._heard = self._key.heard
+            self._write_heard()  # flash is full: tried again a step later; until then a reset forgets more
+
+    def _write_heard(self) -> bool:
         try:
-            write_file(self._heard_path, ("%s %d" % (self._key.name, self._heard)).encode())
+            write_file(self._heard_path, ("%s %d" % (self._key.name, self._key.heard)).encode())
         except OSError:
-            return  # flash is full: tried again a step later; until then a reset forgets more, and loses nothing
+            return False
+        self._heard = self._key.heard
+        return True
 
     def _say(self, kind: int, payload: bytes) -> None:
         self._board.uart_write(line.encode_message(kind, payload))

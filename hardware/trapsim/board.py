@@ -66,7 +66,7 @@ class SimRadio:
         self.socket.bind(socket.getaddrinfo("127.0.0.1", 0)[0][-1])
         self.socket.setblocking(False)
         self._channel = socket.getaddrinfo("127.0.0.1", channel_port)[0][-1]
-        self._sf = sf
+        self._sf = self._channel_sf = sf
         self._clock = clock
         self._frame = b""
         self._sends_until: int | None = None
@@ -74,12 +74,20 @@ class SimRadio:
         self._join_at = 0
         self._heard: list[Packet] = []
 
+    def standby(self) -> None:
+        """It stops for `configure`."""
+
+    def configure(self, lora_cfg: "dict[str, int]") -> None:
+        """The channel is at one spreading factor: at another a radio neither hears it nor is heard."""
+        self._sf = lora_cfg["sf"]
+
     def prepare_send(self, packet: bytes) -> None:
         self._frame = bytes(packet)
 
     def start_send(self) -> None:
         self._sends_until = self._clock() + (airtime_us(len(self._frame), self._sf) + 999) // 1000
-        self._tell(TRANSMIT + self._frame)
+        if self._sf == self._channel_sf:
+            self._tell(TRANSMIT + self._frame)
 
     def poll_send(self) -> "bool | int":
         if self._sends_until is None:
@@ -98,7 +106,7 @@ class SimRadio:
 
     def channel_busy(self) -> bool:
         self._pump()
-        return self._clock() < self._busy_until
+        return self._sf == self._channel_sf and self._clock() < self._busy_until
 
     def sending_until(self) -> "int | None":
         return self._sends_until
@@ -117,7 +125,8 @@ class SimRadio:
                 self._busy_until = self._clock() + struct.unpack(">I", data[1:])[0]
             elif data[:1] == FRAME and len(data) > 4:
                 rssi, snr = struct.unpack(">hb", data[1:4])
-                self._heard.append(Packet(bytes(data[4:]), rssi, snr))
+                if self._sf == self._channel_sf:
+                    self._heard.append(Packet(bytes(data[4:]), rssi, snr))
 
     def _join(self) -> None:
         self._join_at = self._clock() + JOIN_EVERY_MS

@@ -59,7 +59,9 @@ class Meter:
         self.airtime_us += micros
         head = peek_frame(frame)
         sent = head.address, head.down
-        decoded = decode_frame(frame, frame_cipher(*sent), self._counters.get(sent, 0))  # simulated counters begin at 0 or 1
+        decoded = decode_frame(
+            frame, frame_cipher(*sent), self._counters.get(sent, 0)
+        )  # simulated counters begin at 0 or 1
         self._counters[sent] = decoded.counter
         self._on_air[frame] = decoded
         self.shares_us[self._share_unheard(decoded)] += micros

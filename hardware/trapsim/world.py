@@ -16,6 +16,7 @@ from trapkit.aes import Aes
 from trapsim.air import Air
 from trapsim.crash import Died, Fuse
 from trapsim.memorybus import MemoryBroker
+from trapwire.airtime import airtime_us
 from trapwire.serialline import SerialDecoder, encode_message
 
 RESTART_MS = 500
@@ -76,14 +77,25 @@ class WorldRadio:
         self._clock = clock
         self._frame = b""
         self._until: int | None = None
+        self._sf = air.sf  # at another one a radio neither hears this air nor is heard on it
         self.heard: list[bytes] = []
         air.nodes.add(node)
+
+    def standby(self) -> None:
+        """It stops for `configure`."""
+
+    def configure(self, lora_cfg: dict[str, int]) -> None:
+        self._sf = lora_cfg["sf"]
+        self.heard.clear()
 
     def prepare_send(self, packet: bytes) -> None:
         self._frame = bytes(packet)
 
     def start_send(self) -> None:
-        self._until = self._air.transmit(self._node, self._frame, self._clock())
+        if self._sf == self._air.sf:
+            self._until = self._air.transmit(self._node, self._frame, self._clock())
+        else:
+            self._until = self._clock() + (airtime_us(len(self._frame), self._sf) + 999) // 1000
 
     def poll_send(self) -> bool | int:
         if self._until is None or self._clock() < self._until:
@@ -95,10 +107,12 @@ class WorldRadio:
         """It always listens."""
 
     def poll_recv(self) -> _Packet | bool:
+        if self._sf != self._air.sf:
+            self.heard.clear()
         return _Packet(self.heard.pop(0)) if self.heard else True
 
     def channel_busy(self) -> bool:
-        return self._air.busy(self._node, self._clock())
+        return self._sf == self._air.sf and self._air.busy(self._node, self._clock())
 
 
 class WorldBoard:

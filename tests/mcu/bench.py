@@ -54,8 +54,17 @@ class BenchRadio:
         self.air = []
         self.incoming = []
         self.busy = False
+        self.sf = None  # as long as it is what the board was made with
         self._frame = b""
         self._sending = False
+
+    def standby(self):
+        self.listening = False
+
+    def configure(self, lora_cfg):
+        if self.listening or self._sending:
+            raise RuntimeError("only in standby")
+        self.sf = lora_cfg["sf"]
 
     def prepare_send(self, packet):
         self._frame = bytes(packet)

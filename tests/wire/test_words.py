@@ -148,8 +148,7 @@ class BaseTest(unittest.TestCase):
         self.base()
         when = [self.now for _ in range(400) if TIME in self.types(MINUTE_MS)]
         self.assertEqual(len(when), 7)
-        for a, b in zip(when, when[1:]):
-            self.assertEqual(b - a, TIME_EVERY_MS)
+        self.assertEqual([when[i + 1] - when[i] for i in range(6)], [TIME_EVERY_MS] * 6)
 
     def test_time_is_told_again_to_a_trap_that_has_started(self):
         self.base()
