@@ -82,7 +82,8 @@ class Bench:
             for frame in self.base.frames_due(self.board.now):
                 start = max([self.board.now] + [at for at, _ in self.coming])
                 self.coming.append((start + airtime_us(len(frame), 9) // 1000, frame))
-            hears = not self.late or self.unit._link._listen_until is None
+            listens = self.unit._link._listen_until is not None or self.unit._antenna.sending
+            hears = not self.late or not listens
             for at, frame in [c for c in self.coming if c[0] <= self.board.now and hears]:
                 self.coming.remove((at, frame))
                 if radio.sf == self.sf and self.random.unit() >= self.loss:
