@@ -15,6 +15,8 @@ from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
 from trapbase.keyring import Keyring
 from trapbase.receipts import Receipts
+from trapbase.request_store import RequestStore
+from trapbase.requests import Requests
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
@@ -24,6 +26,7 @@ from trapkit.files import lock_folder, refusal, write_atomically
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapwire.baselink import BaseLink
+from trapwire.basewords import BaseWords
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
 
@@ -53,15 +56,25 @@ def build_gateway(settings: Settings) -> Part:
     keys = Path(settings.gateway.keys)
     keyring = Keyring(keys, Path(settings.folder) / HEARD, [trap.number for trap in settings.trap])
     first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
+    words = BaseWords(settings.gateway.sf, settings.gateway.modem_wait_ms)
     link = BaseLink(
         keyring.keys,
         frame_bytes(settings.gateway),
         Counter(first, lambda end: _write_counter(counter_path, end)),
         settings.gateway.commit_wait_ms,
+        words,
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
-    part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms)
+    part = Gateway(
+        link,
+        line,
+        bus,
+        base=settings.name,
+        republish_ms=settings.gateway.republish_ms,
+        words=words,
+        clock_uncertainty_ms=settings.gateway.clock_uncertainty_ms or None,
+    )
     bus.start()
     now = 0
 
@@ -85,10 +98,20 @@ def build_ingest(settings: Settings) -> Part:
     lock = _lock(settings, "ingest")
     bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
     store = _store(settings)
-    part = Ingest(bus, store, group=settings.ingest.group)
+    kept = RequestStore(Path(settings.folder))
+    part = Ingest(bus, store, group=settings.ingest.group, requests=kept)
+    asked = Requests(bus, kept)
     bus.start()
-    close = _closing(bus.stop, store.close, lock.close)
-    return Part(step=part.step, trouble=lambda: part.last_error or _bus_trouble(bus), close=close, idle_s=0.02)
+    close = _closing(bus.stop, kept.close, store.close, lock.close)
+
+    def step(now_ms: int, utc_ms: int) -> bool:
+        asked.step(now_ms, utc_ms)
+        return part.step(now_ms, utc_ms)
+
+    def trouble() -> str:
+        return part.last_error or asked.storage_error or _bus_trouble(bus)
+
+    return Part(step=step, trouble=trouble, close=close, idle_s=0.02)
 
 
 def build_forward(settings: Settings) -> Part:

@@ -5,6 +5,7 @@ margin when it has changed, what is wanted until it comes, a setting until its r
 """
 
 from trapwire.airtime import airtime_us, snr_floor_quarter_db
+from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.errors import WireError
 from trapwire.frame import HEADER_BYTES, HEARTBEAT, WORD, Frame, tag_bytes
 from trapwire.objects import ObjectKey
@@ -26,6 +27,7 @@ from trapwire.words import (
 )
 
 TIME_EVERY_MS = 3600000
+DAY_MS = 86400000
 MARGIN_EVERY_MS = 600000
 MARGIN_STEP_QUARTERS = 12  # 3 dB: less is the weather
 WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes nobody
@@ -66,7 +68,8 @@ class BaseWords:
 
     def clock(self, now: int, unix_ms: int, uncertainty_ms: "int | None") -> None:
         """This base's time, again with every step; with an unknown uncertainty no trap is told the time."""
-        self._ahead_ms = None if uncertainty_ms is None else unix_ms - now
+        known = uncertainty_ms is not None and TIME_BASE_UNIX_MS <= unix_ms < TIME_LAST_UNIX_MS - DAY_MS
+        self._ahead_ms = unix_ms - now if known else None
         self._uncertainty_ms = uncertainty_ms or 0
 
     def want(self, key: ObjectKey) -> bool:
@@ -90,6 +93,12 @@ class BaseWords:
             return False
         settings.append([command, setting, value, -1])
         return True
+
+    def unset(self, trap: int, command: int) -> None:
+        """This command is not to be said any more."""
+        if trap in self._said:
+            said = self._said[trap]
+            said.settings = [s for s in said.settings if s[0] != command]
 
     def margin_db(self, snr_quarters: int) -> "float | None":
         """Above the floor of this base's spreading factor, in dB; None for a base that has none."""

@@ -407,10 +407,11 @@ class TrialTest(WordsTest):
 
     def test_a_window_in_which_no_answer_comes_is_taken_back(self):
         bench = self.promised(WINDOW_MS, 100)
+        bench.unit._told._trial._trial_ms = MINUTE_MS
         self.assertTrue(bench.run(2 * MINUTE_MS, lambda: bench.unit._times.reply_window_ms == 100))
         bench.late = True
         heard = bench.unit._key.heard
-        bench.run(TRIAL_MS, lambda: bench.unit._times.reply_window_ms == 500)
+        bench.run(2 * MINUTE_MS, lambda: bench.unit._times.reply_window_ms == 500)
         self.assertGreater(bench.unit._key.heard, heard + 5)  # authentic, and no use
         bench.late = False
         self.assertTrue(bench.run(TRIAL_MS + MINUTE_MS, lambda: bench.outcomes()[-1] == (7, REVERTED, 500)))
