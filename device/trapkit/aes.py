@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 class AesCcm:
     """The same bytes as `trapwire.ccm.Ccm`, made by OpenSSL. `key`: 16 bytes."""
 
-    versions = (2, 3)  # of the frames that it opens (trapwire.frame)
+    versions: tuple[int, ...] = (2, 3)  # of the frames that it opens (trapwire.frame)
 
     def __init__(self, key: bytes) -> None:
         self._key = key

@@ -29,7 +29,7 @@ TAGS_BYTES = (4, 6, 8, 10, 12, 14, 16)
 class Ccm:
     """Seals and opens under the key of `aes`. A nonce is used once a key: who seals sees to that."""
 
-    versions = (2, 3)  # of the frames that it opens (trapwire.frame)
+    versions: "tuple[int, ...]" = (2, 3)  # of the frames that it opens (trapwire.frame)
 
     def __init__(self, aes: "Aes") -> None:
         self._aes = aes

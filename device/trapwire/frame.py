@@ -30,7 +30,7 @@ if MYPY:
 
 
 VERSION = 3  # of what is sent; 2 is taken from traps that were not updated, 1 only read, by who asks for it
-KEYED_VERSIONS: "tuple[int, ...]" = (2, 3)  # under a link key
+KEYED_VERSIONS = (2, 3)  # under a link key
 
 ALERT = 1
 FRAGMENT = 2
