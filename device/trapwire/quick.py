@@ -60,6 +60,12 @@ class QuickTurns:
     def active(self) -> bool:
         return self.sf != self.home
 
+    def move(self, home: int, frame_bytes: int) -> None:
+        """The cell has another spreading factor from now on."""
+        self.home = self.sf = home
+        self._frame_bytes = frame_bytes
+        self._used = False
+
     def wanted(self, pieces: int, now: int) -> bool:
         """Whether to ask, with so many pieces to send."""
         return not self.active and pieces >= MIN_PIECES and now >= self._rest_until and self.fastest < self.home
