@@ -227,7 +227,7 @@ class TrapLink:
                     # The others keep quiet for a whole turn; then it is theirs first.
                     self._hold_until = now + self._quick.left_ms(now) + (LATE_SLOTS + 1) * self._times.slot_ms
             elif self._asked is not None and self._asked[0] == QUICK:
-                self._quick.failed(now)
+                self._quick.refused(now)
                 self._progress = True
             if self._quick.active:  # it is just allowed
                 self._company.quiet_until = now + START_MS

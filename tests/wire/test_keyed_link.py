@@ -283,7 +283,10 @@ class HostileTest(unittest.TestCase):
              len(p.acks), len(p.reports), p.reply_at, len(p.down), [k.heard for k in p.keys])
             for number, p in sorted(world.base._peers.items())
         ]  # fmt: skip
-        traps = [(n.key.heard, len(n.link._down._pieces._partials), n.link.queued(), n.link._down.owes()) for n in world.traps]
+        traps = [
+            (n.key.heard, len(n.link._down._pieces._partials), n.link.queued(), n.link._down.owes())
+            for n in world.traps
+        ]
         return peers, traps
 
     @staticmethod
