@@ -181,7 +181,7 @@ class ReplayAfterRestartTest(unittest.TestCase):
         for frame in recorded:
             for event in world.base.on_frame(frame, -90, 20, world.now):
                 # Ingest has these: it drops what it has by its key, and says so again.
-                self.assertTrue(event[0] in ("object", "heartbeat", "down_delivered", "dropped"))
+                self.assertTrue(event[0] in ("object", "piece", "heartbeat", "down_delivered", "dropped"))
                 if event[0] == "object":
                     self.assertTrue(ObjectKey(1, EPOCH, 1, event[1][1]) in kept)
             trap.on_frame(frame, world.now)
@@ -306,7 +306,7 @@ class FragmentsTest(unittest.TestCase):
             bad[i] ^= 0x40
             self.assertTrue(names(base.on_frame(bytes(bad), -90, 20, 0)) in (["dropped"], []))
         self.assertEqual(base.frames_due(1000), [])
-        self.assertEqual(base.on_frame(frame, -90, 20, 0), [])
+        self.assertEqual(names(base.on_frame(frame, -90, 20, 0)), ["piece"])
         self.assertEqual(len(base.frames_due(1000)), 1)
 
 
