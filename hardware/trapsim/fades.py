@@ -94,13 +94,11 @@ class Fades:
         return faded_first == (bisect_right(changes, at_ms) % 2 == 1)
 
 
-class FadingAir(Air):
-    """`Air` whose losses come from `losses`; none before `start()`, from which on its time counts."""
+class _Fading(Air):
+    """Losses come from `losses`; none before `start()`, from which on its time counts."""
 
-    def __init__(self, sf: int, losses: Losses) -> None:
-        super().__init__(sf, 0.0, lambda: 1.0)
-        self._losses = losses
-        self._started: int | None = None
+    _losses: Losses
+    _started: int | None = None
 
     def start(self, now: int) -> None:
         """From now on frames are lost."""
@@ -110,20 +108,20 @@ class FadingAir(Air):
         return self._started is not None and self._losses.lost(receiver, now - self._started)
 
 
-class TunedFadingAir(Places):
-    """The same where antennas may be at different spreading factors: for quick turns."""
+class FadingAir(_Fading):
+    """`Air` with these losses."""
 
     def __init__(self, sf: int, losses: Losses) -> None:
         super().__init__(sf, 0.0, lambda: 1.0)
         self._losses = losses
-        self._started: int | None = None
 
-    def start(self, now: int) -> None:
-        """From now on frames are lost."""
-        self._started = now
 
-    def is_lost(self, receiver: int, now: int) -> bool:
-        return self._started is not None and self._losses.lost(receiver, now - self._started)
+class TunedFadingAir(_Fading, Places):
+    """`Places` with these losses: antennas may be at different spreading factors, for quick turns."""
+
+    def __init__(self, sf: int, losses: Losses) -> None:
+        super().__init__(sf, 0.0, lambda: 1.0)
+        self._losses = losses
 
 
 KINDS: dict[str, Callable[[float, int], Losses]] = {"none": Independent, "frames": Bursts, "time": Fades}
