@@ -65,6 +65,8 @@ def soak_alerts(jobs: Iterable[tuple[int, int]], workers: int, say: Say, running
     out: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"longest_ms": 0, "channels": {}, "violations": {}}
     for done in _each(run_night, jobs, workers, running):
         _add(out, done, COUNTS)
+        for text in done["violations"]:
+            say(f"{done['name']}: {text}")
         band = min(LOSSES - 1, int(done["loss"] * 10))
         names = [*COUNTS, "longest_ms"]
         channel = out["channels"].setdefault(f"{done['burst']} {band}", dict.fromkeys(names, 0))
@@ -84,6 +86,8 @@ def soak_hostile(
     out: dict[str, Any] = dict.fromkeys((*HOSTILE_COUNTS, *names), 0) | {"by_way": {}, "violations": {}}
     for done in _each(run_round, jobs, workers, running):
         _add(out, done, HOSTILE_COUNTS)
+        for text in done["violations"]:
+            say(f"{done['name']}: {text}")
         for way, frames in done["by_way"].items():
             out["by_way"][way] = out["by_way"].get(way, 0) + frames
         for name in names:
