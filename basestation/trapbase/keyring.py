@@ -13,18 +13,25 @@ from trapkit.aes import AesCcm
 from trapkit.errors import SetupError
 from trapkit.files import fsync_folder, refusal, write_atomically
 from trapwire.errors import WireError
+from trapwire.hop import HopKey
 from trapwire.linkkeys import DOWN, NEVER, LinkKey, key_name, parse_key
 
 LOOK_EVERY_MS = 5_000
 # One fsync a minute at most, for the card's sake; what a power cut forgets is said in PROTOCOL.md, section 4.
 REMEMBER_EVERY_MS = 60_000
-IN_USE, NEXT = "key", "next"
+IN_USE, NEXT, HOP = "key", "next", "hop"
 
 
 def read_link_keys(folder: Path, trap: int) -> list[bytes]:
     """The trap's keys, the one in use first; none where there is no file.  Raises: SetupError naming the file."""
     found = [_read_key(folder / f"{trap}.{ending}") for ending in (IN_USE, NEXT)]
     return list(dict.fromkeys(key for key in found if key is not None))
+
+
+def read_hop_keys(folder: Path, traps: Iterable[int]) -> dict[int, HopKey]:
+    """The hop keys of those traps that go by a repeater: `N.hop`.  Raises: SetupError naming the file."""
+    found = {trap: _read_key(folder / f"{trap}.{HOP}") for trap in traps}
+    return {trap: HopKey(key, trap, AesCcm) for trap, key in found.items() if key is not None}
 
 
 def _read_key(path: Path) -> bytes | None:

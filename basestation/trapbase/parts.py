@@ -13,7 +13,7 @@ from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
-from trapbase.keyring import Keyring
+from trapbase.keyring import Keyring, read_hop_keys
 from trapbase.pieces import PieceMemory
 from trapbase.receipts import Receipts
 from trapbase.store import Store
@@ -24,9 +24,9 @@ from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder, refusal, write_atomically
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
-from trapwire.baselink import BaseLink
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
+from trapwire.hopends import HopBaseLink
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
@@ -55,7 +55,9 @@ def build_gateway(settings: Settings) -> Part:
     keys = Path(settings.gateway.keys)
     keyring = Keyring(keys, Path(settings.folder) / HEARD, [trap.number for trap in settings.trap])
     first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
-    link = BaseLink(
+    link = HopBaseLink(
+        read_hop_keys(keys, keyring.keys),
+        settings.gateway.sf,
         keyring.keys,
         frame_bytes(settings.gateway),
         Counter(first, lambda end: _write_counter(counter_path, end)),

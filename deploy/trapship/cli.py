@@ -42,7 +42,7 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "keys", help="the keys that open crops and full frames, and each trap's for the radio; what is there is kept"
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="base.key, base.pub, review.key, recipients.txt, link/N.key"
+        "folder", type=Path, metavar="FOLDER", help="for base.key, base.pub, review.key, recipients.txt, link/"
     )
     parser.add_argument(
         "--trap", action="append", default=[], type=int, metavar="N", help="a trap: its link key; again for more"
@@ -50,16 +50,24 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--renew", action="append", default=[], type=int, metavar="N", help="a next link key for this trap"
     )
+    parser.add_argument(
+        "--hop", action="append", default=[], type=int, metavar="N", help="a hop key for this trap, by a repeater"
+    )
+    parser.add_argument(
+        "--pair", action="append", default=[], nargs=2, type=int, metavar="N", help="a station key for these two traps"
+    )
     parser.set_defaults(run=_keys)
 
 
 def _keys(args: argparse.Namespace) -> int:
     from trapship.keys import make_keys
-    from trapship.linkkeys import make_link_keys
+    from trapship.linkkeys import make_hop_keys, make_link_keys, make_station_keys
 
     for line in make_keys(args.folder):
         print(line)
     for line in make_link_keys(args.folder, args.trap, args.renew):
+        print(line)
+    for line in (*make_hop_keys(args.folder, args.hop), *make_station_keys(args.folder, args.pair)):
         print(line)
     return 0
 
@@ -156,7 +164,9 @@ def _revoke_link(folder: Path, name: str) -> None:
 
     gone = remove_link_keys(folder, name)
     for path in gone:
-        print(f"{path}: gone; the base refuses trap {name} by radio within seconds")
+        linked = path.endswith((".key", ".next"))
+        then = f"the base refuses trap {name} by radio within seconds" if linked else "take it off the other unit too"
+        print(f"{path}: gone; {then}")
     if not gone:
         print(f"{folder}: {name} has no link key here")
 

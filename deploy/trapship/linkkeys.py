@@ -2,6 +2,9 @@
 
 `N.next` takes its place: the base holds both until it hears N under the next one, and makes that `N.key` then. No key
 is made from another, so that whoever has one trap's has no other's.
+
+`N.hop` is for trap N that goes by a repeater, for this repeater and the base; `A-B.pair` for the two traps of a station
+that wake each other, and nobody else.
 """
 
 import secrets
@@ -22,8 +25,7 @@ def make_link_keys(folder: Path, traps: list[int], renew: list[int]) -> list[str
     """
     link = folder / LINK
     for trap in [*traps, *renew]:
-        if not 0 < trap <= MAX_TRAP:
-            raise SetupError(f"trap {trap} is no trap's number; allowed is 1–{MAX_TRAP}")
+        _check(trap)
     for trap in renew:
         if not (link / f"{trap}.key").exists():
             raise SetupError(f"--renew {trap}: there is no {link / f'{trap}.key'} yet; say --trap {trap}")
@@ -32,22 +34,49 @@ def make_link_keys(folder: Path, traps: list[int], renew: list[int]) -> list[str
                 f"--renew {trap}: {link / f'{trap}.next'} waits to be heard already: put it on trap {trap}, or take "
                 "the file away if no trap has it"
             )
-    said = []
-    for path in [link / f"{trap}.key" for trap in traps] + [link / f"{trap}.next" for trap in renew]:
-        if path.exists():
-            said.append(f"{path}: kept")
-            continue
-        link.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, f"{secrets.token_bytes(KEY_BYTES).hex()}\n".encode(), mode=0o600)
-        said.append(f"{path}: new; it goes into link_key of that trap's mcu.json, and onto no other machine")
-    return said
+    paths = [link / f"{trap}.key" for trap in traps] + [link / f"{trap}.next" for trap in renew]
+    return [_make(path, "link_key of that trap's mcu.json, and onto no other machine") for path in paths]
+
+
+def make_hop_keys(folder: Path, traps: list[int]) -> list[str]:
+    """Write the hop keys that are missing; a line for each file.  Raises: SetupError."""
+    for trap in traps:
+        _check(trap)
+    goes = "hop_key of that trap's mcu.json and hops of its repeater's; the gateway reads it when it starts"
+    return [_make(folder / LINK / f"{trap}.hop", goes) for trap in traps]
+
+
+def make_station_keys(folder: Path, pairs: list[tuple[int, int]]) -> list[str]:
+    """Write the keys of stations' pairs that are missing; a line for each file.  Raises: SetupError."""
+    for a, b in pairs:
+        _check(a)
+        _check(b)
+        if a == b:
+            raise SetupError(f"--pair {a} {b}: a trap is no partner of its own; name two")
+    goes = "station_key of both traps' mcu.json, and onto no other machine"
+    return [_make(folder / LINK / f"{min(pair)}-{max(pair)}.pair", goes) for pair in pairs]
+
+
+def _check(trap: int) -> None:
+    if not 0 < trap <= MAX_TRAP:
+        raise SetupError(f"trap {trap} is no trap's number; allowed is 1–{MAX_TRAP}")
+
+
+def _make(path: Path, goes: str) -> str:
+    if path.exists():
+        return f"{path}: kept"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, f"{secrets.token_bytes(KEY_BYTES).hex()}\n".encode(), mode=0o600)
+    return f"{path}: new; it goes into {goes}"
 
 
 def remove_link_keys(folder: Path, name: str) -> list[str]:
     """Take trap `name`'s keys out of `folder`: its base refuses it. The files that were there."""
     if not name.isdecimal():
         return []  # a program's name: it has none
-    found = [path for path in (folder / LINK / f"{name}.key", folder / LINK / f"{name}.next") if path.exists()]
+    own = [folder / LINK / f"{name}.{ending}" for ending in ("key", "next", "hop")]
+    pairs = [path for path in (folder / LINK).glob("*-*.pair") if name in path.stem.split("-")]
+    found = [path for path in own + pairs if path.exists()]
     for path in found:
         path.unlink()
     if found:

@@ -31,13 +31,20 @@ class Duty:
 
     def wait_ms(self, now: int, size: int, urgent: bool) -> int:
         """How long a frame of `size` bytes has to wait, 0 if it may go now."""
-        return self._governor.wait_ms(now, airtime_us(size, self._sf), urgent)
+        return self.wait_us(now, airtime_us(size, self._sf), urgent)
+
+    def wait_us(self, now: int, took_us: int, urgent: bool) -> int:
+        """The same for a frame of that airtime; in ms."""
+        return self._governor.wait_ms(now, took_us, urgent)
 
     def spent(self, now: int, size: int) -> bool:
         """Book a frame before it is sent; False when it must not be: flash does not take it."""
+        return self.book(now, airtime_us(size, self._sf))
+
+    def book(self, now: int, took_us: int) -> bool:
+        """The same for a frame of that airtime."""
         if not self._limited:
             return True
-        took_us = airtime_us(size, self._sf)
         if took_us > self._ahead_us and not self._write(now, took_us):
             return False
         self._governor.spent(now, took_us)

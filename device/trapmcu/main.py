@@ -1,14 +1,15 @@
 """The main loop: read the settings, take the role they name, do what is due, wait."""
 
 from trapmcu.modem import Modem
-from trapmcu.settings import MODEM, SUPERVISOR, complete
+from trapmcu.repeater import Repeater
+from trapmcu.settings import MODEM, REPEATER, SUPERVISOR, complete
 from trapmcu.supervisor import Supervisor
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from typing import Any
 
-ROLES = {MODEM: Modem, SUPERVISOR: Supervisor}
+ROLES = {MODEM: Modem, REPEATER: Repeater, SUPERVISOR: Supervisor}
 
 
 def build(board: "Any", settings: "dict[str, Any]") -> "Any":

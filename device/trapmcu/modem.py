@@ -7,6 +7,7 @@ from trapmcu.radio import Antenna
 from trapwire import serialline as line
 from trapwire.airtime import largest_frame
 from trapwire.frame import FRAGMENT
+from trapwire.relay import overheard
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -30,7 +31,7 @@ class Modem:
         self._decoder = line.SerialDecoder()
         self._queue: "list[tuple[int, bytes]]" = []
         self.dropped = 0
-        self._antenna.listen()
+        self._antenna.start(settings["freq_khz"])
 
     def step(self, now: int) -> "int | None":
         """Do what is due; when to call again at the latest, in ms, unless the UART or radio wakes us earlier."""
@@ -58,7 +59,9 @@ class Modem:
             return now + 10
         frame = self._queue.pop(0)[1]
         # An answer that has to wait comes too late, and its trap asks again. Acknowledgements use the alerts' tenth.
-        if self._duty.wait_ms(now, len(frame), frame[0] & 0x0F != FRAGMENT) or not self._duty.spent(now, len(frame)):
+        if self._duty.wait_ms(now, len(frame), overheard(frame)[0] & 0x0F != FRAGMENT) or not self._duty.spent(
+            now, len(frame)
+        ):
             self.dropped += 1
             return now
         self._antenna.send(frame)

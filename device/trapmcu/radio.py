@@ -1,6 +1,6 @@
 """One antenna, one frame at a time: the non-blocking core of the board's LoRa driver, as micropython-lib has it."""
 
-from trapwire.airtime import airtime_us
+from trapwire.airtime import PREAMBLE_SYMBOLS, airtime_us
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -13,6 +13,7 @@ class Antenna:
     def __init__(self, radio: "Any", sf: int) -> None:
         self._radio = radio
         self._sf = sf
+        self._preamble = PREAMBLE_SYMBOLS
         self.sending = False
         self.frames_sent = 0
         self._airtime_us = 0
@@ -21,9 +22,25 @@ class Antenna:
     def airtime_ms(self) -> int:
         return self._airtime_us // 1000
 
+    def start(self, freq_khz: int) -> None:
+        """Listen, on that channel; 0: on the board's own for its plan."""
+        if freq_khz:
+            self.tune(self._sf, freq_khz)
+        else:
+            self.listen()
+
     def listen(self) -> None:
         """Receive until told otherwise."""
         self._radio.start_recv(continuous=True)
+
+    def tune(self, sf: int, freq_khz: int, preamble: int = PREAMBLE_SYMBOLS) -> None:
+        """Go to another channel, and listen there; never while a frame is sent. freq_khz: 0 leaves it as it is."""
+        self._sf, self._preamble = sf, preamble
+        lora_cfg = {"sf": sf, "preamble_len": preamble}
+        if freq_khz:
+            lora_cfg["freq_khz"] = freq_khz
+        self._radio.configure(lora_cfg)
+        self.listen()
 
     def busy(self) -> bool:
         """Whether somebody is heard on the channel."""
@@ -35,7 +52,7 @@ class Antenna:
         self._radio.start_send()
         self.sending = True
         self.frames_sent += 1
-        self._airtime_us += airtime_us(len(frame), self._sf)
+        self._airtime_us += airtime_us(len(frame), self._sf, preamble=self._preamble)
 
     def finished(self) -> bool:
         """True once after each frame has left; then the radio listens again."""

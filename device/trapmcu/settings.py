@@ -1,9 +1,11 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
-from trapwire.airtime import largest_frame
+from trapwire.airtime import SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.errors import WireError
+from trapwire.hop import HOP_BYTES, MAX_TRAPS
 from trapwire.linkkeys import parse_key
 from trapwire.traplink import LinkTimes
+from trapwire.wake import SF as WAKE_SF
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -11,6 +13,7 @@ if MYPY:
 
 SUPERVISOR = "supervisor"
 MODEM = "modem"
+REPEATER = "repeater"
 
 # key: (default, lowest, highest, what it is) of whole numbers; deploy/settings.md is made from here
 NUMBERS = {
@@ -19,15 +22,23 @@ NUMBERS = {
     "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
     "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
     "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
+    "hop_burst_s": (120, 1, 3600, "of a repeater: airtime that one trap may cause at once (s)"),
+    "hop_permille": (10, 1, 1000, "of a repeater: airtime that one trap may cause all the time (thousandths)"),
+    "freq_khz": (0, 0, 960000, "the link's channel (kHz); 0: the board's own for its plan"),
+    "wake_khz": (0, 0, 960000, "the channel of the station's pair, at SF7 (kHz); 0: the link's"),
 }
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,
     "plan": "",  # no plan named: the unit refuses to transmit
     "link_key": "",  # this trap's own, 32 hexadecimal digits; a modem has none: it carries frames that it cannot read
+    "hop_key": "",  # of a trap that goes by a repeater: their key for the hop, and its base's
+    "hops": {},  # of a repeater: the hop key of each trap that it serves, by the trap's number
+    "station_key": "",  # of a trap that wakes its partner: the pair's own
     "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
 }
 TIME_MAX_MS = 86400000
-ROLES = (MODEM, SUPERVISOR)
+ROLES = (MODEM, REPEATER, SUPERVISOR)
+KEYS = {"link_key": SUPERVISOR, "hop_key": SUPERVISOR, "station_key": SUPERVISOR}  # and the role that has it
 
 
 def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
@@ -53,7 +64,13 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
     largest_frame(merged["plan"], merged["sf"])
-    _check_key(merged["role"], merged["link_key"])
+    for name in KEYS:
+        _check_key(name, merged["role"], merged[name])
+    _check_hops(merged)
+    if merged["wake_khz"] and not merged["freq_khz"]:
+        raise ValueError("wake_khz is %d; allowed is 0 as long as freq_khz is 0: name both" % merged["wake_khz"])
+    if merged["station_key"] and merged["sf"] == WAKE_SF and merged["wake_khz"] in (0, merged["freq_khz"]):
+        raise ValueError("station_key is set, and the link's sf is %d; then wake_khz has to be another" % WAKE_SF)
     return merged
 
 
@@ -67,19 +84,39 @@ def _check_times(times: "Any") -> None:
         _check("times." + name, times[name], 1, TIME_MAX_MS)
 
 
-def _check_key(role: str, key: "Any") -> None:
+def _check_key(name: str, role: str, key: "Any") -> None:
     """What is wrong with a key is said without the key: errors are read aloud, photographed and sent around."""
-    if role == MODEM:
+    if role != KEYS[name]:
         if key != "":
-            raise ValueError("link_key is set; allowed on a modem is none: take it off this unit")
+            where = "allowed on a modem is none" if role == MODEM else "allowed on a repeater is none"
+            raise ValueError("%s is set; %s: take it off this unit" % (name, where))
         return
+    if key != "" or name == "link_key":
+        _check_secret(name, key)
+
+
+def _check_secret(name: str, key: "Any") -> None:
     wrong = ""
     try:
         parse_key(key if isinstance(key, str) else "")
     except WireError as error:
         wrong = str(error)
     if wrong:  # raised out here: MicroPython has no chains of errors, and complains about them
-        raise ValueError("link_key has " + wrong)
+        raise ValueError("%s has %s" % (name, wrong))
+
+
+def _check_hops(merged: "dict[str, Any]") -> None:
+    hops = merged["hops"]
+    if not isinstance(hops, dict) or len(hops) > MAX_TRAPS or bool(hops) != (merged["role"] == REPEATER):
+        raise ValueError('hops is wrong; allowed is {"TRAP": its hop key, …}, 1–%d of a repeater' % MAX_TRAPS)
+    for name in hops:
+        if not (isinstance(name, str) and name.isdigit() and 0 < int(name) <= 65535 and str(int(name)) == name):
+            raise ValueError("hops names trap %r; allowed is 1–65535" % (name,))
+        _check_secret("hops of trap " + name, hops[name])
+    size = largest_frame(merged["plan"], merged["sf"]) - HOP_BYTES
+    if (hops or merged["hop_key"]) and size < SMALLEST_FRAME_BYTES:
+        text = "plan %s at SF%d leaves a repeater's traps %d bytes, an alert needs %d: a smaller sf goes"
+        raise ValueError(text % (merged["plan"], merged["sf"], size, SMALLEST_FRAME_BYTES))
 
 
 def _check(name: str, value: "Any", low: int, high: int) -> None:

@@ -2,6 +2,7 @@
 
 import struct
 
+from trapmcu.crosswake import PARTNER, CrossWake
 from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
 from trapmcu.radio import Antenna
@@ -12,6 +13,8 @@ from trapwire.ccm import Ccm
 from trapwire.errors import WireError
 from trapwire.fragments import cut
 from trapwire.frame import Counter
+from trapwire.hop import HOP_BYTES, HopKey
+from trapwire.hopends import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
 from trapwire.objects import (
     ALERT,
@@ -27,6 +30,7 @@ from trapwire.objects import (
 )
 from trapwire.payloads import Heartbeat
 from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.wake import PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -58,16 +62,16 @@ class Supervisor:
         self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
-        self._link = TrapLink(
-            self._key,
-            self._frame_bytes,
-            times,
-            counter,
-            self._load,
-            board.random,
-            self._heartbeat,
-            self._duty.wait_ms,
-        )
+        given = (self._key, self._frame_bytes, times, counter, self._load, board.random, self._heartbeat)
+        if settings["hop_key"]:
+            hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
+            self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
+            self._frame_bytes -= HOP_BYTES
+        else:
+            self._link = TrapLink(*given, self._duty.wait_ms)
+        self._pair: "CrossWake | None" = None
+        if settings["station_key"]:
+            self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
         self._decoder = line.SerialDecoder()
         self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
         self._repeat_ms = settings["repeat_ms"]
@@ -76,7 +80,7 @@ class Supervisor:
         self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
         self.dropped = 0
         self._refill()
-        self._antenna.listen()
+        self._antenna.start(settings["freq_khz"])
         # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
         self._say(line.HELLO, b"")
 
@@ -88,8 +92,9 @@ class Supervisor:
             except WireError:
                 self.dropped += 1
         for _ in range(self._board.pir_edges()):
-            self._triggers += 1
-            self._say(line.WAKE, struct.pack(">IB", self._triggers, 0))
+            self._wake(PIR)
+            if self._pair is not None:
+                self._pair.edge(now)
         self._radio(now)
         if now >= self._repeat_at:
             self._repeat_at = now + self._repeat_ms
@@ -97,9 +102,30 @@ class Supervisor:
             for key, _ in self._down.ordered()[:4]:
                 self._say_down(key)
         deadline = self._link.deadline(now)
+        if self._pair is not None:
+            wanted = self._pair.deadline(now)
+            deadline = wanted if deadline is None or self._pair.away else min(deadline, wanted)
         return self._repeat_at if deadline is None else min(deadline, self._repeat_at)
 
+    def _wake(self, cause: int) -> None:
+        self._triggers += 1
+        self._say(line.WAKE, struct.pack(">IB", self._triggers, cause))
+
     def _radio(self, now: int) -> None:
+        if self._pair is None or not self._pair.away:
+            self._hear(now)
+        if self._pair is not None:
+            away = self._pair.step(now, self._link.idle())
+            for _ in range(self._pair.woken()):
+                self._wake(PARTNER)
+            if away:
+                return
+        if not self._antenna.sending:
+            frame = self._next_frame(now)
+            if frame is not None:
+                self._send(frame, now)
+
+    def _hear(self, now: int) -> None:
         if self._antenna.finished():
             self._link.sent(now)
         for _ in range(FRAMES_A_STEP):
@@ -109,10 +135,6 @@ class Supervisor:
             for event in self._link.on_frame(packet[0], now):
                 self._on_link(event)
         self._remember_heard()
-        if not self._antenna.sending:
-            frame = self._next_frame(now)
-            if frame is not None:
-                self._send(frame, now)
 
     def _send(self, frame: bytes, now: int) -> None:
         if self._duty.spent(now, len(frame)):

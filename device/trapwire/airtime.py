@@ -15,8 +15,10 @@ def symbol_us(sf: int, bandwidth_hz: int = 125000) -> int:
     return (1 << sf) * 1000000 // bandwidth_hz
 
 
-def airtime_us(size: int, sf: int, bandwidth_hz: int = 125000, coding_rate: int = 1) -> int:
-    """Microseconds on the air of a frame of `size` bytes: explicit header, CRC on, 8 preamble symbols.
+def airtime_us(
+    size: int, sf: int, bandwidth_hz: int = 125000, coding_rate: int = 1, preamble: int = PREAMBLE_SYMBOLS
+) -> int:
+    """Microseconds on the air of a frame of `size` bytes: explicit header, CRC on, `preamble` symbols before it.
 
     `coding_rate` 1–4 stands for 4/5–4/8. Low data rate optimisation is on where a symbol lasts 16 ms or longer.
     """
@@ -27,7 +29,7 @@ def airtime_us(size: int, sf: int, bandwidth_hz: int = 125000, coding_rate: int 
     bits = 8 * size - 4 * sf + 28 + 16
     per_block = 4 * (sf - 2 * low_rate)
     blocks = (bits + per_block - 1) // per_block if bits > 0 else 0
-    symbols_times_4 = 4 * PREAMBLE_SYMBOLS + 17 + 4 * (8 + blocks * (coding_rate + 4))
+    symbols_times_4 = 4 * preamble + 17 + 4 * (8 + blocks * (coding_rate + 4))
     return symbols_times_4 * symbol // 4
 
 

@@ -24,6 +24,7 @@ from trapwire.frame import (
     HEADER_BYTES,
     HEARTBEAT,
     PIECE,
+    QUICK,
     VERSION,
     Counter,
     Frame,
@@ -38,10 +39,13 @@ from trapwire.payloads import (
     decode_ask,
     decode_have,
     decode_heartbeat,
+    decode_quick,
     encode_ack,
     encode_have,
+    encode_quick,
     make_have,
 )
+from trapwire.quick import HEARD_FRAMES, MIN_PIECES, allowed_sf, turn_ms
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -68,6 +72,8 @@ class _Peer:
         self.pending: "dict[ObjectKey, tuple[int, bytes]]" = {}  # handed to ingest: when, and the digest
         self.acks: "list[ObjectKey]" = []
         self.reports: "list[tuple[int, int]]" = []  # transfers to report on, with their totals
+        self.snrs: "list[int]" = []  # quarter dB, of its last frames at the cell's spreading factor
+        self.quick: "tuple[int, int] | None" = None  # a quick turn it asked for: spreading factor and pieces
         self.reply_at: "int | None" = None
         self.down: "list[Envelope]" = []
         self.down_todo: "list[int] | None" = None
@@ -94,7 +100,8 @@ class BaseLink:
     keys: of each trap, oldest first; none, one, or two while one is replaced. The lists stay the caller's: what is
     taken out is refused from then on, what the link drops is gone from them, and each key's `heard` goes up in them.
     frame_bytes: the largest frame of the plan; commit_wait_ms: how long an answer waits for ingest's commit of an
-    object that has just become complete. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
+    object that has just become complete; quick: the cell's spreading factor and the fastest one that is allowed for
+    quick turns, None for none. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
     payload) which `recall` takes back in another run,
     ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
@@ -106,12 +113,15 @@ class BaseLink:
         frame_bytes: int,
         counter: Counter,
         commit_wait_ms: int = 150,
+        quick: "tuple[int, int] | None" = None,
     ) -> None:
         self._peers = {number: _Peer(keys[number]) for number in keys}
         self.counts = dict.fromkeys(CAUSES, 0)
         self._frame_bytes = frame_bytes
         self._counter = counter
         self._commit_wait_ms = commit_wait_ms
+        self._quick = quick
+        self._tune: "tuple[int, int] | None" = None
 
     # What the radio brings
 
@@ -132,6 +142,7 @@ class BaseLink:
             return [self._dropped(error, data, now)]
         peer.refused = None
         peer.version = frame.version
+        peer.snrs = (peer.snrs + [snr_quarters])[-HEARD_FRAMES:]
         try:
             events = self._on_up(peer, frame, now)
         except WireError as error:
@@ -190,6 +201,9 @@ class BaseLink:
             have = decode_have(frame.payload)
             if peer.down and transfer_of(peer.down[0].encode()) == have.transfer:
                 peer.down_todo = have.missing() or None
+            return []
+        if frame.kind == QUICK:
+            peer.quick = decode_quick(frame.payload)
             return []
         if frame.kind == HEARTBEAT:
             return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
@@ -340,6 +354,11 @@ class BaseLink:
                     frames += self._answer(peer, peer.key)
         return frames
 
+    def take_tuning(self) -> "tuple[int, int] | None":
+        """A quick turn that the frames due just now have allowed: spreading factor and ms, for the modem. Once."""
+        tune, self._tune = self._tune, None
+        return tune
+
     def deadline(self) -> "int | None":
         """When `frames_due` will have something, or None while only a trap can change that."""
         times = [p.reply_at for p in self._peers.values() if p.reply_at is not None]
@@ -362,6 +381,9 @@ class BaseLink:
             answers.append((HAVE, encode_have(make_have(transfer, total, held, room - 6))))
         peer.reports = []
         answers += [(FRAGMENT, piece) for piece in self._down_pieces(peer)]
+        allowed = self._allow(peer)
+        if allowed is not None:
+            answers.append((QUICK, encode_quick(*allowed)))  # the last: behind it both are elsewhere
         if not answers:
             answers = [(ACK, b"")]
         last = len(answers) - 1
@@ -369,6 +391,18 @@ class BaseLink:
             key.seal(kind, i < last, self._counter.take(), payload, peer.version)
             for i, (kind, payload) in enumerate(answers)
         ]
+
+    def _allow(self, peer: _Peer) -> "tuple[int, int] | None":
+        """The quick turn that a trap may have now: spreading factor and ms."""
+        asked, peer.quick = peer.quick, None
+        if asked is None or self._quick is None or not peer.snrs:
+            return None
+        home, fastest = self._quick
+        sf = allowed_sf(min(peer.snrs), max(asked[0], fastest), home)
+        if sf >= home or asked[1] < MIN_PIECES:
+            return None
+        self._tune = (sf, turn_ms(asked[1], self._frame_bytes, sf))
+        return self._tune
 
     def _down_pieces(self, peer: _Peer) -> "list[bytes]":
         if not peer.down:

@@ -39,6 +39,7 @@ ACK = 4
 HEARTBEAT = 5
 PIECE = 6
 ASK = 7
+QUICK = 10
 KINDS = {
     ALERT: "alert",
     FRAGMENT: "fragment",
@@ -47,8 +48,9 @@ KINDS = {
     HEARTBEAT: "heartbeat",
     PIECE: "piece",
     ASK: "ask",
+    QUICK: "quick",
 }
-FIRST_VERSION = {PIECE: 3, ASK: 3}  # of the kinds that version 1 had not
+FIRST_VERSION = {PIECE: 3, ASK: 3, QUICK: 3}  # of the kinds that version 1 had not
 
 HEADER_BYTES = 7
 PIECE_HEADER_BYTES = 5
@@ -173,6 +175,7 @@ class Counter:
         self._next = first
         self._end = first
         self._reserve = reserve
+        self.last = first  # the value taken last
 
     def take(self) -> int:
         """A value never used before.  Raises: WireError when 32 bits are used up."""
@@ -182,6 +185,6 @@ class Counter:
                 raise WireError("the frame counter is used up: new key, new counter")
             self._reserve(end)
             self._end = end
-        value = self._next
+        self.last = self._next
         self._next += 1
-        return value
+        return self.last

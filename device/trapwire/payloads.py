@@ -110,6 +110,21 @@ def decode_ask(payload: bytes) -> "tuple[int, int]":
     return transfer, total
 
 
+def encode_quick(sf: int, value: int) -> bytes:
+    """Up: at what spreading factor, and how many pieces; down: at which, and for how many ms. 3 bytes."""
+    return struct.pack(">BH", sf, value)
+
+
+def decode_quick(payload: bytes) -> "tuple[int, int]":
+    """Spreading factor, and pieces or ms.  Raises: WireError."""
+    if len(payload) != 3:
+        raise WireError("quick turn of %d bytes, 3 are needed" % len(payload))
+    sf, value = struct.unpack(">BH", payload)
+    if not 7 <= sf <= 12:
+        raise WireError("quick turn at spreading factor %d is not within 7–12" % sf)
+    return sf, value
+
+
 class Heartbeat:
     """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown."""
 

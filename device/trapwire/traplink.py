@@ -28,6 +28,7 @@ from trapwire.frame import (
     HEADER_BYTES,
     HEARTBEAT,
     PIECE,
+    QUICK,
     Counter,
     Frame,
     peek_frame,
@@ -40,12 +41,15 @@ from trapwire.payloads import (
     Heartbeat,
     decode_ack,
     decode_have,
+    decode_quick,
     encode_ack,
     encode_alert_payload,
     encode_ask,
     encode_have,
+    encode_quick,
     make_have,
 )
+from trapwire.quick import START_MS, TURN_MS
 from trapwire.sendqueue import SendQueue
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -53,6 +57,7 @@ if MYPY:
     from collections.abc import Callable
 
     from trapwire.linkkeys import LinkKey
+    from trapwire.quick import QuickTurns
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
@@ -92,7 +97,8 @@ class TrapLink:
     """One trap's link with its home base.
 
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
-    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back.
+    below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back;
+    `quick`: turns at a faster spreading factor, if any; its `sf` says where the radio is to be tuned.
     Events are tuples: ("delivered", key), ("down", Envelope), ("heard",), ("dropped", reason). `counts`: frames
     dropped, by cause (`trapwire.errors.CAUSES`).
     """
@@ -107,6 +113,7 @@ class TrapLink:
         random: "Callable[[int], int]",
         heartbeat: "Callable[[], Heartbeat]",
         wait_ms: "Callable[[int, int, bool], int] | None" = None,
+        quick: "QuickTurns | None" = None,
     ) -> None:
         self.address = key.trap
         self._key = key
@@ -118,6 +125,7 @@ class TrapLink:
         self._random = random
         self._heartbeat = heartbeat
         self._wait_ms = wait_ms
+        self._quick = quick
         self._queue = SendQueue()
         self._active: "ObjectKey | None" = None
         self._cut: "Cut | None" = None  # of the active object
@@ -218,6 +226,9 @@ class TrapLink:
             return []
         if frame.kind == FRAGMENT:
             return self._on_fragment(frame, now)
+        if frame.kind == QUICK:
+            self._progress = self._quick is not None and self._quick.granted(*decode_quick(frame.payload), now)
+            return []
         raise WireError("frame kind %d does not travel down" % frame.kind)
 
     def _on_fragment(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
@@ -257,6 +268,15 @@ class TrapLink:
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
+        if self._quick is not None:
+            if self._quick.active:
+                self._quick.answered()
+            elif self._asked is not None and self._asked[0] == QUICK:
+                self._quick.failed(now)
+                self._progress = True
+            if self._quick.active:  # it is just allowed
+                self._quiet_until = now + START_MS
+                return
         head = self._queue.head()
         if self._progress or head is None:
             self._unsettled = 0
@@ -274,11 +294,15 @@ class TrapLink:
 
     def _unanswered(self, now: int) -> None:
         """Nothing came within the window: the same frame again after a random, growing pause."""
+        away_ms = 0
+        if self._quick is not None and (self._quick.active or (self._asked is not None and self._asked[0] == QUICK)):
+            away_ms = self._quick.left_ms(now)  # the base may still listen where we were
+            self._quick.failed(now)
         pause = self._times.pause_ms if now < self._company_until else self._times.pause_ms // 4  # alone: no collision
         most = self._times.pause_max_ms
         pause = min(pause << min(self._silent, 12), most // ALERT_PAUSE if self._has_alert() else most)
         self._silent += 1
-        self._hold_until = now + 1 + self._random(pause)
+        self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
             self._turn = MAX_TURN_PIECES  # whether it or its answer was lost: a short question tells, and costs less
         self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
@@ -290,7 +314,9 @@ class TrapLink:
             self._quiet_since = now
         if not head.down:
             self._company_until = now + COMPANY_MS
-        if head.flag:
+        if head.down and head.kind == QUICK:
+            wait = TURN_MS  # the base hears nobody else
+        elif head.flag:
             wait = self._times.reply_window_ms
         elif self._has_alert():
             wait = self._slots(GAP_SLOTS) - self._times.slot_ms
@@ -316,6 +342,8 @@ class TrapLink:
         if busy:
             self._quiet_until = now + self._slots(4)
             return None
+        if self._quick is not None and self._quick.expired(now):
+            return None  # the radio is tuned first
         if self._wait_ms is not None:
             urgent = self._has_alert()
             wait = self._wait_ms(now, min(URGENT_BYTES, self._frame_bytes) if urgent else self._frame_bytes, urgent)
@@ -324,6 +352,8 @@ class TrapLink:
                 return None
         kind, poll, payload = self._choose(now)
         self._polling = poll
+        if self._quick is not None:
+            self._quick.use()
         return self._key.seal(kind, poll, self._counter.take(), payload)
 
     def sent(self, now: int) -> None:
@@ -331,7 +361,7 @@ class TrapLink:
         if self._polling:
             self._listen(now)
             self._progress = False
-        elif now < self._company_until:
+        elif now < self._company_until and (self._quick is None or not self._quick.active):
             self._hold_until = now + GAP_SLOTS * self._times.slot_ms
         self._polling = None
 
@@ -343,6 +373,10 @@ class TrapLink:
             return self._listen_until
         due = now if len(self._queue) or self._acks or self._down_seen else self._next_heartbeat
         return max(due, self._hold_until, self._quiet_until)
+
+    def idle(self) -> bool:
+        """Whether the link neither sends nor listens for an answer: the radio may be elsewhere."""
+        return self._polling is None and self._listen_until is None and (self._quick is None or not self._quick.active)
 
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
         """Kind, poll and payload of the next frame: something is due."""
@@ -367,15 +401,15 @@ class TrapLink:
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
                 return HEARTBEAT, True, self._heartbeat().encode()
-            chosen = self._object(head)
+            chosen = self._object(head, now)
             if chosen is not None:
                 return chosen
             self._drop(head)  # the queue in flash no longer has it, or it can never be sent
 
-    def _object(self, key: ObjectKey) -> "tuple[int, bool, bytes] | None":
+    def _object(self, key: ObjectKey, now: int) -> "tuple[int, bool, bytes] | None":
         """The next frame of an object; None when there is none to be had."""
         if key == self._active:
-            return self._next_piece()
+            return self._next_piece(now)
         data = self._load(key)
         if data is None:
             return None
@@ -390,9 +424,9 @@ class TrapLink:
         # What was interrupted, by a reset or by something more urgent, goes on where it was: the base is asked.
         self._todo = list(range(self._cut.total)) if self._queue.begin(key) else []
         self._turn = 0
-        return self._next_piece()
+        return self._next_piece(now)
 
-    def _next_piece(self) -> "tuple[int, bool, bytes]":
+    def _next_piece(self, now: int) -> "tuple[int, bool, bytes]":
         """The next piece of the active object; a question where none is known to be missing, or silence fell."""
         whole = self._cut
         assert whole is not None  # there is one as long as there is an active object
@@ -400,9 +434,13 @@ class TrapLink:
             self._turn = 0
             self._asked = (ASK, self._active)
             return ASK, True, encode_ask(whole.transfer, whole.total)
+        if not self._turn and self._quick is not None and self._quick.wanted(len(self._todo), now):
+            self._asked = (QUICK, self._active)
+            return QUICK, True, encode_quick(self._quick.fastest, len(self._todo))
+        most = self._quick.pieces if self._quick is not None and self._quick.active else MAX_TURN_PIECES
         index = self._todo.pop(0)
         self._turn += 1
-        if self._todo and self._turn < MAX_TURN_PIECES:
+        if self._todo and self._turn < most:
             return PIECE, False, whole.piece(index)
         self._turn = 0
         self._asked = (FRAGMENT, self._active)

@@ -60,6 +60,10 @@ class Air:
         self.airtime_us += micros
         return new.end
 
+    def hears(self, a: int, b: int) -> bool:
+        """Whether two nodes are within reach of each other."""
+        return a != b
+
     def busy(self, node: int, now: int) -> bool:
         """Whether `node` would hear somebody on the channel now."""
         return any(t.sender != node and t.start <= now < t.end for t in self._now)

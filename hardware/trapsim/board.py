@@ -9,8 +9,8 @@ import socket
 import struct
 import time
 
-from trapsim.datagrams import BUSY, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
-from trapwire.airtime import airtime_us
+from trapsim.datagrams import BUSY, CONFIGURE, CONFIGURE_FORMAT, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
+from trapwire.airtime import PREAMBLE_SYMBOLS, airtime_us
 
 try:
     from trapmcu.aes import Aes
@@ -67,6 +67,7 @@ class SimRadio:
         self.socket.setblocking(False)
         self._channel = socket.getaddrinfo("127.0.0.1", channel_port)[0][-1]
         self._sf = sf
+        self._preamble = PREAMBLE_SYMBOLS
         self._clock = clock
         self._frame = b""
         self._sends_until: int | None = None
@@ -74,11 +75,20 @@ class SimRadio:
         self._join_at = 0
         self._heard: list[Packet] = []
 
+    def configure(self, lora_cfg: "dict[str, int]") -> None:
+        """`sf`, `freq_khz`, `preamble_len`; what was being heard is lost."""
+        self._sf = lora_cfg.get("sf", self._sf)
+        self._preamble = lora_cfg.get("preamble_len", PREAMBLE_SYMBOLS)
+        self._tell(CONFIGURE + struct.pack(CONFIGURE_FORMAT, self._sf, lora_cfg.get("freq_khz", 0), self._preamble))
+        self._busy_until = 0
+
     def prepare_send(self, packet: bytes) -> None:
         self._frame = bytes(packet)
 
     def start_send(self) -> None:
-        self._sends_until = self._clock() + (airtime_us(len(self._frame), self._sf) + 999) // 1000
+        self._sends_until = (
+            self._clock() + (airtime_us(len(self._frame), self._sf, preamble=self._preamble) + 999) // 1000
+        )
         self._tell(TRANSMIT + self._frame)
 
     def poll_send(self) -> "bool | int":

@@ -13,8 +13,8 @@ import msgspec
 
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
-from trapsim.air import Air
-from trapsim.datagrams import BUSY, FRAME, TRANSMIT
+from trapsim.datagrams import BUSY, CONFIGURE, CONFIGURE_FORMAT, FRAME, TRANSMIT
+from trapsim.places import Places, Tuning
 
 FORGET_NODE_MS = 20000
 STATS_EVERY_S = 0.5
@@ -69,7 +69,7 @@ class Channel:
     sock: on loopback; speed: ms of the air for one ms of the wall.
     """
 
-    def __init__(self, sock: socket.socket, air: Air, speed: float, signal: Callable[[], tuple[int, int]]):
+    def __init__(self, sock: socket.socket, air: Places, speed: float, signal: Callable[[], tuple[int, int]]):
         self._sock = sock
         self._air = air
         self._speed = speed
@@ -86,6 +86,11 @@ class Channel:
             if data[:1] == TRANSMIT and 1 < len(data) <= 256:
                 end = self._air.transmit(node, data[1:], now)
                 self._tell_all(node, BUSY + struct.pack(">I", end - now))
+            elif data[:1] == CONFIGURE and len(data) == 1 + struct.calcsize(CONFIGURE_FORMAT):
+                sf, khz, preamble = struct.unpack(CONFIGURE_FORMAT, data[1:])
+                self._air.tune(node, Tuning(sf, khz, preamble), now)
+                if self._air.busy(node, now):
+                    self._send(BUSY + struct.pack(">I", self._air.busy_ms(node, now)), sender)
         addresses = {node: address for address, node in self._ids.items()}
         for receiver, frame in self._air.advance(now):
             if receiver in addresses:
@@ -112,7 +117,7 @@ class Channel:
 
     def _tell_all(self, sender: int, data: bytes) -> None:
         for address, node in self._ids.items():
-            if node != sender:
+            if self._air.tuned_alike(node, sender):
                 self._send(data, address)
 
     def _send(self, data: bytes, address: tuple[str, int]) -> None:
@@ -129,7 +134,7 @@ def run_channel(
     rng = random.Random(seed)  # noqa: S311 - a simulation, repeatable by its seed
     before = read_stats(stats)
     with open_socket(port) as sock:
-        air = Air(sf, loss, rng.random)
+        air = Places(sf, loss, rng.random)
         channel = Channel(sock, air, speed, lambda: (rng.randint(-112, -84), rng.randint(-20, 36)))
         started = time.monotonic()
         next_stats = 0.0

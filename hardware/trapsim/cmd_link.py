@@ -33,6 +33,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of losses and pauses (1)")
     parser.add_argument("--runs", type=whole(1, 1000), default=1, help="with as many seeds in a row: medians (1)")
     parser.add_argument("--compare", action="store_true", help="also stop-and-wait and selective repeat, same channel")
+    parser.add_argument(
+        "--repeater", action="store_true", help="by a repeater, with the loss on each hop; beside directly"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw efficiency against loss (PNG)")
     parser.add_argument("--write", action="store_true", help="measure the grid of hardware/LINK.md and write it")
@@ -47,6 +50,8 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
         return _write()
     case = Case(size=args.size, plan=args.plan, sf=args.sf, loss=args.loss, burst=args.burst)
     frame_limit(case)
+    if args.repeater:
+        return _by_repeater(args, case)
     figures = compare(case, range(args.seed, args.seed + args.runs), tuple(OTHERS) if args.compare else ())
     print(json.dumps(figures, indent=1) if args.json else _text(figures))
     if args.plot is not None:
@@ -54,6 +59,16 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
 
         _say(f"the curves of {args.plot}, {CURVE_RUNS} runs a point…")
         write_atomically(args.plot, efficiency_chart(case, efficiency_curves(case, CURVE_RUNS)))
+    return 0 if figures["delivered"] else 1
+
+
+def _by_repeater(args: argparse.Namespace, case: Case) -> int:
+    from trapsim.hoprun import compare_hop, text
+
+    if args.burst != "none" or args.compare or args.plot:
+        raise SetupError("--repeater goes with --size, --plan, --sf, --loss, --seed, --runs and --json alone")
+    figures = compare_hop(case, range(args.seed, args.seed + args.runs))
+    print(json.dumps(figures, indent=1) if args.json else text(figures))
     return 0 if figures["delivered"] else 1
 
 

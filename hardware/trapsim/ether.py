@@ -103,7 +103,7 @@ class Ether:
         at = end.deadline(now)
         if at is None or max(at, self._free_at[node]) > now:
             return None if at is None else max(at, self._free_at[node])
-        busy = any(start + BLIND_MS <= now for n, (start, _) in self._sending.items() if n != node)
+        busy = any(start + BLIND_MS <= now for n, (start, _) in self._sending.items() if self._air.hears(node, n))
         frame = end.next_frame(now, busy)
         if frame is None:
             return end.deadline(now)

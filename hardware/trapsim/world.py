@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from trapkit.aes import Aes
-from trapsim.air import Air
 from trapsim.crash import Died, Fuse
 from trapsim.memorybus import MemoryBroker
+from trapsim.places import Places, Tuning
 from trapwire.serialline import SerialDecoder, encode_message
 
 RESTART_MS = 500
@@ -70,7 +70,7 @@ class _Packet(bytes):
 class WorldRadio:
     """The LoRa driver's calls, straight onto the air."""
 
-    def __init__(self, air: Air, node: int, clock: Callable[[], int]) -> None:
+    def __init__(self, air: Places, node: int, clock: Callable[[], int]) -> None:
         self._air = air
         self._node = node
         self._clock = clock
@@ -78,6 +78,10 @@ class WorldRadio:
         self._until: int | None = None
         self.heard: list[bytes] = []
         air.nodes.add(node)
+
+    def configure(self, lora_cfg: dict[str, int]) -> None:
+        """As micropython-lib's drivers have it; what the firmware tunes."""
+        self._air.tune(self._node, Tuning.of(lora_cfg, self._air.sf), self._clock())
 
     def prepare_send(self, packet: bytes) -> None:
         self._frame = bytes(packet)
@@ -159,7 +163,7 @@ class World:
     def __init__(self, *, seed: int, loss: float, sf: int, fuse: Fuse) -> None:
         self.seed = seed
         self.now = 1000
-        self.air = Air(sf, loss, random.Random(seed).random)  # noqa: S311 - loss, repeatable
+        self.air = Places(sf, loss, random.Random(seed).random)  # noqa: S311 - loss, repeatable
         self.broker = MemoryBroker()
         self.radios: dict[int, WorldRadio] = {}
         self.processes: list[Process] = []

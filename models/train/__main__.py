@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--export-only", action="store_true", help="quantise and describe the last checkpoint")
     parser.add_argument(
-        "--measure-only", action="store_true", help="stop when the test is measured: no last lesson with its pictures"
+        "--last-lesson", action="store_true", help="then learn from the test's pictures too, and write that net instead"
     )
     return parser.parse_args()
 
@@ -77,13 +77,19 @@ def main() -> int:
     parts["train"] = propose.people_and_vehicles(parts["train"], pixels, state)
     start = net.read_tflite(args.start)
     print({name: len(part) for name, part in parts.items()}, file=sys.stderr)
-    settings = train.Settings(epochs=args.epochs, seed=args.seed, threads=args.threads)
+    settings = train.Settings(
+        epochs=args.epochs,
+        cycle_epochs=args.epochs,
+        frozen_from=args.epochs * train.Settings.steps_per_epoch // 2,
+        seed=args.seed,
+        threads=args.threads,
+    )
     how = {"resume": args.resume or args.export_only, "learn": not args.export_only}
     model = train.run(settings, parts, pixels, start, args.work, **how)
-    learned = [(model, parts, args.work / "measured")]
-    if not args.measure_only:
-        # What was left out to be measured is too good to be left out for good: a last lesson with the test's pictures.
-        # The validation pictures stay apart; the thresholds are chosen on them.
+    learned = [(model, parts, args.work / "measured" if args.last_lesson else args.out)]
+    if args.last_lesson:
+        # What was left out to be measured is too good to be left out for good; but then nobody can measure the result
+        # on it. The validation pictures stay apart; the thresholds are chosen on them.
         apart = data.drop_copies(parts["test"], parts["validation"], prints)
         known = propose.people_and_vehicles(apart, pixels, state)
         everything = {"train": parts["train"] + known, "validation": parts["validation"]}
@@ -94,7 +100,7 @@ def main() -> int:
         export.write(net_, its_parts, pixels, args.images, out, asdict(settings), args.start.name)
         for net_, its_parts, out in learned
     ]
-    if not args.measure_only:
+    if args.last_lesson:
         both = {"shipped": figures[1], "left_out": figures[0]}
         (args.out / "figures.json").write_text(json.dumps(both, indent=1) + "\n", "utf-8")
     return 0

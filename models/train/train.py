@@ -43,7 +43,7 @@ class Settings:
     trunk_rate: float = 4e-4
     head_only_steps: int = 200  # at the start
     frozen_blocks: int = 3  # first blocks left alone from step `frozen_from` on: half of a step's time is theirs
-    frozen_from: int = 1400
+    frozen_from: int = 1400  # half of the steps
     weight_decay: float = 0.02
     seed: int = 1
     threads: int = 2

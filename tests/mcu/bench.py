@@ -54,8 +54,12 @@ class BenchRadio:
         self.air = []
         self.incoming = []
         self.busy = False
+        self.tuned = []  # what it was configured to, in order
         self._frame = b""
         self._sending = False
+
+    def configure(self, lora_cfg):
+        self.tuned.append(lora_cfg)
 
     def prepare_send(self, packet):
         self._frame = bytes(packet)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.support import Broker, free_port, wait_for
 
 from trapbase.config import Settings
-from trapbase.keyring import read_link_keys
+from trapbase.keyring import read_hop_keys, read_link_keys
 from trapcam.seal import open_sealer
 from trapkit.bus import Bus
 from trapkit.sealing import open_box, read_key
@@ -241,6 +241,27 @@ def test_a_next_link_key_waits_beside_the_one_in_use(say: Say, tmp_path: Path) -
     assert f"--renew 7: {tmp_path}/link/7.next waits to be heard already: put it on trap 7" in complaint
     assert "--renew 8: there is no" in say("keys", tmp_path, "--renew", 8)[2]
     assert "trap 0 is no trap's number; allowed is 1–65535" in say("keys", tmp_path, "--trap", 0)[2]
+
+
+def test_hop_and_station_keys_are_made_like_link_keys(say: Say, tmp_path: Path) -> None:
+    code, said, _ = say("keys", tmp_path, "--trap", 7, "--hop", 7, "--pair", 8, 7)
+    link = tmp_path / "link"
+    paths = [link / "7.key", link / "7.hop", link / "7-8.pair"]
+    assert code == 0
+    assert f"{paths[1]}: new; it goes into hop_key of that trap's mcu.json and hops of its repeater's" in said
+    assert f"{paths[2]}: new; it goes into station_key of both traps' mcu.json" in said
+    texts = [path.read_text().strip() for path in paths]
+    assert len(set(texts)) == 3
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+    assert f"{paths[2]}: kept" in say("keys", tmp_path, "--pair", 7, 8)[1]
+    complete({"trap": 7, "plan": "cn470", "link_key": texts[0], "hop_key": texts[1], "station_key": texts[2]})
+    complete({"role": "repeater", "plan": "cn470", "hops": {"7": texts[1]}})
+    assert list(read_hop_keys(link, [7, 8])) == [7]
+    assert len(read_link_keys(link, 7)) == 1
+    assert "--pair 7 7: a trap is no partner of its own" in say("keys", tmp_path, "--pair", 7, 7)[2]
+    assert "trap 0 is no trap's number" in say("keys", tmp_path, "--hop", 0)[2]
+    assert f"{paths[2]}: gone; take it off the other unit too" in say("revoke", tmp_path, 7)[1]
+    assert list(link.iterdir()) == []
 
 
 def test_revoking_takes_the_link_key_too(say: Say, tmp_path: Path) -> None:
