@@ -62,6 +62,9 @@ if MYPY:
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+HEARTBEAT_TRIES = (
+    8  # silences in a row after which a heartbeat is not repeated: of a base that is gone it costs no more
+)
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
 COMPANY_MS = 600000  # so long after it was heard another trap counts as about
@@ -305,6 +308,8 @@ class TrapLink:
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
             self._turn = MAX_TURN_PIECES  # whether it or its answer was lost: a short question tells, and costs less
+        if self._asked is not None and self._asked[0] == HEARTBEAT and self._silent < HEARTBEAT_TRIES:
+            self._next_heartbeat = now  # and apart from those of traps that were switched on with this one
         self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
         self._down_seen = self._down_seen or self._unheard_have
 
