@@ -77,9 +77,9 @@ class Round:
         recorder = night.ether.watch = Recorder()
         if not night.ether.run(self._in_flight, WAIT_MS):
             return [f"no {IN_FLIGHT} objects were half transferred within {WAIT_MS} ms"]
-        left = night.ledger.left
+        left = night.ledger.left, night.ledger.left_down
         found = self._attack(Forger(self._draws, recorder.frames, TRAPS))
-        if found or night.ledger.left != left:
+        if found or (night.ledger.left, night.ledger.left_down) != left:
             return found or ["something was settled by hostile frames"]
         return night.run()
 
