@@ -36,6 +36,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(max_length=20, description="the country's frequency plan, as on the traps: " + ", ".join(sorted(PLANS))),
     ] = ""
     sf: Annotated[int, Meta(ge=SF_MIN, le=SF_MAX, description="LoRa spreading factor, as on the traps")] = 9
+    quick_sf: Annotated[
+        int, Meta(ge=0, le=11, description="fastest spreading factor for a near trap's quick turns; 0: none")
+    ] = 0
     keys: Annotated[str, Meta(description="folder with the link key of each trap, N.key, as trapship writes them")] = (
         "/etc/pugmark/keys/link"
     )

@@ -25,7 +25,7 @@ from trapwire.objects import (
     unpack_keys,
 )
 from trapwire.payloads import Heartbeat
-from trapwire.serialline import HEARD, TRANSMIT
+from trapwire.serialline import HEARD, TRANSMIT, TUNE
 
 SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN), topics.every(topics.DOWNACK))
 
@@ -45,6 +45,7 @@ class Link(Protocol):
     def offer_down(self, envelope: Envelope) -> bool: ...
     def withdraw_down(self, key: ObjectKey) -> None: ...
     def frames_due(self, now: int) -> list[bytes]: ...
+    def take_tuning(self) -> tuple[int, int] | None: ...
     def deadline(self) -> int | None: ...
     def partials(self) -> list[tuple[int, int, bytes]]: ...
     def recall(self, trap: int, kind: int, payload: bytes, now: int) -> list[tuple[Any, ...]]: ...
@@ -113,6 +114,9 @@ class Gateway:
             # A frame that the line did not take is a frame lost on the air: the link repeats it.
             self.counters["unsent"] += not self._line.send(TRANSMIT, frame)
             busy = True
+        turn = self._link.take_tuning()
+        if turn is not None:
+            self._line.send(TUNE, struct.pack(">BH", *turn))
         return busy
 
     def _frames_due(self, now_ms: int) -> list[bytes]:

@@ -62,6 +62,7 @@ def build_gateway(settings: Settings) -> Part:
         frame_bytes(settings.gateway),
         Counter(first, lambda end: _write_counter(counter_path, end)),
         settings.gateway.commit_wait_ms,
+        (settings.gateway.sf, settings.gateway.quick_sf) if settings.gateway.quick_sf else None,
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)

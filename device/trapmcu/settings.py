@@ -1,10 +1,10 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
-from trapwire.airtime import SMALLEST_FRAME_BYTES, largest_frame
+from trapwire.airtime import SF_MIN, SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.errors import WireError
 from trapwire.hop import HOP_BYTES, MAX_TRAPS
 from trapwire.linkkeys import parse_key
-from trapwire.traplink import LinkTimes
+from trapwire.linktimes import LinkTimes
 from trapwire.wake import SF as WAKE_SF
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -19,6 +19,7 @@ REPEATER = "repeater"
 NUMBERS = {
     "trap": (0, 1, 65535, "the trap's number, the same as its Pi's; a modem has none"),
     "sf": (9, 7, 12, "LoRa spreading factor, the same at the base and on its traps"),
+    "quick_sf": (0, 0, 11, "fastest spreading factor for turns near the base (trapwire/quick.py); 0: none"),
     "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
     "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
     "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
@@ -64,6 +65,9 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
     largest_frame(merged["plan"], merged["sf"])
+    if merged["quick_sf"] and not SF_MIN <= merged["quick_sf"] < merged["sf"]:
+        allowed = "0, or a spreading factor from %d to below sf, which is %d" % (SF_MIN, merged["sf"])
+        raise ValueError("quick_sf is %d; allowed is %s" % (merged["quick_sf"], allowed))
     for name in KEYS:
         _check_key(name, merged["role"], merged[name])
     _check_hops(merged)

@@ -16,6 +16,7 @@ from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
 from trapwire.hopends import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -29,7 +30,8 @@ from trapwire.objects import (
     unpack_keys,
 )
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.quick import QuickTurns
+from trapwire.traplink import TrapLink
 from trapwire.wake import PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -63,12 +65,16 @@ class Supervisor:
         self._antenna = Antenna(board.radio, settings["sf"])
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
         given = (self._key, self._frame_bytes, times, counter, self._load, board.random, self._heartbeat)
+        self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
+        self._tuned = settings["sf"]
         if settings["hop_key"]:
             hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
             self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
             self._frame_bytes -= HOP_BYTES
         else:
-            self._link = TrapLink(*given, self._duty.wait_ms)
+            fastest = settings["quick_sf"] or settings["sf"]
+            self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
+            self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
         if settings["station_key"]:
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
@@ -120,10 +126,20 @@ class Supervisor:
                 self._wake(PARTNER)
             if away:
                 return
+        self._tune()
         if not self._antenna.sending:
             frame = self._next_frame(now)
+            self._tune()
             if frame is not None:
                 self._send(frame, now)
+
+    def _tune(self) -> None:
+        """Be where the link is: at a quick turn's spreading factor, or the cell's."""
+        if self._quick is None or self._quick.sf == self._tuned or self._antenna.sending:
+            return
+        self._tuned = self._quick.sf
+        self._antenna.tune(self._tuned, 0)
+        self._duty.tune(self._tuned)
 
     def _hear(self, now: int) -> None:
         if self._antenna.finished():

@@ -381,7 +381,7 @@ class BaseLink:
             answers.append((HAVE, encode_have(make_have(transfer, total, held, room - 6))))
         peer.reports = []
         answers += [(FRAGMENT, piece) for piece in self._down_pieces(peer)]
-        allowed = self._allow(peer)
+        allowed = self._allow(peer, key.trap)
         if allowed is not None:
             answers.append((QUICK, encode_quick(*allowed)))  # the last: behind it both are elsewhere
         if not answers:
@@ -392,8 +392,8 @@ class BaseLink:
             for i, (kind, payload) in enumerate(answers)
         ]
 
-    def _allow(self, peer: _Peer) -> "tuple[int, int] | None":
-        """The quick turn that a trap may have now: spreading factor and ms."""
+    def _allow(self, peer: _Peer, trap: int) -> "tuple[int, int] | None":
+        """The quick turn that trap `trap` may have now: spreading factor and ms."""
         asked, peer.quick = peer.quick, None
         if asked is None or self._quick is None or not peer.snrs:
             return None

@@ -52,6 +52,7 @@ KINDS = {
 }
 FIRST_VERSION = {PIECE: 3, ASK: 3, QUICK: 3}  # of the kinds that version 1 had not
 
+MORE = 0x10  # in the first byte: poll on the way up, another frame of this answer on the way down
 HEADER_BYTES = 7
 PIECE_HEADER_BYTES = 5
 _HEADER = ">BHI"

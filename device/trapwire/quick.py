@@ -1,9 +1,9 @@
 """Quick turns: pieces at a faster spreading factor than the cell's, where the base hears the trap well enough.
 
 The cell's spreading factor is chosen for the farthest trap. A nearer one asks, with a *quick* frame, for one turn at a
-faster one; the base allows what the margin it measures allows, and both tune there for that turn and its answer. Whatever
-ends the turn, both are back at the cell's by themselves: the base after its answer or when the time is over, the trap
-after the answer or when none came. Silence means no quick turn for a while, ever longer: then the cell's own carries on.
+faster one; the base allows what the margin it measures allows, and both tune there for that turn and its answer.
+Whatever ends the turn, both are back at the cell's by themselves: the base after its answer or when the time is over,
+the trap after the answer or when none came. Silence means no quick turn for a while, ever longer.
 """
 
 from trapwire.airtime import SF_MIN, airtime_us, snr_floor_quarter_db
@@ -79,11 +79,13 @@ class QuickTurns:
         """A frame goes out within the turn."""
         self._used = self.active
 
-    def answered(self) -> None:
-        """An answer was complete: the turn is over if it was the turn's."""
-        if self._used:
+    def answered(self) -> bool:
+        """An answer was complete: whether it was the turn's, which is over then."""
+        ended = self._used
+        if ended:
             self._failed = 0
             self._home()
+        return ended
 
     def expired(self, now: int) -> bool:
         """Whether the time is over, with nothing in the air: then the trap is at home again."""

@@ -34,6 +34,7 @@ from trapwire.frame import (
     peek_frame,
     tag_bytes,
 )
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import MAX_DOWN_BYTES, RECEIPT, ObjectKey, decode_envelope
 from trapwire.payloads import (
@@ -60,6 +61,7 @@ if MYPY:
     from trapwire.quick import QuickTurns
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
+LATE_SLOTS = 8  # among which a trap without an alert chooses
 GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 HEARTBEAT_TRIES = (
@@ -69,31 +71,6 @@ URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
 COMPANY_MS = 600000  # so long after it was heard another trap counts as about
 MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
-
-
-class LinkTimes:
-    """How long the trap waits, in ms on the air's clock.
-
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to
-    pause_max_ms; slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an
-    object that is complete at the base and not committed; heartbeat_ms: between heartbeats.
-    """
-
-    def __init__(
-        self,
-        reply_window_ms: int = 500,
-        pause_ms: int = 400,
-        pause_max_ms: int = 60000,
-        slot_ms: int = 60,
-        commit_ms: int = 500,
-        heartbeat_ms: int = 3600000,
-    ) -> None:
-        self.reply_window_ms = reply_window_ms
-        self.pause_ms = pause_ms
-        self.pause_max_ms = pause_max_ms
-        self.slot_ms = slot_ms
-        self.commit_ms = commit_ms
-        self.heartbeat_ms = heartbeat_ms
 
 
 class TrapLink:
@@ -141,7 +118,7 @@ class TrapLink:
         self._hold_until = 0  # our own pause
         self._quiet_until = 0  # for the sake of others
         self._quiet_since = 0
-        self._company_until = 0  # other traps are about
+        self._company_until = 0  # other traps are about; 0: none was ever heard
         self._silent = 0  # polls without an answer, in a row
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
@@ -273,7 +250,9 @@ class TrapLink:
         """The base has said all it had to say."""
         if self._quick is not None:
             if self._quick.active:
-                self._quick.answered()
+                if self._quick.answered() and self._company_until:
+                    # The others keep quiet for a whole turn; then it is theirs first.
+                    self._hold_until = now + self._quick.left_ms(now) + (LATE_SLOTS + 1) * self._times.slot_ms
             elif self._asked is not None and self._asked[0] == QUICK:
                 self._quick.failed(now)
                 self._progress = True
@@ -320,13 +299,14 @@ class TrapLink:
         if not head.down:
             self._company_until = now + COMPANY_MS
         if head.down and head.kind == QUICK:
-            wait = TURN_MS  # the base hears nobody else
+            # The base hears nobody else.
+            wait = TURN_MS + self._slots(GAP_SLOTS if self._has_alert() else LATE_SLOTS) - self._times.slot_ms
         elif head.flag:
             wait = self._times.reply_window_ms
         elif self._has_alert():
             wait = self._slots(GAP_SLOTS) - self._times.slot_ms
         else:
-            wait = self._slots(8) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
+            wait = self._slots(LATE_SLOTS) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
         if now - self._quiet_since < MAX_QUIET_WINDOWS * self._times.reply_window_ms:
             self._quiet_until = now + wait
         # else it goes by the channel alone, at a moment of its own: all who waited would speak at once

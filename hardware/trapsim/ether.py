@@ -14,9 +14,10 @@ from trapsim.keyed import link_key
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
 from trapwire.linkkeys import DOWN, UP, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 BASE = 0  # the base's number on the air; traps have theirs, from 1
 TRAP_TURNAROUND_MS = 5  # from a frame's end to the next one's start: the radio's switch, the supervisor's loop

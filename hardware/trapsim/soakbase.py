@@ -17,8 +17,8 @@ from trapsim.soaktrap import BOOT_MS, EPOCH
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
 from trapwire.linkkeys import DOWN, NEVER, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import RECEIPT, Envelope, ObjectKey
-from trapwire.traplink import LinkTimes
 
 COMMIT_LEAST_MS = 5
 REMEMBER_EVERY_MS = 60_000  # as trapbase.keyring

@@ -10,10 +10,11 @@ from trapwire.baselink import BaseLink
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED, STRANGER
 from trapwire.frame import ACK, ALERT, FRAGMENT, HEARTBEAT, ChecksumCipher, Counter, Frame, encode_frame
 from trapwire.linkkeys import NEVER, direction_key, key_name
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat, encode_ack, encode_alert_payload
-from trapwire.traplink import MAX_QUIET_WINDOWS, LinkTimes
+from trapwire.traplink import MAX_QUIET_WINDOWS
 
 HOUR_MS = 3600000
 BEAT = Heartbeat({"battery": 80}).encode()

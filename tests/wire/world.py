@@ -8,9 +8,10 @@ from trapsim.air import Air
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 STEP_MS = 5
 EPOCH = 0xC0FFEE
