@@ -45,6 +45,14 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     commit_wait_ms: Annotated[
         int, Meta(ge=0, le=10000, description="how long a radio answer waits for ingest's commit (ms)")
     ] = 150
+    modem_wait_ms: Annotated[
+        int,
+        Meta(ge=1, le=86400000, description="as `times.reply_window_ms` of the modem: a frame waits no longer (ms)"),
+    ] = 500
+    clock_uncertainty_ms: Annotated[
+        int,
+        Meta(ge=0, le=3600000, description="how far this base's clock may be off; 0: unknown, traps get no time (ms)"),
+    ] = 0
     republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish an object again that was not committed (ms)")
     ] = 10000

@@ -22,6 +22,8 @@ NUMBERS = {
     "quick_sf": (0, 0, 11, "fastest spreading factor for turns near the base (trapwire/quick.py); 0: none"),
     "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
     "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
+    "drift_ppm": (100, 1, 100000, "how far the unit's clock may run off, worst case (millionths)"),
+    "trial_ms": (600000, 60000, 86400000, "a setting by radio that could cut the link is taken back after this (ms)"),
     "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
     "hop_burst_s": (120, 1, 3600, "of a repeater: airtime that one trap may cause at once (s)"),
     "hop_permille": (10, 1, 1000, "of a repeater: airtime that one trap may cause all the time (thousandths)"),
@@ -38,6 +40,8 @@ DEFAULTS: "dict[str, Any]" = {
     "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
 }
 TIME_MAX_MS = 86400000
+# What a base may set by radio of `times`: within the bounds above it could drain a battery or fall silent for a day.
+RADIO_BOUNDS = {"heartbeat_ms": (10000, TIME_MAX_MS), "reply_window_ms": (100, 60000)}
 ROLES = (MODEM, REPEATER, SUPERVISOR)
 KEYS = {"link_key": SUPERVISOR, "hop_key": SUPERVISOR, "station_key": SUPERVISOR}  # and the role that has it
 
@@ -76,6 +80,11 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
     if merged["station_key"] and merged["sf"] == WAKE_SF and merged["wake_khz"] in (0, merged["freq_khz"]):
         raise ValueError("station_key is set, and the link's sf is %d; then wake_khz has to be another" % WAKE_SF)
     return merged
+
+
+def bounds(name: str) -> "tuple[int, int]":
+    """Lowest and highest value of a whole number, `times` included."""
+    return (NUMBERS[name][1], NUMBERS[name][2]) if name in NUMBERS else RADIO_BOUNDS.get(name, (1, TIME_MAX_MS))
 
 
 def _check_times(times: "Any") -> None:

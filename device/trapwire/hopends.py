@@ -18,10 +18,11 @@ MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
 
-    from trapwire.baselink import _Peer
+    from trapwire.basewords import BaseWords
     from trapwire.linkkeys import LinkKey
     from trapwire.objects import ObjectKey
     from trapwire.payloads import Heartbeat
+    from trapwire.peer import Peer
 
 LINE_MS = 80  # from the gateway's word until its modem sends: 255 bytes at 115,200 baud, two loops
 
@@ -109,8 +110,9 @@ class HopBaseLink(BaseLink):
         counter: Counter,
         commit_wait_ms: int = 150,
         quick: "tuple[int, int] | None" = None,
+        words: "BaseWords | None" = None,
     ) -> None:
-        super().__init__(keys, frame_bytes - (HOP_BYTES if hops else 0), counter, commit_wait_ms, quick)
+        super().__init__(keys, frame_bytes - (HOP_BYTES if hops else 0), counter, commit_wait_ms, quick, words)
         self._hops = hops
         self._sf = sf
         self._through: "dict[int, list[bytes]]" = {}  # traps heard by repeater, with what goes down wrapped
@@ -156,7 +158,7 @@ class HopBaseLink(BaseLink):
                 self._free_at[trap] = now + LINE_MS + on_air_ms + relay_ms(size - HOP_BYTES, self._sf)
         return plain
 
-    def _allow(self, peer: "_Peer", trap: int) -> "tuple[int, int] | None":
+    def _allow(self, peer: "Peer", trap: int) -> "tuple[int, int] | None":
         return None if trap in self._through else super()._allow(peer, trap)  # a repeater stays where it is
 
     def deadline(self) -> "int | None":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from trapsim.air import Air
+from trapsim.places import Places
 
 BURST_FRAMES = 4  # mean length of a burst
 FADE_MS = 5000  # mean length of a fade: about four of the largest frames at SF9, a gust or a lorry's passing
@@ -95,6 +96,22 @@ class Fades:
 
 class FadingAir(Air):
     """`Air` whose losses come from `losses`; none before `start()`, from which on its time counts."""
+
+    def __init__(self, sf: int, losses: Losses) -> None:
+        super().__init__(sf, 0.0, lambda: 1.0)
+        self._losses = losses
+        self._started: int | None = None
+
+    def start(self, now: int) -> None:
+        """From now on frames are lost."""
+        self._started = now
+
+    def is_lost(self, receiver: int, now: int) -> bool:
+        return self._started is not None and self._losses.lost(receiver, now - self._started)
+
+
+class TunedFadingAir(Places):
+    """The same where antennas may be at different spreading factors: for quick turns."""
 
     def __init__(self, sf: int, losses: Losses) -> None:
         super().__init__(sf, 0.0, lambda: 1.0)

@@ -85,7 +85,7 @@ class Round:
 
     def _in_flight(self) -> bool:
         base, *traps = self._links
-        gatherings = [peer.incoming for peer in base._peers.values()] + [trap._down for trap in traps]
+        gatherings = [peer.incoming for peer in base._peers.values()] + [trap._down._pieces for trap in traps]
         halves = sum(bool(partial.pieces) for gathering in gatherings for partial in gathering._partials.values())
         return halves >= IN_FLIGHT
 

@@ -7,6 +7,7 @@ from tests.wire.keys import base_key, base_keys, link_key, trap_key
 from tests.wire.world import EPOCH, Random, World, no_reserve
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
+from trapwire.company import MAX_QUIET_WINDOWS
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED, STRANGER
 from trapwire.frame import ACK, ALERT, FRAGMENT, HEARTBEAT, ChecksumCipher, Counter, Frame, encode_frame
 from trapwire.linkkeys import NEVER, direction_key, key_name
@@ -14,7 +15,6 @@ from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat, encode_ack, encode_alert_payload
-from trapwire.traplink import MAX_QUIET_WINDOWS
 
 HOUR_MS = 3600000
 BEAT = Heartbeat({"battery": 80}).encode()
@@ -283,7 +283,10 @@ class HostileTest(unittest.TestCase):
              len(p.acks), len(p.reports), p.reply_at, len(p.down), [k.heard for k in p.keys])
             for number, p in sorted(world.base._peers.items())
         ]  # fmt: skip
-        traps = [(n.key.heard, len(n.link._down._partials), n.link.queued(), len(n.link._acks)) for n in world.traps]
+        traps = [
+            (n.key.heard, len(n.link._down._pieces._partials), n.link.queued(), n.link._down.owes())
+            for n in world.traps
+        ]
         return peers, traps
 
     @staticmethod

@@ -198,11 +198,16 @@ class RulesTest(unittest.TestCase):
         self.assertTrue(turns.wanted(10, 0))
         self.assertFalse(turns.wanted(2, 0))
         turns.failed(0)
+        self.assertTrue(turns.wanted(10, 0))
+        turns.failed(0)
         self.assertFalse(turns.wanted(10, REST_MS - 1))
         self.assertTrue(turns.wanted(10, REST_MS))
-        turns.failed(REST_MS)
+        turns.refused(REST_MS)
         self.assertFalse(turns.wanted(10, 3 * REST_MS - 1))
         self.assertTrue(turns.wanted(10, 3 * REST_MS))
+        refused = QuickTurns(9, 7, 197)
+        refused.refused(0)
+        self.assertFalse(refused.wanted(10, REST_MS - 1))
 
     def test_garbage_is_no_turn(self):
         for payload in (b"", b"\x07\x00", b"\x06\x01\x00", b"\x0d\x01\x00", b"\x07\x01\x00\x00"):
