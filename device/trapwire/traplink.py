@@ -61,6 +61,7 @@ if MYPY:
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 
 
@@ -260,6 +261,8 @@ class TrapLink:
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
             self._turn = MAX_TURN_PIECES  # whether it or its answer was lost: a short question tells, and costs less
+        if self._asked is not None and self._asked[0] == HEARTBEAT and self._silent < HEARTBEAT_TRIES:
+            self._next_heartbeat = now  # and apart from those of traps that were switched on with this one
         self._down.unheard()
 
     # What goes out

@@ -40,7 +40,7 @@ class SoakBase:
         self._ingest = ingest
         self._planned = deque(plan.base_resets)
         self._agenda = deque(self._receipts())
-        ledger.left += len(self._agenda)
+        ledger.left_down += len(self._agenda)
         self._waiting: dict[ObjectKey, Envelope] = {}
         self._first = plan.first_counter
         self._heard = dict.fromkeys(range(1, len(plan.traps) + 1), NEVER)

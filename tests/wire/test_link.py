@@ -8,6 +8,7 @@ from trapwire.baselink import BaseLink
 from trapwire.fragments import cut, transfer_of
 from trapwire.frame import ACK, ASK, FRAGMENT, HEARTBEAT, PIECE, Counter
 from trapwire.objects import ALERT, CROP, FRAME, RECEIPT, Envelope, ObjectKey
+from trapwire.traplink import HEARTBEAT_TRIES
 
 HOUR_MS = 3600000
 
@@ -232,6 +233,28 @@ class LinkTest(unittest.TestCase):
         self.assertEqual([key.rung for key in world.committed], [CROP, FRAME])
         # 34 pieces of the frame, some ten of them before, and 6 of the crop.
         self.assertLess(sum(frame[0] & 0x0F == PIECE for frame in sent), 33)
+
+    def test_a_heartbeat_without_answer_goes_again_some_times_at_moments_of_its_own(self):
+        """As PROTOCOL.md says. Else those of traps that were switched on together would collide for ever."""
+        world = World(traps=2, heartbeat_ms=HOUR_MS)
+        first, second = [self.unheard(node.link, 3 * HOUR_MS) for node in world.traps]
+        within_hour = [at for at in first if at < HOUR_MS]
+        self.assertEqual(len(within_hour), HEARTBEAT_TRIES)
+        self.assertLess(within_hour[-1], HOUR_MS // 4)
+        self.assertEqual(len(first) - HEARTBEAT_TRIES, 2)  # a base that is gone costs one an hour
+        self.assertEqual(first[0], second[0])
+        self.assertFalse(set(first[2:]) & set(second[2:]))
+
+    @staticmethod
+    def unheard(link, until):
+        """When a trap sends to a base that is gone."""
+        times, now = [], 0
+        while now < until:
+            if link.next_frame(now, False) is not None:
+                times.append(now)
+                link.sent(now)
+            now = max(now + 1, link.deadline(now))
+        return times
 
     @staticmethod
     def record(world):
