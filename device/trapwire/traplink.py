@@ -330,7 +330,8 @@ class TrapLink:
             if self.words.due() and not urgent:
                 self._asked = (REPLY, None)
                 return REPLY, True, self.words.take()
-            if head is None or (now >= self._next_heartbeat and not urgent):
+            # A heartbeat waits for the end of a turn: it is no reason to leave pieces unasked for.
+            if head is None or (now >= self._next_heartbeat and not urgent and not self._turn):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
                 return HEARTBEAT, True, self._heartbeat().encode()

@@ -267,6 +267,17 @@ class LinkTest(unittest.TestCase):
         world.mangle = mangle
         return sent
 
+    def test_a_heartbeat_waits_for_the_end_of_a_turn(self):
+        world = World(heartbeat_ms=6000)
+        world.run(lambda: world.heartbeats, HOUR_MS)
+        sent = self.record(world)
+        world.sighting(1, 1, crop_bytes=5000)
+        self.assertTrue(world.run(world.all_delivered, HOUR_MS))
+        kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
+        first, last = kinds.index(PIECE), kinds.index(FRAGMENT)
+        self.assertGreater(last - first, 20)
+        self.assertFalse(HEARTBEAT in kinds[first:last])
+
     def test_most_pieces_go_in_the_short_form(self):
         world = World()
         sent = self.record(world)
