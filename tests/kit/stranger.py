@@ -1,18 +1,19 @@
 """A second implementation of the wire, by a stranger who read `PROTOCOL.md` and the frozen vectors and no code."""
 
-import hashlib
 import re
 import zlib
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from tests.kit import stranger_words as words
+from tests.kit.stranger_bits import RefusedError, demand, read, rows, sha, write
 
-ALERT, FRAGMENT, HAVE, ACK, HEARTBEAT, PIECE, ASK = 1, 2, 3, 4, 5, 6, 7
-RUNGS = (0, 1, 2, 3, 8)
+ALERT, FRAGMENT, HAVE, ACK, HEARTBEAT, PIECE, ASK, WORD, REPLY, QUICK = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+RUNGS = words.RUNGS
 SPECIES = ("feline", "tiger", "leopard", "snow leopard", "lynx", "puma", "domestic cat", "other feline", "other animal")
-KINDS = {1: (1, 2, 3, 4, 5), 2: (1, 2, 3, 4, 5), 3: (1, 2, 3, 4, 5, 6, 7)}
-UP_ONLY = (ALERT, HEARTBEAT, PIECE, ASK)
+KINDS = {1: (1, 2, 3, 4, 5), 2: (1, 2, 3, 4, 5), 3: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)}
+UP_ONLY, DOWN_ONLY = (ALERT, HEARTBEAT, PIECE, ASK, REPLY), (WORD,)
 END, ESC = 0xC0, 0xDB
 LONGEST_MS = {"CN470": 1000, "AS923": 400, "EU868": None, "RU864": None, "KR920": None}
 
@@ -30,6 +31,9 @@ PAYLOADS = {
     HEARTBEAT: "uptime:32 battery:8 queued:16 queued_kib:16 unreceipted:16 full_held:16 sent:32 airtime:32",
     PIECE: "number:12 index:12",
     ASK: "transfer:16 total:16",
+    WORD: "",
+    REPLY: words.REPLY,
+    QUICK: "sf:8 pieces:16",  # up; down its second number is "ms"
 }
 SERIAL = {  # name: (kind, layout, what follows it)
     "HELLO": (0x01, "", None),
@@ -42,58 +46,13 @@ SERIAL = {  # name: (kind, layout, what follows it)
     "WAKE": (0x14, "trigger:32 cause:8", None),
     "FULL_QUEUE": (0x15, "", "keys"),
     "REFUSED": (0x16, "", "keys"),
+    "TIME": (0x17, "time:40 uncertainty:8", None),
+    "WANTED": (0x18, "", "keys"),
     "TRANSMIT": (0x21, "", "frame"),
     "HEARD": (0x22, "rssi:-16 snr:-8", "frame"),
     "SENT": (0x23, "queued:8", None),
+    "TUNE": (0x24, "sf:8 ms:16", None),
 }
-
-
-class RefusedError(ValueError):
-    """Bytes that the document does not allow."""
-
-
-def demand(holds: bool, why: str) -> None:
-    if not holds:
-        raise RefusedError(why)
-
-
-def sha(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-def layout(spec: str) -> list[tuple[str, int, bool]]:
-    return [(name, abs(int(bits)), bits[0] == "-") for name, bits in re.findall(r"(\w+):(-?\d+)", spec)]
-
-
-def size_of(spec: str) -> int:
-    return sum(bits for _, bits, _ in layout(spec)) // 8
-
-
-def read(spec: str, data: bytes) -> tuple[dict, bytes]:
-    """The numbers at the beginning of `data`, and the bytes behind them."""
-    left = size_of(spec) * 8
-    demand(len(data) * 8 >= left, "too short")
-    whole, row = int.from_bytes(data[: left // 8], "big"), {}
-    for name, bits, signed in layout(spec):
-        left -= bits
-        value = (whole >> left) & ((1 << bits) - 1)
-        row[name] = value - (1 << bits) if signed and value >> (bits - 1) else value
-    return row, data[size_of(spec) :]
-
-
-def write(spec: str, row: dict) -> bytes:
-    whole = 0
-    for name, bits, signed in layout(spec):
-        low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
-        demand(low <= row[name] < high, f"{name} is out of range")
-        whole = whole << bits | row[name] & ((1 << bits) - 1)
-    return whole.to_bytes(size_of(spec), "big")
-
-
-def rows(spec: str, data: bytes) -> list[dict]:
-    size = size_of(spec)
-    demand(len(data) % size == 0, "not whole rows")
-    return [read(spec, data[at : at + size])[0] for at in range(0, len(data), size)]
 
 
 # Section 4: keys and frames.
@@ -150,7 +109,7 @@ def open_frame(data: bytes, link_key: bytes, heard: int | None = None) -> Frame:
     demand(len(data) >= 3, "too short")
     version, down, flag, kind = data[0] >> 6, bool(data[0] & 32), bool(data[0] & 16), data[0] & 15
     demand(kind in KINDS.get(version, ()), "another version or kind")
-    demand(not (down and kind in UP_ONLY), "goes up only")
+    demand(kind not in (UP_ONLY if down else DOWN_ONLY), "goes the other way")
     trap, at = int.from_bytes(data[1:3], "big"), 5 if kind == PIECE else 7
     demand(trap > 0, "trap 0")
     counter = int.from_bytes(data[3:at], "big")
@@ -190,16 +149,26 @@ def understand(frame: Frame) -> dict:
         demand(len(row["keys"]) <= 8 and all(key["rung"] in RUNGS for key in row["keys"]), "no such keys")
     elif frame.kind == HEARTBEAT:
         row["behind"] = rest
+    elif frame.kind == WORD:
+        row["items"] = words.read_items(rest)
     else:
         demand(not rest, "too long")
+    if frame.kind == REPLY:
+        demand(row["outcome"] in words.OUTCOMES, "no such outcome")
+    if frame.kind == QUICK and frame.down:
+        row["ms"] = row.pop("pieces")
     return row
 
 
 def express(kind: int, row: dict) -> bytes:
     """The payload again."""
+    if kind == QUICK:
+        row = {"pieces": row.get("ms"), **row}
     head = write(PAYLOADS[kind], row)
     if kind == ALERT:
         return head + write(BODY, row["alert"])
+    if kind == WORD:
+        return words.write_items(row["items"])
     if kind == ACK:
         return b"".join(write(AIR_KEY, key) for key in row["keys"])
     rest = {FRAGMENT: "piece", PIECE: "piece", HAVE: "bitmap", HEARTBEAT: "behind"}
@@ -273,11 +242,11 @@ def message(escaped: bytes) -> tuple[str, dict, bytes]:
 
 
 # Section 1: airtime.
-def airtime_us(size: int, sf: int) -> int:
+def airtime_us(size: int, sf: int, preamble: int = 8) -> int:
     symbol = 8 << sf  # 2^SF / 125 kHz
     slow = symbol >= 16_000
     blocks = -(-(8 * size - 4 * sf + 28 + 16) // (4 * (sf - 2 * slow)))
-    return symbol * 49 // 4 + symbol * (8 + max(0, blocks) * 5)
+    return symbol * (4 * preamble + 17) // 4 + symbol * (8 + max(0, blocks) * 5)
 
 
 def largest_frame(plan: str, sf: int) -> int:

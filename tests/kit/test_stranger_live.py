@@ -93,10 +93,11 @@ class StrangerBase:
         return []
 
     def answer(self) -> None:
-        rows: list[tuple[int, dict]] = []
+        rows = self.words()
         keys = [{name: row[name] for name in ("epoch", "number", "rung")} for row in self.ear.objects]
         whole = {int.from_bytes(s.sha(sealed)[:2], "big") for sealed in envelopes(self.ear).values()}
-        rows.append((s.ACK, {"keys": keys[-8:]}))
+        if keys or not rows:
+            rows.append((s.ACK, {"keys": keys[-8:]}))
         for transfer, row in self.touched.items():
             if transfer not in whole:
                 rows.append((s.HAVE, self.have(transfer, row["total"])))
@@ -108,6 +109,9 @@ class StrangerBase:
                 piece = self.receipt[60 * index : 60 * index + 60]
                 rows.append((s.FRAGMENT, {**name, "index": index, "piece": piece}))
         self.out = [self.frame(kind, row, at + 1 < len(rows)) for at, (kind, row) in enumerate(rows)]
+
+    def words(self) -> list[tuple[int, dict]]:
+        return []
 
     def have(self, transfer: int, total: int) -> dict:
         here = self.ear.pieces.get((False, transfer >> 4), {})
@@ -135,6 +139,40 @@ def test_a_strangers_base_serves_the_projects_trap(seed: int) -> None:
     (node,) = world.traps
     assert {key.as_tuple() for _, key in node.delivered} == set(given)
     assert {bytes(thing.encode()) for thing in node.received} == {receipt}
+
+
+class StrangerSpeaker(StrangerBase):
+    """Begins every answer with a word."""
+
+    ITEMS = (
+        ("wanted", {"epoch": EPOCH, "number": 9, "rung": 2}),
+        (None, 200, b"later"),
+        ("margin", {"margin": -7}),
+        (None, 2, b"\xf9\0"),  # a known type of another length
+        (None, 3, bytes.fromhex("00c0ffee00000804")),  # no such rung
+        (None, 1, bytes.fromhex("2b4585f2fbff")),  # a time of unknown uncertainty
+        ("time", {"time": 185_850_000_123, "uncertainty": 42}),
+        ("setting", {"command": 40001, "setting": 9, "value": 2**32 - 1}),
+    )
+
+    def words(self) -> list[tuple[int, dict]]:
+        return [(s.WORD, {"items": self.ITEMS})]
+
+
+def test_the_projects_trap_understands_a_strangers_words() -> None:
+    world, given, _, _ = world_of(1, 1)
+    world.base = base = StrangerSpeaker(1, b"")
+    base.taken = True
+    assert world.run(world.all_delivered, 300_000)
+    assert envelopes(base.ear) == given
+    (node,) = world.traps
+    told = [row for _, row in node.told]
+    one = told[:4]
+    assert one[0][0] == "wanted"
+    assert one[0][1].as_tuple() == (1, EPOCH, 9, 2)
+    unix_ms = 185_850_000_123 + 1_577_836_800_000  # since 2020-01-01
+    assert one[1:] == [("margin", -7), ("time", unix_ms, 320), ("setting", 40001, 9, 2**32 - 1)]
+    assert told == told[:4] * (len(told) // 4)
 
 
 class StrangerTrap:
@@ -184,4 +222,14 @@ def test_the_projects_base_serves_a_strangers_trap() -> None:
     assert [key.as_tuple() for key in trap.world.committed] == [(1, EPOCH, 9, 0), (1, EPOCH, 9, 1)]
 
     assert trap.says(s.ACK, bytes(7), 0x10005) == acked(3)  # cannot be, but is proven: it was heard
-    assert trap.says(8, bytes(7), 0x10006) == []
+    for counter, kind in ((0x10006, s.WORD), (0x10008, s.PIECE)):  # goes the other way; no piece in it
+        assert trap.says(kind, bytes(3), counter) == acked(3)
+        assert trap.says(s.ACK, b"", counter) == []  # its counter was left behind
+    assert trap.says(s.REPLY, bytes(7), 0x10009) == acked(3)  # of a command that was never given
+    assert trap.says(s.REPLY, bytes(6), 0x1000A) == acked(3)
+    assert trap.says(s.QUICK, s.express(s.QUICK, {"sf": 7, "pieces": 40}), 0x1000B) == acked(3)  # it allows none
+    for kind in (0, 11, 12, 13):  # unknown on a link
+        assert trap.says(kind, bytes(7), 0x10020) == []
+    for kind in (s.ASK, s.WORD, s.REPLY, s.QUICK):  # version 2 had none of these
+        assert trap.says(kind, bytes(7), 0x10020, version=2) == []
+    assert trap.says(s.ACK, b"", 0x1000C) == acked(3)  # and they left nothing behind
