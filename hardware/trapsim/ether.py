@@ -105,7 +105,7 @@ class Ether:
         if not isinstance(self._air, Places):
             return
         for node, end in self._ends.items():
-            sf = getattr(end, "sf", self._air.sf)
+            sf = getattr(end, "sf", 0) or self._air.sf
             if sf != self.tuned(node) and node not in self._sending:
                 self._tuned[node] = sf
                 self._air.tune(node, Tuning(sf), now)
