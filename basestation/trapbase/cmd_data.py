@@ -16,6 +16,9 @@ from trapbase.verify import problems
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
+from trapwire.objects import RUNG_NAMES
+
+REQUESTS = 20  # shown, the newest
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,6 +48,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             "traps": reader.traps(),
             "not_in_settings": sorted(set(waiting) - known),
             "conflicts_kept": len(reader.rows("conflicts", 1000)),
+            "requests": reader.rows("requests", REQUESTS),
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
         }
     finally:
@@ -59,9 +63,21 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))
     for number in status["not_in_settings"]:
         print(f"trap {number} is not in the settings: its objects wait here until a [[trap]] table names it")
+    for request in reversed(status["requests"]):
+        print(_request_words(request))
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _request_words(row: dict[str, Any]) -> str:
+    """What was asked of a trap, and what became of it."""
+    state = "waits" if row["state"] == "open" else row["state"]
+    if row["setting"] is None:
+        what = f"{RUNG_NAMES[row['rung']]} {row['epoch']:08x} {row['number']}"
+        return f"asked of trap {row['trap']}: {what}: {state}"
+    now = "" if row["in_force"] is None else f", in force is {row['in_force']}"
+    return f"asked of trap {row['trap']}: {row['setting']} = {row['value']}: {state}{now}"
 
 
 def _trap_words(row: dict[str, Any] | None, waiting: int, settings: Settings) -> str:

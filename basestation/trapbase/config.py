@@ -36,12 +36,23 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(max_length=20, description="the country's frequency plan, as on the traps: " + ", ".join(sorted(PLANS))),
     ] = ""
     sf: Annotated[int, Meta(ge=SF_MIN, le=SF_MAX, description="LoRa spreading factor, as on the traps")] = 9
+    quick_sf: Annotated[
+        int, Meta(ge=0, le=11, description="fastest spreading factor for a near trap's quick turns; 0: none")
+    ] = 0
     keys: Annotated[str, Meta(description="folder with the link key of each trap, N.key, as trapship writes them")] = (
         "/etc/pugmark/keys/link"
     )
     commit_wait_ms: Annotated[
         int, Meta(ge=0, le=10000, description="how long a radio answer waits for ingest's commit (ms)")
     ] = 150
+    modem_wait_ms: Annotated[
+        int,
+        Meta(ge=1, le=86400000, description="as `times.reply_window_ms` of the modem: a frame waits no longer (ms)"),
+    ] = 500
+    clock_uncertainty_ms: Annotated[
+        int,
+        Meta(ge=0, le=3600000, description="how far this base's clock may be off; 0: unknown, traps get no time (ms)"),
+    ] = 0
     republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish an object again that was not committed (ms)")
     ] = 10000

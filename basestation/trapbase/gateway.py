@@ -8,10 +8,12 @@ import struct
 from collections import OrderedDict
 from typing import Any, Protocol
 
+from trapbase.asking import Asking
 from trapbase.pieces import PieceMemory
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import MessageBus
+from trapwire.basewords import BaseWords
 from trapwire.errors import WireError
 from trapwire.objects import (
     HEAD_BYTES,
@@ -25,9 +27,10 @@ from trapwire.objects import (
     unpack_keys,
 )
 from trapwire.payloads import Heartbeat
-from trapwire.serialline import HEARD, TRANSMIT
+from trapwire.serialline import HEARD, TRANSMIT, TUNE
 
-SUBSCRIPTIONS = (topics.every(topics.ACK), topics.every(topics.DOWN), topics.every(topics.DOWNACK))
+KINDS = (topics.ACK, topics.DOWN, topics.DOWNACK, topics.WANTED, topics.SETTING)
+SUBSCRIPTIONS = tuple(topics.every(kind) for kind in KINDS)
 
 MAX_PENDING = 512  # objects published and not committed; beyond it new ones wait at the trap
 MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no air
@@ -45,6 +48,7 @@ class Link(Protocol):
     def offer_down(self, envelope: Envelope) -> bool: ...
     def withdraw_down(self, key: ObjectKey) -> None: ...
     def frames_due(self, now: int) -> list[bytes]: ...
+    def take_tuning(self) -> tuple[int, int] | None: ...
     def deadline(self) -> int | None: ...
     def partials(self) -> list[tuple[int, int, bytes]]: ...
     def recall(self, trap: int, kind: int, payload: bytes, now: int) -> list[tuple[Any, ...]]: ...
@@ -67,7 +71,8 @@ class _Pending:
 
 class Gateway:
     """`base`: this base's name; `republish_ms`: when an object that was not committed is published again; `memory`:
-    where pieces are remembered, if anywhere."""
+    where pieces are remembered, if anywhere; `words`: the link's; `clock_uncertainty_ms`: how far this base's clock may
+    be off, None where unknown: then traps get no time."""
 
     def __init__(
         self,
@@ -78,12 +83,17 @@ class Gateway:
         base: str = "base",
         republish_ms: int = 10_000,
         memory: PieceMemory | None = None,
+        words: BaseWords | None = None,
+        clock_uncertainty_ms: int | None = None,
     ) -> None:
         self._link = link
         self._line = line
         self._bus = bus
         self._base = base
         self._republish_ms = republish_ms
+        self._words = words or BaseWords()
+        self._asking = Asking(self._words, bus)
+        self._clock_uncertainty_ms = clock_uncertainty_ms
         self._pending: OrderedDict[ObjectKey, _Pending] = OrderedDict()
         self._memory = memory
         self._delivered: OrderedDict[ObjectKey, None] = OrderedDict()
@@ -97,6 +107,7 @@ class Gateway:
         """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
         utc_ms = now_ms if utc_ms is None else utc_ms
         busy = False
+        self._words.clock(now_ms, utc_ms, self._clock_uncertainty_ms)
         for kind, payload in self._line.read():
             if kind == HEARD and len(payload) > 3:
                 self._on_frame(payload, now_ms, utc_ms)
@@ -113,6 +124,9 @@ class Gateway:
             # A frame that the line did not take is a frame lost on the air: the link repeats it.
             self.counters["unsent"] += not self._line.send(TRANSMIT, frame)
             busy = True
+        turn = self._link.take_tuning()
+        if turn is not None:
+            self._line.send(TUNE, struct.pack(">BH", *turn))
         return busy
 
     def _frames_due(self, now_ms: int) -> list[bytes]:
@@ -145,6 +159,8 @@ class Gateway:
                 self._memory.keep(event[1:], self._link)
             elif event[0] == "down_delivered":
                 self._on_delivered(event[1])
+            elif event[0] == "reply":
+                self._asking.on_reply(*event[1:])
             elif event[0] == "heartbeat":
                 self._say_heard(event[1], said, event[2], now_ms)
             elif event[0] == "dropped":
@@ -188,13 +204,16 @@ class Gateway:
         if heartbeat is None and last is not None and now_ms - last < HEARD_EVERY_MS:
             return
         self._heard_ms[trap] = now_ms
-        word = {
+        word: dict[str, Any] = {
             "base": self._base,
             "rssi_dbm": int(said["rssi_dbm"]),
             "snr_db": float(said["snr_db"]),
             "received_ms": int(said["received_ms"]),
             "health": heartbeat.values if heartbeat else {},
         }
+        margin_db = self._words.margin_db(round(word["snr_db"] * 4))
+        if margin_db is not None:
+            word["margin_db"] = margin_db
         self._bus.publish(topics.heard(trap), json.dumps(word, sort_keys=True).encode())
 
     def _on_message(self, topic: str, payload: bytes, now_ms: int) -> None:
@@ -207,6 +226,11 @@ class Gateway:
             for key in keys:
                 self._pending.pop(key, None)
                 self._link.committed(key, now_ms)
+                self._asking.on_committed(key)
+        elif address is not None and address.kind == topics.WANTED:
+            self._asking.on_wanted(address.trap, payload, now_ms)
+        elif address is not None and address.kind == topics.SETTING:
+            self._asking.on_setting(address.trap, payload, now_ms)
         elif address is not None and address.kind == topics.DOWNACK:
             # A trap with a network of its own has taken these: no air for them. Ours come back here too, and change
             # nothing.
@@ -231,6 +255,7 @@ class Gateway:
     def _publish(self, now_ms: int) -> None:
         if not self._bus.connected:
             return
+        self._asking.step(now_ms)
         for key in list(self._downacks):
             if not self._bus.publish(topics.downack(key.trap), pack_keys([key])):
                 return

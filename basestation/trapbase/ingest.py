@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 from trapbase.model import Arrival
+from trapbase.request_store import RequestStore
+from trapbase.requests import read_answer
 from trapbase.store import Store
 from trapkit import topics
 from trapkit.errors import StorageError
@@ -19,7 +21,7 @@ from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import ALERT, CROP, FRAME, FULL, MAX_BODY_BYTES, ObjectKey, decode_envelope, pack_keys
 
-SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD))
+SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD), topics.every(topics.ANSWER))
 
 # Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB), with room.
 MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
@@ -31,9 +33,11 @@ RETRY_MS = 5000  # after the disk refused
 
 
 class Ingest:
-    """The step from `bus` to `store`; `group` is the most messages in one transaction."""
+    """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
+    traps go, None for nowhere."""
 
-    def __init__(self, bus: MessageBus, store: Store, *, group: int = 64) -> None:
+    def __init__(self, bus: MessageBus, store: Store, *, group: int = 64, requests: RequestStore | None = None) -> None:
+        self._requests = requests
         self._bus = bus
         self._store = store
         self._group = group
@@ -58,6 +62,7 @@ class Ingest:
         utc_ms = now_ms if utc_ms is None else utc_ms
         arrivals: list[Arrival] = []
         heard: dict[int, dict[str, Any]] = {}
+        answers: list[tuple[int, int, str, int]] = []
         garbage = 0
         for message in messages:
             try:
@@ -66,12 +71,17 @@ class Ingest:
                     arrivals.append(_arrival(address, message, utc_ms))
                 elif address is not None and address.kind == topics.HEARD:
                     heard[address.trap] = _last_word(message.payload, utc_ms)
+                elif address is not None and address.kind == topics.ANSWER:
+                    answers.append((address.trap, *read_answer(message.payload)))
                 else:
                     garbage += 1
             except WireError:
                 garbage += 1
         try:
             kept = self._store.add(arrivals, heard.items(), garbage, utc_ms)
+            if self._requests is not None:
+                for answer in answers:
+                    self._requests.answered(*answer, utc_ms)
         except StorageError as error:
             self._held, self._retry_ms, self.last_error = messages, now_ms + RETRY_MS, str(error)
             return False

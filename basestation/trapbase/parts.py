@@ -16,6 +16,8 @@ from trapbase.ingest import Ingest
 from trapbase.keyring import Keyring, read_hop_keys
 from trapbase.pieces import PieceMemory
 from trapbase.receipts import Receipts
+from trapbase.request_store import RequestStore
+from trapbase.requests import Requests
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
@@ -24,6 +26,7 @@ from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder, refusal, write_atomically
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
+from trapwire.basewords import BaseWords
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
 from trapwire.hopends import HopBaseLink
@@ -55,6 +58,7 @@ def build_gateway(settings: Settings) -> Part:
     keys = Path(settings.gateway.keys)
     keyring = Keyring(keys, Path(settings.folder) / HEARD, [trap.number for trap in settings.trap])
     first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
+    words = BaseWords(settings.gateway.sf, settings.gateway.modem_wait_ms)
     link = HopBaseLink(
         read_hop_keys(keys, keyring.keys),
         settings.gateway.sf,
@@ -62,11 +66,22 @@ def build_gateway(settings: Settings) -> Part:
         frame_bytes(settings.gateway),
         Counter(first, lambda end: _write_counter(counter_path, end)),
         settings.gateway.commit_wait_ms,
+        (settings.gateway.sf, settings.gateway.quick_sf) if settings.gateway.quick_sf else None,
+        words,
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
     memory = PieceMemory(Path(settings.folder) / PIECES)
-    part = Gateway(link, line, bus, base=settings.name, republish_ms=settings.gateway.republish_ms, memory=memory)
+    part = Gateway(
+        link,
+        line,
+        bus,
+        base=settings.name,
+        republish_ms=settings.gateway.republish_ms,
+        memory=memory,
+        words=words,
+        clock_uncertainty_ms=settings.gateway.clock_uncertainty_ms or None,
+    )
     part.recall(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
     bus.start()
     now = 0
@@ -93,10 +108,20 @@ def build_ingest(settings: Settings) -> Part:
     lock = _lock(settings, "ingest")
     bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
     store = _store(settings)
-    part = Ingest(bus, store, group=settings.ingest.group)
+    kept = RequestStore(Path(settings.folder))
+    part = Ingest(bus, store, group=settings.ingest.group, requests=kept)
+    asked = Requests(bus, kept)
     bus.start()
-    close = _closing(bus.stop, store.close, lock.close)
-    return Part(step=part.step, trouble=lambda: part.last_error or _bus_trouble(bus), close=close, idle_s=0.02)
+    close = _closing(bus.stop, kept.close, store.close, lock.close)
+
+    def step(now_ms: int, utc_ms: int) -> bool:
+        asked.step(now_ms, utc_ms)
+        return part.step(now_ms, utc_ms)
+
+    def trouble() -> str:
+        return part.last_error or asked.storage_error or _bus_trouble(bus)
+
+    return Part(step=step, trouble=trouble, close=close, idle_s=0.02)
 
 
 def build_forward(settings: Settings) -> Part:

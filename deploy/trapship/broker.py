@@ -21,11 +21,17 @@ user gateway
 topic write pugmark/1/up/#
 topic write pugmark/1/heard/#
 topic readwrite pugmark/1/downack/#
+topic write pugmark/1/answer/#
 topic read pugmark/1/ack/#
 topic read pugmark/1/down/#
+topic read pugmark/1/wanted/#
+topic read pugmark/1/setting/#
 
 user ingest
 topic write pugmark/1/ack/#
+topic write pugmark/1/wanted/#
+topic write pugmark/1/setting/#
+topic read pugmark/1/answer/#
 topic read pugmark/1/up/#
 topic read pugmark/1/heard/#
 

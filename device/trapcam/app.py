@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from trapcam.camera import Camera
 from trapcam.capture import Capture
+from trapcam.clock import Clock
+from trapcam.frames import Burst
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
@@ -21,7 +23,8 @@ OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called ove
 class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
-    interval: triggers of its own in place of the supervisor's, or None; report: takes a line of text for the operator.
+    interval: triggers of its own in place of the supervisor's, or None; clock: corrects the pictures'
+    times; report: takes a line of text for the operator.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class TrapApp:
         *,
         network: Network | None = None,
         interval: IntervalTrigger | None = None,
+        clock: Clock | None = None,
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._camera = camera
@@ -41,6 +45,7 @@ class TrapApp:
         self._uplink = uplink
         self._network = network
         self._interval = interval
+        self._clock = clock
         self._report = report
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
@@ -91,6 +96,8 @@ class TrapApp:
                 source = self._camera.source
                 position = self._outbox.position(source)
                 taken = self._camera.frames(self._pending.popleft(), position)
+                if self._clock is not None and isinstance(taken, Burst):
+                    taken = self._clock.stamp(taken)
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
                 outcome, number = self._unsaved, self._outbox.commit(self._unsaved)

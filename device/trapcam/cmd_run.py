@@ -16,6 +16,7 @@ from trapcam.app import TrapApp
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
 from trapcam.capture import Capture, Policy
+from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
 from trapcam.judge import Judge
@@ -58,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
             camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
-            uplink = Uplink(line, outbox, receipt_key, timing(settings))
+            clock = open_clock(settings)
+            uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network)
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock)
             stop = Stop()
             stop.listen()
             _report(
@@ -121,6 +123,13 @@ def open_camera(settings: TrapSettings) -> Camera:
     )  # fmt: skip
 
 
+def open_clock(settings: TrapSettings) -> Clock:
+    """The computer's clock, which the supervisor may correct."""
+    return Clock(
+        settings.clock.uncertainty_ms or None, system_ms=_now_ms, monotonic_ms=lambda: time.monotonic_ns() // 1_000_000
+    )  # fmt: skip
+
+
 def timing(settings: TrapSettings) -> Timing:
     """The uplink's timing in its own units."""
     uplink = settings.uplink
@@ -152,6 +161,7 @@ def build_app(
     outbox: Outbox,
     uplink: Uplink,
     network: Network | None,
+    clock: Clock | None = None,
 ) -> TrapApp:
     """The application from its parts; nothing runs yet."""
     policy = Policy(
@@ -175,7 +185,7 @@ def build_app(
         region=audit.region,
     )
     capture = Capture(judge, sealer, policy, sampler)
-    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, report=_report)
+    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, clock=clock, report=_report)
 
 
 class Stop:

@@ -164,7 +164,12 @@ class NetworkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class ClockSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uncertainty_ms: Annotated[
-        int, Meta(ge=0, le=3_600_000, description="How far the clock may be off (ms; 0: unknown)")
+        int,
+        Meta(
+            ge=0,
+            le=3_600_000,
+            description="How far the computer's clock may be off; a surer word of the base counts (ms; 0: unknown)",
+        ),
     ] = 0
 
 

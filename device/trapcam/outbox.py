@@ -17,11 +17,11 @@ from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of
 from trapcam.receipts import ReceiptOutcome, check_receipt
 from trapcam.record import Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
-from trapcam.states import DELETED, DELIVERED, FIRST_STATE, priority
+from trapcam.states import DELETED, DELIVERED, FIRST_STATE, WANTED_PRIORITY, priority
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import FULL, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey
 
 SQL = load_queries("trapcam")
 DATABASE = "outbox.sqlite"
@@ -163,6 +163,16 @@ class Outbox:
         with transaction(self._db) as db:
             db.executemany(SQL["mark_stored"], list(stored))
             db.executemany(SQL["mark_delivered"], list(delivered))
+
+    def want(self, number: int, rung: int) -> bool:
+        """Somebody asks for this object by radio: it becomes urgent, whether or not it was to go by radio at all.
+
+        False when it is not here, goes by no radio, or is on its way already or delivered.
+        """
+        if rung not in (ALERT, CROP, FRAME):
+            return False
+        with transaction(self._db) as db:
+            return db.execute(SQL["want"], (WANTED_PRIORITY, number, rung)).rowcount == 1
 
     def held_counts(self) -> tuple[int, int]:
         """Objects without a receipt, and full frames that nobody has collected."""

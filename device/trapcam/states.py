@@ -17,6 +17,7 @@ PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
 ALERTS_ONLY = 2  # priorities below it: alerts of wild animals
+WANTED_PRIORITY = 1  # what somebody asked for: before all that nobody did, except alerts of the rarest cats
 LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic cat": 4}
 """Who gives way to tigers, leopards, snow leopards and cats that nobody named: they may be such."""
 

@@ -10,6 +10,8 @@ Rules:
   serve, and an alert costs a second of air. Everything else may wait until that is known, for air is dear.
 - REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
+- WANTED makes an object urgent for the radio, also one that was none for it; what is not here is not answered.
+- TIME goes to the clock.
 - Anything else on the line is counted and skipped.
 """
 
@@ -17,6 +19,7 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from trapcam.clock import Clock
 from trapcam.outbox import Outbox
 from trapcam.states import ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
@@ -26,6 +29,7 @@ from trapwire import serialline as line_kinds
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
+from trapwire.words import decode_time
 
 
 class Line(Protocol):
@@ -59,8 +63,17 @@ class Uplink:
     `counts`: messages since the start, by what became of them; `refusal`: what the disk said in the last step.
     """
 
-    def __init__(self, line: Line, outbox: Outbox, receipt_key: bytes, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        line: Line,
+        outbox: Outbox,
+        receipt_key: bytes,
+        timing: Timing | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._line = line
+        self._clock = clock
         self._outbox = outbox
         self._receipt_key = receipt_key
         self._timing = timing or Timing()
@@ -131,6 +144,10 @@ class Uplink:
                     self._give_up(self._own(payload))
                 elif kind == line_kinds.DOWN:
                     self._receipt(payload, now_ms)
+                elif kind == line_kinds.WANTED:
+                    self._outbox.want(*self._own(payload))
+                elif kind == line_kinds.TIME:
+                    self._on_time(payload)
                 elif kind == line_kinds.HELLO:
                     if self._answered:
                         self._start_over()
@@ -144,6 +161,11 @@ class Uplink:
         if stored or delivered:
             self._mark(stored, delivered)
         return triggers
+
+    def _on_time(self, payload: bytes) -> None:
+        unix_ms, uncertainty_ms = decode_time(payload)
+        if self._clock is not None and uncertainty_ms is not None:
+            self._clock.hear(unix_ms, uncertainty_ms)
 
     def _own(self, payload: bytes) -> tuple[int, int]:
         """The number and rung of a key of this trap and epoch.  Raises: WireError."""

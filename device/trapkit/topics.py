@@ -14,8 +14,11 @@ ACK = "ack"  # keys that ingest has committed
 DOWN = "down"  # an envelope for a trap: a receipt
 DOWNACK = "downack"  # keys of down objects that the trap has taken
 HEARD = "heard"  # JSON: the last word of a trap
+WANTED = "wanted"  # keys of objects that a trap is asked for by radio
+SETTING = "setting"  # JSON: a setting for a trap, by radio
+ANSWER = "answer"  # JSON: what became of it
 
-KINDS = (UP, ACK, DOWN, DOWNACK, HEARD)
+KINDS = (UP, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER)
 MAX_TOPIC_BYTES = 64  # the longest of ours has 28
 MAX_PROPERTIES = 8  # user properties of one message that are read; we send four
 MAX_PROPERTY_BYTES = 64
@@ -47,6 +50,18 @@ def downack(trap: int) -> str:
 
 def heard(trap: int) -> str:
     return f"{ROOT}/{HEARD}/{trap}"
+
+
+def wanted(trap: int) -> str:
+    return f"{ROOT}/{WANTED}/{trap}"
+
+
+def setting(trap: int) -> str:
+    return f"{ROOT}/{SETTING}/{trap}"
+
+
+def answer(trap: int) -> str:
+    return f"{ROOT}/{ANSWER}/{trap}"
 
 
 def every(kind: str) -> str:

@@ -63,7 +63,7 @@ class CrossWake:
         self._key = WakeKey(station_key, settings["trap"], cipher, load_heard(self._path, self._name))
         self._link_khz = settings["freq_khz"]
         self._khz = settings["wake_khz"] or settings["freq_khz"]
-        self._link_sf = settings["sf"]
+        self.link_sf = settings["sf"]
         self._bucket = Bucket(BURST_US, PERMILLE)
         self._where = AT_LINK
         self._edge_at: "int | None" = None  # a wake is to be said
@@ -131,7 +131,7 @@ class CrossWake:
 
     def _go_home(self) -> None:
         self._where = AT_LINK
-        self._antenna.tune(self._link_sf, self._link_khz)
+        self._antenna.tune(self.link_sf, self._link_khz)
 
     def _say(self, now: int, edge_at: "int | None") -> bool:
         """Call the partner, or without an edge tell it our clock; whether that could be."""

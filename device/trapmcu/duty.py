@@ -33,6 +33,10 @@ class Duty:
         """How long a frame of `size` bytes has to wait, 0 if it may go now."""
         return self.wait_us(now, airtime_us(size, self._sf), urgent)
 
+    def tune(self, sf: int) -> None:
+        """Frames are sent at this spreading factor from now on."""
+        self._sf = sf
+
     def wait_us(self, now: int, took_us: int, urgent: bool) -> int:
         """The same for a frame of that airtime; in ms."""
         return self._governor.wait_ms(now, took_us, urgent)

@@ -5,8 +5,9 @@ import struct
 from trapmcu.duty import Duty
 from trapmcu.radio import Antenna
 from trapwire import serialline as line
-from trapwire.airtime import largest_frame
-from trapwire.frame import FRAGMENT
+from trapwire.airtime import SF_MAX, SF_MIN, largest_frame
+from trapwire.frame import FRAGMENT, MORE
+from trapwire.quick import TURN_MS
 from trapwire.relay import overheard
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -30,6 +31,10 @@ class Modem:
         self._max_wait_ms = settings["times"].get("reply_window_ms", MAX_WAIT_MS)
         self._decoder = line.SerialDecoder()
         self._queue: "list[tuple[int, bytes]]" = []
+        self._home = settings["sf"]
+        self._sf = self._home
+        self._turn: "tuple[int, int] | None" = None  # a quick turn to come: spreading factor and ms
+        self._home_at = 0  # the end of the one that is
         self.dropped = 0
         self._antenna.start(settings["freq_khz"])
 
@@ -38,6 +43,8 @@ class Modem:
         for kind, payload in self._decoder.feed(self._board.uart_read()):
             if kind == line.TRANSMIT and 0 < len(payload) <= self._frame_bytes and len(self._queue) < MAX_QUEUE:
                 self._queue.append((now, payload))
+            elif kind == line.TUNE and len(payload) == 3 and SF_MIN <= payload[0] <= SF_MAX:
+                self._turn = struct.unpack(">BH", payload)
             else:
                 self.dropped += 1
         if self._antenna.finished():
@@ -53,8 +60,9 @@ class Modem:
         while self._queue and now - self._queue[0][0] > self._max_wait_ms:
             del self._queue[0]
             self.dropped += 1
+        self._follow(now)
         if not self._queue or self._antenna.sending:
-            return None
+            return self._home_at if self._sf != self._home else None
         if self._antenna.busy():
             return now + 10
         frame = self._queue.pop(0)[1]
@@ -65,7 +73,24 @@ class Modem:
             self.dropped += 1
             return now
         self._antenna.send(frame)
+        if self._sf != self._home and not overheard(frame)[0] & MORE:
+            self._home_at = now  # the turn's answer: both go home behind it
         return None
+
+    def _follow(self, now: int) -> None:
+        """Be where the link is: at a quick turn's spreading factor, or the cell's."""
+        if self._antenna.sending:
+            return
+        if self._turn is not None and not self._queue:
+            (sf, time_ms), self._turn = self._turn, None
+            self._home_at = now + min(time_ms, TURN_MS)
+        elif self._sf != self._home and now >= self._home_at:
+            sf = self._home
+        else:
+            return
+        self._sf = sf
+        self._antenna.tune(sf, 0)
+        self._duty.tune(sf)
 
     def _say(self, kind: int, payload: bytes) -> None:
         self._board.uart_write(line.encode_message(kind, payload))

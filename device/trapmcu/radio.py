@@ -39,6 +39,7 @@ class Antenna:
         lora_cfg = {"sf": sf, "preamble_len": preamble}
         if freq_khz:
             lora_cfg["freq_khz"] = freq_khz
+        self._radio.standby()
         self._radio.configure(lora_cfg)
         self.listen()
 

@@ -1,10 +1,10 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
-from trapwire.airtime import SMALLEST_FRAME_BYTES, largest_frame
+from trapwire.airtime import SF_MIN, SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.errors import WireError
 from trapwire.hop import HOP_BYTES, MAX_TRAPS
 from trapwire.linkkeys import parse_key
-from trapwire.traplink import LinkTimes
+from trapwire.linktimes import LinkTimes
 from trapwire.wake import SF as WAKE_SF
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -19,8 +19,11 @@ REPEATER = "repeater"
 NUMBERS = {
     "trap": (0, 1, 65535, "the trap's number, the same as its Pi's; a modem has none"),
     "sf": (9, 7, 12, "LoRa spreading factor, the same at the base and on its traps"),
+    "quick_sf": (0, 0, 11, "fastest spreading factor for turns near the base (trapwire/quick.py); 0: none"),
     "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
     "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
+    "drift_ppm": (100, 1, 100000, "how far the unit's clock may run off, worst case (millionths)"),
+    "trial_ms": (600000, 60000, 86400000, "a setting by radio that could cut the link is taken back after this (ms)"),
     "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
     "hop_burst_s": (120, 1, 3600, "of a repeater: airtime that one trap may cause at once (s)"),
     "hop_permille": (10, 1, 1000, "of a repeater: airtime that one trap may cause all the time (thousandths)"),
@@ -37,6 +40,8 @@ DEFAULTS: "dict[str, Any]" = {
     "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
 }
 TIME_MAX_MS = 86400000
+# What a base may set by radio of `times`: within the bounds above it could drain a battery or fall silent for a day.
+RADIO_BOUNDS = {"heartbeat_ms": (10000, TIME_MAX_MS), "reply_window_ms": (100, 60000)}
 ROLES = (MODEM, REPEATER, SUPERVISOR)
 KEYS = {"link_key": SUPERVISOR, "hop_key": SUPERVISOR, "station_key": SUPERVISOR}  # and the role that has it
 
@@ -64,6 +69,9 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
     largest_frame(merged["plan"], merged["sf"])
+    if merged["quick_sf"] and not SF_MIN <= merged["quick_sf"] < merged["sf"]:
+        allowed = "0, or a spreading factor from %d to below sf, which is %d" % (SF_MIN, merged["sf"])
+        raise ValueError("quick_sf is %d; allowed is %s" % (merged["quick_sf"], allowed))
     for name in KEYS:
         _check_key(name, merged["role"], merged[name])
     _check_hops(merged)
@@ -72,6 +80,11 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
     if merged["station_key"] and merged["sf"] == WAKE_SF and merged["wake_khz"] in (0, merged["freq_khz"]):
         raise ValueError("station_key is set, and the link's sf is %d; then wake_khz has to be another" % WAKE_SF)
     return merged
+
+
+def bounds(name: str) -> "tuple[int, int]":
+    """Lowest and highest value of a whole number, `times` included."""
+    return (NUMBERS[name][1], NUMBERS[name][2]) if name in NUMBERS else RADIO_BOUNDS.get(name, (1, TIME_MAX_MS))
 
 
 def _check_times(times: "Any") -> None:

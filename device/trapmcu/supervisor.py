@@ -2,10 +2,15 @@
 
 import struct
 
+from trapmcu.clock import Clock
 from trapmcu.crosswake import PARTNER, CrossWake
 from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
+from trapmcu.overlay import Overlay
 from trapmcu.radio import Antenna
+from trapmcu.settings import NUMBERS
+from trapmcu.told import Told
+from trapmcu.trial import Trial
 from trapwire import serialline as line
 from trapwire.airtime import usable_frame
 from trapwire.alert import ALERT_BYTES
@@ -16,6 +21,7 @@ from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
 from trapwire.hopends import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -29,8 +35,10 @@ from trapwire.objects import (
     unpack_keys,
 )
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.quick import QuickTurns
+from trapwire.traplink import TrapLink
 from trapwire.wake import PIR
+from trapwire.words import SETTING_CODES, SETTING_NAMES
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -53,25 +61,39 @@ class Supervisor:
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
         self._counter_path = folder + "/counter"
         counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
-        times = LinkTimes(**settings["times"])
+        self._times = LinkTimes(**settings["times"])
+        overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap = settings["trap"]
         link_key = parse_key(settings["link_key"])
         self._heard_path = folder + "/heard"
         self._heard = load_heard(self._heard_path, key_name(link_key))
         self._key = LinkKey(link_key, self._trap, UP, self._cipher, self._heard)
-        self._frame_bytes = usable_frame(settings["plan"], settings["sf"])
+        self._plan = settings["plan"]
+        self._sf = settings["sf"]
+        self._frame_bytes = usable_frame(self._plan, self._sf)
         self._antenna = Antenna(board.radio, settings["sf"])
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
-        given = (self._key, self._frame_bytes, times, counter, self._load, board.random, self._heartbeat)
+        given = (self._key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
+        self._wrap_bytes = 0
+        self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
+        self._tuned = settings["sf"]
         if settings["hop_key"]:
             hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
             self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
+            self._wrap_bytes = HOP_BYTES
             self._frame_bytes -= HOP_BYTES
         else:
-            self._link = TrapLink(*given, self._duty.wait_ms)
+            fastest = settings["quick_sf"] or settings["sf"]
+            self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
+            self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
         if settings["station_key"]:
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
+        for code in sorted(overlay.values):
+            self._apply(code, overlay.values[code])
+        trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
+        clock = Clock(settings.get("drift_ppm", NUMBERS["drift_ppm"][0]))
+        self._told = Told(clock, trial, self._say, self._write_heard)
         self._decoder = line.SerialDecoder()
         self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
         self._repeat_ms = settings["repeat_ms"]
@@ -88,11 +110,11 @@ class Supervisor:
         """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
         for kind, payload in self._decoder.feed(self._board.uart_read()):
             try:
-                self._on_pi(kind, payload)
+                self._on_pi(kind, payload, now)
             except WireError:
                 self.dropped += 1
         for _ in range(self._board.pir_edges()):
-            self._wake(PIR)
+            self._wake(PIR, now)
             if self._pair is not None:
                 self._pair.edge(now)
         self._radio(now)
@@ -105,10 +127,12 @@ class Supervisor:
         if self._pair is not None:
             wanted = self._pair.deadline(now)
             deadline = wanted if deadline is None or self._pair.away else min(deadline, wanted)
-        return self._repeat_at if deadline is None else min(deadline, self._repeat_at)
+        deadlines = (deadline, self._told.step(now), self._repeat_at)
+        return min([d for d in deadlines if d is not None])
 
-    def _wake(self, cause: int) -> None:
+    def _wake(self, cause: int, now: int) -> None:
         self._triggers += 1
+        self._told.on_wake(now)
         self._say(line.WAKE, struct.pack(">IB", self._triggers, cause))
 
     def _radio(self, now: int) -> None:
@@ -117,13 +141,24 @@ class Supervisor:
         if self._pair is not None:
             away = self._pair.step(now, self._link.idle())
             for _ in range(self._pair.woken()):
-                self._wake(PARTNER)
+                self._wake(PARTNER, now)
             if away:
                 return
+        self._tune()
         if not self._antenna.sending:
             frame = self._next_frame(now)
+            self._tune()
             if frame is not None:
                 self._send(frame, now)
+
+    def _tune(self) -> None:
+        """Be where the link is: at a quick turn's spreading factor, or the cell's."""
+        sf = self._sf if self._quick is None else self._quick.sf
+        if sf == self._tuned or self._antenna.sending:
+            return
+        self._tuned = sf
+        self._antenna.tune(self._tuned, 0)
+        self._duty.tune(self._tuned)
 
     def _hear(self, now: int) -> None:
         if self._antenna.finished():
@@ -133,7 +168,7 @@ class Supervisor:
             if packet is None:
                 break
             for event in self._link.on_frame(packet[0], now):
-                self._on_link(event)
+                self._on_link(event, now)
         self._remember_heard()
 
     def _send(self, frame: bytes, now: int) -> None:
@@ -152,7 +187,20 @@ class Supervisor:
             self._link.sent(now)
             return None
 
-    def _on_link(self, event: "tuple[Any, ...]") -> None:
+    def _apply(self, setting: int, value: int) -> None:
+        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
+        if setting == SETTING_CODES["sf"]:
+            self._sf = value
+            self._frame_bytes = usable_frame(self._plan, value) - self._wrap_bytes
+            if self._quick is not None:
+                self._quick.move(value, self._frame_bytes)
+            if self._pair is not None:
+                self._pair.link_sf = value
+        else:
+            setattr(self._times, SETTING_NAMES[setting], value)
+        self._link.retune(self._frame_bytes, self._board.now_ms())
+
+    def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:
         if event[0] == "delivered":
             key = event[1]
             self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
@@ -166,11 +214,14 @@ class Supervisor:
                 self._say(line.DOWN, envelope.encode())
         elif event[0] == "dropped":
             self.dropped += 1
+        else:
+            self._told.on_event(event, now)
 
-    def _on_pi(self, kind: int, payload: bytes) -> None:
+    def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
         if kind == line.HELLO:
             self._repeat_at = 0
             self._say(line.HELLO, b"")
+            self._told.on_hello(now)
         elif kind == line.PUT:
             self._put(payload)
         elif kind == line.RECEIPT_TAKEN:
@@ -192,6 +243,7 @@ class Supervisor:
         except WireError:
             self._say(line.REFUSED, packed)
             raise
+        self._told.on_put(key)
         if (key, _digest(payload[1:])) in self._delivered:
             self._say(line.DELIVERED, packed)
         elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
@@ -250,13 +302,17 @@ class Supervisor:
         return Ccm(self._board.aes(key))
 
     def _remember_heard(self) -> None:
-        if self._key.heard - self._heard < HEARD_STEP:
-            return
-        self._heard = self._key.heard
+        if self._key.heard - self._heard >= HEARD_STEP:
+            self._heard = self._key.heard
+            self._write_heard()  # flash is full: tried again a step later; until then a reset forgets more
+
+    def _write_heard(self) -> bool:
         try:
-            write_file(self._heard_path, ("%s %d" % (self._key.name, self._heard)).encode())
+            write_file(self._heard_path, ("%s %d" % (self._key.name, self._key.heard)).encode())
         except OSError:
-            return  # flash is full: tried again a step later; until then a reset forgets more, and loses nothing
+            return False
+        self._heard = self._key.heard
+        return True
 
     def _say(self, kind: int, payload: bytes) -> None:
         self._board.uart_write(line.encode_message(kind, payload))

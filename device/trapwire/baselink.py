@@ -13,8 +13,9 @@ in as many words as there are traps.
 import hashlib
 from binascii import crc32
 
+from trapwire.basewords import BaseWords
 from trapwire.errors import CAUSES, NO_KEY, REPLAYED, STRANGER, RefusedError, WireError, cause_of
-from trapwire.fragments import UNKNOWN, Partial, Piece, Reassembly, cut, read_fragment, read_piece, transfer_of
+from trapwire.fragments import UNKNOWN, Partial, Piece, cut, read_fragment, read_piece, transfer_of
 from trapwire.frame import (
     ACK,
     ALERT,
@@ -25,7 +26,8 @@ from trapwire.frame import (
     HEARTBEAT,
     PIECE,
     QUICK,
-    VERSION,
+    REPLY,
+    WORD,
     Counter,
     Frame,
     peek_frame,
@@ -45,53 +47,15 @@ from trapwire.payloads import (
     encode_quick,
     make_have,
 )
+from trapwire.peer import REMEMBERED, Complete, Peer, bound
 from trapwire.quick import HEARD_FRAMES, MIN_PIECES, allowed_sf, turn_ms
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
-    from typing import Any
-
     from trapwire.linkkeys import LinkKey
 
-REMEMBERED = 256  # committed objects a trap, so that repeats are answered without asking ingest
 MAX_DOWN_FRAMES = 4  # fragments in one answer: the trap listens at 5 mA
 MAX_DOWN_OBJECTS = 64
-
-
-class _Peer:
-    """What the base knows of one trap."""
-
-    def __init__(self, keys: "list[LinkKey]") -> None:
-        self.keys = keys  # oldest first
-        self.key: "LinkKey | None" = None  # under which it spoke last: in which it is answered
-        self.refused: "tuple[str, int] | None" = None  # cause and time of the last refusal, until it is heard again
-        self.incoming = Reassembly()
-        self.version = VERSION  # that it spoke last: a trap that was not updated is answered in its own
-        self.complete: "dict[int, _Complete]" = {}  # by the short number of the transfer
-        self.committed: "dict[ObjectKey, bytes]" = {}  # with the digest of what this link handed over
-        self.pending: "dict[ObjectKey, tuple[int, bytes]]" = {}  # handed to ingest: when, and the digest
-        self.acks: "list[ObjectKey]" = []
-        self.reports: "list[tuple[int, int]]" = []  # transfers to report on, with their totals
-        self.snrs: "list[int]" = []  # quarter dB, of its last frames at the cell's spreading factor
-        self.quick: "tuple[int, int] | None" = None  # a quick turn it asked for: spreading factor and pieces
-        self.reply_at: "int | None" = None
-        self.down: "list[Envelope]" = []
-        self.down_todo: "list[int] | None" = None
-
-
-class _Complete:
-    """A transfer that has come whole: its object, and a check of each piece, to know its repeats by."""
-
-    def __init__(self, key: ObjectKey, transfer: int, digest: bytes, checks: "list[int]") -> None:
-        self.key = key
-        self.transfer = transfer
-        self.digest = digest
-        self.checks = checks
-
-
-def _bound(remembered: "dict[Any, Any]") -> None:
-    while len(remembered) > REMEMBERED:
-        del remembered[next(iter(remembered))]
 
 
 class BaseLink:
@@ -103,7 +67,8 @@ class BaseLink:
     object that has just become complete; quick: the cell's spreading factor and the fastest one that is allowed for
     quick turns, None for none. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
     payload) which `recall` takes back in another run,
-    ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason).
+    ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason), ("reply", trap, command,
+    outcome, value). `words`: what it says beside (`trapwire.basewords`).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
@@ -114,14 +79,16 @@ class BaseLink:
         counter: Counter,
         commit_wait_ms: int = 150,
         quick: "tuple[int, int] | None" = None,
+        words: "BaseWords | None" = None,
     ) -> None:
-        self._peers = {number: _Peer(keys[number]) for number in keys}
+        self._peers = {number: Peer(keys[number]) for number in keys}
         self.counts = dict.fromkeys(CAUSES, 0)
         self._frame_bytes = frame_bytes
         self._counter = counter
         self._commit_wait_ms = commit_wait_ms
         self._quick = quick
         self._tune: "tuple[int, int] | None" = None
+        self.words = words or BaseWords()
 
     # What the radio brings
 
@@ -143,6 +110,7 @@ class BaseLink:
         peer.refused = None
         peer.version = frame.version
         peer.snrs = (peer.snrs + [snr_quarters])[-HEARD_FRAMES:]
+        self.words.heard(frame, snr_quarters, now)
         try:
             events = self._on_up(peer, frame, now)
         except WireError as error:
@@ -153,7 +121,7 @@ class BaseLink:
         return events
 
     @staticmethod
-    def _open(peer: _Peer, address: int, data: bytes) -> Frame:
+    def _open(peer: Peer, address: int, data: bytes) -> Frame:
         """The frame, authentic and new.  Raises: WireError."""
         refused: "RefusedError | None" = None
         for key in reversed(peer.keys):
@@ -186,7 +154,7 @@ class BaseLink:
                 found.append((number, peer.refused[0]))
         return found
 
-    def _on_up(self, peer: _Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
+    def _on_up(self, peer: Peer, frame: Frame, now: int) -> "list[tuple[object, ...]]":
         if frame.kind == ALERT:
             return self._take(peer, decode_alert_payload(frame.address, frame.payload), now)
         if frame.kind in (PIECE, FRAGMENT):
@@ -207,9 +175,11 @@ class BaseLink:
             return []
         if frame.kind == HEARTBEAT:
             return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
+        if frame.kind == REPLY:
+            return self.words.on_reply(frame.address, frame.payload, now)
         raise WireError("frame kind %d does not travel up" % frame.kind)
 
-    def _on_piece(self, peer: _Peer, trap: int, piece: Piece, now: int) -> "list[tuple[object, ...]]":
+    def _on_piece(self, peer: Peer, trap: int, piece: Piece, now: int) -> "list[tuple[object, ...]]":
         done = peer.complete.get(piece.short)
         if done is not None and self._is_repeat(peer, done, piece):
             self._answer_for(peer, done)
@@ -220,7 +190,7 @@ class BaseLink:
         partial, envelope = peer.incoming.add(piece, now)
         return self._whole(peer, trap, partial, envelope, now) if envelope is not None else []
 
-    def _on_ask(self, peer: _Peer, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
+    def _on_ask(self, peer: Peer, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
         transfer, total = decode_ask(payload)
         done = peer.complete.get(transfer >> 4)
         if done is not None and (done.transfer, len(done.checks)) == (transfer, total) and self._is_here(peer, done):
@@ -232,22 +202,22 @@ class BaseLink:
         return self._whole(peer, trap, found[0], found[1], now) if found is not None else []
 
     def _whole(
-        self, peer: _Peer, trap: int, partial: Partial, envelope: Envelope, now: int
+        self, peer: Peer, trap: int, partial: Partial, envelope: Envelope, now: int
     ) -> "list[tuple[object, ...]]":
         if envelope.key.trap != trap:
             raise WireError("object of %r came from trap %d" % (envelope.key, trap))
         checks = [crc32(partial.pieces[i]) for i in range(partial.total)]
-        peer.complete[partial.short] = _Complete(envelope.key, partial.transfer, _digest(envelope), checks)
-        _bound(peer.complete)
+        peer.complete[partial.short] = Complete(envelope.key, partial.transfer, _digest(envelope), checks)
+        bound(peer.complete)
         return self._take(peer, envelope, now)
 
-    def _answer_for(self, peer: _Peer, done: _Complete) -> None:
+    def _answer_for(self, peer: Peer, done: Complete) -> None:
         if peer.committed.get(done.key) == done.digest:
             self._ack(peer, done.key)
         else:
             self._report(peer, done.transfer, len(done.checks))
 
-    def _is_repeat(self, peer: _Peer, done: _Complete, piece: Piece) -> bool:
+    def _is_repeat(self, peer: Peer, done: Complete, piece: Piece) -> bool:
         """Whether a piece belongs to a transfer that is here whole, and not to another of the same number."""
         if piece.total != UNKNOWN and (piece.transfer, piece.total) != (done.transfer, len(done.checks)):
             return False
@@ -256,24 +226,25 @@ class BaseLink:
         return self._is_here(peer, done)
 
     @staticmethod
-    def _is_here(peer: _Peer, done: _Complete) -> bool:
+    def _is_here(peer: Peer, done: Complete) -> bool:
         """An object that was forgotten meanwhile is gathered again and handed on again."""
         pending = peer.pending.get(done.key)
         return peer.committed.get(done.key) == done.digest or (pending is not None and pending[1] == done.digest)
 
-    def _take(self, peer: _Peer, envelope: Envelope, now: int) -> "list[tuple[object, ...]]":
+    def _take(self, peer: Peer, envelope: Envelope, now: int) -> "list[tuple[object, ...]]":
         key, digest = envelope.key, _digest(envelope)
+        self.words.drop(key)
         if peer.committed.get(key) == digest:
             self._ack(peer, key)
             return []
         waiting = peer.pending.get(key)
         peer.pending[key] = (now, digest)
-        _bound(peer.pending)
+        bound(peer.pending)
         # The same key with other bytes is ingest's to judge.
         fresh = waiting is None or waiting[1] != digest
         return [("object", envelope.encode(), key.trap)] if fresh else []
 
-    def _on_ack(self, peer: _Peer, keys: "list[ObjectKey]") -> "list[tuple[object, ...]]":
+    def _on_ack(self, peer: Peer, keys: "list[ObjectKey]") -> "list[tuple[object, ...]]":
         events: "list[tuple[object, ...]]" = []
         for key in keys:
             self.withdraw_down(key)
@@ -293,7 +264,7 @@ class BaseLink:
         if peer is None or waiting is None:
             return
         peer.committed[key] = waiting[1]
-        _bound(peer.committed)
+        bound(peer.committed)
         self._ack(peer, key)
         if peer.reply_at is not None and not peer.pending:
             peer.reply_at = now
@@ -351,7 +322,7 @@ class BaseLink:
             if peer.reply_at is not None and now >= peer.reply_at:
                 peer.reply_at = None
                 if peer.key in peer.keys:  # and was not taken away meanwhile
-                    frames += self._answer(peer, peer.key)
+                    frames += self._answer(peer, peer.key, now)
         return frames
 
     def take_tuning(self) -> "tuple[int, int] | None":
@@ -364,9 +335,10 @@ class BaseLink:
         times = [p.reply_at for p in self._peers.values() if p.reply_at is not None]
         return min(times) if times else None
 
-    def _answer(self, peer: _Peer, key: "LinkKey") -> "list[bytes]":
-        answers: "list[tuple[int, bytes]]" = []
+    def _answer(self, peer: Peer, key: "LinkKey", now: int) -> "list[bytes]":
         room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
+        word = self.words.word(key.trap, peer.version, room, now)
+        answers = [(WORD, word)] if word else []
         if peer.acks:
             count = min(MAX_ACK_KEYS, room // 8)
             settled, peer.acks = peer.acks[-count:], peer.acks[:-count]  # the newest is what the trap waits for
@@ -381,19 +353,21 @@ class BaseLink:
             answers.append((HAVE, encode_have(make_have(transfer, total, held, room - 6))))
         peer.reports = []
         answers += [(FRAGMENT, piece) for piece in self._down_pieces(peer)]
-        allowed = self._allow(peer)
+        allowed = self._allow(peer, key.trap)
         if allowed is not None:
             answers.append((QUICK, encode_quick(*allowed)))  # the last: behind it both are elsewhere
         if not answers:
             answers = [(ACK, b"")]
         last = len(answers) - 1
-        return [
+        frames = [
             key.seal(kind, i < last, self._counter.take(), payload, peer.version)
             for i, (kind, payload) in enumerate(answers)
         ]
+        self.words.leaves(frames, now)
+        return frames
 
-    def _allow(self, peer: _Peer) -> "tuple[int, int] | None":
-        """The quick turn that a trap may have now: spreading factor and ms."""
+    def _allow(self, peer: Peer, trap: int) -> "tuple[int, int] | None":
+        """The quick turn that trap `trap` may have now: spreading factor and ms."""
         asked, peer.quick = peer.quick, None
         if asked is None or self._quick is None or not peer.snrs:
             return None
@@ -404,18 +378,18 @@ class BaseLink:
         self._tune = (sf, turn_ms(asked[1], self._frame_bytes, sf))
         return self._tune
 
-    def _down_pieces(self, peer: _Peer) -> "list[bytes]":
+    def _down_pieces(self, peer: Peer) -> "list[bytes]":
         if not peer.down:
             return []
         pieces = cut(peer.down[0].encode(), self._frame_bytes)
         todo = peer.down_todo if peer.down_todo else list(range(len(pieces)))
         return [pieces[i] for i in todo[:MAX_DOWN_FRAMES] if i < len(pieces)]
 
-    def _ack(self, peer: _Peer, key: ObjectKey) -> None:
+    def _ack(self, peer: Peer, key: ObjectKey) -> None:
         if key not in peer.acks:
             peer.acks = (peer.acks + [key])[-REMEMBERED:]
 
-    def _report(self, peer: _Peer, transfer: int, total: int) -> None:
+    def _report(self, peer: Peer, transfer: int, total: int) -> None:
         if (transfer, total) not in peer.reports:
             peer.reports = (peer.reports + [(transfer, total)])[-8:]
 

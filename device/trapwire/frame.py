@@ -39,6 +39,8 @@ ACK = 4
 HEARTBEAT = 5
 PIECE = 6
 ASK = 7
+WORD = 8
+REPLY = 9
 QUICK = 10
 KINDS = {
     ALERT: "alert",
@@ -48,10 +50,13 @@ KINDS = {
     HEARTBEAT: "heartbeat",
     PIECE: "piece",
     ASK: "ask",
+    WORD: "word",
+    REPLY: "reply",
     QUICK: "quick",
 }
-FIRST_VERSION = {PIECE: 3, ASK: 3, QUICK: 3}  # of the kinds that version 1 had not
+FIRST_VERSION = {PIECE: 3, ASK: 3, WORD: 3, REPLY: 3, QUICK: 3}  # of the kinds that version 1 had not
 
+MORE = 0x10  # in the first byte: poll on the way up, another frame of this answer on the way down
 HEADER_BYTES = 7
 PIECE_HEADER_BYTES = 5
 _HEADER = ">BHI"

@@ -10,16 +10,19 @@ from trapwire.baselink import BaseLink
 from trapwire.errors import WireError
 from trapwire.frame import Counter, peek_frame
 from trapwire.hop import HOP_BYTES, HopKey, find_key, is_wrapped
+from trapwire.linktimes import LinkTimes
 from trapwire.relay import overheard, relay_ms
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable
 
+    from trapwire.basewords import BaseWords
     from trapwire.linkkeys import LinkKey
     from trapwire.objects import ObjectKey
     from trapwire.payloads import Heartbeat
+    from trapwire.peer import Peer
 
 LINE_MS = 80  # from the gateway's word until its modem sends: 255 bytes at 115,200 baud, two loops
 
@@ -106,8 +109,10 @@ class HopBaseLink(BaseLink):
         frame_bytes: int,
         counter: Counter,
         commit_wait_ms: int = 150,
+        quick: "tuple[int, int] | None" = None,
+        words: "BaseWords | None" = None,
     ) -> None:
-        super().__init__(keys, frame_bytes - (HOP_BYTES if hops else 0), counter, commit_wait_ms)
+        super().__init__(keys, frame_bytes - (HOP_BYTES if hops else 0), counter, commit_wait_ms, quick, words)
         self._hops = hops
         self._sf = sf
         self._through: "dict[int, list[bytes]]" = {}  # traps heard by repeater, with what goes down wrapped
@@ -152,6 +157,9 @@ class HopBaseLink(BaseLink):
                 on_air_ms = airtime_us(size, self._sf) // 1000
                 self._free_at[trap] = now + LINE_MS + on_air_ms + relay_ms(size - HOP_BYTES, self._sf)
         return plain
+
+    def _allow(self, peer: "Peer", trap: int) -> "tuple[int, int] | None":
+        return None if trap in self._through else super()._allow(peer, trap)  # a repeater stays where it is
 
     def deadline(self) -> "int | None":
         times = [self._free_at.get(trap, 0) for trap, waiting in self._through.items() if waiting]

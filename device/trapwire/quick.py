@@ -1,9 +1,9 @@
 """Quick turns: pieces at a faster spreading factor than the cell's, where the base hears the trap well enough.
 
 The cell's spreading factor is chosen for the farthest trap. A nearer one asks, with a *quick* frame, for one turn at a
-faster one; the base allows what the margin it measures allows, and both tune there for that turn and its answer. Whatever
-ends the turn, both are back at the cell's by themselves: the base after its answer or when the time is over, the trap
-after the answer or when none came. Silence means no quick turn for a while, ever longer: then the cell's own carries on.
+faster one; the base allows what the margin it measures allows, and both tune there for that turn and its answer.
+Whatever ends the turn, both are back at the cell's by themselves: the base after its answer or when the time is over,
+the trap after the answer or when none came. Silence twice means no quick turn for a while, ever longer.
 """
 
 from trapwire.airtime import SF_MIN, airtime_us, snr_floor_quarter_db
@@ -15,7 +15,7 @@ HEARD_FRAMES = 4  # whose worst counts
 START_MS = 60  # until both are tuned
 ANSWER_MS = 900  # of the turn is kept for the poll's answer, ingest's commit in it
 LISTEN_MS = 5  # between two frames of a turn
-REST_MS = 600000  # after a refusal or a silence; doubled with each in a row
+REST_MS = 600000  # after a refusal, or a second silence in a row; doubled with each more
 REST_MAX_MS = 21600000
 
 
@@ -60,6 +60,12 @@ class QuickTurns:
     def active(self) -> bool:
         return self.sf != self.home
 
+    def move(self, home: int, frame_bytes: int) -> None:
+        """The cell has another spreading factor from now on."""
+        self.home = self.sf = home
+        self._frame_bytes = frame_bytes
+        self._used = False
+
     def wanted(self, pieces: int, now: int) -> bool:
         """Whether to ask, with so many pieces to send."""
         return not self.active and pieces >= MIN_PIECES and now >= self._rest_until and self.fastest < self.home
@@ -79,11 +85,13 @@ class QuickTurns:
         """A frame goes out within the turn."""
         self._used = self.active
 
-    def answered(self) -> None:
-        """An answer was complete: the turn is over if it was the turn's."""
-        if self._used:
+    def answered(self) -> bool:
+        """An answer was complete: whether it was the turn's, which is over then."""
+        ended = self._used
+        if ended:
             self._failed = 0
             self._home()
+        return ended
 
     def expired(self, now: int) -> bool:
         """Whether the time is over, with nothing in the air: then the trap is at home again."""
@@ -92,10 +100,16 @@ class QuickTurns:
         self._home()
         return True
 
+    def refused(self, now: int) -> None:
+        """The base does not allow it: a rest."""
+        self._failed = max(self._failed, 1)
+        self.failed(now)
+
     def failed(self, now: int) -> None:
-        """Refused, or silence: home, and a rest."""
+        """Silence: home, and a rest if it was not the first; one frame is lost now and then."""
         self._home()
-        self._rest_until = now + min(REST_MS << min(self._failed, 8), REST_MAX_MS)
+        if self._failed:
+            self._rest_until = now + min(REST_MS << min(self._failed - 1, 8), REST_MAX_MS)
         self._failed += 1
 
     def left_ms(self, now: int) -> int:

@@ -28,8 +28,11 @@ DOWN = 0x13  # envelope: a receipt (or a command) from the base; repeated until 
 WAKE = 0x14  # trigger number u32, cause u8: a PIR edge
 FULL_QUEUE = 0x15  # key: no room, offer it again later
 REFUSED = 0x16  # key: this object cannot go by radio in this trap's name; it will not do to offer it again
+TIME = 0x17  # the moment (trapwire.words.encode_time): with WAKE and after the Pi's HELLO, where the time is known
+WANTED = 0x18  # key: the base asks for this object; said again at the Pi's next HELLO
 # base -> modem, modem -> base
 TRANSMIT = 0x21  # frame: send it now
+TUNE = 0x24  # sf u8, ms u16: a quick turn; behind the frames that were sent before
 HEARD = 0x22  # rssi_dbm i16, snr_db_quarters i8, frame
 SENT = 0x23  # frames still queued u8: one frame has left the antenna
 

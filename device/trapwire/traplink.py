@@ -17,40 +17,40 @@ While another trap waits for its answer, or the base gives it, this one keeps qu
 is stands in headers, and a trap has no key to prove those of others.
 """
 
+from trapwire.company import GAP_SLOTS, LATE_SLOTS, MAX_QUIET_WINDOWS, Company
+from trapwire.downward import Downward
 from trapwire.errors import CAUSES, WireError, cause_of
-from trapwire.fragments import Cut, Reassembly, read_fragment
+from trapwire.fragments import Cut, read_fragment
 from trapwire.frame import (
     ACK,
     ALERT,
     ASK,
     FRAGMENT,
     HAVE,
-    HEADER_BYTES,
     HEARTBEAT,
     PIECE,
     QUICK,
+    REPLY,
+    WORD,
     Counter,
     Frame,
     peek_frame,
-    tag_bytes,
 )
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
-from trapwire.objects import MAX_DOWN_BYTES, RECEIPT, ObjectKey, decode_envelope
+from trapwire.objects import ObjectKey, decode_envelope
 from trapwire.payloads import (
-    MAX_ACK_KEYS,
     Heartbeat,
     decode_ack,
     decode_have,
     decode_quick,
-    encode_ack,
     encode_alert_payload,
     encode_ask,
-    encode_have,
     encode_quick,
-    make_have,
 )
-from trapwire.quick import START_MS, TURN_MS
+from trapwire.quick import START_MS
 from trapwire.sendqueue import SendQueue
+from trapwire.trapwords import TrapWords
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -60,37 +60,9 @@ if MYPY:
     from trapwire.quick import QuickTurns
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
-GAP_SLOTS = 3  # of quiet between two pieces where other traps are about: for their alerts
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
-MAX_DOUBLINGS = 5  # of the slots among which a trap chooses
-COMPANY_MS = 600000  # so long after it was heard another trap counts as about
-MAX_QUIET_WINDOWS = 8  # reply windows in a row that others' headers, which anybody can write, keep this trap quiet
-
-
-class LinkTimes:
-    """How long the trap waits, in ms on the air's clock.
-
-    reply_window_ms: until the base's answer has begun; pause_ms: the first pause after silence, doubled up to
-    pause_max_ms; slot_ms: the unit of random waiting when the channel is busy; commit_ms: before asking again about an
-    object that is complete at the base and not committed; heartbeat_ms: between heartbeats.
-    """
-
-    def __init__(
-        self,
-        reply_window_ms: int = 500,
-        pause_ms: int = 400,
-        pause_max_ms: int = 60000,
-        slot_ms: int = 60,
-        commit_ms: int = 500,
-        heartbeat_ms: int = 3600000,
-    ) -> None:
-        self.reply_window_ms = reply_window_ms
-        self.pause_ms = pause_ms
-        self.pause_max_ms = pause_max_ms
-        self.slot_ms = slot_ms
-        self.commit_ms = commit_ms
-        self.heartbeat_ms = heartbeat_ms
 
 
 class TrapLink:
@@ -99,8 +71,8 @@ class TrapLink:
     `load(key)` gives an object's envelope bytes from the queue, or None when it is gone; `random(n)` a whole number
     below n; `heartbeat()` a `Heartbeat`; `wait_ms(now, bytes, urgent)` how long the governor holds a frame back;
     `quick`: turns at a faster spreading factor, if any; its `sf` says where the radio is to be tuned.
-    Events are tuples: ("delivered", key), ("down", Envelope), ("heard",), ("dropped", reason). `counts`: frames
-    dropped, by cause (`trapwire.errors.CAUSES`).
+    Events are tuples: ("delivered", key), ("down", Envelope), ("heard",), ("dropped", reason), and those of `words`.
+    `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
     def __init__(
@@ -127,6 +99,7 @@ class TrapLink:
         self._wait_ms = wait_ms
         self._quick = quick
         self._queue = SendQueue()
+        self.words = TrapWords(key.trap)
         self._active: "ObjectKey | None" = None
         self._cut: "Cut | None" = None  # of the active object
         self._todo: "list[int]" = []
@@ -136,20 +109,12 @@ class TrapLink:
         self._listen_until: "int | None" = None
         self._listen_end = 0  # however busy the channel is
         self._hold_until = 0  # our own pause
-        self._quiet_until = 0  # for the sake of others
-        self._quiet_since = 0
-        self._company_until = 0  # other traps are about
+        self._company = Company(times, random)
         self._silent = 0  # polls without an answer, in a row
         self._unsettled = 0  # answers without anything settled, in a row
         self._progress = False  # whether the answer now coming in has settled or asked for anything
         self._next_heartbeat = 0
-        self._down = Reassembly(max_transfers=2, max_object_bytes=MAX_DOWN_BYTES)
-        self._down_seen: "tuple[int, int] | None" = None  # transfer and total to report on
-        self._acks: "list[ObjectKey]" = []
-        self._unheard_acks: "list[ObjectKey]" = []  # sent, and nothing came back yet
-        self._unheard_have: "tuple[int, int] | None" = None
-        self._taken: "list[tuple[ObjectKey, int]]" = []  # committed lately, with their transfers: repeats are known
-        self._arrived: "dict[ObjectKey, int]" = {}  # handed to the supervisor: key -> transfer
+        self._down = Downward(key.trap)
 
     # What the supervisor hands in
 
@@ -169,16 +134,19 @@ class TrapLink:
         """A downward object is durable here: acknowledge it in the next frame."""
         self._hold_until = 0
         self._unsettled = 0
-        transfer = self._arrived.pop(key, -1)
-        self._taken = (self._taken + [(key, transfer)])[-16:]
-        if key not in self._acks:
-            self._acks.append(key)
+        self._down.committed(key)
 
     def queued(self) -> int:
         return len(self._queue)
 
     def has_room(self) -> bool:
         return self._queue.has_room()
+
+    def retune(self, frame_bytes: int, now: int) -> None:
+        """Frames are of another size from now on, or `times` were changed: what was begun is cut anew."""
+        self._frame_bytes = frame_bytes
+        self._next_heartbeat = min(self._next_heartbeat, now + self._times.heartbeat_ms)
+        self._active = None
 
     # What the radio brings
 
@@ -187,12 +155,13 @@ class TrapLink:
         try:
             head = peek_frame(data)
             if head.address != self.address or not head.down:
-                self._overhear(head, now)
+                self._company.overhear(head, self._has_alert(), self._silent, now)
                 return []
             frame = self._key.open(data)
         except WireError as error:
             return [self._dropped(error)]
         self._silent = 0
+        self.words.heard()
         events: "list[tuple[object, ...]]" = [("heard",)]
         try:
             events += self._on_down(frame, now)
@@ -204,6 +173,8 @@ class TrapLink:
             else:
                 self._listen_until = None
                 self._answered(now)
+                if self._asked is not None and self._asked[0] == REPLY:
+                    events += self.words.answered()
         return events
 
     def _listen(self, now: int) -> None:
@@ -225,30 +196,15 @@ class TrapLink:
                 self._progress = self._progress or bool(self._todo)
             return []
         if frame.kind == FRAGMENT:
-            return self._on_fragment(frame, now)
+            is_new, events = self._down.on_piece(read_fragment(frame.payload), now)
+            self._progress = self._progress or is_new
+            return events
         if frame.kind == QUICK:
             self._progress = self._quick is not None and self._quick.granted(*decode_quick(frame.payload), now)
             return []
+        if frame.kind == WORD:
+            return self.words.read(frame.payload)
         raise WireError("frame kind %d does not travel down" % frame.kind)
-
-    def _on_fragment(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
-        piece = read_fragment(frame.payload)
-        before = self._down.get(piece.transfer)
-        known = before is not None and piece.index in before.pieces
-        partial, envelope = self._down.add(piece, now)
-        if envelope is None:
-            self._progress = self._progress or not known
-            self._down_seen = (partial.transfer, partial.total)
-            return []
-        self._down_seen = None
-        if envelope.key.trap != self.address or envelope.key.rung != RECEIPT:
-            raise WireError("object of %r came to trap %d" % (envelope.key, self.address))
-        self._arrived = {envelope.key: piece.transfer}
-        # The same key with other bytes is another receipt, of a base that began to count anew.
-        if (envelope.key, piece.transfer) in self._taken:
-            self.committed(envelope.key)
-            return []
-        return [("down", envelope)]
 
     def _settle(self, key: ObjectKey) -> "list[tuple[object, ...]]":
         if key not in self._queue:
@@ -261,28 +217,28 @@ class TrapLink:
     def _drop(self, key: ObjectKey) -> None:
         self._queue.drop(key)
         if key == self._active:
-            self._active = None
-            self._cut = None
-            self._todo = []
-            self._turn = 0
+            self._active = self._cut = None
+            self._todo, self._turn = [], 0
 
     def _answered(self, now: int) -> None:
         """The base has said all it had to say."""
         if self._quick is not None:
             if self._quick.active:
-                self._quick.answered()
+                if self._quick.answered() and self._company.ever:
+                    # The others keep quiet for a whole turn; then it is theirs first.
+                    self._hold_until = now + self._quick.left_ms(now) + (LATE_SLOTS + 1) * self._times.slot_ms
             elif self._asked is not None and self._asked[0] == QUICK:
-                self._quick.failed(now)
+                self._quick.refused(now)
                 self._progress = True
             if self._quick.active:  # it is just allowed
-                self._quiet_until = now + START_MS
+                self._company.quiet_until = now + START_MS
                 return
         head = self._queue.head()
         if self._progress or head is None:
             self._unsettled = 0
             if head is not None and head.rung != ALERT_RUNG:
                 # Others have waited for the end of this turn, perhaps with an alert: let them speak first.
-                self._quiet_until = now + 3 * self._times.slot_ms + self._random(self._times.slot_ms)
+                self._company.let_others(now)
             return
         asked = self._asked[1] if self._asked is not None else None
         if asked is None or asked not in self._queue:
@@ -298,33 +254,16 @@ class TrapLink:
         if self._quick is not None and (self._quick.active or (self._asked is not None and self._asked[0] == QUICK)):
             away_ms = self._quick.left_ms(now)  # the base may still listen where we were
             self._quick.failed(now)
-        pause = self._times.pause_ms if now < self._company_until else self._times.pause_ms // 4  # alone: no collision
+        pause = self._times.pause_ms if self._company.about(now) else self._times.pause_ms // 4  # alone: no collision
         most = self._times.pause_max_ms
         pause = min(pause << min(self._silent, 12), most // ALERT_PAUSE if self._has_alert() else most)
         self._silent += 1
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
             self._turn = MAX_TURN_PIECES  # whether it or its answer was lost: a short question tells, and costs less
-        self._acks = self._unheard_acks + [k for k in self._acks if k not in self._unheard_acks]
-        self._down_seen = self._down_seen or self._unheard_have
-
-    def _overhear(self, head: Frame, now: int) -> None:
-        """Somebody else's turn: keep quiet until the base has answered."""
-        if now > self._quiet_until + self._times.slot_ms:  # in between it had its chance
-            self._quiet_since = now
-        if not head.down:
-            self._company_until = now + COMPANY_MS
-        if head.down and head.kind == QUICK:
-            wait = TURN_MS  # the base hears nobody else
-        elif head.flag:
-            wait = self._times.reply_window_ms
-        elif self._has_alert():
-            wait = self._slots(GAP_SLOTS) - self._times.slot_ms
-        else:
-            wait = self._slots(8) + (0 if head.down else GAP_SLOTS * self._times.slot_ms)
-        if now - self._quiet_since < MAX_QUIET_WINDOWS * self._times.reply_window_ms:
-            self._quiet_until = now + wait
-        # else it goes by the channel alone, at a moment of its own: all who waited would speak at once
+        if self._asked is not None and self._asked[0] == HEARTBEAT and self._silent < HEARTBEAT_TRIES:
+            self._next_heartbeat = now  # and apart from those of traps that were switched on with this one
+        self._down.unheard()
 
     # What goes out
 
@@ -340,7 +279,7 @@ class TrapLink:
             self._unanswered(now)
             return None
         if busy:
-            self._quiet_until = now + self._slots(4)
+            self._company.wait_while_busy(self._silent, now)
             return None
         if self._quick is not None and self._quick.expired(now):
             return None  # the radio is tuned first
@@ -361,7 +300,7 @@ class TrapLink:
         if self._polling:
             self._listen(now)
             self._progress = False
-        elif now < self._company_until and (self._quick is None or not self._quick.active):
+        elif self._company.about(now) and (self._quick is None or not self._quick.active):
             self._hold_until = now + GAP_SLOTS * self._times.slot_ms
         self._polling = None
 
@@ -371,8 +310,9 @@ class TrapLink:
             return None
         if self._listen_until is not None:
             return self._listen_until
-        due = now if len(self._queue) or self._acks or self._down_seen else self._next_heartbeat
-        return max(due, self._hold_until, self._quiet_until)
+        waits = len(self._queue) or self._down.owes() or self.words.due()
+        due = now if waits else self._next_heartbeat
+        return max(due, self._hold_until, self._company.quiet_until)
 
     def idle(self) -> bool:
         """Whether the link neither sends nor listens for an answer: the radio may be elsewhere."""
@@ -380,23 +320,16 @@ class TrapLink:
 
     def _choose(self, now: int) -> "tuple[int, bool, bytes]":
         """Kind, poll and payload of the next frame: something is due."""
-        self._unheard_acks, self._unheard_have = [], None
-        room = self._frame_bytes - HEADER_BYTES - tag_bytes(ACK)
-        if self._acks:
-            count = min(MAX_ACK_KEYS, room // 8)
-            self._unheard_acks, self._acks = self._acks[:count], self._acks[count:]
-            self._asked = (ACK, None)
-            return ACK, True, encode_ack(self._unheard_acks)
-        if self._down_seen is not None:
-            transfer, total = self._unheard_have = self._down_seen
-            self._down_seen = None
-            partial = self._down.get(transfer)
-            held = partial.pieces if partial is not None else {}
-            self._asked = (HAVE, None)
-            return HAVE, True, encode_have(make_have(transfer, total, held, room - 6))
+        owed = self._down.take(self._frame_bytes)
+        if owed is not None:
+            self._asked = (owed[0], None)
+            return owed[0], True, owed[1]
         while True:
             head = self._queue.head()
             urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
+            if self.words.due() and not urgent:
+                self._asked = (REPLY, None)
+                return REPLY, True, self.words.take()
             if head is None or (now >= self._next_heartbeat and not urgent):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
@@ -449,7 +382,3 @@ class TrapLink:
     def _has_alert(self) -> bool:
         head = self._queue.head()
         return head is not None and head.rung == ALERT_RUNG
-
-    def _slots(self, count: int) -> int:
-        """One slot and a random part of `count` more; of twice as many after each silence: too many want to speak."""
-        return self._times.slot_ms + self._random(self._times.slot_ms * count << min(self._silent, MAX_DOUBLINGS))

@@ -17,7 +17,8 @@ from trapsim.keyed import frame_cipher
 from trapwire.errors import WireError
 from trapwire.fragments import UNKNOWN, Cut, read_fragment, read_piece
 from trapwire.frame import FRAGMENT, HAVE, PIECE, Counter, Frame, decode_frame, encode_frame
-from trapwire.traplink import MAX_TURN_PIECES, LinkTimes
+from trapwire.linktimes import LinkTimes
+from trapwire.traplink import MAX_TURN_PIECES
 
 WINDOW = MAX_TURN_PIECES
 ADDRESS = 1

@@ -75,6 +75,9 @@ class SimRadio:
         self._join_at = 0
         self._heard: list[Packet] = []
 
+    def standby(self) -> None:
+        """It stops for `configure`."""
+
     def configure(self, lora_cfg: "dict[str, int]") -> None:
         """`sf`, `freq_khz`, `preamble_len`; what was being heard is lost."""
         self._sf = lora_cfg.get("sf", self._sf)

@@ -30,6 +30,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--burst", choices=BURSTS, nargs="?", const="frames", default="none",
         help="losses in bursts of the same mean: by frames (Gilbert-Elliott; what --burst alone means), or by time",
     )  # fmt: skip
+    parser.add_argument(
+        "--quick",
+        type=whole(SF_MIN, SF_MAX - 1),
+        metavar="SF",
+        default=0,
+        help="near the base: quick turns at it",
+    )
     parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of losses and pauses (1)")
     parser.add_argument("--runs", type=whole(1, 1000), default=1, help="with as many seeds in a row: medians (1)")
     parser.add_argument("--compare", action="store_true", help="also stop-and-wait and selective repeat, same channel")
@@ -48,8 +55,13 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
         raise SetupError(f"--plot {args.plot}: there is no folder {args.plot.parent}; make it, or name another")
     if args.write:
         return _write()
-    case = Case(size=args.size, plan=args.plan, sf=args.sf, loss=args.loss, burst=args.burst)
+    case = Case(size=args.size, plan=args.plan, sf=args.sf, loss=args.loss, burst=args.burst, quick=args.quick)
     frame_limit(case)
+    if args.quick and (args.quick >= args.sf or args.compare or args.plot or args.repeater):
+        raise SetupError(
+            f"--quick {args.quick}: allowed is a spreading factor below --sf, which is {args.sf}, without --compare, "
+            "--plot and --repeater"
+        )
     if args.repeater:
         return _by_repeater(args, case)
     figures = compare(case, range(args.seed, args.seed + args.runs), tuple(OTHERS) if args.compare else ())

@@ -46,8 +46,12 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
         chosen_nights = iter([(args.seed, args.night)])
     if args.round is not None:
         chosen_rounds = iter([(args.seed, args.round, ROUND_FRAMES)])
+    chosen = f"--alerts {args.alerts} --hostile {args.hostile}"
+    if is_one:
+        numbers = {"--night": args.night, "--round": args.round}
+        chosen = " ".join(f"{option} {number}" for option, number in numbers.items() if number is not None)
     figures: dict[str, Any] = {
-        "command": f"trapsim soak --alerts {args.alerts} --hostile {args.hostile} --seed {args.seed}",
+        "command": f"trapsim soak {chosen} --seed {args.seed}",
         "commit": commit(),
         "seed": args.seed,
     }

@@ -11,12 +11,15 @@ from typing import Any, Protocol, cast
 from trapkit.aes import AesCcm
 from trapsim.air import Air
 from trapsim.keyed import link_key
+from trapsim.places import Places, Tuning
 from trapwire.baselink import BaseLink
-from trapwire.frame import Counter
+from trapwire.frame import MORE, Counter
 from trapwire.linkkeys import DOWN, UP, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.quick import QuickTurns
+from trapwire.traplink import TrapLink
 
 BASE = 0  # the base's number on the air; traps have theirs, from 1
 TRAP_TURNAROUND_MS = 5  # from a frame's end to the next one's start: the radio's switch, the supervisor's loop
@@ -59,6 +62,7 @@ class Ether:
         self._ends = ends
         self._sending: dict[int, tuple[int, int]] = {}  # node: start and end
         self._free_at = dict.fromkeys(ends, 0)
+        self._tuned: dict[int, int] = {}
         self._ask_at: dict[int, int | None] = dict.fromkeys(ends, 0)
         air.nodes = set(ends)
 
@@ -88,12 +92,27 @@ class Ether:
             self._free_at[node] = now + self._ends[node].turnaround_ms
             self._ends[node].sent(now)
             self._ask_at[node] = now
+        self._follow(now)
         for node, at in self._ask_at.items():
             if at is not None and at <= now:
                 self._ask_at[node] = self._offer(node, now)
         due = [at for at in self._ask_at.values() if at is not None]
         air = self._air.deadline()
         return max(now + 1, min(due if air is None else [*due, air], default=now + 1000))
+
+    def _follow(self, now: int) -> None:
+        """Tune the antennas to where their ends are: their `sf`, for those that have one."""
+        if not isinstance(self._air, Places):
+            return
+        for node, end in self._ends.items():
+            sf = getattr(end, "sf", self._air.sf)
+            if sf != self.tuned(node) and node not in self._sending:
+                self._tuned[node] = sf
+                self._air.tune(node, Tuning(sf), now)
+
+    def tuned(self, node: int) -> int:
+        """The spreading factor of a node's antenna."""
+        return self._tuned.get(node, self._air.sf)
 
     def _offer(self, node: int, now: int) -> int | None:
         """Let an end send if it wants to; when it wants to be asked again."""
@@ -122,8 +141,11 @@ class TrapEnd:
 
     turnaround_ms = TRAP_TURNAROUND_MS
 
-    def __init__(self, address: int, frame_bytes: int, seed: int, on_ms: int = 0) -> None:
+    def __init__(
+        self, address: int, frame_bytes: int, seed: int, on_ms: int = 0, quick: tuple[int, int] | None = None
+    ) -> None:
         self._on_ms = on_ms
+        self._quick = QuickTurns(*quick, frame_bytes) if quick else None
         self._queue: dict[ObjectKey, bytes] = {}
         self._agenda: list[tuple[int, Envelope, int]] = []
         self.delivered: dict[ObjectKey, int] = {}
@@ -132,7 +154,13 @@ class TrapEnd:
         self._link = TrapLink(
             LinkKey(link_key(address), address, UP, AesCcm), frame_bytes, LinkTimes(), Counter(0, lambda _: None),
             self._queue.get, lambda n: draws.randrange(n) if n > 0 else 0, lambda: Heartbeat({"battery": 80}),
+            None, self._quick,
         )  # fmt: skip
+
+    @property
+    def sf(self) -> int:
+        """Where it is tuned, if it makes quick turns."""
+        return self._quick.sf if self._quick else 0
 
     def at(self, ms: int, envelope: Envelope, priority: int) -> None:
         """Plan a hand-over."""
@@ -168,10 +196,13 @@ class BaseEnd:
 
     turnaround_ms = BASE_TURNAROUND_MS
 
-    def __init__(self, addresses: list[int], frame_bytes: int) -> None:
+    def __init__(self, addresses: list[int], frame_bytes: int, quick: tuple[int, int] | None = None) -> None:
+        self.sf = self._home = quick[0] if quick else 0
+        self._turn: tuple[int, int] | None = None  # a quick turn to come: spreading factor and ms
+        self._home_at = 0
         self.committed: dict[ObjectKey, int] = {}
         keys = {number: [LinkKey(link_key(number), number, DOWN, AesCcm)] for number in addresses}
-        self._link = BaseLink(keys, frame_bytes, Counter(0, lambda _: None))
+        self._link = BaseLink(keys, frame_bytes, Counter(0, lambda _: None), 150, quick)
         self._commits: list[tuple[int, ObjectKey]] = []
         self._out: list[tuple[int, bytes]] = []
         self._again_at = 0
@@ -187,11 +218,21 @@ class BaseEnd:
             self.committed.setdefault(due[1], due[0])
             self._link.committed(due[1], now)
         self._out += [(now, frame) for frame in self._link.frames_due(now)]
+        self._turn = self._link.take_tuning() or self._turn
+        if self._turn is not None and not self._out:
+            self.sf, self._home_at, self._turn = self._turn[0], now + self._turn[1], None
+        elif self.sf != self._home and now >= self._home_at:
+            self.sf = self._home
         # As the modem does: an answer that had to wait comes when its trap no longer listens.
         self._out = [(at, frame) for at, frame in self._out if now - at <= LinkTimes().reply_window_ms]
         if busy:
             self._again_at = now + ASK_AGAIN_MS
-        return None if busy or not self._out else self._out.pop(0)[1]
+        if busy or not self._out:
+            return None
+        frame = self._out.pop(0)[1]
+        if self.sf != self._home and not frame[0] & MORE:
+            self._home_at = now
+        return frame
 
     def sent(self, now: int) -> None:
         self._out = [(now, frame) for _, frame in self._out]
@@ -199,4 +240,5 @@ class BaseEnd:
     def deadline(self, now: int) -> int | None:
         link = self._link.deadline()
         due = [at for at, _ in self._commits] + ([] if link is None else [link]) + ([now] if self._out else [])
+        due += [now] if self._turn else [self._home_at] if self.sf != self._home else []
         return max(min(due), self._again_at) if due else None

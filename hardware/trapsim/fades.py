@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from trapsim.air import Air
+from trapsim.places import Places
 
 BURST_FRAMES = 4  # mean length of a burst
 FADE_MS = 5000  # mean length of a fade: about four of the largest frames at SF9, a gust or a lorry's passing
@@ -93,13 +94,11 @@ class Fades:
         return faded_first == (bisect_right(changes, at_ms) % 2 == 1)
 
 
-class FadingAir(Air):
-    """`Air` whose losses come from `losses`; none before `start()`, from which on its time counts."""
+class _Fading(Air):
+    """Losses come from `losses`; none before `start()`, from which on its time counts."""
 
-    def __init__(self, sf: int, losses: Losses) -> None:
-        super().__init__(sf, 0.0, lambda: 1.0)
-        self._losses = losses
-        self._started: int | None = None
+    _losses: Losses
+    _started: int | None = None
 
     def start(self, now: int) -> None:
         """From now on frames are lost."""
@@ -107,6 +106,22 @@ class FadingAir(Air):
 
     def is_lost(self, receiver: int, now: int) -> bool:
         return self._started is not None and self._losses.lost(receiver, now - self._started)
+
+
+class FadingAir(_Fading):
+    """`Air` with these losses."""
+
+    def __init__(self, sf: int, losses: Losses) -> None:
+        super().__init__(sf, 0.0, lambda: 1.0)
+        self._losses = losses
+
+
+class TunedFadingAir(_Fading, Places):
+    """`Places` with these losses: antennas may be at different spreading factors, for quick turns."""
+
+    def __init__(self, sf: int, losses: Losses) -> None:
+        super().__init__(sf, 0.0, lambda: 1.0)
+        self._losses = losses
 
 
 KINDS: dict[str, Callable[[float, int], Losses]] = {"none": Independent, "frames": Bursts, "time": Fades}

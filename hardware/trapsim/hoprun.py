@@ -16,10 +16,10 @@ from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
 from trapwire.hopends import HopBaseLink, HopTrapLink
 from trapwire.linkkeys import DOWN, UP, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import FRAME, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
 from trapwire.relay import Relay
-from trapwire.traplink import LinkTimes
 
 REPEATER = 1000
 BURST_S = 3600  # what a trap may cause is no limit here

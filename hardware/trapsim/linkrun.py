@@ -11,7 +11,7 @@ from trapsim.arq import WINDOW as ARQ_WINDOW
 from trapsim.arq import ArqBase, ArqTrap, Waits
 from trapsim.coded import CodedBase, CodedTrap
 from trapsim.ether import BASE, BaseEnd, Ether, TrapEnd
-from trapsim.fades import KINDS, FadingAir
+from trapsim.fades import KINDS, FadingAir, TunedFadingAir
 from trapsim.meter import Meter
 from trapwire.airtime import airtime_us, usable_frame
 from trapwire.errors import WireError
@@ -43,6 +43,7 @@ class Case:
     sf: int
     loss: float
     burst: str
+    quick: int = 0  # fastest spreading factor of quick turns, 0 for none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +82,11 @@ def bound_us(size: int, plan: str, sf: int) -> int:
 
 def measure(case: Case, protocol: str, seed: int) -> Run:
     """One transfer by `OURS` or one of `OTHERS`; the same seed gives every protocol the same channel."""
-    air = FadingAir(case.sf, KINDS[case.burst](case.loss, seed))
+    air = (TunedFadingAir if case.quick else FadingAir)(case.sf, KINDS[case.burst](case.loss, seed))
     body = random.Random(seed).randbytes(case.size)  # noqa: S311 - any bytes, repeatable
     envelope = Envelope(ObjectKey(TRAP, EPOCH, 1, FRAME), body)
     ether, start_ms, finished = (_ours if protocol == OURS else _other)(case, protocol, envelope, air, seed)
-    meter = ether.watch = Meter(case.sf, frame_limit(case), start_ms)
+    meter = ether.watch = Meter(case.sf, frame_limit(case), start_ms, ether.tuned)
     air.start(start_ms)
     delivered = ether.run(lambda: finished() is not None, GIVE_UP_MS)
     end_ms = finished()
@@ -107,10 +108,11 @@ def measure(case: Case, protocol: str, seed: int) -> Run:
 _Setup = tuple[Ether, int, Callable[[], int | None]]
 
 
-def _ours(case: Case, protocol: str, envelope: Envelope, air: FadingAir, seed: int) -> _Setup:
+def _ours(case: Case, protocol: str, envelope: Envelope, air: FadingAir | TunedFadingAir, seed: int) -> _Setup:
     """Our two ends after a first heartbeat: that is what a link in service looks like."""
     limit = frame_limit(case)
-    trap, base = TrapEnd(TRAP, limit, seed), BaseEnd([TRAP], limit)
+    quick = (case.sf, case.quick) if case.quick else None
+    trap, base = TrapEnd(TRAP, limit, seed, quick=quick), BaseEnd([TRAP], limit, quick)
     ether = Ether(air, {BASE: base, TRAP: trap})
     if not ether.run(lambda: trap.heard, HELLO_MS):
         raise SetupError(f"no answer to the first heartbeat within {HELLO_MS} ms, without any loss")
@@ -118,7 +120,7 @@ def _ours(case: Case, protocol: str, envelope: Envelope, air: FadingAir, seed: i
     return ether, ether.now, lambda: trap.delivered.get(envelope.key) if envelope.key in base.committed else None
 
 
-def _other(case: Case, protocol: str, envelope: Envelope, air: FadingAir, seed: int) -> _Setup:
+def _other(case: Case, protocol: str, envelope: Envelope, air: FadingAir | TunedFadingAir, seed: int) -> _Setup:
     limit = frame_limit(case)
     window = ARQ_WINDOW if protocol == "selective_repeat" else 1
     report_ms = -(-airtime_us(HEADER_BYTES + 2 + tag_bytes(HAVE_KIND), case.sf) // 1000)

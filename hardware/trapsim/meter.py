@@ -1,6 +1,7 @@
 """Where the time on the air goes, frame by frame. All in microseconds of airtime; `idle` in ms between frames."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from trapsim.ether import BASE
 from trapsim.keyed import frame_cipher
@@ -34,14 +35,15 @@ IDLE = {
 class Meter:
     """Watches the air (`trapsim.ether.Watch`) for one object of one trap, in frames of at most `frame_bytes`."""
 
-    def __init__(self, sf: int, frame_bytes: int, start_ms: int) -> None:
+    def __init__(self, sf: int, frame_bytes: int, start_ms: int, tuned: Callable[[int], int] | None = None) -> None:
         self.frames = 0
         self.frames_lost = 0
         self.bytes_on_air = 0
         self.airtime_us = 0
         self.shares_us: Counter[str] = Counter(dict.fromkeys(SHARES, 0))
         self.idle_ms: Counter[str] = Counter(dict.fromkeys(IDLE, 0))
-        self._sf = sf
+        self._tuned = tuned or (lambda _: sf)
+        self._took: dict[bytes, int] = {}  # spreading factor of the frames in the air
         self._room = piece_room(frame_bytes)
         self._arrived: set[tuple[int, int]] = set()
         self._on_air: dict[bytes, Frame] = {}
@@ -55,7 +57,8 @@ class Meter:
         self.frames += 1
         self.frames_lost += 1
         self.bytes_on_air += len(frame)
-        micros = airtime_us(len(frame), self._sf)
+        sf = self._took[frame] = self._tuned(sender)
+        micros = airtime_us(len(frame), sf)
         self.airtime_us += micros
         head = peek_frame(frame)
         sent = head.address, head.down
@@ -70,19 +73,19 @@ class Meter:
 
     def on_heard(self, receiver: int, frame: bytes, now: int) -> None:
         """A frame has reached the other end."""
-        decoded = self._on_air.pop(frame)
+        decoded, sf = self._on_air.pop(frame), self._took.pop(frame)
         self.frames_lost -= 1
         if decoded.kind not in (FRAGMENT, PIECE) or decoded.down:
             return
         size = len(frame)
-        micros = airtime_us(size, self._sf)
+        micros = airtime_us(size, sf)
         self.shares_us["lost"] -= micros
         told = (read_fragment if decoded.kind == FRAGMENT else read_piece)(decoded.payload)
         if (told.short, told.index) in self._arrived:
             self.shares_us["repeats"] += micros
             return
         self._arrived.add((told.short, told.index))
-        bare = airtime_us(0, self._sf)
+        bare = airtime_us(0, sf)
         tag = tag_bytes(decoded.kind)
         piece = len(told.data)
         heads = size - tag - piece

@@ -17,8 +17,8 @@ from trapsim.soaktrap import BOOT_MS, EPOCH
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
 from trapwire.linkkeys import DOWN, NEVER, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import RECEIPT, Envelope, ObjectKey
-from trapwire.traplink import LinkTimes
 
 COMMIT_LEAST_MS = 5
 REMEMBER_EVERY_MS = 60_000  # as trapbase.keyring
@@ -40,7 +40,7 @@ class SoakBase:
         self._ingest = ingest
         self._planned = deque(plan.base_resets)
         self._agenda = deque(self._receipts())
-        ledger.left += len(self._agenda)
+        ledger.left_down += len(self._agenda)
         self._waiting: dict[ObjectKey, Envelope] = {}
         self._first = plan.first_counter
         self._heard = dict.fromkeys(range(1, len(plan.traps) + 1), NEVER)

@@ -77,15 +77,15 @@ class Round:
         recorder = night.ether.watch = Recorder()
         if not night.ether.run(self._in_flight, WAIT_MS):
             return [f"no {IN_FLIGHT} objects were half transferred within {WAIT_MS} ms"]
-        left = night.ledger.left
+        left = night.ledger.left, night.ledger.left_down
         found = self._attack(Forger(self._draws, recorder.frames, TRAPS))
-        if found or night.ledger.left != left:
+        if found or (night.ledger.left, night.ledger.left_down) != left:
             return found or ["something was settled by hostile frames"]
         return night.run()
 
     def _in_flight(self) -> bool:
         base, *traps = self._links
-        gatherings = [peer.incoming for peer in base._peers.values()] + [trap._down for trap in traps]
+        gatherings = [peer.incoming for peer in base._peers.values()] + [trap._down._pieces for trap in traps]
         halves = sum(bool(partial.pieces) for gathering in gatherings for partial in gathering._partials.values())
         return halves >= IN_FLIGHT
 

@@ -24,12 +24,13 @@ class Ingest:
 class Ledger:
     """Told of everything as it happens, by the ends; knows of them only `ingest`.
 
-    `left`: objects, both ways, of which their sender has not been told yet that they are delivered.
+    `left`, `left_down`: objects of which their sender has not been told yet that they are delivered.
     """
 
     def __init__(self, ingest: Ingest) -> None:
         self.violations: list[str] = []
         self.left = 0
+        self.left_down = 0
         self.longest_ms = 0  # of an alert, from its hand-over until its trap was told
         self.nonces = 0
         self.short_tags = 0  # tags of 4 bytes that were looked at
@@ -91,7 +92,7 @@ class Ledger:
             self.violation(now, f"{key!r} was told to be on its trap and is not")
         elif key not in self._taken:
             self._taken.add(key)
-            self.left -= 1
+            self.left_down -= 1
 
     # Both
 
@@ -120,8 +121,8 @@ class Ledger:
             self.violation(now, f"{key!r} is committed and nobody handed it over")
         for key in self._offered.keys() - self._taken:
             self.violation(now, f"{key!r} was never told to be on its trap")
-        if self.left and not self.violations:
-            self.violation(now, f"{self.left} hand-overs never took place")
+        if (self.left or self.left_down) and not self.violations:
+            self.violation(now, f"{self.left + self.left_down} hand-overs never took place")
 
 
 class WatchedCipher(AesCcm):

@@ -12,6 +12,7 @@ from trapsim.soaktrap import SoakTrap
 from trapwire.airtime import usable_frame
 
 BOUND_MS = 12 * 3_600_000  # of virtual time after the last thing that was planned
+DOWN_BOUND_MS = 7 * 24 * 3_600_000  # after that, for receipts: once all is delivered they wait for hourly heartbeats
 PARROT = 0x7FFF  # its number on the air
 PARROT_PLAYS = 300  # in a night, as long as it is meant to be
 PARROT_EVERY_LEAST_MS = 2000
@@ -78,7 +79,9 @@ class Night:
 
     def run(self) -> list[str]:
         """The violations, none in a good night."""
-        self.ether.run(lambda: not self.ledger.left or bool(self.ledger.violations), self._last_ms + BOUND_MS)
+        ledger = self.ledger
+        if self.ether.run(lambda: not ledger.left or bool(ledger.violations), self._last_ms + BOUND_MS):
+            self.ether.run(lambda: not ledger.left_down or bool(ledger.violations), DOWN_BOUND_MS)
         self.ledger.close(self.ether.now)
         return self.ledger.violations
 

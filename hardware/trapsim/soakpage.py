@@ -106,7 +106,7 @@ def _kib(size: int) -> int:
 
 HOW = f"""## How
 Real are `TrapLink`, `BaseLink` and their cipher; the air is that of [LINK.md](LINK.md),
-without the governor, which makes frames wait.
+without the governor, which makes frames wait, and without quick turns.
 
 *Alerts.* A night has 1 to {TRAPS_MAX} traps, losses up to {LOSS_MAX:g}, and a sighting of each trap every
 {EVERY_MS[0] // 1000} to {EVERY_MS[-1] // 1000} s on the mean, half of them at one moment on several.
@@ -118,8 +118,8 @@ supervisor's flash and the base's disk keep. In one night of {PARROTS} a strange
 {PARROT_PLAYS} of them.
 
 Looked for: every object is committed once and with its bytes, and its trap is told, once, and not before the commit;
-a receipt is delivered only when it is in its trap's flash; no nonce is used twice under a key; all is over
-{BOUND_MS // 3_600_000} hours after the last hand-over.
+a receipt is delivered only when it is in its trap's flash; no nonce is used twice under a key; all objects of the traps
+are committed and told {BOUND_MS // 3_600_000} hours after the last hand-over, and the receipts within a week.
 
 *Hostile frames.* None brings an event but *dropped*. Every {LOOK_EVERY} frames every field of the three ends is
 compared with what it was, but for counts, the last refusal of each trap, and how long others' turns keep a trap quiet.

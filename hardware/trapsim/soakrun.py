@@ -63,8 +63,10 @@ Say = Callable[[str], None]
 def soak_alerts(jobs: Iterable[tuple[int, int]], workers: int, say: Say, running: Callable[[], bool]) -> dict[str, Any]:
     """The counts of all nights, of each kind of loss in bands of `LOSSES`, and the violations by night."""
     out: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"longest_ms": 0, "channels": {}, "violations": {}}
-    for done in _each(run_night, jobs, workers, running):
+    for done in _each(run_night, jobs, workers, CHUNK, running):
         _add(out, done, COUNTS)
+        for text in done["violations"]:
+            say(f"{done['name']}: {text}")
         band = min(LOSSES - 1, int(done["loss"] * 10))
         names = [*COUNTS, "longest_ms"]
         channel = out["channels"].setdefault(f"{done['burst']} {band}", dict.fromkeys(names, 0))
@@ -82,8 +84,10 @@ def soak_hostile(
     """The counts of all rounds, the frames of each way, the most that memory grew, and the violations by round."""
     names = ("growth_bytes", "peak_bytes")
     out: dict[str, Any] = dict.fromkeys((*HOSTILE_COUNTS, *names), 0) | {"by_way": {}, "violations": {}}
-    for done in _each(run_round, jobs, workers, running):
+    for done in _each(run_round, jobs, workers, 1, running):
         _add(out, done, HOSTILE_COUNTS)
+        for text in done["violations"]:
+            say(f"{done['name']}: {text}")
         for way, frames in done["by_way"].items():
             out["by_way"][way] = out["by_way"].get(way, 0) + frames
         for name in names:
@@ -100,7 +104,7 @@ def _add(out: dict[str, Any], done: dict[str, Any], names: tuple[str, ...]) -> N
 
 
 def _each(
-    work: Callable[[Any], dict[str, Any]], jobs: Iterable[Any], workers: int, running: Callable[[], bool]
+    work: Callable[[Any], dict[str, Any]], jobs: Iterable[Any], workers: int, chunk: int, running: Callable[[], bool]
 ) -> Iterator[dict[str, Any]]:
     """The results in the jobs' order, so that the sums are the same however many processes there are."""
     if workers == 1:
@@ -108,7 +112,7 @@ def _each(
         yield from _until(results, running)
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from _until(pool.map(work, jobs, chunksize=CHUNK), running)
+        yield from _until(pool.map(work, jobs, chunksize=chunk), running)
         pool.shutdown(cancel_futures=True)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 # long others' turns, which nobody can prove, keep a trap quiet.
 FREE = {
     ("BaseLink", "counts"),
-    ("_Peer", "refused"),
+    ("Peer", "refused"),
     ("TrapLink", "counts"),
-    ("TrapLink", "_quiet_until"),
-    ("TrapLink", "_quiet_since"),
-    ("TrapLink", "_company_until"),
+    ("Company", "quiet_until"),
+    ("Company", "_quiet_since"),
+    ("Company", "_about_until"),
+    ("Company", "ever"),
 }
 CIPHERS = ("_sealer", "_opener")  # of a `LinkKey`: they hold keys, and nothing that changes
 

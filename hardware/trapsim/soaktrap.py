@@ -14,9 +14,10 @@ from trapsim.soakledger import Ledger
 from trapsim.soakplan import TrapPlan
 from trapwire.frame import Counter
 from trapwire.linkkeys import NEVER, UP, LinkKey
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 EPOCH = 0xC0FFEE
 BOOT_MS = (200, 3000)

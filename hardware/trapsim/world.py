@@ -76,8 +76,12 @@ class WorldRadio:
         self._clock = clock
         self._frame = b""
         self._until: int | None = None
+        self._sf = air.sf  # at another one a radio neither hears this air nor is heard on it
         self.heard: list[bytes] = []
         air.nodes.add(node)
+
+    def standby(self) -> None:
+        """It stops for `configure`."""
 
     def configure(self, lora_cfg: dict[str, int]) -> None:
         """As micropython-lib's drivers have it; what the firmware tunes."""

@@ -15,7 +15,7 @@ from tests.support import Broker, free_port
 from trapkit.aes import AesCcm
 from trapkit.sealing import seal_box
 from trapwire.errors import WireError
-from trapwire.fragments import Reassembly, cut
+from trapwire.fragments import Reassembly, cut, read_fragment
 from trapwire.frame import ACK, ALERT, FRAGMENT, Frame
 from trapwire.linkkeys import UP, LinkKey
 from trapwire.objects import ALERT as ALERT_RUNG
@@ -90,7 +90,7 @@ class Modem:
         reassembly = Reassembly()
         for piece in self._pieces.values():
             try:
-                _, found = reassembly.add(piece, 0)
+                _, found = reassembly.add(read_fragment(piece), 0)
             except WireError:
                 continue
             if found is not None and found.key.rung == RECEIPT:

@@ -13,6 +13,7 @@ from trapcam.states import DELETED, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.aes import Aes
+from trapmcu.settings import complete
 from trapmcu.supervisor import Supervisor
 from trapwire.objects import ALERT
 from trapwire.serialline import SerialDecoder, encode_message
@@ -83,7 +84,7 @@ class Unit:
         self.boot()
 
     def boot(self) -> None:
-        self.supervisor = Supervisor(self.board, self._settings)
+        self.supervisor = Supervisor(self.board, complete(self._settings))
 
     def steps(self, count: int) -> list[Trigger]:
         triggers = []

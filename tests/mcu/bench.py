@@ -54,11 +54,19 @@ class BenchRadio:
         self.air = []
         self.incoming = []
         self.busy = False
+        self.sf = None  # as long as it is what the board was made with
         self.tuned = []  # what it was configured to, in order
+        self.listening = False
         self._frame = b""
         self._sending = False
 
+    def standby(self):
+        self.listening = False
+
     def configure(self, lora_cfg):
+        if self.listening or self._sending:
+            raise RuntimeError("only in standby")
+        self.sf = lora_cfg["sf"]
         self.tuned.append(lora_cfg)
 
     def prepare_send(self, packet):

@@ -7,9 +7,10 @@ from tests.wire.keys import base_key, trap_key
 from tests.wire.world import Random, no_reserve
 from trapwire.fragments import cut
 from trapwire.frame import ACK, FRAGMENT, Counter
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import CROP, FRAME, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 FRAME_BYTES = 255
 MOST_BYTES = 32768

@@ -8,6 +8,7 @@ from trapwire.baselink import BaseLink
 from trapwire.fragments import cut, transfer_of
 from trapwire.frame import ACK, ASK, FRAGMENT, HEARTBEAT, PIECE, Counter
 from trapwire.objects import ALERT, CROP, FRAME, RECEIPT, Envelope, ObjectKey
+from trapwire.traplink import HEARTBEAT_TRIES
 
 HOUR_MS = 3600000
 
@@ -110,18 +111,19 @@ class LinkTest(unittest.TestCase):
         world.run(world.all_delivered, HOUR_MS)
         trap = world.traps[0]
         ends = (trap_key(1), base_key(1))  # somebody has the key, and says what it likes
+        known = ("dropped", "heard", "object", "piece", "down_delivered", "heartbeat", "delivered")
         reached = 0
         for i in range(10000):
             payload = world.random.bytes(world.random.below(64))
             if i % 2:
                 down = bool(world.random.below(2))
-                kind = 1 + world.random.below(7)
+                kind = 1 + world.random.below(11)
                 frame = ends[down].seal(kind, bool(world.random.below(2)), 10000 + i, payload)
             else:
                 frame = bytes([0xC0 | world.random.below(64)]) + payload
             for event in trap.link.on_frame(frame, world.now) + world.base.on_frame(frame, 0, 0, world.now):
                 reached += event[0] != "dropped"
-                self.assertTrue(event[0] in ("dropped", "heard", "object", "down_delivered", "heartbeat", "delivered"))
+                self.assertTrue(event[0] in known)
             world.base.frames_due(world.now)
         self.assertGreater(reached, 1000)
         self.assertEqual(len(world.committed), 2)
@@ -232,6 +234,28 @@ class LinkTest(unittest.TestCase):
         # 34 pieces of the frame, some ten of them before, and 6 of the crop.
         self.assertLess(sum(frame[0] & 0x0F == PIECE for frame in sent), 33)
 
+    def test_a_heartbeat_without_answer_goes_again_some_times_at_moments_of_its_own(self):
+        """As PROTOCOL.md says. Else those of traps that were switched on together would collide for ever."""
+        world = World(traps=2, heartbeat_ms=HOUR_MS)
+        first, second = [self.unheard(node.link, 3 * HOUR_MS) for node in world.traps]
+        within_hour = [at for at in first if at < HOUR_MS]
+        self.assertEqual(len(within_hour), HEARTBEAT_TRIES)
+        self.assertLess(within_hour[-1], HOUR_MS // 4)
+        self.assertEqual(len(first) - HEARTBEAT_TRIES, 2)  # a base that is gone costs one an hour
+        self.assertEqual(first[0], second[0])
+        self.assertFalse(set(first[2:]) & set(second[2:]))
+
+    @staticmethod
+    def unheard(link, until):
+        """When a trap sends to a base that is gone."""
+        times, now = [], 0
+        while now < until:
+            if link.next_frame(now, False) is not None:
+                times.append(now)
+                link.sent(now)
+            now = max(now + 1, link.deadline(now))
+        return times
+
     @staticmethod
     def record(world):
         sent = []
@@ -258,7 +282,7 @@ class LinkTest(unittest.TestCase):
         events = []
         for i, payload in enumerate(cut(envelope, 197)):
             events += base.on_frame(trap.seal(FRAGMENT, i == 2, i, payload, 2), -90, 20, 0)
-        self.assertEqual(events, [("object", envelope, 1)])
+        self.assertEqual([event for event in events if event[0] != "piece"], [("object", envelope, 1)])
         base.committed(ObjectKey(1, EPOCH, 1, CROP), 0)
         (answer,) = base.frames_due(0)
         frame = trap.open(answer)

@@ -8,9 +8,10 @@ from trapsim.air import Air
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter
+from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey, decode_envelope
 from trapwire.payloads import Heartbeat
-from trapwire.traplink import LinkTimes, TrapLink
+from trapwire.traplink import TrapLink
 
 STEP_MS = 5
 EPOCH = 0xC0FFEE
@@ -58,6 +59,8 @@ class TrapNode:
         self._priorities = {}
         self.counter = Counter(0, no_reserve)
         self.key = trap_key(number)
+        self.told = []  # what words said: (when, event)
+        self.now = self.started = 0
         self.link = self._make()
 
     def _make(self):
@@ -68,11 +71,12 @@ class TrapNode:
     def restart(self):
         """The unit is reset: what it knew is gone, what is in flash is not."""
         self.link = self._make()
+        self.started = self.now
         for key in sorted(self.queue, key=lambda k: k.as_tuple()):
             self.link.offer(key, self._priorities[key], fresh=False)
 
     def _beat(self):
-        return Heartbeat({"battery": 80})
+        return Heartbeat({"battery": 80, "uptime_s": (self.now - self.started) // 1000})
 
     def hand_over(self, key, body, priority):
         self.queue[key] = Envelope(key, body).encode()
@@ -87,19 +91,24 @@ class TrapNode:
             elif event[0] == "down":
                 self.received.append(event[1])
                 self.link.committed(event[1].key)
+            elif event[0] not in ("heard", "dropped"):
+                self.told.append((now, event))
 
 
 class World:
-    """`traps` traps and one base; `commit_ms`: how long ingest takes; None: it never commits."""
+    """`traps` traps and one base; `commit_ms`: how long ingest takes; None: it never commits; `words`: the base's."""
 
-    def __init__(self, traps=1, loss=0.0, seed=1, commit_ms=30, frame_bytes=197, heartbeat_ms=20000, mangle=None):
+    def __init__(
+        self, traps=1, loss=0.0, seed=1, commit_ms=30, frame_bytes=197, heartbeat_ms=20000, mangle=None, words=None
+    ):
         self.random = Random(seed)
         self.air = Air(9, loss, self.random.unit)
         self.commit_ms = commit_ms
         self.frame_bytes = frame_bytes
         self.base_counter = Counter(0, no_reserve)
         self.keys = base_keys(range(1, traps + 1))
-        self.base = BaseLink(self.keys, frame_bytes, self.base_counter)
+        self.words = words
+        self.base = BaseLink(self.keys, frame_bytes, self.base_counter, words=words)
         self.traps = [TrapNode(n, self.random, frame_bytes, heartbeat_ms) for n in range(1, traps + 1)]
         self.air.nodes = set(range(traps + 1))
         self.now = 0
@@ -109,6 +118,8 @@ class World:
         self.dropped = []
         self.mangle = mangle
         self.refuse = ()  # keys that ingest never commits
+        self.snr_quarters = 20
+        self.replies = []
         self._commits = []
         self._out = []
         self._sending = {}
@@ -116,7 +127,7 @@ class World:
     def forget(self):
         """The base starts again, with its keys and its counter and without what it heard."""
         self.keys = base_keys(sorted(self.keys))
-        self.base = BaseLink(self.keys, self.frame_bytes, self.base_counter)
+        self.base = BaseLink(self.keys, self.frame_bytes, self.base_counter, words=self.words)
 
     def sighting(self, trap, number, crop_bytes=1500):
         """Hand over an alert and a crop."""
@@ -140,6 +151,8 @@ class World:
     def step(self):
         self.now += STEP_MS
         now = self.now
+        for node in self.traps:
+            node.now = now
         for node, frame in self.air.advance(now):
             if self.mangle is not None:
                 frame = self.mangle(frame)
@@ -157,7 +170,7 @@ class World:
             self._send(node.number, node.link)
 
     def _on_base(self, frame):
-        for event in self.base.on_frame(frame, -90, 20, self.now):
+        for event in self.base.on_frame(frame, -90, self.snr_quarters, self.now):
             if event[0] == "object" and self.commit_ms is not None:
                 key = decode_envelope(event[1]).key
                 if key not in self.refuse:
@@ -166,6 +179,8 @@ class World:
                 self.down_delivered.append(event[1])
             elif event[0] == "heartbeat":
                 self.heartbeats.append(event[1])
+            elif event[0] == "reply":
+                self.replies.append(event[1:])
             elif event[0] == "dropped":
                 self.dropped.append(event[1])
 

@@ -93,3 +93,7 @@ FROM batches b ORDER BY b.batch_id LIMIT ? OFFSET ?
 -- name: events_without_alert
 SELECT count(*) FROM events e WHERE NOT EXISTS (
   SELECT 1 FROM objects a WHERE a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0)
+
+-- name: requests
+SELECT id, trap, epoch, number, rung, setting, value, state, in_force, asked_ms, settled_ms
+FROM requests ORDER BY id DESC LIMIT ?

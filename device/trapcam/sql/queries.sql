@@ -55,6 +55,10 @@ SELECT state, sha256, body, file FROM objects WHERE number = ? AND rung = ?;
 -- name: mark_stored
 UPDATE objects SET state = 'stored' WHERE number = ? AND rung = ? AND state = 'waiting';
 
+-- name: want
+UPDATE objects SET state = 'waiting', priority = min(priority, ?)
+WHERE number = ? AND rung = ? AND state IN ('held', 'waiting');
+
 -- name: mark_delivered
 UPDATE objects SET state = 'delivered' WHERE number = ? AND rung = ? AND state IN ('held', 'waiting', 'stored');
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from trapkit.aes import AesCcm
 from trapwire.alert import Alert
 from trapwire.fragments import Cut, cut
-from trapwire.frame import ACK, ALERT, ASK, FRAGMENT, HAVE, HEARTBEAT, PIECE, Frame, encode_frame
+from trapwire.frame import ACK, ALERT, ASK, FRAGMENT, HAVE, HEARTBEAT, PIECE, REPLY, WORD, Frame, encode_frame
 from trapwire.objects import CROP, Envelope, ObjectKey
 from trapwire.payloads import Have, Heartbeat, encode_ack, encode_alert_payload, encode_ask, encode_have
 
@@ -22,6 +22,9 @@ alert_key = ObjectKey(TRAP, 0xC0FFEE01, 812, 0)
 crop = Envelope(ObjectKey(TRAP, 0xC0FFEE01, 812, CROP), bytes(range(256)))
 whole = Cut(crop.encode(), 99)
 heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_kib": 5, "airtime_s": 9001})
+# Section 5 once more: a time (2025-11-21 01:00:00.123 UTC, code 42: 320 ms), a margin, a wish, a setting, a later type.
+word = bytes.fromhex("0106") + (1763686800123 - 1577836800000).to_bytes(5, "big") + bytes([42])
+word += bytes.fromhex("0201f90308c0ffee0100032c0204079c41030000000ac8056c61746572")
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):
@@ -43,6 +46,8 @@ print(
             "ack_frame": frame(ACK, encode_ack([alert_key, crop.key]), down=True, counter=8),
             "empty_ack_frame": frame(ACK, b"", down=True, counter=0xFFFFFFFF),
             "heartbeat_frame": frame(HEARTBEAT, heartbeat.encode(), flag=True, counter=1027),
+            "word_frame": frame(WORD, word, down=True, flag=True, counter=9),
+            "reply_frame": frame(REPLY, bytes.fromhex("9c410300000009"), flag=True, counter=1028),
         },
         indent=1,
     )

@@ -1,0 +1,212 @@
+"""What a base has to say to its traps beside acknowledgements and receipts, and when it is due (PROTOCOL.md section 6).
+
+Nothing here costs a frame of its own unless something is due: the time once an hour and after a trap's start, the
+margin when it has changed, what is wanted until it comes, a setting until its reply is here.
+"""
+
+from trapwire.airtime import airtime_us, snr_floor_quarter_db
+from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
+from trapwire.errors import WireError
+from trapwire.frame import HEADER_BYTES, HEARTBEAT, WORD, Frame, tag_bytes
+from trapwire.objects import ObjectKey
+from trapwire.payloads import decode_heartbeat
+from trapwire.words import (
+    ITEM_HEAD_BYTES,
+    MARGIN,
+    ON_TRIAL,
+    SETTING,
+    TIME,
+    VALUE_BYTES,
+    WANTED,
+    decode_reply,
+    encode_item,
+    encode_margin,
+    encode_setting,
+    encode_time,
+    encode_wanted,
+)
+
+TIME_EVERY_MS = 3600000
+DAY_MS = 86400000
+MARGIN_EVERY_MS = 600000
+MARGIN_STEP_QUARTERS = 12  # 3 dB: less is the weather
+WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes nobody
+TRIAL_HOLD_MS = 1200000  # after "on trial" the outcome comes by itself; asked for again after this
+MAX_WANTED = 8  # of one trap
+MAX_SETTINGS = 8
+START_SLACK_MS = 5000  # uptime is in whole seconds and of before the frame's airtime; clocks differ by a thousandth
+FIRST_VERSION = 3  # of a trap that takes words
+LINE_MS = 20  # the serial line to the modem, and the modem's own loop
+
+
+class _Said:
+    """What one trap was told, and what it is to be told."""
+
+    def __init__(self) -> None:
+        self.time_at: "int | None" = None
+        self.margin: "int | None" = None  # quarter dB, told last
+        self.margin_at: "int | None" = None
+        self.heard: "int | None" = None  # quarter dB above the floor, of the frame heard last
+        self.wanted: "dict[ObjectKey, int]" = {}  # when each is due
+        self.settings: "list[list[int]]" = []  # command, setting, value, due; one after the other
+
+
+class BaseWords:
+    """The words of one base. sf: its spreading factor, None for a base that says nothing; wait_ms: the longest that its
+    modem lets a frame wait for the channel.
+    """
+
+    def __init__(self, sf: "int | None" = None, wait_ms: int = 500) -> None:
+        self._sf = sf
+        self._wait_ms = wait_ms
+        self._said: "dict[int, _Said]" = {}
+        self._ahead_ms: "int | None" = None  # from `now` to Unix time
+        self._uncertainty_ms = 0
+        self._leaving: "list[int]" = []  # when each frame that was handed out will have left, at the earliest
+
+    # What the gateway hands in
+
+    def clock(self, now: int, unix_ms: int, uncertainty_ms: "int | None") -> None:
+        """This base's time, again with every step; with an unknown uncertainty no trap is told the time."""
+        known = uncertainty_ms is not None and TIME_BASE_UNIX_MS <= unix_ms < TIME_LAST_UNIX_MS - DAY_MS
+        self._ahead_ms = unix_ms - now if known else None
+        self._uncertainty_ms = uncertainty_ms or 0
+
+    def want(self, key: ObjectKey) -> bool:
+        """Ask for an object until it comes or `drop`; False when too many are asked for."""
+        wanted = self._of(key.trap).wanted
+        if key not in wanted and len(wanted) < MAX_WANTED:
+            wanted[key] = -1
+        return key in wanted
+
+    def drop(self, key: ObjectKey) -> None:
+        """This object is here, or is not wanted any more."""
+        if key.trap in self._said:
+            self._said[key.trap].wanted.pop(key, None)
+
+    def set(self, trap: int, command: int, setting: int, value: int) -> bool:
+        """Change a setting: said until the reply is here. False when too many wait."""
+        settings = self._of(trap).settings
+        if any(s[0] == command for s in settings):
+            return True
+        if len(settings) >= MAX_SETTINGS:
+            return False
+        settings.append([command, setting, value, -1])
+        return True
+
+    def unset(self, trap: int, command: int) -> None:
+        """This command is not to be said any more."""
+        if trap in self._said:
+            said = self._said[trap]
+            said.settings = [s for s in said.settings if s[0] != command]
+
+    def margin_db(self, snr_quarters: int) -> "float | None":
+        """Above the floor of this base's spreading factor, in dB; None for a base that has none."""
+        return None if self._sf is None else (snr_quarters - snr_floor_quarter_db(self._sf)) / 4
+
+    # What the link hands in
+
+    def heard(self, frame: Frame, snr_quarters: int, now: int) -> None:
+        """An authentic frame has come from a trap."""
+        if self._sf is None:
+            return
+        said = self._of(frame.address)
+        said.heard = snr_quarters - snr_floor_quarter_db(self._sf)
+        if frame.kind == HEARTBEAT and said.time_at is not None:
+            try:
+                uptime_s = decode_heartbeat(frame.payload).values["uptime_s"]
+            except WireError:
+                return
+            since = now - said.time_at
+            if uptime_s * 1000 + START_SLACK_MS + since // 1000 < since:
+                said.time_at = None  # it has started since, and lost what it was told
+
+    def on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
+        """A reply's event: ("reply", trap, command, outcome, value).  Raises: WireError."""
+        command, outcome, value = decode_reply(payload)
+        said = self._of(trap)
+        if outcome == ON_TRIAL:
+            for waiting in said.settings:
+                if waiting[0] == command:
+                    waiting[3] = now + TRIAL_HOLD_MS
+        else:
+            said.settings = [s for s in said.settings if s[0] != command]
+        return [("reply", trap, command, outcome, value)]
+
+    def word(self, trap: int, version: int, room: int, now: int) -> bytes:
+        """The payload of the word that goes before an answer; empty when nothing is due, or the trap takes none."""
+        if self._sf is None or version < FIRST_VERSION:
+            return b""
+        said = self._of(trap)
+        time_bytes = ITEM_HEAD_BYTES + VALUE_BYTES[TIME] if self._time_is_due(said, now) else 0
+        word = b""
+        for kind, value in self._due(said, now):
+            if len(word) + ITEM_HEAD_BYTES + len(value) + time_bytes <= room:
+                word += encode_item(kind, value)
+                self._told(said, kind, value, now)
+        if 0 < time_bytes <= room:
+            said.time_at = now
+            word += encode_item(TIME, self._time(len(word) + time_bytes, now))  # how long the frame is is known now
+        return word
+
+    def leaves(self, frames: "list[bytes]", now: int) -> None:
+        """These frames go to the modem now."""
+        if self._sf is None:
+            return
+        self._leaving = [end for end in self._leaving if end > now]
+        for frame in frames:
+            self._leaving.append(self._ready(now) + _airtime_ms(len(frame), self._sf))
+
+    def _of(self, trap: int) -> _Said:
+        if trap not in self._said:
+            self._said[trap] = _Said()
+        return self._said[trap]
+
+    @staticmethod
+    def _due(said: _Said, now: int) -> "list[tuple[int, bytes]]":
+        """All but the time, the most urgent first."""
+        items: "list[tuple[int, bytes]]" = []
+        if said.settings and said.settings[0][3] <= now:
+            items.append((SETTING, encode_setting(*said.settings[0][:3])))
+        if _margin_is_due(said, now):
+            items.append((MARGIN, encode_margin((said.heard or 0) // 4)))
+        for key in [k for k in said.wanted if said.wanted[k] <= now]:
+            items.append((WANTED, encode_wanted(key.epoch, key.number, key.rung)))
+        return items
+
+    def _time_is_due(self, said: _Said, now: int) -> bool:
+        return self._ahead_ms is not None and (said.time_at is None or now - said.time_at >= TIME_EVERY_MS)
+
+    def _time(self, payload_bytes: int, now: int) -> bytes:
+        """When this word's last byte will have left, and how far that may be off: each frame before it, and it itself,
+        may wait for the channel."""
+        self._leaving = [end for end in self._leaving if end > now]
+        slack = (len(self._leaving) + 1) * self._wait_ms + LINE_MS
+        leaves = (
+            self._ready(now) + _airtime_ms(HEADER_BYTES + payload_bytes + tag_bytes(WORD), self._sf or 0) + slack // 2
+        )
+        return encode_time((self._ahead_ms or 0) + leaves, self._uncertainty_ms + slack // 2 + 1)
+
+    def _ready(self, now: int) -> int:
+        return max(self._leaving) if self._leaving else now
+
+    @staticmethod
+    def _told(said: _Said, kind: int, value: bytes, now: int) -> None:
+        if kind == MARGIN:
+            said.margin, said.margin_at = said.heard, now
+        elif kind == WANTED:
+            for key in said.wanted:
+                if encode_wanted(key.epoch, key.number, key.rung) == value:
+                    said.wanted[key] = now + WANTED_EVERY_MS
+
+
+def _airtime_ms(size: int, sf: int) -> int:
+    return (airtime_us(size, sf) + 999) // 1000
+
+
+def _margin_is_due(said: _Said, now: int) -> bool:
+    if said.heard is None:
+        return False
+    if said.margin is None or said.margin_at is None:
+        return True
+    return abs(said.heard - said.margin) >= MARGIN_STEP_QUARTERS and now - said.margin_at >= MARGIN_EVERY_MS
