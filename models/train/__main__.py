@@ -86,7 +86,7 @@ def main() -> int:
     )
     how = {"resume": args.resume or args.export_only, "learn": not args.export_only}
     model = train.run(settings, parts, pixels, start, args.work, **how)
-    learned = [(model, parts, args.work / "measured" if args.last_lesson else args.out)]
+    learned = [(model, parts, args.work / "measured" if args.last_lesson else args.out, asdict(settings))]
     if args.last_lesson:
         # What was left out to be measured is too good to be left out for good; but then nobody can measure the result
         # on it. The validation pictures stay apart; the thresholds are chosen on them.
@@ -95,10 +95,10 @@ def main() -> int:
         everything = {"train": parts["train"] + known, "validation": parts["validation"]}
         last = train.last_lesson(settings)
         shipped = train.run(last, everything, pixels, start, args.work / "last", begin=model, **how)
-        learned.append((shipped, everything, args.out))
+        learned.append((shipped, everything, args.out, {**asdict(settings), "last_lesson_epochs": last.epochs}))
     figures = [
-        export.write(net_, its_parts, pixels, args.images, out, asdict(settings), args.start.name)
-        for net_, its_parts, out in learned
+        export.write(net_, its_parts, pixels, args.images, out, how_, args.start.name)
+        for net_, its_parts, out, how_ in learned
     ]
     if args.last_lesson:
         both = {"shipped": figures[1], "left_out": figures[0]}

@@ -14,6 +14,8 @@ from trapcam.description import load_description
 from trapcam.detect import Detector
 from trapcam.frames import Image
 from trapcam.sighting import Event, Rejected, decide
+from trapcam.species import NAMED_FROM
+from trapwire.alert import SPECIES
 
 MODEL = model_path(TrapSettings())
 PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
@@ -39,6 +41,7 @@ def test_the_cat_is_kept_and_its_box_covers_it(detector: Detector) -> None:
     assert isinstance(event, Event)
     assert event.category == "feline"
     assert event.count == 1, "one cat is one animal"
+    assert event.confidence >= 0.8
     x, y, width, height = event.bbox
     assert x <= 0.45 <= x + width  # Chelsea's nose is near the middle
     assert y <= 0.6 <= y + height
@@ -49,11 +52,42 @@ def test_nothing_else_is_kept_as_a_cat(detector: Detector, name: str) -> None:
     assert isinstance(decide([detector.detect(photograph(name))], detector.description.thresholds), Rejected)
 
 
-def test_a_page_of_writing_is_a_known_false_cat(detector: Detector) -> None:
-    """The card says so; no camera trap takes one. When a better net refuses it, it goes back to OTHERS."""
-    (best, *_) = detector.detect(photograph("text.png"))
-    assert best.category == "feline"
-    assert detector.description.thresholds["feline"] <= best.confidence < 0.6
+def test_a_page_of_writing_comes_near_to_a_cat(detector: Detector) -> None:
+    """0.35 with 0.4.0, 0.52 with 0.3.0; no camera trap takes one. Another processor may round it over the threshold."""
+    felines = [one for one in detector.detect(photograph("text.png")) if one.category == "feline"]
+    assert max((one.confidence for one in felines), default=0.0) < 0.45
+
+
+def test_a_horse_is_another_animal(detector: Detector) -> None:
+    (best, *_) = detector.detect(photograph("horse.png"))
+    assert (best.category, best.confidence >= 0.6) == ("other_animal", True)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_house_cat_is_no_tiger(detector: Detector, grey: bool) -> None:
+    """Chelsea is surely none of the cats that the traps are for. Which other one she is, 0.4.0 does not know: domestic
+    0.28, and in grey 0.47. It names nothing below NAMED_FROM, and the alert says "feline"."""
+    image = photograph("chelsea.png")
+    if grey:
+        image = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    found = detector.detect(image)
+    (cat, *_) = [one for one in found if one.category == "feline"]
+    shares = dict(cat.likely)
+    described = detector.description.species
+    assert described is not None
+    assert tuple(shares) == described.names
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["tiger"] + shares["leopard"] + shares["snow leopard"] < 0.25 < NAMED_FROM
+    assert max(shares, key=lambda name: shares[name]) in ("domestic cat", "other feline")
+    event = decide([found], detector.description.thresholds)
+    assert isinstance(event, Event)
+    assert SPECIES[event.species] in ("feline", "domestic cat", "other feline")
+
+
+def test_only_cats_have_a_species(detector: Detector) -> None:
+    found = [one for name in ("horse.png", "astronaut.png", "chelsea.png") for one in detector.detect(photograph(name))]
+    assert {one.category for one in found if one.likely} == {"feline"}
+    assert all(one.likely for one in found if one.category == "feline")
 
 
 def test_a_portrait_is_withheld_as_private(detector: Detector) -> None:
@@ -110,7 +144,10 @@ def copy_model(folder: Path) -> Path:
         ('"vehicle"]', '"person"]', "classes"),
         ('"feline", "other_animal", "person", "vehicle"', '"feline", "person", "vehicle"', "shape"),
         ("person = 0.", "people = 0.", "thresholds.person = None"),
-        ('decoding = "grid-2"', 'decoding = "grid-9"', "decoding = 'grid-9'"),
+        ('decoding = "grid-3"', 'decoding = "grid-9"', "decoding = 'grid-9'"),
+        ('decoding = "grid-3"', 'decoding = "grid-2"', "index = 4"),
+        ("[outputs.species]", "[outputs.genus]", "species"),
+        ('"tiger", "leopard"', '"leopard"', "species"),
         ('colour_order = "RGB"', 'colour_order = "BGR"', "input.colour_order"),
         ('sha256 = "', 'sha256 = "zz', "sha256"),
         ("[input]", "[input", "not a TOML file"),

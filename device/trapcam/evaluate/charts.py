@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from trapcam.evaluate.by_group import Row, Scored, groups, score_of
-from trapcam.evaluate.plots import Axis, Line, chart, percent
+from trapcam.evaluate.plots import Axis, Line, Point, chart, percent
 from trapcam.evaluate.statistics import FALSE_KEEPS, RECALLS, Floats, curves
 
 LEAST = 0.002  # false keeps from which the ROC shows: two in a thousand
+HALF = 0.5  # where an axis begins when nothing lies below: what matters is in the other half
 CURVES = ("all pictures", "camera trap", "night", "tiger, leopard, snow leopard")
 KINDS = ("all", "place", "light", "cats")
 SHORT = {"tiger, leopard, snow leopard": "big cats"}  # a legend on a phone has no room for them
@@ -35,7 +36,9 @@ def roc_png(scored: Sequence[Scored], rows: Sequence[Row], threshold: float) -> 
         )
     ticks = percent(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
     across = Axis(name="others kept (%), log scale", low=LEAST, high=1.0, ticks=ticks, log=True)
-    return chart("Felines found, others kept (n of each)", across, _up("felines found (%)"), lines)
+    heights = [y for line in lines for _, y in _marked(line)] + [bar[2] for line in lines for bar in line.bars]
+    up = _share("felines found (%)", min(heights, default=0.0) >= HALF)
+    return chart("Felines found, others kept (n of each)", across, up, lines)
 
 
 def precision_png(scored: Sequence[Scored], rows: Sequence[Row], threshold: float) -> bytes:
@@ -48,12 +51,21 @@ def precision_png(scored: Sequence[Scored], rows: Sequence[Row], threshold: floa
         to_here = int((found.recall < 1).sum()) + 1  # laxer thresholds than the first that finds all gain nothing
         points = _thinned(found.recall[:to_here], found.precision[:to_here])
         lines.append(Line(name=_name(row), points=points, threshold=at))
-    across = Axis(name="felines found (%)", low=0.0, high=1.0, ticks=percent(0, 0.2, 0.4, 0.6, 0.8, 1))
-    title = "Precision, in these pictures' mix"
-    return chart(title, across, _up("of what is kept, felines (%)"), lines)
+    everything = [point for line in lines for point in _marked(line)]
+    across = _share("felines found (%)", all(y >= 0.99 for x, y in everything if x < HALF))
+    up = _share("of what is kept, felines (%)", min((y for _, y in everything), default=0.0) >= HALF)
+    return chart("Precision, in these pictures' mix", across, up, lines, legend_left=True)
 
 
-def _up(name: str) -> Axis:
+def _marked(line: Line) -> list[Point]:
+    """All of a line, with its point at the threshold."""
+    return [*line.points, line.threshold] if line.threshold else list(line.points)
+
+
+def _share(name: str, half: bool) -> Axis:
+    """0 to 100 %, or its upper half."""
+    if half:
+        return Axis(name=name, low=HALF, high=1.0, ticks=percent(0.5, 0.6, 0.7, 0.8, 0.9, 1))
     return Axis(name=name, low=0.0, high=1.0, ticks=percent(0, 0.2, 0.4, 0.6, 0.8, 1))
 
 

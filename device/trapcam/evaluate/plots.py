@@ -54,14 +54,16 @@ def percent(*values: float) -> list[tuple[float, str]]:
     return [(value, f"{value * 100:g}") for value in values]
 
 
-def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line], *, legend_top: bool = False) -> bytes:
-    """A square PNG; at most as many lines as there are COLOURS."""
+def chart(
+    title: str, x: Axis, y: Axis, lines: Sequence[Line], *, legend_top: bool = False, legend_left: bool = False
+) -> bytes:
+    """A square PNG; at most as many lines as there are COLOURS. The legend stands below at the right, or as said."""
     sheet = _Sheet(title, x, y)
     for line, colour in zip(lines, COLOURS, strict=False):
         sheet.curve(line, colour)
     for line, colour in zip(lines, COLOURS, strict=False):
         sheet.marks(line, colour)
-    sheet.legend(lines[: len(COLOURS)], top=legend_top)
+    sheet.legend(lines[: len(COLOURS)], top=legend_top, left=legend_left)
     return sheet.png()
 
 
@@ -123,27 +125,30 @@ class _Sheet:
         box = (across - size, down - size, across + size, down + size)
         self._pen.ellipse(box, fill=inside, outline=colour, width=4 * FINE)
 
-    def legend(self, lines: Sequence[Line], *, top: bool) -> None:
-        """In the right-hand corner that ROC or precision-recall curves leave free."""
+    def legend(self, lines: Sequence[Line], *, top: bool, left: bool) -> None:
+        """In the corner that the curves leave free: ROC the lower right, precision over recall the lower left."""
         names = [line.name for line in lines]
         ring = any(line.threshold is not None for line in lines)
         rows, step = len(names) + ring, (TEXT_PX + 14) * FINE
         wide = max(self._pen.textlength(name, font=self._font) for name in [*names, "at the threshold"]) + 90 * FINE
-        right, bottom = (SIDE_PX - RIGHT - 18) * FINE, (SIDE_PX - BOTTOM - 18) * FINE
-        left, upper = right - wide, (TOP + 18) * FINE if top else bottom - rows * step - 16 * FINE
-        self._pen.rectangle((left, upper, right, upper + rows * step + 16 * FINE), fill=PAPER, outline=GRID, width=FINE)
+        bottom = (SIDE_PX - BOTTOM - 18) * FINE
+        from_x = (LEFT + 18) * FINE if left else (SIDE_PX - RIGHT - 18) * FINE - wide
+        right, upper = from_x + wide, (TOP + 18) * FINE if top else bottom - rows * step - 16 * FINE
+        self._pen.rectangle(
+            (from_x, upper, right, upper + rows * step + 16 * FINE), fill=PAPER, outline=GRID, width=FINE
+        )
         for row in range(rows):
             middle = upper + row * step + step / 2 + 8 * FINE
             if row < len(names):
-                ends = [(left + 16 * FINE, middle), (left + 62 * FINE, middle)]
+                ends = [(from_x + 16 * FINE, middle), (from_x + 62 * FINE, middle)]
                 self._pen.line(ends, COLOURS[row], 7 * FINE)
             else:
                 size = 13 * FINE
-                centre = left + 39 * FINE
+                centre = from_x + 39 * FINE
                 box = (centre - size, middle - size, centre + size, middle + size)
                 self._pen.ellipse(box, fill=PAPER, outline=INK, width=4 * FINE)
             words = names[row] if row < len(names) else "at the threshold"
-            self._pen.text((left + 76 * FINE, middle), words, font=self._font, fill=INK, anchor="lm")
+            self._pen.text((from_x + 76 * FINE, middle), words, font=self._font, fill=INK, anchor="lm")
 
     def png(self) -> bytes:
         small = self._picture.resize((SIDE_PX, SIDE_PX), Pictures.Resampling.BOX).quantize(128)
