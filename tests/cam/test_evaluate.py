@@ -15,8 +15,11 @@ from PIL import Image as Pictures
 
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
-from trapcam.evaluate.manifest import COLUMNS, load_manifest
+from trapcam.evaluate import charts
+from trapcam.evaluate.by_group import Scored, feline_rows
+from trapcam.evaluate.manifest import COLUMNS, Labelled, load_manifest
 from trapcam.evaluate.plots import Axis, Line, chart, percent
+from trapcam.evaluate.statistics import Draws
 
 Output = pytest.CaptureFixture[str]
 
@@ -101,6 +104,32 @@ def test_a_line_lies_where_its_numbers_are() -> None:
     ring = 930 - (930 - 110) * 3 // 4
     assert pixels[ring, middle] > 200
     assert pixels[ring, middle - 16 : middle - 8].min() < 60
+
+
+@pytest.mark.parametrize(("good", "roc", "precision"), [(True, 0.5, (0.5, 0.5)), (False, 0.0, (0.0, 0.0))])
+def test_an_axis_begins_at_half_where_nothing_is_below(
+    monkeypatch: pytest.MonkeyPatch, good: bool, roc: float, precision: tuple[float, float]
+) -> None:
+    pictures = [
+        Labelled(file=str(n), label="cat", group="felid" if n % 2 else "empty", camera_trap=False, night=False,
+                 sequence=str(n), source="made", box=None)
+        for n in range(120)
+    ]  # fmt: skip
+    scored = [
+        Scored(picture=p, scores={"feline": 0.9 if p.feline == good else 0.1}, kept=False, withheld=False)
+        for p in pictures
+    ]
+    rows = feline_rows(scored, 0.5, Draws([p.sequence for p in pictures], count=100, seed=1))
+    drawn: list[tuple[float, float]] = []
+
+    def chart_of(title: str, x: Axis, y: Axis, lines: object, **how: object) -> bytes:
+        drawn.append((x.low, y.low))
+        return b""
+
+    monkeypatch.setattr(charts, "chart", chart_of)
+    charts.roc_png(scored, rows, 0.5)
+    charts.precision_png(scored, rows, 0.5)
+    assert drawn == [(charts.LEAST, roc), precision]
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path, images: Path, capsys: Output) -> None:
