@@ -40,7 +40,7 @@ def test_a_trap_of_version_1_and_one_with_old_counters_are_pointed_out(site: Sit
     wait_for(lambda: "gateway: running" in site.log)
     modem = site.modem
     modem.key.seal = lambda kind, flag, counter, payload: encode_frame(  # type: ignore[method-assign]
-        Frame(kind, False, flag, 1, counter, payload), ChecksumCipher()
+        Frame(kind, False, flag, 1, counter, payload, 1), ChecksumCipher()
     )
     wait_for(said(site, "gateway: trap 1 speaks another version of the radio protocol; give it this version's firm"))
     modem.key = LinkKey(LINK_KEY, 1, UP, AesCcm)

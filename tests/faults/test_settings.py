@@ -86,8 +86,8 @@ GOOD = {"role": "supervisor", "trap": 1, "plan": "cn470"}
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: down_bytes, link_key, plan, queue_bytes, "),
-        ({"role": "toaster"}, "role 'toaster' is unknown; allowed are: modem, supervisor"),
+        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: down_bytes, drift_ppm, freq_khz, hop_burst_s, "),
+        ({"role": "toaster"}, "role 'toaster' is unknown; allowed are: modem, repeater, supervisor"),
         (GOOD | {"trap": 0}, "trap is 0; allowed is a whole number within 1–65535"),
         (GOOD | {"trap": "a"}, "trap is 'a'; allowed is a whole number within 1–65535"),
         (GOOD | {"sf": 13}, "sf is 13; allowed is a whole number within 7–12"),
