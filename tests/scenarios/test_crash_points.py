@@ -5,9 +5,11 @@ call dies, and is built again from its folder; the rest goes on. At the end the 
 """
 
 import itertools
+import multiprocessing
 import random
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from trapsim.world import World
 LIMIT_MS = 900_000  # virtual; a run without deaths takes about twelve seconds of it
 PIR_MS = [*range(1200, 6000, 400), *range(6000, LIMIT_MS, 5000)]  # a wake may be lost with the Pi: there are more
 MANY = 250  # runs with several deaths each
+PROCESSES = 2
 
 
 @pytest.fixture
@@ -84,6 +87,41 @@ def check(audit: Audit, burn_at: frozenset[int]) -> None:
     assert audit.deleted_on_trap == 4
 
 
+def lives(
+    folder: Path, pictures: Path, deaths_at: list[frozenset[int]], loss: float, networked: frozenset[int]
+) -> list[tuple[Audit, int]]:
+    """One night after the other, in a process of their own: the auditor's word and the deaths of each."""
+    out = []
+    with fused() as fuse:
+        for seed, burn_at in enumerate(deaths_at):
+            seed = seed if loss else 1
+            audit = night(folder / "night", pictures, fuse, burn_at, loss=loss, seed=seed, networked=networked)
+            out.append((audit, fuse.deaths))
+    return out
+
+
+def side_by_side(
+    tmp_path: Path,
+    pictures: Path,
+    deaths_at: list[frozenset[int]],
+    *,
+    loss: float = 0.0,
+    networked: frozenset[int] = frozenset(),
+) -> Iterator[tuple[Audit, frozenset[int], int]]:
+    """A night for each of `deaths_at`, on all cores: its audit, where it died, and how often."""
+    folders = [tmp_path / f"process{i}" for i in range(PROCESSES)]
+    for folder in folders:
+        folder.mkdir()
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [
+            pool.submit(lives, folder, pictures, deaths_at[i::PROCESSES], loss, networked)
+            for i, folder in enumerate(folders)
+        ]
+        for i, job in enumerate(jobs):
+            for burn_at, (audit, deaths) in zip(deaths_at[i::PROCESSES], job.result(), strict=True):
+                yield audit, burn_at, deaths
+
+
 NETWORKED = frozenset((1,))
 
 
@@ -98,12 +136,11 @@ def test_with_a_network_every_durable_call_may_be_the_last(tmp_path: Path, fuse:
     cat = write_pictures(tmp_path / "cat", (255, 0, 0))
     nothing: frozenset[int] = frozenset()
     check_network(night(tmp_path / "whole", cat, fuse, nothing, loss=0.0, seed=1, networked=NETWORKED), nothing, 1)
-    points = fuse.calls
-    assert points > 100
-    for point in range(points):
-        burn_at = frozenset((point,))
-        check_network(night(tmp_path / "night", cat, fuse, burn_at, loss=0.0, seed=1, networked=NETWORKED), burn_at, 1)
-        assert fuse.deaths == 1
+    points = [frozenset((point,)) for point in range(fuse.calls)]
+    assert len(points) > 100
+    for audit, burn_at, deaths in side_by_side(tmp_path, cat, points, networked=NETWORKED):
+        check_network(audit, burn_at, 1)
+        assert deaths == 1
 
 
 @pytest.mark.parametrize("since_ms", [0, 400, 800, 1600, 2400, 4000])
@@ -122,19 +159,18 @@ def test_a_broker_that_is_down_for_a_minute_costs_a_networked_trap_nothing(
 def test_every_durable_call_of_the_whole_path_may_be_the_last(tmp_path: Path, pictures: Path, fuse: Fuse) -> None:
     nothing: frozenset[int] = frozenset()
     check(night(tmp_path / "whole", pictures, fuse, nothing, loss=0.0, seed=1), nothing)
-    points = fuse.calls
-    assert points > 120
-    for point in range(points):
-        burn_at = frozenset((point,))
-        check(night(tmp_path / "night", pictures, fuse, burn_at, loss=0.0, seed=1), burn_at)
-        assert fuse.deaths == 1
+    points = [frozenset((point,)) for point in range(fuse.calls)]
+    assert len(points) > 120
+    for audit, burn_at, deaths in side_by_side(tmp_path, pictures, points):
+        check(audit, burn_at)
+        assert deaths == 1
 
 
-def test_many_deaths_under_loss(tmp_path: Path, pictures: Path, fuse: Fuse) -> None:
+def test_many_deaths_under_loss(tmp_path: Path, pictures: Path) -> None:
     dice = random.Random(5)
-    deaths = 0
-    for seed in range(MANY):
-        burn_at = frozenset(dice.sample(range(320), 8))
-        check(night(tmp_path / "night", pictures, fuse, burn_at, loss=0.2, seed=seed), burn_at)
-        deaths += fuse.deaths
-    assert deaths > 900, deaths
+    nights = [frozenset(dice.sample(range(320), 8)) for _ in range(MANY)]
+    died = 0
+    for audit, burn_at, deaths in side_by_side(tmp_path, pictures, nights, loss=0.2):
+        check(audit, burn_at)
+        died += deaths
+    assert died > 900, died
