@@ -8,6 +8,7 @@ import itertools
 import multiprocessing
 import random
 import shutil
+import site
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from trapsim.crash import Fuse, fused
 from trapsim.station import Station
 from trapsim.world import World
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MS = 900_000  # virtual; a run without deaths takes about twelve seconds of it
 PIR_MS = [*range(1200, 6000, 400), *range(6000, LIMIT_MS, 5000)]  # a wake may be lost with the Pi: there are more
 MANY = 250  # runs with several deaths each
@@ -112,7 +114,9 @@ def side_by_side(
     folders = [tmp_path / f"process{i}" for i in range(PROCESSES)]
     for folder in folders:
         folder.mkdir()
-    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    # A new process finds this file only if it is told where the tests are.
+    with ProcessPoolExecutor(PROCESSES, spawn, initializer=site.addsitedir, initargs=(str(ROOT),)) as pool:
         jobs = [
             pool.submit(lives, folder, pictures, deaths_at[i::PROCESSES], loss, networked)
             for i, folder in enumerate(folders)
