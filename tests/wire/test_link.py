@@ -207,7 +207,7 @@ class LinkTest(unittest.TestCase):
         self.assertEqual(len(world.committed) - before, 1)
         kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
         self.assertEqual(kinds[0], ASK)
-        self.assertLess(len(kinds), 14, "pieces that had arrived were sent again")
+        self.assertLess(len(kinds), 14)  # else pieces that had arrived were sent again
 
     def test_what_a_reset_interrupted_goes_on_with_what_is_missing(self):
         world = World()
@@ -220,7 +220,7 @@ class LinkTest(unittest.TestCase):
         self.assertTrue(world.run(world.all_delivered, HOUR_MS))
         kinds = [frame[0] & 0x0F for frame in sent if not frame[0] & 0x20]
         self.assertEqual(kinds[kinds.index(HEARTBEAT) + 1], ASK)
-        self.assertLess(kinds.count(PIECE), 28, "pieces that had arrived were sent again")
+        self.assertLess(kinds.count(PIECE), 28)  # else pieces that had arrived were sent again
         self.assertEqual(len(world.committed), 2)
 
     def test_what_something_urgent_interrupted_goes_on_with_what_is_missing(self):
