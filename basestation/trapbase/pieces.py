@@ -66,7 +66,9 @@ class PieceMemory:
     def _append(self, data: bytes) -> None:
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            self._size += os.write(fd, data)
+            # A disk that fills up takes half a record, and behind half a record nothing can be read: written anew then.
+            whole = os.write(fd, data) == len(data)
+            self._size = self._size + len(data) if whole else ANEW_BYTES + 1
         finally:
             os.close(fd)
 

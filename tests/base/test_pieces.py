@@ -1,5 +1,6 @@
 """Pieces outlive the gateway: what had arrived is not sent again, and a damaged memory harms nothing."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -142,6 +143,21 @@ def test_a_disk_that_refuses_is_said_and_stops_nothing(base: Base) -> None:
     base.path.rmdir()
     base.hear(PIECE, WHOLE.piece(0))
     assert base.memory.trouble == ""
+
+
+def test_half_a_record_on_a_disk_that_fills_up_is_mended_by_the_next(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(3):
+        base.hear(FRAGMENT, WHOLE.fragment(index))
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: write(fd, data[: len(data) // 2]))
+        base.hear(FRAGMENT, WHOLE.fragment(3))
+    base.hear(FRAGMENT, WHOLE.fragment(4))
+    base.hear(FRAGMENT, WHOLE.fragment(5))
+    base.start()
+    assert base.missing() == list(range(6, WHOLE.total))
 
 
 def test_the_file_does_not_grow_for_ever(base: Base) -> None:
