@@ -22,9 +22,13 @@ def build(board: "Any", settings: "dict[str, Any]") -> "Any":
 
 
 def run(board: "Any", settings: "dict[str, Any]") -> None:
-    """Run the unit until the board says stop (a real board never does)."""
+    """Run the unit until the board says stop (a real board never does), or sends it to sleep: it starts anew then."""
     unit = build(board, settings)
     while board.running():
+        board.feed()
         now = board.now_ms()
         deadline = unit.step(now)
+        rest = unit.rest(now)
+        if rest is not None:
+            board.sleep(*rest)  # does not return
         board.wait(1000 if deadline is None else deadline - now)

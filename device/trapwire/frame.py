@@ -182,6 +182,14 @@ class Counter:
         self._reserve = reserve
         self.last = first  # the value taken last
 
+    def span(self) -> "tuple[int, int]":
+        """The next value, and the end of what is reserved: for `resume`, of the very next run and no other."""
+        return self._next, self._end
+
+    def resume(self, first: int, end: int) -> None:
+        """Go on within a reserved block."""
+        self._next, self._end = first, end
+
     def take(self) -> int:
         """A value never used before.  Raises: WireError when 32 bits are used up."""
         if self._next >= self._end:

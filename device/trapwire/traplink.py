@@ -62,6 +62,8 @@ if MYPY:
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
+DEAD_AFTER = 64  # silences in a row, from which on pauses grow beyond that: a base that is gone empties no battery
+DEAD_DOUBLINGS = 5
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 
 
@@ -147,6 +149,18 @@ class TrapLink:
         self._frame_bytes = frame_bytes
         self._next_heartbeat = min(self._next_heartbeat, now + self._times.heartbeat_ms)
         self._active = None
+
+    def beat(self) -> None:
+        """The next heartbeat is due now."""
+        self._next_heartbeat = self._hold_until = 0
+
+    def kept(self) -> "tuple[tuple[int, ...], list[ObjectKey]]":
+        """What a deep sleep between two turns must not forget: times and counts, and the objects that were begun."""
+        return (self._next_heartbeat, self._hold_until, self._silent, self._unsettled), self._queue.begun()
+
+    def resume(self, times: "tuple[int, ...]") -> None:
+        """After such a sleep; objects are offered again, those that were begun as not fresh."""
+        self._next_heartbeat, self._hold_until, self._silent, self._unsettled = times
 
     # What the radio brings
 
@@ -255,8 +269,9 @@ class TrapLink:
             away_ms = self._quick.left_ms(now)  # the base may still listen where we were
             self._quick.failed(now)
         pause = self._times.pause_ms if self._company.about(now) else self._times.pause_ms // 4  # alone: no collision
-        most = self._times.pause_max_ms
-        pause = min(pause << min(self._silent, 12), most // ALERT_PAUSE if self._has_alert() else most)
+        most = self._times.pause_max_ms // (ALERT_PAUSE if self._has_alert() else 1)
+        most <<= max(0, min(self._silent - DEAD_AFTER, 2 * DEAD_DOUBLINGS)) // 2
+        pause = min(pause << min(self._silent, 18), most)
         self._silent += 1
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:

@@ -10,6 +10,7 @@ import struct
 import time
 
 from trapsim.datagrams import BUSY, CONFIGURE, CONFIGURE_FORMAT, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
+from trapsim.plainboard import PlainBoard
 from trapwire.airtime import PREAMBLE_SYMBOLS, airtime_us
 
 try:
@@ -168,7 +169,7 @@ class SerialEnd:
             self.file.write(data[start : start + 256])
 
 
-class SimBoard:
+class SimBoard(PlainBoard):
     """What `trapmcu` asks of a board (device/trapmcu/README.md).
 
     serial: path of the line; flash: folder; pir_ms: wall ms between simulated PIR edges, none with 0; speed: ms of
@@ -226,11 +227,6 @@ class SimBoard:
 
     def aes(self, key: bytes) -> "Any":
         return Aes(key)
-
-    def battery_percent(self) -> "int | None":
-        """Somewhere in its first weeks, by the seed, and going down with the board's clock."""
-        used = (self.now_ms() - self._started) * 100 // (BATTERY_DAYS * DAY_MS)
-        return max(0, 97 - self._seed * 5 % 23 - used)
 
     def wait(self, ms: int) -> None:
         """Return after `ms` of the board's clock, or when the line, the radio or the PIR has something."""
