@@ -229,7 +229,7 @@ class StatesTest(unittest.TestCase):
         self.assertEqual(unit.unit._lights.showing, lights.LEAVE)
         unit.board.lit = []
         unit.run(6000)
-        self.assertEqual(unit.board.lit, [False, True, False])
+        self.assertEqual((unit.board.lit[-1], unit.unit._lights.showing), (False, lights.NONE))
 
     def test_repeated_resets_lead_to_safe_and_a_while_or_a_hand_leads_out(self):
         unit = self.unit()
