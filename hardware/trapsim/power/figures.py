@@ -14,7 +14,7 @@ MARKS = ("measured", "datasheet", "estimate")
 SCALES = {"uA": 1e-6, "mA": 1e-3, "A": 1.0, "mC": 1e-3, "C": 1.0, "kohm": 1e3, "ohm": 1.0}
 PLAIN = (
     "V", "s", "m/s", "J", "Ah", "share", "factor", "log", "per day", "per year", "days", "bytes", "symbols",
-    "kWh/m2/day", "Wh/day",
+    "kWh/m2/day", "Wh/day", "degC",
 )  # fmt: skip
 CURVES = {"share at mA", "V at C", "share at C", "A at C", "ohm at C"}
 UNITS = {*SCALES, *PLAIN, *CURVES}

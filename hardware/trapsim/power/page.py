@@ -32,7 +32,8 @@ def page(figures: Figures, found: dict[str, Any]) -> str:
         "",
         "## Days of life",
         f"Whole days at one temperature. *parked*: the Pi is off, the PIR armed. *armed*: {HOURS:g} hours a night",
-        "with a warm camera, the rest parked; a day is one night. *always-on*: all day. The supervisor listens for its partner throughout.",
+        "with a warm camera, the rest parked; a day is one night. *always-on*: all day. The supervisor listens for its",
+        "partner throughout.",
         f"*shelf*: longer than is claimed for the cells. {found['parked']['triggers_per_day']} triggers a day,",
         "three of four false.",
         "",
@@ -64,8 +65,8 @@ def page(figures: Figures, found: dict[str, Any]) -> str:
         *_days(found),
         "",
         "## Which numbers matter",
-        "Six lithium D cells at −20 °C, days by charge with one number 30 % smaller and larger; the five widest. Shares",
-        "stay at most 1. –: does not run with it.",
+        "Six lithium D cells at −20 °C, days by charge with one number 30 % smaller and larger; the five widest.",
+        "Shares stay at most 1. –: does not run with it.",
         "",
         *_sensitivity(figures, found),
         "",
@@ -91,8 +92,12 @@ def goals(found: dict[str, Any]) -> list[Row]:
     """Rows of what the supervisor's issue wants."""
     parked, armed, sun = found["parked"], found["armed"], found["sizes"][0]
     supervisor = parked["supervisor_ua"]
-    sized = sun["smallest"] is not None
-    best = f"{sun['smallest']['panel_w']} W and {sun['smallest']['battery_wh']} Wh" if sized else "none of the panels"
+    sized = all(kind["smallest"] for kind in found["sizes"])
+    best = "; ".join(
+        f"{kind['smallest']['panel_w']} W and {kind['smallest']['battery_wh']} Wh of {kind['battery']}"
+        for kind in found["sizes"]
+        if kind["smallest"]
+    )
     return [
         [
             "six lithium D cells, −20 °C, parked",
@@ -110,7 +115,7 @@ def goals(found: dict[str, Any]) -> list[Row]:
         [
             f"solar and battery for {NIGHTS} armed nights, 43° N, December and January",
             "sized",
-            f"{best} of lithium titanate ({sun['load_wh_a_day']} Wh a night)",
+            f"{best} ({sun['load_wh_a_day']} Wh a night)",
             _met(sized),
         ],
         [
