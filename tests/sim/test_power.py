@@ -145,7 +145,7 @@ def test_a_parked_camera_misses_most_and_an_armed_one_few() -> None:
         assert found.both <= found.pictured <= found.any <= 1
 
 
-def test_passes_by_the_model_are_those_by_a_million_cats() -> None:
+def test_the_model_agrees_with_cats_drawn_by_chance() -> None:
     """The same race drawn: who is seen by whose PIR, and who is still there."""
     import random
 
