@@ -243,7 +243,9 @@ def _listening(figures: Figures, found: dict[str, Any]) -> list[str]:
         *table(["preamble (symbols)", "wake frame (s)", "RF switch held on: µA", "RF switch by DIO2: µA"], rows),
         "",
         "A longer wake frame wakes the partner later by as much, which a boot of 5 s hardly feels. Up to 1 s fits",
-        "CN470; AS923's 400 ms allow no more than today's.",
+        "CN470; AS923's 400 ms allow no more than today's. With today's, one lever after the other added:",
+        "",
+        *table(["lever", "µA"], [[row["words"], f"{row['supervisor_ua']:.0f}"] for row in found["levers"]]),
     ]
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trapsim.power import passes
-from trapsim.power.budget import budget, listening_table
+from trapsim.power.budget import budget, listening_table, supervisor_a
 from trapsim.power.cells import Pack
 from trapsim.power.figures import Figures
 from trapsim.power.loads import PROFILES, Habit
@@ -20,6 +20,18 @@ TRIGGERS = (2.64, 20.0, 100.0, 500.0)
 APART_M = (0.0, 3.0, 10.0)
 BOOTS_S = (5.0, 3.5, 2.0)
 SIZED = ("lto", "lifepo4")
+# What is said, the number that changes (none: the RF switch), and to what, in A, s or symbols.
+LEVERS = (
+    ("as it is", "", 0.0),
+    ("RF switch by DIO2 in place of a pin held on", "", 0.0),
+    ("oscillator ready in 1 ms in place of 5", "radio.oscillator_s", 0.001),
+    ("a XIAO that sleeps at 12 µA, as the better of two measured", "sleep.xiao", 11.9e-6),
+    (
+        "windows of 4 symbols in place of 8: whether the chip finds a preamble so is unproved",
+        "radio.window_symbols",
+        4.0,
+    ),
+)
 
 
 def tables(figures: Figures) -> dict[str, Any]:
@@ -39,6 +51,7 @@ def tables(figures: Figures) -> dict[str, Any]:
         "without_sun": size(figures, GOAL_BATTERY, GOAL_C, NIGHTS, HOURS),
         "listening": listening_table(figures, pack, PREAMBLES),
         "deaf_ua": budget(figures, GOAL_BATTERY, GOAL_C, Habit(profile="parked", listens=False))["supervisor_ua"],
+        "levers": levers(figures, pack),
         "first_that_listens": first_preamble(figures, pack),
         "bush": [_bush(figures, count) for count in TRIGGERS],
         "stations": [_station(figures, apart_m) for apart_m in APART_M],
@@ -56,6 +69,17 @@ def first_preamble(figures: Figures, pack: Pack) -> dict[str, Any] | None:
         if row["supervisor_gated_ua"] <= LISTENING_UA:
             return row
     return None
+
+
+def levers(figures: Figures, pack: Pack) -> list[dict[str, Any]]:
+    """The supervisor's average with today's wake frame, one lever after the other added."""
+    rows = []
+    for words, name, value in LEVERS:
+        if name:
+            figures = figures.scaled(name, value / figures.get(name))
+        habit = Habit(profile="parked", gated=words != LEVERS[0][0])
+        rows.append({"words": words, "supervisor_ua": round(supervisor_a(figures, pack, habit) * 1e6, 1)})
+    return rows
 
 
 def _bush(figures: Figures, count: float) -> dict[str, Any]:
