@@ -16,13 +16,14 @@ OK, LOW, CRITICAL = 0, 1, 2
 # a sag under load is below this (mV); at 0, 20, 95 and 100 % (mV).
 KINDS = {
     "lithium-primary": (3660, 3300, 25, 4, 30, 3150, ()),
-    "lifepo4": (3380, 3100, 20, 11, 300, 2700, (3000, 3200, 3340, 3420)),
-    "liion": (4150, 3500, 10, 13, 200, 3150, (3300, 3580, 4090, 4170)),
+    "lifepo4": (3380, 3100, 20, 9, 300, 2700, (3000, 3200, 3340, 3420)),
+    "liion": (4150, 3500, 10, 10, 200, 3150, (3300, 3580, 4090, 4170)),
 }  # fmt: skip
 
 
 class Battery:
-    """kind: of KINDS; cells in series; mah: of the pack, at +20 C; state: of `pack()`, or nothing for a new pack.
+    """kind: of KINDS; cells in series; mah: of the pack at +20 C, what is usable of it (0.92 of the maker's figure, for
+    Li-SOCl2 under a Pi); state: of `pack()`, or nothing for a new pack.
 
     level: OK, LOW or CRITICAL, with hysteresis.
     """
@@ -53,7 +54,7 @@ class Battery:
             self._used = min(self._used + uah, 2000000000)
             self._learned += uah
             self._minutes += now // 60000 - self._at // 60000
-            while self._minutes > 28800:  # 20 days: a change of habits counts half after as long
+            while self._minutes > 40320:  # four weeks: a change of habits counts half after as long
                 self._minutes //= 2
                 self._learned //= 2
         self._at = now
@@ -85,7 +86,7 @@ class Battery:
         self._runs = sags << 4 | low
         percent, level = self.percent, self.level
         self.level = (
-            2 if percent < (13 if level > 1 else 8) else 1 if percent < (30 if level else 25) or sags > 2 else 0
+            2 if percent < (17 if level > 1 else 12) else 1 if percent < (30 if level else 25) or sags > 2 else 0
         )
 
     def renew(self) -> None:

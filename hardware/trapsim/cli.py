@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from trapkit.errors import SetupError, StorageError
-from trapsim import cmd_bench, cmd_demo, cmd_link, cmd_parts, cmd_reticulum, cmd_soak
+from trapsim import cmd_bench, cmd_demo, cmd_link, cmd_parts, cmd_power, cmd_reticulum, cmd_soak
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_demo.add_parser(subparsers)
     cmd_bench.add_parser(subparsers)
     cmd_link.add_parser(subparsers)
+    cmd_power.add_parser(subparsers)
     cmd_reticulum.add_parser(subparsers)
     cmd_soak.add_parser(subparsers)
     cmd_parts.add_parsers(subparsers)
