@@ -225,7 +225,7 @@ class StatesTest(unittest.TestCase):
         self.assertEqual(unit.unit._lights.showing, lights.NOT_HEARD)
         unit.base_hears = True
         unit.board.held_ms = 100
-        unit.run(5000)
+        unit.run(2000)
         self.assertEqual(unit.unit._lights.showing, lights.LEAVE)
         unit.board.lit = []
         unit.run(6000)
