@@ -1,0 +1,109 @@
+"""WireViz's files out of the pin map and wiring.toml, and the pictures out of those files where `dot` is installed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from trapkit.errors import SetupError
+from trapsim.pinmap import Board, Drawing, PinMap, Wiring
+
+# WireViz's own codes of the colours that wires have here; a wire without one has the signals' colours in turn.
+COLOURS = ("BK", "RD", "OG", "YE", "GN", "BU", "WH", "GY", "VT", "BN", "PK")
+SIGNAL_COLOURS = ("YE", "GN", "BU", "VT", "OG", "WH", "BN", "GY", "PK")
+HEAD = "# Made by `trapsim pins --write` from hardware/pins.toml and hardware/wiring.toml: change those.\n"
+DOT_WITHIN_S = 120
+PNG_DPI = 80  # one is enough to read on a screen; the SVG is for print
+Wire = tuple[str, str, str, str]  # from, to, colour, name
+
+
+def sheet(drawing: Drawing, pin_map: PinMap) -> str:
+    """One drawing as WireViz reads it (YAML)."""
+    board = pin_map.boards[drawing.board] if drawing.board else None
+    wires = _signal_wires(drawing, board) if board else []
+    wires += [(a, b, colour, "") for a, b, colour in drawing.wires.list]
+    pins = {name: list(part.pins) for name, part in drawing.parts.items()}
+    labels: dict[str, str] = {}
+    if board:
+        for signal in board.signals.values():
+            place = f"GPIO{signal.pin}"
+            pins[board.part].append(place)
+            where = board.places[signal.pin]
+            labels[place] = f"pin {where}" if where.isdigit() else where
+        if "EXPANDER" in drawing.parts:
+            pins["EXPANDER"] += [f"P{bit.bit}" for bit in board.expander.values()]
+    used = {end for a, b, *_ in wires for end in (a, b)}
+    pins = {name: [pin for pin in own if f"{name}.{pin}" in used] for name, own in pins.items()}
+    lines = [HEAD.rstrip(), "options: {mini_bom_mode: false}", f"metadata: {{title: {json.dumps(drawing.title)}}}"]
+    lines.append("connectors:")
+    for name, part in drawing.parts.items():
+        lines += [f"  {name}:", f"    type: {_quoted(part.text)}", f"    pins: {_quoted(pins[name])}"]
+        if board and name == board.part:
+            lines.append(f"    pinlabels: {_quoted([labels.get(pin, '') for pin in pins[name]])}")
+        lines.append("    show_pincount: false")
+    bundles: dict[tuple[str, str], list[Wire]] = {}
+    for wire in wires:
+        bundles.setdefault((wire[0].split(".")[0], wire[1].split(".")[0]), []).append(wire)
+    lines.append("cables:")
+    for i, bundle in enumerate(bundles.values(), 1):
+        lines += [f"  W{i}:", "    category: bundle", f"    colors: [{', '.join(w[2] for w in bundle)}]"]
+        lines += [f"    wirelabels: {_quoted([w[3] for w in bundle])}"]
+        lines += ["    show_name: false", "    show_wirecount: false", "    show_wirenumbers: false"]
+    lines.append("connections:")
+    for i, ((start, end), bundle) in enumerate(bundles.items(), 1):
+        left, right = ([w[side].partition(".")[2] for w in bundle] for side in (0, 1))
+        lines += [f"  - - {start}: {_quoted(left)}", f"    - W{i}: [1-{len(bundle)}]", f"    - {end}: {_quoted(right)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _signal_wires(drawing: Drawing, board: Board) -> list[Wire]:
+    found: list[Wire] = []
+    ends = [(f"{board.part}.GPIO{s.pin}", name, s.to) for name, s in board.signals.items()]
+    if "EXPANDER" in drawing.parts:
+        ends += [(f"EXPANDER.P{b.bit}", name, b.to) for name, b in board.expander.items()]
+    for start, name, targets in ends:
+        colour = SIGNAL_COLOURS[len(found) % len(SIGNAL_COLOURS)]
+        found += [(start, end, colour, name) for end in targets if end.split(".")[0] in drawing.parts]
+    return found
+
+
+def _quoted(value: object) -> str:
+    """JSON, which is YAML; digits as numbers, because WireViz reads them so where it joins pins."""
+    if isinstance(value, list):
+        value = [int(item) if item.isdigit() else item for item in value]
+    return json.dumps(value, ensure_ascii=False)
+
+
+def sheets(wiring: Wiring, pin_map: PinMap) -> dict[str, str]:
+    """Every drawing: its file's name and text."""
+    return {f"{name}.yml": sheet(drawing, pin_map) for name, drawing in wiring.drawings.items()}
+
+
+def draw(folder: Path) -> list[Path]:
+    """PNG and SVG beside every .yml of `folder`; the paths.  Raises: SetupError without WireViz or dot."""
+    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    wireviz = shutil.which("wireviz", path=environment["PATH"])
+    if wireviz is None or shutil.which("dot", path=environment["PATH"]) is None:
+        raise SetupError("wireviz or dot (Debian's graphviz) is not installed; `make wiring` fetches both, without root")
+    made: list[Path] = []
+    for sheet_file in sorted(folder.glob("*.yml")):
+        command = [wireviz, "-f", "gs", "-o", str(folder), "-O", sheet_file.stem, str(sheet_file)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DOT_WITHIN_S, check=False)
+        if done.returncode:
+            raise SetupError(f"wireviz refused {sheet_file}: {done.stderr.strip()[-400:]}")
+        made.append(sheet_file.with_suffix(".svg"))
+        _picture(sheet_file, environment)
+        sheet_file.with_suffix(".gv").unlink(missing_ok=True)
+        made.append(sheet_file.with_suffix(".png"))
+    return made
+
+
+def _picture(sheet_file: Path, environment: dict[str, str]) -> None:
+    """The PNG, from the same graph as the SVG, at a size that a page can carry."""
+    graph, png = sheet_file.with_suffix(".gv"), sheet_file.with_suffix(".png")
+    command = ["dot", "-Tpng", f"-Gdpi={PNG_DPI}", "-o", str(png), str(graph)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DOT_WITHIN_S, check=False)
+    if done.returncode:
+        raise SetupError(f"dot refused {graph}: {done.stderr.strip()[-400:]}")
