@@ -1,5 +1,44 @@
+"""`trapsim bom`: what a trap, a base and a repeater are made of and cost, and what the cold leaves open."""
+
 import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from trapsim.bom import UNITS, missing, read_bom, totals
+from trapsim.pinmap import HARDWARE, read_wiring
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    pass
+    """Register the subcommand."""
+    parser = subparsers.add_parser("bom", help="bill of materials: totals a unit, and what needs a cold chamber")
+    parser.add_argument("--unit", choices=UNITS, help="list the parts of one unit")
+    parser.add_argument("--bom", type=Path, metavar="FILE", default=HARDWARE / "bom.csv", help="another bill")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
+    """Print; 1 when a drawing has a part that the bill lacks.  Raises: SetupError for a bill that is wrong."""
+    rows = read_bom(args.bom)
+    lacking = missing(rows, read_wiring())
+    figures = totals(rows)
+    if args.json:
+        print(json.dumps({"units": figures, "lacking": lacking}, indent=1, ensure_ascii=False))
+    elif args.unit:
+        for row in (row for row in rows if row.unit == args.unit):
+            print(
+                f"{row.quantity:>3} × {row.price_eur:>7.2f} €  {row.part} ({row.maker} {row.number}); −30 °C: {row.at_minus_30}"
+            )
+    else:
+        for unit, figure in figures.items():
+            open_parts = figure["chamber_test"]
+            assert isinstance(open_parts, list)
+            print(
+                f"{unit:<9}{figure['parts']:>4} parts {figure['pieces']:>4} pieces {figure['price_eur']:>9.2f} € (estimate)"
+            )
+            print(f"{'':<9}not rated for −30 °C: {', '.join(open_parts) or 'none'}")
+    for text in lacking:
+        print(f"trapsim: {text}", file=sys.stderr)
+    return 1 if lacking else 0

@@ -44,7 +44,10 @@ def page(pin_map: PinMap) -> str:
 
 def _board(name: str, board: Board) -> str:
     lines = ["", f"## `{name}`", f"{board.title}. Source: {board.source}.", ""]
-    lines += ["| signal | GPIO | place | goes to | direction | says yes | | on the carrier | source |", "|---" * 9 + "|"]
+    lines += [
+        "| signal | GPIO | place | goes to | direction | says yes | | on the carrier | source |",
+        "|---" * 9 + "|",
+    ]
     for signal_name, s in board.signals.items():
         marks = ", ".join(word for word, on in (("wakes", s.wake), ("holds", s.hold)) if on)
         where = ", ".join(s.to) or "on the board"
@@ -52,13 +55,20 @@ def _board(name: str, board: Board) -> str:
         row = (f"`{signal_name}`", s.pin, board.places[s.pin], where, s.direction, s.active, marks, s.pull, source)
         lines.append(_row(row))
     if board.expander:
-        lines += ["", "| port expander | bit | goes to | direction | says yes | on the carrier | source |", "|---" * 7 + "|"]
+        lines += [
+            "",
+            "| port expander | bit | goes to | direction | says yes | on the carrier | source |",
+            "|---" * 7 + "|",
+        ]
         for bit_name, b in board.expander.items():
             lines.append(_row((f"`{bit_name}`", b.bit, ", ".join(b.to), b.direction, b.active, b.pull, b.source)))
     if board.i2c:
         lines += ["", "I2C: " + ", ".join(f"{part} {address:#04x}" for part, address in board.i2c.items()) + "."]
     if board.taken:
-        lines += ["", "Not to be had: " + "; ".join(f"GPIO{pin}: {why}" for pin, why in sorted(board.taken.items())) + "."]
+        lines += [
+            "",
+            "Not to be had: " + "; ".join(f"GPIO{pin}: {why}" for pin, why in sorted(board.taken.items())) + ".",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -68,7 +68,9 @@ def _board_faults(board: Board, chip: Chip) -> Iterator[str]:
             yield f"{name} is at I2C address {address:#x}; allowed are {I2C_LOWEST:#x}–{I2C_HIGHEST:#x}"
 
 
-def _name_faults(kind: str, named: dict[str, Signal] | dict[str, object], known: tuple[str, ...], role: str) -> Iterator[str]:
+def _name_faults(
+    kind: str, named: dict[str, Signal] | dict[str, object], known: tuple[str, ...], role: str
+) -> Iterator[str]:
     for name in named:
         if name not in known:
             yield f"{kind} {name!r} is unknown to a {role}; allowed are: {', '.join(known) or 'none'}"

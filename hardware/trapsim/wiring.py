@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from trapkit.errors import SetupError
 from trapsim.pinmap import Board, Drawing, PinMap, Wiring
@@ -13,8 +16,11 @@ from trapsim.pinmap import Board, Drawing, PinMap, Wiring
 # WireViz's own codes of the colours that wires have here; a wire without one has the signals' colours in turn.
 COLOURS = ("BK", "RD", "OG", "YE", "GN", "BU", "WH", "GY", "VT", "BN", "PK")
 SIGNAL_COLOURS = ("YE", "GN", "BU", "VT", "OG", "WH", "BN", "GY", "PK")
+MEANING = {"RD": "plus", "OG": "plus", "BK": "ground"}  # of wires that are no signals
 HEAD = "# Made by `trapsim pins --write` from hardware/pins.toml and hardware/wiring.toml: change those.\n"
-DOT_WITHIN_S = 120
+DRAWN_WITHIN_S = 120
+RANK_GAP_IN = 0.5
+CROWDED = 60  # wire ends in a drawing
 PNG_DPI = 80  # one is enough to read on a screen; the SVG is for print
 Wire = tuple[str, str, str, str]  # from, to, colour, name
 
@@ -23,11 +29,11 @@ def sheet(drawing: Drawing, pin_map: PinMap) -> str:
     """One drawing as WireViz reads it (YAML)."""
     board = pin_map.boards[drawing.board] if drawing.board else None
     wires = _signal_wires(drawing, board) if board else []
-    wires += [(a, b, colour, "") for a, b, colour in drawing.wires.list]
+    wires += [(a, b, colour, MEANING.get(colour, "line")) for a, b, colour in drawing.wires.list]
     pins = {name: list(part.pins) for name, part in drawing.parts.items()}
     labels: dict[str, str] = {}
     if board:
-        for signal in board.signals.values():
+        for signal in sorted(board.signals.values(), key=lambda s: _by_place(board.places[s.pin])):
             place = f"GPIO{signal.pin}"
             pins[board.part].append(place)
             where = board.places[signal.pin]
@@ -46,6 +52,8 @@ def sheet(drawing: Drawing, pin_map: PinMap) -> str:
     bundles: dict[tuple[str, str], list[Wire]] = {}
     for wire in wires:
         bundles.setdefault((wire[0].split(".")[0], wire[1].split(".")[0]), []).append(wire)
+    for bundle in bundles.values():  # in the order of the pins at their end, so that wires do not cross
+        bundle.sort(key=lambda wire: _position(pins, wire[1]))
     lines.append("cables:")
     for i, bundle in enumerate(bundles.values(), 1):
         lines += [f"  W{i}:", "    category: bundle", f"    colors: [{', '.join(w[2] for w in bundle)}]"]
@@ -69,10 +77,20 @@ def _signal_wires(drawing: Drawing, board: Board) -> list[Wire]:
     return found
 
 
+def _by_place(place: str) -> tuple[str, int]:
+    """D2 before D10."""
+    return place.rstrip("0123456789"), int("0" + re.sub(r"\D", "", place)) if place[-1].isdigit() else 0
+
+
+def _position(pins: dict[str, list[str]], end: str) -> int:
+    part, _, pin = end.partition(".")
+    return pins[part].index(pin)
+
+
 def _quoted(value: object) -> str:
     """JSON, which is YAML; digits as numbers, because WireViz reads them so where it joins pins."""
     if isinstance(value, list):
-        value = [int(item) if item.isdigit() else item for item in value]
+        value = [int(item) if str(item).isdigit() else item for item in value]
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -84,26 +102,27 @@ def sheets(wiring: Wiring, pin_map: PinMap) -> dict[str, str]:
 def draw(folder: Path) -> list[Path]:
     """PNG and SVG beside every .yml of `folder`; the paths.  Raises: SetupError without WireViz or dot."""
     environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    wireviz = shutil.which("wireviz", path=environment["PATH"])
-    if wireviz is None or shutil.which("dot", path=environment["PATH"]) is None:
-        raise SetupError("wireviz or dot (Debian's graphviz) is not installed; `make wiring` fetches both, without root")
+    if any(shutil.which(program, path=environment["PATH"]) is None for program in ("wireviz", "dot")):
+        raise SetupError(
+            "wireviz or dot (Debian's graphviz) is not installed; `make wiring` fetches both, without root"
+        )
     made: list[Path] = []
-    for sheet_file in sorted(folder.glob("*.yml")):
-        command = [wireviz, "-f", "gs", "-o", str(folder), "-O", sheet_file.stem, str(sheet_file)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DOT_WITHIN_S, check=False)
-        if done.returncode:
-            raise SetupError(f"wireviz refused {sheet_file}: {done.stderr.strip()[-400:]}")
-        made.append(sheet_file.with_suffix(".svg"))
-        _picture(sheet_file, environment)
-        sheet_file.with_suffix(".gv").unlink(missing_ok=True)
-        made.append(sheet_file.with_suffix(".png"))
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in sorted(folder.glob("*.yml")):
+            _run(["wireviz", "-f", "g", "-o", scratch, "-O", source.stem, str(source)], environment)
+            graph = Path(scratch, f"{source.stem}.gv")
+            text = graph.read_text("utf-8")
+            if text.count(" -- ") < CROWDED:  # long chains of few wires: less room between the boxes
+                graph.write_text(re.sub(r"ranksep=[0-9.]+", f"ranksep={RANK_GAP_IN}", text), "utf-8")
+            for kind, options in (("svg", []), ("png", [f"-Gdpi={PNG_DPI}"])):
+                picture = source.with_suffix(f".{kind}")
+                _run(["dot", f"-T{kind}", *options, "-o", str(picture), str(graph)], environment)
+                made.append(picture)
     return made
 
 
-def _picture(sheet_file: Path, environment: dict[str, str]) -> None:
-    """The PNG, from the same graph as the SVG, at a size that a page can carry."""
-    graph, png = sheet_file.with_suffix(".gv"), sheet_file.with_suffix(".png")
-    command = ["dot", "-Tpng", f"-Gdpi={PNG_DPI}", "-o", str(png), str(graph)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DOT_WITHIN_S, check=False)
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    options: dict[str, Any] = {"env": environment, "capture_output": True, "text": True, "timeout": DRAWN_WITHIN_S}
+    done = subprocess.run(command, check=False, **options)
     if done.returncode:
-        raise SetupError(f"dot refused {graph}: {done.stderr.strip()[-400:]}")
+        raise SetupError(f"{command[0]} refused {command[-1]}: {done.stderr.strip()[-400:]}")
