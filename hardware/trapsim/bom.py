@@ -38,6 +38,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     source: str
 
 
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit is made of: kinds of parts, pieces, and the parts whose rating leaves the cold open."""
+
+    unit: str
+    parts: int
+    pieces: int
+    price_eur: float
+    not_rated_for_minus_30: list[str]
+
+
 def read_bom(path: Path = HARDWARE / "bom.csv") -> list[Row]:
     """The rows.  Raises: SetupError naming the line and what is wrong with it."""
     try:
@@ -69,7 +79,8 @@ def _wrong(row: Row) -> str:
     if not 1 <= row.quantity <= QUANTITY_MAX or not 0 < row.price_eur <= PRICE_MAX_EUR:
         return f"{row.key}: allowed is a quantity of 1–{QUANTITY_MAX} and a price above 0, up to {PRICE_MAX_EUR}"
     if row.at_minus_30 != YES and not row.at_minus_30.startswith(NO):
-        return f"{row.key} answers {row.at_minus_30!r} for {COLD_C} °C; allowed is {YES!r}, or what begins with: {', '.join(NO)}"
+        allowed = f"{YES!r}, or what begins with: {', '.join(NO)}"
+        return f"{row.key} answers {row.at_minus_30!r} for {COLD_C} °C; allowed is {allowed}"
     rated = RATED.match(row.temperature)
     if rated and (int(rated[1]) <= COLD_C) != (row.at_minus_30 == YES) and int(rated[1]) != COLD_C:
         return f"{row.key} is made for {row.temperature}, and answers {row.at_minus_30!r} for {COLD_C} °C"
@@ -91,15 +102,15 @@ def missing(rows: list[Row], wiring: Wiring) -> list[str]:
     ]
 
 
-def totals(rows: list[Row]) -> dict[str, dict[str, object]]:
-    """For each unit: kinds of parts, pieces, euros, and the parts whose rating leaves the cold open."""
-    found: dict[str, dict[str, object]] = {}
+def totals(rows: list[Row]) -> list[Total]:
+    """A total for each unit, in the order of UNITS."""
+    found: list[Total] = []
     for unit in UNITS:
         own = [row for row in rows if row.unit == unit]
-        found[unit] = {
-            "parts": len(own),
-            "pieces": sum(row.quantity for row in own),
-            "price_eur": round(sum(row.quantity * row.price_eur for row in own), 2),
-            "chamber_test": [row.key for row in own if row.at_minus_30 != YES],
-        }
+        price_eur = round(sum(row.quantity * row.price_eur for row in own), 2)
+        unrated = [row.key for row in own if row.at_minus_30 != YES]
+        pieces = sum(row.quantity for row in own)
+        found.append(
+            Total(unit=unit, parts=len(own), pieces=pieces, price_eur=price_eur, not_rated_for_minus_30=unrated)
+        )
     return found

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from trapsim.bom import UNITS, missing, read_bom, totals
 from trapsim.pinmap import HARDWARE, read_wiring
 
@@ -25,20 +27,18 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     lacking = missing(rows, read_wiring())
     figures = totals(rows)
     if args.json:
-        print(json.dumps({"units": figures, "lacking": lacking}, indent=1, ensure_ascii=False))
+        units = [msgspec.to_builtins(total) for total in figures]
+        print(json.dumps({"units": units, "lacking": lacking}, indent=1, ensure_ascii=False))
     elif args.unit:
         for row in (row for row in rows if row.unit == args.unit):
-            print(
-                f"{row.quantity:>3} × {row.price_eur:>7.2f} €  {row.part} ({row.maker} {row.number}); −30 °C: {row.at_minus_30}"
-            )
+            what = f"{row.part} ({row.maker} {row.number})"
+            print(f"{row.quantity:>3} × {row.price_eur:>7.2f} €  {what}; −30 °C: {row.at_minus_30}")
     else:
-        for unit, figure in figures.items():
-            open_parts = figure["chamber_test"]
-            assert isinstance(open_parts, list)
+        for total in figures:
             print(
-                f"{unit:<9}{figure['parts']:>4} parts {figure['pieces']:>4} pieces {figure['price_eur']:>9.2f} € (estimate)"
+                f"{total.unit:<9}{total.parts:>4} parts {total.pieces:>4} pieces {total.price_eur:>9.2f} € (estimate)"
             )
-            print(f"{'':<9}not rated for −30 °C: {', '.join(open_parts) or 'none'}")
+            print(f"{'':<9}not rated for −30 °C: {', '.join(total.not_rated_for_minus_30) or 'none'}")
     for text in lacking:
         print(f"trapsim: {text}", file=sys.stderr)
     return 1 if lacking else 0

@@ -6,11 +6,11 @@ from trapsim.pinmap import HARDWARE, Board, PinMap, Wiring
 from trapsim.wiring import sheets
 
 BOARDS = HARDWARE.parent / "device" / "trapmcu" / "boards"
-MADE = "made from hardware/pins.toml by `trapsim pins --write`: change that."
+MADE = "Made from hardware/pins.toml by `trapsim pins --write`: change that."
 PAGE = """\
 # Pins
-Generated from [pins.toml](pins.toml) by `trapsim pins --write`; `trapsim pins` says whether the map can work. *Wakes*: ends
-deep sleep. *Holds*: keeps its level in deep sleep. The drawings are in [wiring](wiring).
+Generated from [pins.toml](pins.toml) by `trapsim pins --write`; `trapsim pins` says whether the map can work.
+*Wakes*: ends deep sleep. *Holds*: keeps its level in deep sleep. The drawings are in [wiring](wiring).
 """
 
 
@@ -24,7 +24,7 @@ def files(pin_map: PinMap, wiring: Wiring) -> dict[Path, str]:
 
 def constants(board: Board) -> str:
     """The pins as MicroPython reads them: plain numbers, which cost a board file nothing but their names."""
-    lines = [f'"""{board.title}: {MADE}"""', ""]
+    lines = [f'"""{board.title}.', "", MADE, '"""', ""]
     lines += [f"{name} = {signal.pin}" for name, signal in board.signals.items()]
     if board.expander:
         inputs = sum(1 << bit.bit for bit in board.expander.values() if bit.direction == "in")

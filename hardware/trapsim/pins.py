@@ -5,10 +5,10 @@ the board, has no other duty; its peripheral reaches it; a signal that wakes is 
 the chip's sleep waits for; what holds its level asleep is where that works; nothing is there twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trapkit.errors import SetupError
-from trapsim.pinmap import Board, Chip, Drawing, PinMap, Signal, Wiring, numbers
+from trapsim.pinmap import Bit, Board, Chip, Drawing, PinMap, Signal, Wiring, numbers
 
 RADIO = ("LORA_SCK", "LORA_MISO", "LORA_MOSI", "LORA_CS", "LORA_RESET", "LORA_BUSY", "LORA_DIO1")
 # What each role's firmware asks its board for: it starts with no less, and knows no more.
@@ -68,9 +68,7 @@ def _board_faults(board: Board, chip: Chip) -> Iterator[str]:
             yield f"{name} is at I2C address {address:#x}; allowed are {I2C_LOWEST:#x}–{I2C_HIGHEST:#x}"
 
 
-def _name_faults(
-    kind: str, named: dict[str, Signal] | dict[str, object], known: tuple[str, ...], role: str
-) -> Iterator[str]:
+def _name_faults(kind: str, named: Mapping[str, object], known: tuple[str, ...], role: str) -> Iterator[str]:
     for name in named:
         if name not in known:
             yield f"{kind} {name!r} is unknown to a {role}; allowed are: {', '.join(known) or 'none'}"
@@ -131,7 +129,7 @@ def _level_faults(board: Board, chip: Chip) -> Iterator[str]:
     levels = {name: s.active for name, s in board.signals.items() if s.wake and s.active}
     if len(set(levels.values())) > chip.wake_levels:
         said = ", ".join(f"{name} {level}" for name, level in levels.items())
-        yield f"wake sources differ in their level ({said}); the {board.chip} waits for {chip.wake_levels} level at a time"
+        yield f"wake sources differ in their level ({said}); the {board.chip} waits for {chip.wake_levels} at a time"
 
 
 def _twice(what: str, values: dict[str, str]) -> Iterator[str]:
@@ -153,10 +151,14 @@ def check_wiring(wiring: Wiring, pin_map: PinMap, colours: tuple[str, ...]) -> N
     found = [f"{name}: {text}" for name, d in wiring.drawings.items() for text in _drawing_faults(d, pin_map, colours)]
     drawn = {part for d in wiring.drawings.values() for part in d.parts}
     for name, board in pin_map.boards.items():
-        ends = {end for s in [*board.signals.values(), *board.expander.values()] for end in s.to}
+        ends = {end for _, signal in _named(board) for end in signal.to}
         found += [f"{name}: {end} is on no drawing" for end in sorted(ends) if end.split(".")[0] not in drawn]
     if found:
         raise SetupError("the wiring cannot be drawn:\n  " + "\n  ".join(found))
+
+
+def _named(board: Board) -> "list[tuple[str, Signal | Bit]]":
+    return [*board.signals.items(), *board.expander.items()]
 
 
 def _drawing_faults(drawing: Drawing, pin_map: PinMap, colours: tuple[str, ...]) -> Iterator[str]:
@@ -168,8 +170,9 @@ def _drawing_faults(drawing: Drawing, pin_map: PinMap, colours: tuple[str, ...])
         board = pin_map.boards[drawing.board]
         if board.part not in drawing.parts:
             yield f"the board's part {board.part} is missing"
-        named = [*board.signals.items(), *board.expander.items()]
-        ends += [(end, name) for name, s in named for end in s.to if end.split(".")[0] in drawing.parts]
+        ends += [
+            (end, name) for name, signal in _named(board) for end in signal.to if end.split(".")[0] in drawing.parts
+        ]
     for end, who in ends:
         part, _, pin = end.partition(".")
         if part not in drawing.parts:

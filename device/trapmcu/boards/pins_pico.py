@@ -1,4 +1,7 @@
-"""Modem and repeater: Raspberry Pi Pico under a Waveshare Pico-LoRa-SX1262: made from hardware/pins.toml by `trapsim pins --write`: change that."""
+"""Modem and repeater: Raspberry Pi Pico under a Waveshare Pico-LoRa-SX1262.
+
+Made from hardware/pins.toml by `trapsim pins --write`: change that.
+"""
 
 LORA_SCK = 10
 LORA_MOSI = 11

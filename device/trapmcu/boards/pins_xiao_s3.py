@@ -1,4 +1,7 @@
-"""Trap: Seeed XIAO ESP32-S3 with the Wio-SX1262 kit, on the carrier: made from hardware/pins.toml by `trapsim pins --write`: change that."""
+"""Trap: Seeed XIAO ESP32-S3 with the Wio-SX1262 kit, on the carrier.
+
+Made from hardware/pins.toml by `trapsim pins --write`: change that.
+"""
 
 LORA_SCK = 7
 LORA_MISO = 8
