@@ -21,6 +21,7 @@ HEAD = "# Made by `trapsim pins --write` from hardware/pins.toml and hardware/wi
 DRAWN_WITHIN_S = 120
 RANK_GAP_IN = 0.5
 CROWDED = 60  # wire ends in a drawing
+PNG_COLOURS = 64
 PNG_DPI = 80  # one is enough to read on a screen; the SVG is for print
 Wire = tuple[str, str, str, str]  # from, to, colour, name
 
@@ -117,8 +118,18 @@ def draw(folder: Path) -> list[Path]:
             for kind, options in (("svg", []), ("png", [f"-Gdpi={PNG_DPI}"])):
                 picture = source.with_suffix(f".{kind}")
                 _run(["dot", f"-T{kind}", *options, "-o", str(picture), str(graph)], environment)
+                if kind == "png":
+                    _fewer_colours(picture)
                 made.append(picture)
     return made
+
+
+def _fewer_colours(picture: Path) -> None:
+    """A third of the bytes, and nothing to be seen of it."""
+    from PIL import Image  # WireViz brings it
+
+    with Image.open(picture) as image:
+        image.convert("RGB").quantize(PNG_COLOURS).save(picture, optimize=True)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:
