@@ -27,13 +27,8 @@ def constants(board: Board) -> str:
     lines = [f'"""{board.title}.', "", MADE, '"""', ""]
     lines += [f"{name} = {signal.pin}" for name, signal in board.signals.items()]
     if board.expander:
-        inputs = sum(1 << bit.bit for bit in board.expander.values() if bit.direction == "in")
-        lines += ["", "# Bits of the port expander, and those of them that are inputs."]
+        lines += ["", "# Bits of the port expander"]
         lines += [f"{name} = {bit.bit}" for name, bit in board.expander.items()]
-        lines += [f"EXPANDER_INPUTS = 0x{inputs:02X}"]
-    if board.i2c:
-        lines += ["", "# Addresses on the I2C bus."]
-        lines += [f"{name}_ADDRESS = 0x{address:02X}" for name, address in board.i2c.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -20,14 +20,8 @@ I2C_SCL = 6
 PI_TX = 43
 PI_RX = 44
 
-# Bits of the port expander, and those of them that are inputs.
+# Bits of the port expander
 LAMP = 0
 BEEPER = 1
 PI_HALTED = 2
 LID = 3
-EXPANDER_INPUTS = 0x0C
-
-# Addresses on the I2C bus.
-CLOCK_ADDRESS = 0x51
-EXPANDER_ADDRESS = 0x20
-MONITOR_ADDRESS = 0x40
