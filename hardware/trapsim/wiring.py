@@ -1,5 +1,6 @@
 """WireViz's files out of the pin map and wiring.toml, and the pictures out of those files where `dot` is installed."""
 
+import hashlib
 import json
 import os
 import re
@@ -100,6 +101,11 @@ def sheets(wiring: Wiring, pin_map: PinMap) -> dict[str, str]:
     return {f"{name}.yml": sheet(drawing, pin_map) for name, drawing in wiring.drawings.items()}
 
 
+def stamp(sheet_file: bytes) -> str:
+    """What an SVG says of the sheet that it was drawn from, so that a stale one is found without graphviz."""
+    return f"drawn from a sheet with sha256 {hashlib.sha256(sheet_file).hexdigest()}"
+
+
 def draw(folder: Path) -> list[Path]:
     """PNG and SVG beside every .yml of `folder`; the paths.  Raises: SetupError without WireViz or dot."""
     environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
@@ -120,6 +126,9 @@ def draw(folder: Path) -> list[Path]:
                 _run(["dot", f"-T{kind}", *options, "-o", str(picture), str(graph)], environment)
                 if kind == "png":
                     _fewer_colours(picture)
+                else:
+                    with picture.open("a", encoding="utf-8") as file:
+                        file.write(f"<!-- {stamp(source.read_bytes())} -->\n")
                 made.append(picture)
     return made
 
