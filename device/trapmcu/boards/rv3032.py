@@ -42,7 +42,7 @@ class Rv3032:
         if not self.kept:
             self._write(1, b"\x00\x00\x00\x06\x01\x01\x00")  # Saturday, 2000-01-01
             self._write(STATUS, bytes([status & ~LOST]))
-            self._set_up_backup()
+        self._set_up_backup()
 
     def read_ms(self) -> "int | None":
         """Ms of the chip, in steps of 10; None where it does not answer, or answers nonsense twice."""
@@ -78,7 +78,7 @@ class Rv3032:
         return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + hundredths * 10
 
     def _set_up_backup(self) -> None:
-        """Once in a chip's life: its configuration lies in its EEPROM, which is not written again for nothing."""
+        """Once in a chip's life: its configuration is kept in its EEPROM, which is not written again for nothing."""
         pmu = self._read(0xC0, 1)[0]
         if pmu & BSM == LEVEL:
             return

@@ -11,6 +11,7 @@ if MYPY:
 
 LOOK_MS = 60000  # ticks of a crystal of 20 ppm are 1.2 ms off by then
 CHIP_MS = 10  # the chip's smallest step
+ANEW_MS = 10000  # a chip that is so far behind has begun anew: time would stand still until it had caught up
 
 
 class Ticks:
@@ -45,5 +46,7 @@ class Ticks:
         ticks = self._ticks_ms()
         self._ms += max(0, self._ticks_diff(ticks, self._at))
         self._at = ticks
-        if chip is not None:
+        if chip is not None and self._ms - chip > ANEW_MS:
+            self._chip_ms = None  # until the next start, which finds its flag
+        elif chip is not None:
             self._ms = min(max(self._ms, chip), chip + CHIP_MS - 1)

@@ -1,0 +1,46 @@
+"""The base's modem, or a repeater: a Raspberry Pi Pico under Waveshare's Pico-LoRa-SX1262, on USB."""
+
+import select
+import sys
+import time
+
+import machine
+import micropython
+from trapmcu.boards import pins_pico as pins
+from trapmcu.boards.base import SLICE_MS, Board
+from trapmcu.boards.ticks import Ticks
+
+
+class Pico(Board):
+    """`settings`: those of the unit, complete.  Raises: as `Radio`."""
+
+    _watchdog_ms = 8300  # the RP2040's counts to 8.388 s
+
+    def __init__(self, settings):
+        super().__init__()
+        Pin = machine.Pin
+        self._clock = Ticks(time.ticks_ms, time.ticks_diff)
+        self._lamp = Pin(pins.LAMP, Pin.OUT, value=0)
+        self._cs = Pin(pins.LORA_CS, Pin.OUT, value=1)
+        self._reset = Pin(pins.LORA_RESET, Pin.OUT, value=1)
+        micropython.kbd_intr(-1)  # a byte 3 is data
+        self._in = sys.stdin.buffer
+        self._poll = select.poll()
+        self._poll.register(self._in, select.POLLIN)
+        self._start_radio(pins, settings)
+
+    def _pause(self, left_ms):
+        return bool(self._poll.poll(min(left_ms, SLICE_MS)))
+
+    def uart_read(self):
+        """What has come; byte by byte, as `read(n)` waits for all n."""
+        data = bytearray()
+        while len(data) < 512 and self._poll.poll(0):
+            data += self._in.read(1)
+        return bytes(data)
+
+    def uart_write(self, data):
+        sys.stdout.buffer.write(data)  # raw; `sys.stdout` would write two bytes for a newline
+
+    def lamp(self, on):
+        self._lamp.value(on)
