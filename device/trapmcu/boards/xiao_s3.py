@@ -25,7 +25,7 @@ _BAUD = const(115200)
 _RETAINED = const(2048)
 _SAME_MS = const(200)  # edges of the PIR sensor that are closer are one
 _PRESS_MS = const(30)  # a shorter one is a bounce
-_BOOT_PRESS_MS = const(100)  # of a press that woke us and was over before we ran
+_BOOT_MS = const(300)  # from a wake until we run: of a press that woke us, nobody has seen so much
 _HIGH_MS = const(100)  # of light sleep while a source is high
 _RECHECK_MS = const(5000)  # of deep sleep while the PIR sensor is high
 _LIGHT_MS = const(10)  # a shorter wait is not worth a light sleep
@@ -62,8 +62,11 @@ class XiaoS3(Board):
             self._on_pir(None)
         if self._button.value():
             self._on_button(self._button)
-        elif self._woken & BUTTON:
-            self._held_ms = _BOOT_PRESS_MS
+        if self._woken & BUTTON:
+            if self._down:
+                self._down_at = time.ticks_add(self._down_at, -_BOOT_MS)
+            else:
+                self._held_ms = _BOOT_MS
         self._start_slow()
         self._start_radio(pins, settings, self._rf_switch)
 

@@ -8,7 +8,7 @@ import sys
 
 from tests.mcu.sim.world import Time, World
 
-PERIOD_US = 1000000
+BOOT_US = 300000  # until the program runs; handlers are not there yet
 
 
 class Asleep(Exception):
@@ -36,13 +36,13 @@ class Machine:
         self.held = {}  # pins that keep their level: number: level
         self.pads_held = False
         self.directions = {}
-        self.uart_in = bytearray()
-        self.uart_out = bytearray()
+        self.uart_in = b""
+        self.uart_out = b""
         self.uart_open = False
         self.light_sleeps_us = 0
         self.slept_ms = None
-        self.stdin = bytearray()
-        self.stdout = bytearray()
+        self.stdin = b""
+        self.stdout = b""
         self.ctrl_c = 3
         self.modules = _modules(self)
 
@@ -66,6 +66,7 @@ class Machine:
         self.wake_reason = 3 if woken else 4
         self.woken_pins = sum(1 << n for n in pins if self.world.level(n))
         self.restart(4)
+        self.world.run(BOOT_US)
         return self.wake_reason
 
     def check_watchdog(self):
@@ -161,18 +162,17 @@ def _modules(board):
     class UART:
         def __init__(self, number, baudrate, tx, rx, rxbuf, txbuf, timeout):
             board.uart_open = True
-            del board.uart_in[:]
+            board.uart_in = b""
 
         def any(self):
             return len(board.uart_in)
 
         def read(self):
-            data = bytes(board.uart_in)
-            del board.uart_in[:]
+            data, board.uart_in = board.uart_in, b""
             return data or None
 
         def write(self, data):
-            board.uart_out.extend(data)
+            board.uart_out += bytes(data)
 
         def deinit(self):
             board.uart_open = False
@@ -234,22 +234,23 @@ def _modules(board):
             self._stream = stream
 
         def poll(self, ms):
-            data = board.stdin if self._stream is fake_sys.stdin.buffer else board.uart_in
-            world.run_until(world.us + ms * 1000, lambda: len(data))
-            return [(self._stream, 1)] if data else []
+            def there():
+                return board.stdin if self._stream is fake_sys.stdin.buffer else board.uart_in
+
+            world.run_until(world.us + ms * 1000, lambda: len(there()) > 0)
+            return [(self._stream, 1)] if there() else []
 
     class Stdin:
         def read(self, count):
             assert len(board.stdin) >= count, "it would wait"
-            data = bytes(board.stdin[:count])
+            data, board.stdin = board.stdin[:count], board.stdin[count:]
             if board.ctrl_c in data:
                 raise KeyboardInterrupt
-            board.stdin[:] = board.stdin[count:]
             return data
 
     class Stdout:
         def write(self, data):
-            board.stdout.extend(data)
+            board.stdout += bytes(data)
 
     for thing in (Pin, SPI, UART, WDT, RTC):
         setattr(machine, thing.__name__, thing)
