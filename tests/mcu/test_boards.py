@@ -1,4 +1,4 @@
-"""The board files themselves, run on hardware in software: start, PIR, sleep, wake, reset. Handlers allocate nothing."""
+"""The board files themselves on hardware in software: start, PIR, sleep, wake, reset; handlers allocate nothing."""
 
 import unittest
 
@@ -101,7 +101,9 @@ class StartTest(RigTest):
             rig.machine.i2c.chips.clear()
             rig.start()
             board = rig.board
-            self.assertEqual((board.battery_mv(), board.temperature_c(), board.pi_halted()), (None, None, None), address)
+            self.assertEqual(
+                (board.battery_mv(), board.temperature_c(), board.pi_halted()), (None, None, None), address
+            )
             self.assertFalse(board.clock_kept())
             board.lamp(True)
             board.beep(True)

@@ -21,11 +21,11 @@ def radio_of(machine, plan="eu868", sf=9, khz=0, attach=False):
     """The radio alone, as the trap's board makes it."""
     pins = machine.names
     with machine.installed():
-        import machine as chip
+        from machine import SPI, Pin
+
         from trapmcu.boards.sx126x_radio import Radio
-    Pin = chip.Pin
     cs, reset, switch = [Pin(pins[name], Pin.OUT) for name in ("LORA_CS", "LORA_RESET", "LORA_RF_SWITCH")]
-    spi = chip.SPI(1, baudrate=4000000, sck=None, mosi=None, miso=None)
+    spi = SPI(1, baudrate=4000000, sck=None, mosi=None, miso=None)
     return Radio(
         spi, cs, Pin(pins["LORA_BUSY"]), Pin(pins["LORA_DIO1"]), reset, plan, sf, khz, rf_switch=switch, attach=attach
     )

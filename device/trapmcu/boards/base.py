@@ -1,12 +1,20 @@
-"""What the boards have in common: interrupts, watchdog, clock, radio. Of the firmware only the boards import `machine`."""
+"""What the boards have in common: watchdog, radio, waiting. Of the firmware only the boards import `machine`."""
 
 import os
 import time
 
 import machine
+from machine import Pin
 from micropython import const
+
 from trapmcu.aes import Aes
 from trapmcu.boards.sx126x_radio import Radio
+
+MYPY = False  # pyright takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
+
+    from trapmcu.boards.ticks import Ticks
 
 POWER, SLEEP, WATCHDOG, SOFT = range(4)  # reset_cause()
 
@@ -19,8 +27,11 @@ class Board:
 
     flash = "/state"
     _watchdog_ms = 60000
+    _clock: "Ticks"
+    _cs: Pin
+    _reset: Pin
 
-    def __init__(self):
+    def __init__(self) -> None:
         causes = {machine.PWRON_RESET: POWER, machine.WDT_RESET: WATCHDOG}
         if hasattr(machine, "DEEPSLEEP_RESET"):
             causes[machine.DEEPSLEEP_RESET] = SLEEP
@@ -33,8 +44,7 @@ class Board:
         except OSError:
             pass  # it is there already
 
-    def _start_radio(self, pins, settings, rf_switch=None):
-        Pin = machine.Pin
+    def _start_radio(self, pins: "Any", settings: "dict[str, Any]", rf_switch: "Pin | None" = None) -> None:
         self.radio = Radio(
             machine.SPI(
                 1,
@@ -55,32 +65,32 @@ class Board:
         )
         self.radio.set_irq_callback(self._on_radio)
 
-    def _on_radio(self):
+    def _on_radio(self) -> None:
         self._event = True
 
-    def now_ms(self):
+    def now_ms(self) -> int:
         return self._clock.now_ms()
 
-    def running(self):
+    def running(self) -> bool:
         return True
 
-    def random(self, below):
+    def random(self, below: int) -> int:
         """From the chip's own noise."""
         return int.from_bytes(os.urandom(8), "big") % below if below > 0 else 0
 
-    def aes(self, key):
+    def aes(self, key: bytes) -> Aes:
         return Aes(key)
 
-    def feed(self):
+    def feed(self) -> None:
         self._wdt.feed()
 
-    def reset_cause(self):
+    def reset_cause(self) -> int:
         return self._cause
 
-    def reset(self):
+    def reset(self) -> None:
         machine.reset()
 
-    def wait(self, ms):
+    def wait(self, ms: int) -> None:
         """Return after `ms`, or when the line, the radio, PIR or button have something; after 2 s at the latest."""
         until = time.ticks_add(time.ticks_ms(), min(ms, _MOST_MS))
         while not self._event:
@@ -89,40 +99,44 @@ class Board:
                 break
         self._event = False
 
+    def _pause(self, left_ms: int) -> bool:
+        """Let a moment pass, at most that long; whether the line has something."""
+        raise NotImplementedError
+
     # What a modem's or repeater's board has not; the trap's has.
 
-    def clock_kept(self):
+    def clock_kept(self) -> bool:
         return False
 
-    def woke_by(self):
+    def woke_by(self) -> int:
         return 0
 
-    def retained(self):
+    def retained(self) -> bytes:
         return b""
 
-    def retain(self, data):
+    def retain(self, data: bytes) -> None:
         pass
 
-    def sleep(self, ms, wakes):
+    def sleep(self, ms: "int | None", wakes: int) -> None:
         machine.reset()  # it has none; begins anew
 
-    def pir_edges(self):
+    def pir_edges(self) -> int:
         return 0
 
-    def button(self):
+    def button(self) -> int:
         return 0
 
-    def pi_power(self, on):
+    def pi_power(self, on: bool) -> None:
         pass
 
-    def pi_halted(self):
+    def pi_halted(self) -> "bool | None":
         return None
 
-    def battery_mv(self):
+    def battery_mv(self) -> "int | None":
         return None
 
-    def temperature_c(self):
+    def temperature_c(self) -> "int | None":
         return None
 
-    def beep(self, on):
+    def beep(self, on: bool) -> None:
         pass

@@ -2,7 +2,7 @@
 
 The driver receives, sends and configures. Here are: starting without a reset, and without losing the frame for which
 the radio has woken us; whether the channel is taken; listening while the microcontroller sleeps; power by the plan.
-"DS": Semtech SX1261/2 datasheet, rev. 2.1; numbers of commands that the driver does not use were compared with RadioLib.
+"DS": Semtech SX1261/2 datasheet, rev. 2.1; commands that the driver does not use were compared with RadioLib's.
 
 Whether the channel is taken. While the radio listens, its receiver says when a preamble or a header comes: that needs
 no look of its own, and takes nothing from a frame that is coming. Only after it was elsewhere it may have missed a
@@ -11,10 +11,16 @@ frame's beginning; then it looks once for activity (CAD), which finds LoRa's sym
 
 import time
 
-from lora.sx126x import _SX1262  # not `SX1262`: that one comes with calls that block
+# Not `SX1262`: that one comes with calls that block. It is no part of this project: `trapship bundle` brings it.
+from lora.sx126x import _SX1262  # pyright: ignore[reportMissingImports]
 from micropython import const
+
 from trapwire.airtime import PREAMBLE_SYMBOLS
 from trapwire.plans import plan_named
+
+MYPY = False  # pyright takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
 
 _RX_DONE = const(0x002)
 _PREAMBLE = const(0x004)
@@ -48,10 +54,23 @@ class Radio(_SX1262):
     Raises: WireError when the channel is none of the plan's; RuntimeError, OSError when there is no radio.
     """
 
-    def __init__(self, spi, cs, busy, dio1, reset, plan, sf, freq_khz, rf_switch=None, attach=False):
+    def __init__(
+        self,
+        spi: "Any",
+        cs: "Any",
+        busy: "Any",
+        dio1: "Any",
+        reset: "Any",
+        plan: str,
+        sf: int,
+        freq_khz: int,
+        rf_switch: "Any" = None,
+        attach: bool = False,
+    ) -> None:
         self._plan = plan_named(plan)
-        self._kept = None
-        self._channel = self._left = None
+        self._kept: "Any" = None
+        self._channel: "tuple[int, int] | None" = None
+        self._left: "tuple[int, int] | None" = None
         self._left_at = 0
         self._band = 0
         self._unknown = True  # what is on this channel
@@ -60,7 +79,16 @@ class Radio(_SX1262):
         if attach and self._take(spi, cs, busy):
             reset = None
         super().__init__(
-            spi, cs, busy, dio1, True, _TCXO_MV, _TCXO_US, reset, None, None if rf_switch is None else _Switch(rf_switch)
+            spi,
+            cs,
+            busy,
+            dio1,
+            True,
+            _TCXO_MV,
+            _TCXO_US,
+            reset,
+            None,
+            None if rf_switch is None else _Switch(rf_switch),
         )
         self._cmd("BB", 0x96, 1)  # DS 13.1.11: DC-DC; both modules have its coil
         self.calibrate()  # DS 13.3.6: what was calibrated before the TCXO ran is wrong
@@ -76,10 +104,10 @@ class Radio(_SX1262):
             }
         )
 
-    def _after_init(self):
+    def _after_init(self) -> None:
         """Asked for by the driver's base class."""
 
-    def _take(self, spi, cs, busy):
+    def _take(self, spi: "Any", cs: "Any", busy: "Any") -> bool:
         """Whether the chip answers; its frame, if it has one, before the driver clears all."""
         self._spi, self._cs, self._busy = spi, cs, busy
         self._sleep = True
@@ -95,11 +123,11 @@ class Radio(_SX1262):
             return False
         return True
 
-    def _irqs(self, dio1):
+    def _irqs(self, dio1: int) -> None:
         # The driver switches on only those that it waits for itself.
         self._cmd(">BHHHH", 0x08, _IRQS, dio1, 0, 0)
 
-    def configure(self, lora_cfg):
+    def configure(self, lora_cfg: "dict[str, int]") -> None:
         freq_khz = lora_cfg.get("freq_khz")
         if freq_khz:
             lora_cfg = dict(lora_cfg)
@@ -119,22 +147,22 @@ class Radio(_SX1262):
             except ValueError:
                 pass  # the datasheet has no values for this band
 
-    def standby(self):
+    def standby(self) -> None:
         callback, self._irq_callback = self._irq_callback, None  # nothing has come: the loop need not look
         super().standby()
         self._irq_callback = callback
 
-    def start_recv(self, timeout_ms=None, continuous=False, rx_length=0xFF):
+    def start_recv(self, timeout_ms: "int | None" = None, continuous: bool = False, rx_length: int = 0xFF) -> "Any":
         self._stage = 0
         return super().start_recv(timeout_ms, continuous, rx_length)
 
-    def poll_recv(self, rx_packet=None):
+    def poll_recv(self, rx_packet: "Any" = None) -> "Any":
         if self._kept is not None:
             packet, self._kept = self._kept, None
             return packet
         return super().poll_recv(rx_packet)
 
-    def channel_busy(self):
+    def channel_busy(self) -> bool:
         """Whether somebody is heard, or a frame is being received, or has come and was not taken yet."""
         flags = self._get_irq()
         if self._tx or flags & _RX_DONE:
@@ -149,10 +177,8 @@ class Radio(_SX1262):
             self._stage = stage
             self._since = now
         if stage:
-            if stage == 2:
-                most_us = self.get_time_on_air_us(255)
-            else:
-                most_us = (self._preamble_len + 16) * self._get_t_sym_us()
+            begun_us = (self._preamble_len + 16) * self._get_t_sym_us()
+            most_us = begun_us if stage == 1 else self.get_time_on_air_us(255)
             if time.ticks_diff(now, self._since) <= most_us // 1000 + 1:
                 return True
             self._clear_irq(_PREAMBLE | _HEADER)  # noise was taken for one
@@ -165,7 +191,7 @@ class Radio(_SX1262):
         limit = self._plan.listen_dbm
         return limit is not None and self._rx is not False and self.rssi_dbm() >= limit
 
-    def _look(self):
+    def _look(self) -> bool:
         """Channel activity detection, DS 13.1.6 and 13.4.7; goes on receiving, at once where there is activity."""
         listening = self._rx is not False
         symbols = 1 if self._sf < 9 else 2  # codes of 2 and 4
@@ -194,11 +220,11 @@ class Radio(_SX1262):
             self.start_recv(continuous=True)
         return found
 
-    def rssi_dbm(self):
+    def rssi_dbm(self) -> int:
         """What the antenna picks up now; while it listens."""
         return self._cmd("B", 0x15, n_read=2)[1] // -2
 
-    def listen_asleep(self, rx_ms, sleep_ms):
+    def listen_asleep(self, rx_ms: int, sleep_ms: int) -> None:
         """Listen for rx_ms every rx_ms + sleep_ms, by itself, until a frame is there (DS 13.1.7).
 
         A preamble is found where `sleep_ms` and 8 symbols are shorter than it, and its frame is received where
@@ -211,7 +237,7 @@ class Radio(_SX1262):
         self._cmd(">BBHBH", 0x94, rx >> 16, rx & 0xFFFF, asleep >> 16, asleep & 0xFFFF)
         self._sleep = True  # perhaps: the next command wakes it
 
-    def doze(self):
+    def doze(self) -> None:
         """Its own sleep, 0.6 uA with the configuration kept; the next command wakes it."""
         self.sleep()
 
@@ -219,10 +245,10 @@ class Radio(_SX1262):
 class _Switch:
     """The driver's `ant_sw`, of a switch that knows by itself when we send (DIO2)."""
 
-    def __init__(self, pin):
+    def __init__(self, pin: "Any") -> None:
         self.rx = pin.on
         self.idle = pin.off
         self._pin = pin
 
-    def tx(self, _high_power):
+    def tx(self, _high_power: bool) -> None:
         self._pin.off()

@@ -12,12 +12,17 @@ import esp32
 import machine
 from machine import Pin
 from micropython import const
+
 from trapmcu.boards import pins_xiao_s3 as pins
-from trapmcu.boards.base import SLICE_MS, POWER, SLEEP, Board
+from trapmcu.boards.base import POWER, SLEEP, SLICE_MS, Board
 from trapmcu.boards.ina226 import Ina226
 from trapmcu.boards.rv3032 import Rv3032
 from trapmcu.boards.tca9534 import Tca9534
 from trapmcu.boards.ticks import Ticks
+
+MYPY = False  # pyright takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Any
 
 TIMER, PIR, RADIO, BUTTON = 1, 2, 4, 8  # woke_by(), wakes
 
@@ -34,17 +39,16 @@ _WOKEN_PINS = const(0x600080E4)
 
 
 class XiaoS3(Board):
-    """`settings`: those of the unit, complete.  Raises: as `Radio`; what else is missing on the board is done without."""
+    """`settings`: those of the unit, complete. What is missing, but the radio, is done without.  Raises: as `Radio`."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: "dict[str, Any]") -> None:
         super().__init__()
-        # Levels first, then the pads are let go that a deep sleep has held.
-        self._cs = Pin(pins.LORA_CS, Pin.OUT, value=1, hold=False)
-        self._reset = Pin(pins.LORA_RESET, Pin.OUT, value=1, hold=False)
-        self._rf_switch = Pin(pins.LORA_RF_SWITCH, Pin.OUT, value=0, hold=False)
-        self._power = Pin(pins.PI_POWER, Pin.OUT, value=0, hold=False)
+        self._cs = _output(pins.LORA_CS, 1)
+        self._reset = _output(pins.LORA_RESET, 1)
+        self._rf_switch = _output(pins.LORA_RF_SWITCH, 0)
+        self._power = _output(pins.PI_POWER, 0)
         esp32.gpio_deep_sleep_hold(False)
-        self._uart = None
+        self._uart: "machine.UART | None" = None
         self.pi_power(False)
         self._rtc = machine.RTC()
         self._woken = self._wakes()
@@ -70,10 +74,11 @@ class XiaoS3(Board):
         self._start_slow()
         self._start_radio(pins, settings, self._rf_switch)
 
-    def _start_slow(self):
+    def _start_slow(self) -> None:
         """The three on I2C: each may be missing."""
         bus = machine.I2C(0, sda=Pin(pins.I2C_SDA), scl=Pin(pins.I2C_SCL), freq=400000)
-        self._chip = self._expander = None
+        self._chip: "Rv3032 | None" = None
+        self._expander: "Tca9534 | None" = None
         try:
             self._chip = Rv3032(bus, time.sleep_ms)
         except OSError:
@@ -85,7 +90,7 @@ class XiaoS3(Board):
         self._monitor = Ina226(bus, time.sleep_ms)
         self._clock = Ticks(time.ticks_ms, time.ticks_diff, self._chip and self._chip.read_ms)
 
-    def _wakes(self):
+    def _wakes(self) -> int:
         if self._cause != SLEEP:
             return 0
         if machine.wake_reason() == machine.TIMER_WAKE:
@@ -97,14 +102,14 @@ class XiaoS3(Board):
             | (woken >> pins.BUTTON & 1) * BUTTON
         )
 
-    def _on_pir(self, _pin):
+    def _on_pir(self, _pin: "Pin | None") -> None:
         now = time.ticks_ms()
         if time.ticks_diff(now, self._edge_at) >= _SAME_MS:
             self._edges += 1
             self._event = True
         self._edge_at = now
 
-    def _on_button(self, pin):
+    def _on_button(self, pin: Pin) -> None:
         now = time.ticks_ms()
         if pin.value():
             if not self._down:
@@ -117,7 +122,7 @@ class XiaoS3(Board):
                 self._held_ms = held_ms
                 self._event = True
 
-    def _pause(self, left_ms):
+    def _pause(self, left_ms: int) -> bool:
         """Light sleep where nobody can be talking on the line: it loses what comes in."""
         if self._uart is not None:
             return bool(self._poll.poll(min(left_ms, SLICE_MS)))
@@ -138,20 +143,20 @@ class XiaoS3(Board):
                     self._on_button(pin)
         return False
 
-    def clock_kept(self):
+    def clock_kept(self) -> bool:
         return self._chip is not None and self._chip.kept
 
-    def woke_by(self):
+    def woke_by(self) -> int:
         return self._woken
 
-    def retained(self):
+    def retained(self) -> bytes:
         return b"" if self._cause == POWER else self._rtc.memory()
 
-    def retain(self, data):
+    def retain(self, data: bytes) -> None:
         """Raises: ValueError above 2,048 bytes."""
         self._rtc.memory(data)
 
-    def sleep(self, ms, wakes):
+    def sleep(self, ms: "int | None", wakes: int) -> None:
         """Does not return. Where the PIR sensor is high it ends after 5 s, by TIMER, to look again."""
         self.pi_power(False)
         sources = []
@@ -164,28 +169,29 @@ class XiaoS3(Board):
                 sources.append(pin)
         esp32.wake_on_ext1(sources, esp32.WAKEUP_ANY_HIGH)
         for pin in (self._cs, self._reset, self._rf_switch, self._power):
-            pin.init(hold=True)  # one that floats would wake or reset the radio, or switch the Pi on
+            # One that floats would wake or reset the radio, or switch the Pi on.
+            pin.init(hold=True)  # pyright: ignore[reportCallIssue]
         esp32.gpio_deep_sleep_hold(True)
         if ms is None:
             machine.deepsleep()
         machine.deepsleep(max(1, ms))
 
-    def pir_edges(self):
+    def pir_edges(self) -> int:
         edges, self._edges = self._edges, 0
         return edges
 
-    def button(self):
+    def button(self) -> int:
         held_ms, self._held_ms = self._held_ms, 0
         return held_ms
 
-    def uart_read(self):
+    def uart_read(self) -> bytes:
         return (self._uart.read() or b"") if self._uart is not None and self._uart.any() else b""
 
-    def uart_write(self, data):
+    def uart_write(self, data: bytes) -> None:
         if self._uart is not None:
             self._uart.write(data)
 
-    def pi_power(self, on):
+    def pi_power(self, on: bool) -> None:
         if on and self._uart is None:
             self._power.value(1)
             self._uart = machine.UART(
@@ -200,25 +206,25 @@ class XiaoS3(Board):
             self._power.value(0)
             Pin(pins.PI_TX, Pin.IN)  # or the Pi would be fed through its pin
 
-    def pi_halted(self):
+    def pi_halted(self) -> "bool | None":
         return self._expand(pins.PI_HALTED)
 
-    def battery_mv(self):
+    def battery_mv(self) -> "int | None":
         return self._monitor.read_mv()
 
-    def temperature_c(self):
+    def temperature_c(self) -> "int | None":
         try:
             return None if self._chip is None else self._chip.read_temperature_c()
         except OSError:
             return None
 
-    def lamp(self, on):
+    def lamp(self, on: bool) -> None:
         self._expand(pins.LAMP, on)
 
-    def beep(self, on):
+    def beep(self, on: bool) -> None:
         self._expand(pins.BEEPER, on)
 
-    def _expand(self, bit, on=None):
+    def _expand(self, bit: int, on: "bool | None" = None) -> "bool | None":
         """A bit of the expander, read or set; None where that does not answer."""
         if self._expander is None:
             return None
@@ -226,3 +232,8 @@ class XiaoS3(Board):
             return self._expander.get(bit) if on is None else self._expander.set(bit, on)
         except OSError:
             return None
+
+
+def _output(number: int, level: int) -> Pin:
+    """A pin that a deep sleep may have held: its level first, then it is let go. The stubs do not know `hold`."""
+    return Pin(number, Pin.OUT, value=level, hold=False)  # pyright: ignore[reportCallIssue]

@@ -42,5 +42,5 @@ class _Raises:
         return issubclass(kind, self._error)
 
 
-class SkipTest(Exception):
+class SkipTest(Exception):  # noqa: N818 - its name in Python's
     """Raised by a module that cannot be tested here."""

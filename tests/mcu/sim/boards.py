@@ -3,26 +3,25 @@
 `skip_reason` is None where both are there.
 """
 
+import os
 import sys
+
+
+def _has_driver():
+    for folder in sys.path:
+        try:
+            os.stat((folder or ".") + "/lora/sx126x.py")
+            return True
+        except OSError:
+            pass
+    return False
+
 
 skip_reason = None
 if sys.implementation.name != "micropython":
-    skip_reason = "tests/run-micropython runs this one: the board files need MicroPython"
-else:
-    try:
-        open_ = None
-        for folder in sys.path:
-            try:
-                open_ = open((folder or ".") + "/lora/sx126x.py")
-                break
-            except OSError:
-                pass
-        if open_ is None:
-            skip_reason = "no .cache/lib/lora: `trapship bundle` brings micropython-lib's driver there"
-        else:
-            open_.close()
-    except NameError:
-        pass
+    skip_reason = "tests/run-micropython runs it: the board files need MicroPython"
+elif not _has_driver():
+    skip_reason = "no .cache/lib/lora: `trapship bundle` brings micropython-lib's driver there"
 
 
 def xiao(**chips):

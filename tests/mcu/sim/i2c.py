@@ -85,7 +85,7 @@ class ClockChip:
             assert self.control & 4, "the EEPROM's refresh would undo it"
             self.pmu = data[0]
         elif register == 0x3F:
-            assert data == b"\x11" and self._world.us >= self._busy_until
+            assert (data, self._world.us >= self._busy_until) == (b"\x11", True)
             self.eeprom_writes += 1
             self._busy_until = self._world.us + 46000
 

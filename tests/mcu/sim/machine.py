@@ -11,11 +11,11 @@ from tests.mcu.sim.world import Time, World
 BOOT_US = 300000  # until the program runs; handlers are not there yet
 
 
-class Asleep(Exception):
+class Asleep(Exception):  # noqa: N818
     """Deep sleep has begun."""
 
 
-class Restarted(Exception):
+class Restarted(Exception):  # noqa: N818
     """machine.reset(), or the watchdog."""
 
 
@@ -86,7 +86,7 @@ class _Installed:
     def __enter__(self):
         self._before = {name: sys.modules.get(name) for name in self._modules}
         for name in list(sys.modules):
-            if name.startswith("trapmcu.boards") or name.startswith("lora"):
+            if name.startswith(("trapmcu.boards", "lora")):
                 del sys.modules[name]
         sys.modules.update(self._modules)
 
@@ -218,7 +218,8 @@ def _modules(board):
 
     def deepsleep(ms=None):
         for name in ("LORA_CS", "LORA_RESET"):
-            assert board.held.get(board.names[name]) == 1 and board.pads_held, name + " floats"
+            assert board.held.get(board.names[name]) == 1, name + " floats"
+        assert board.pads_held
         board.slept_ms = ms
         raise Asleep(ms)
 
@@ -256,7 +257,9 @@ def _modules(board):
         setattr(machine, thing.__name__, thing)
     machine.mem32 = Mem32()
     machine.I2C, machine.reset, machine.lightsleep, machine.deepsleep = I2C, reset, lightsleep, deepsleep
-    machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET, machine.DEEPSLEEP_RESET, machine.SOFT_RESET = range(1, 6)
+    machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET, machine.DEEPSLEEP_RESET, machine.SOFT_RESET = range(
+        1, 6
+    )
     machine.EXT1_WAKE, machine.TIMER_WAKE = 3, 4
     machine.reset_cause = lambda: board.cause
     machine.wake_reason = lambda: board.wake_reason

@@ -143,7 +143,8 @@ class Sx1262:
 
     def _execute(self, data):
         code, args = data[0], data[1:]
-        assert self._world.us >= self._busy_until and not self._in_duty_sleep(), "command %02x while BUSY" % code
+        deaf = self._world.us < self._busy_until or self._in_duty_sleep()
+        assert not deaf, "command %02x while BUSY" % code
         self.commands.append(code)
         word = args[0] << 8 | args[1] if len(args) > 1 else 0
         if code == 0x02:
@@ -245,7 +246,7 @@ class Sx1262:
         self._lines()
 
     def _start_rx(self):
-        assert self.calibrated and self.khz and self.tcxo
+        assert all((self.calibrated, self.khz, self.tcxo))
         self._set_mode(RX)
         self._be_busy(120)
         for frame in self.air:
@@ -293,7 +294,7 @@ class Sx1262:
         self._raise(RX_DONE | HEADER | (0 if frame.crc_ok else CRC_ERROR))
 
     def _start_tx(self):
-        assert self.power is not None and self.calibrated
+        assert (self.power is not None, self.calibrated) == (True, True)
         self._set_mode(TX)
         base = self._bases[0]
         frame = bytes(self.buffer[base : base + self.tx_length])
