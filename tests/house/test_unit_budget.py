@@ -1,8 +1,9 @@
 """What a unit has room for: its .mpy files in flash, and its heap after the start. Both are printed; see `-s`.
 
-A board counts its flash in .mpy, for which the host's mpy-cross is the same program. Its heap is 32-bit, ours 64-bit:
-objects and pointers take half as much there, and code, which is most of it, the same. So the figure here is above a
-board's, and the limit holds for both. `.cache/lib` is micropython-lib's driver, as `trapship bundle` brings it.
+A board counts its flash in .mpy, for which the host's mpy-cross is the same program. Its heap is 32-bit: pointers take
+half as much there, bytecode the same. Debian's i386 MicroPython 1.25 showed 0.67 of the 64-bit figure for supervisor
+(117,664 of 175,488) and modem (64,896 of 97,088); `ON_BOARD` rounds that up. Code and names lie in the heap, as they do
+on a board that loads .mpy from its flash. `.cache/lib` is micropython-lib's driver, as `trapship bundle` brings it.
 """
 
 import ast
@@ -18,7 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / ".cache" / "lib"
 FLASH_BYTES = 80 * 1024
-HEAP_BYTES = 90 * 1024
+ON_BOARD = 0.68
+# A Pico's heap is about 190 kB. A XIAO's is in megabytes (PSRAM): there the limit only says when something has grown.
+HEAP_BYTES = {"trap": 128 * 1024, "modem, repeater": 90 * 1024}
 # Of lora/__init__, modem and sx126x at micropython-lib ee4bb8ff, with -O3: counted where the driver is not here.
 DRIVER_BYTES = 8504
 BOARDS = {"trap": ("xiao_s3", "xtensawin"), "modem, repeater": ("pico", "armv6m")}
@@ -99,11 +102,16 @@ def test_a_role_has_room_in_the_heap(role: str, tmp_path: Path) -> None:
         pytest.skip("no .cache/lib/lora: `trapship bundle` brings micropython-lib's driver there")
     micropython = shutil.which("micropython", path=f"{ROOT / '.cache' / 'bin'}:{os.environ.get('PATH', '')}")
     assert micropython, "no micropython: run `make test`, which fetches it"
-    compile_to(tmp_path, *BOARDS["modem, repeater" if role in ("modem", "repeater") else "trap"])
-    environment = {**os.environ, "MICROPYPATH": f"{tmp_path}:{ROOT}:{ROOT / 'tests/mcu/lib'}", "TMPDIR": str(tmp_path)}
-    command = [micropython, "-X", "heapsize=16m", str(ROOT / "tests/mcu/heap.py"), role]
+    kind = "modem, repeater" if role in ("modem", "repeater") else "trap"
+    compile_to(tmp_path, *BOARDS[kind])
+    flash = tmp_path / "state"
+    environment = {**os.environ, "MICROPYPATH": f"{tmp_path}:{ROOT}:{ROOT / 'tests/mcu/lib'}"}
+    command = [micropython, "-X", "heapsize=16m", str(ROOT / "tests/mcu/heap.py"), role, str(flash)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     bits, used = map(int, result.stdout.split())
-    print(f"\n{role}: {used} of {HEAP_BYTES} bytes of heap after its start ({bits} bit)")
-    assert used <= HEAP_BYTES
+    on_board = used if bits == 32 else int(used * ON_BOARD)
+    print(
+        f"\n{role}: {on_board} of {HEAP_BYTES[kind]} bytes of a board's heap after its start ({used} here, {bits} bit)"
+    )
+    assert on_board <= HEAP_BYTES[kind]
