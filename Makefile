@@ -25,6 +25,7 @@ check: $(VENV)/.test ## style, types and import rules
 	@ruff check -q .
 	@ruff format -q --check .
 	@mypy
+	@deploy/check-boards $(CACHE)
 	@lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 

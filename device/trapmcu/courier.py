@@ -18,7 +18,7 @@ from trapwire.errors import WireError
 from trapwire.fragments import cut
 from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
-from trapwire.hopends import HopTrapLink
+from trapwire.hoptrap import HopTrapLink
 from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import (

@@ -69,7 +69,9 @@ def test_the_battery_monitor_agrees_with_a_multimeter(trap: Repl, ask: Callable[
 
 def test_the_movement_sensor_is_counted(trap: Repl, ask: Callable[[str], str]) -> None:
     ask("Keep still for a minute, then press Enter and wave a hand at 2 m for 10 s.")
-    code = TRAP + "import time\nboard.pir_edges()\nn = 0\nfor _ in range(10):\n    board.feed()\n    time.sleep_ms(1000)\n"
+    code = (
+        TRAP + "import time\nboard.pir_edges()\nn = 0\nfor _ in range(10):\n    board.feed()\n    time.sleep_ms(1000)\n"
+    )
     assert int(trap.run(code + "    n += board.pir_edges()\nprint(n)", within_s=20)) >= 1
 
 

@@ -11,7 +11,7 @@ from trapwire import serialline as line
 from trapwire.alert import Alert
 from trapwire.frame import Counter
 from trapwire.hop import HopKey, is_wrapped
-from trapwire.hopends import HopBaseLink
+from trapwire.hopbase import HopBaseLink
 from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 
 HOP = "0e" * 16

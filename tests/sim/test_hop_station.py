@@ -16,7 +16,7 @@ from trapsim.world import LinuxPort, Process, Wire, World, WorldBoard
 from trapwire import serialline as line
 from trapwire.frame import Counter
 from trapwire.hop import HopKey
-from trapwire.hopends import HopBaseLink
+from trapwire.hopbase import HopBaseLink
 from trapwire.linkkeys import DOWN, LinkKey
 from trapwire.objects import ALERT, FRAME, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 
