@@ -86,10 +86,10 @@ class EventLog:
         return self._fault[1] if abs(time_s - self._fault[0]) < DAY_S else 0
 
     def find(self, first: int, count: int) -> "tuple[int, int]":
-        """The sequences [from, to) of at most `count` entries: from `first` on, the newest where that one is not here."""
+        """The sequences [from, to) of at most `count` entries from `first` on, or the newest where that is not here."""
         self.flush()
         if not self._next - 2 * RECORDS <= first < self._next:
-            first = self._next - count
+            first = max(0, self._next - count)
         return first, min(first + count, self._next)
 
     def read(self, first: int, count: int) -> "tuple[int, bytes]":

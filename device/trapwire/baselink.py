@@ -69,7 +69,7 @@ class BaseLink:
     quick turns, None for none. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
     payload) which `recall` takes back in another run,
     ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason), ("reply", trap, command,
-    outcome, value), ("log", trap, first, left, entries). `words`: what it says beside (`trapwire.basewords`).
+    outcome, value), ("log", trap, left, payload). `words`: what it says beside (`trapwire.basewords`).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 

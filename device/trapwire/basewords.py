@@ -107,13 +107,17 @@ class BaseWords:
             said.settings = [s for s in said.settings if s[0] != command]
 
     def ask_log(self, trap: int, first: int, count: int) -> None:
-        """Ask for so many entries of a trap's log, from a sequence on or, with 0, the newest; said until they have come.
+        """Ask for so many entries of a trap's log, from a sequence on or, with 0, the newest; until they have come.
 
         count: 0-255. Another ask takes the place of one that waits.
         """
         log = self._of(trap).log
         if log[:2] != [first, count]:
             log[:] = [first, count, -1]
+
+    def asks_log(self, trap: int) -> bool:
+        """Whether an excerpt of this trap's log is asked for and has not come whole."""
+        return trap in self._said and bool(self._said[trap].log)
 
     def drop_log(self, trap: int) -> None:
         """No excerpt is wanted of this trap any more."""
@@ -142,16 +146,16 @@ class BaseWords:
                 said.time_at = None  # it has started since, and lost what it was told
 
     def on_up(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
-        """The event of a reply, ("reply", trap, command, outcome, value), or of an excerpt, ("log", trap, first sequence,
-        how many follow, entries as `decode_log` has them).  Raises: WireError.
+        """The event of a reply, ("reply", trap, command, outcome, value), or of an excerpt, ("log", trap, how many
+        entries follow, payload for `decode_log`).  Raises: WireError.
         """
         if frame.kind != LOG:
             return self._on_reply(frame.address, frame.payload, now)
-        first, left, entries = decode_log(frame.payload)
+        left = decode_log(frame.payload)[1]
         log = self._of(frame.address).log
-        if log:
+        if log and log[2] >= 0:  # not for an ask that the trap has not heard yet
             log[:] = log[:2] + [now + LOG_HOLD_MS] if left else []
-        return [("log", frame.address, first, left, entries)]
+        return [("log", frame.address, left, frame.payload)]
 
     def _on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
         command, outcome, value = decode_reply(payload)

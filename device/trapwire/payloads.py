@@ -130,8 +130,8 @@ def decode_quick(payload: bytes) -> "tuple[int, int]":
 class Heartbeat:
     """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown.
 
-    Its second half (`MORE`) is there where `values` has a state (`trapwire.unitstates`); fault: the code of the last one
-    within a day (`trapwire.events`), 0 for none; days_left, temperature_c and battery_mv may be unknown (below); resets:
+    Its second half (`MORE`) is there where `values` has a state (`trapwire.unitstates`). fault: the code of the last
+    one within a day (`trapwire.events`), 0 for none; days_left, temperature_c and battery_mv may be `UNKNOWN`; resets:
     since the flash is new; triggers: within a day.
     """
 

@@ -107,8 +107,9 @@ class TrapWords:
         if sent is None:
             return []
         if len(sent) == 2:
-            self._excerpt = sent if sent[0] < sent[1] else None
+            self._excerpt = (sent[0], sent[1]) if sent[0] < sent[1] else None
             return []
+        events: "list[tuple[object, ...]]" = [("replied", sent[0], sent[1])]
         if self._reply == sent:
             self._reply = None
-        return [("replied", sent[0], sent[1])]
+        return events

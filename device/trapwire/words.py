@@ -1,7 +1,7 @@
 """Words of the base, replies and log excerpts of the trap: their bytes (PROTOCOL.md section 5).
 
-A word is a row of items, `type u8 | length u8 | value`; a reply is one command's outcome; an excerpt is entries in a row. What a receiver does not know
-it skips and counts, so that a later base may say more.
+A word is a row of items, `type u8 | length u8 | value`; a reply is one command's outcome; an excerpt is entries in a
+row. What a receiver does not know it skips and counts, so that a later base may say more.
 """
 
 import struct
@@ -143,7 +143,7 @@ def encode_log(first: int, left: int, entries: bytes) -> bytes:
 
 
 def decode_log(payload: bytes) -> "tuple[int, int, list[tuple[int, bool, int, int]]]":
-    """First sequence, how many follow, and the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
+    """First sequence, how many follow, the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
     size = len(payload) - LOG_HEAD_BYTES
     if size < 0 or size % LOG_ENTRY_BYTES:
         raise WireError("log of %d bytes is not 5 and whole entries" % len(payload))

@@ -29,7 +29,12 @@ word += bytes.fromhex("0201f90308c0ffee0100032c0204079c41030000000ac8056c6174657
 long_heartbeat = heartbeat.encode() + bytes.fromhex("001b00d4eb0003000e18a8")
 # From entry 90,721 on, five of them; two of these: parked to shooting in true time, the Pi cut by the unit's own clock.
 log_wanted = bytes.fromhex("05050001626105")
-log = bytes.fromhex("0001626103") + (185850000).to_bytes(4, "big") + bytes.fromhex("810002") + bytes.fromhex("000151801b0001")
+log = (
+    bytes.fromhex("0001626103")
+    + (185850000).to_bytes(4, "big")
+    + bytes.fromhex("810002")
+    + bytes.fromhex("000151801b0001")
+)
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):
