@@ -1,4 +1,4 @@
-"""Power cuts: flash that ends at its n-th byte or operation. Two kinds, each given to the code that is tested unchanged:
+"""Power cuts: flash that ends at its n-th byte or operation. Two kinds, the code that is tested knows neither:
 
 a plain folder, where a cut may fall after every byte written and between all operations of `os` and `open`;
 a real littlefs (MicroPython has it) on blocks in memory, where it falls at every block erased or written, the last one
@@ -15,7 +15,7 @@ except ImportError:
     vfs = None  # CPython: plain folders only
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The power has gone."""
 
 
@@ -41,7 +41,7 @@ class _File:
             self._file.write(data[:left])
             self._file.close()
             self._flash.left = 0
-            raise Cut
+            raise CutError
         self._file.write(data)
         self._flash.spend(len(data))
         return len(data)
@@ -92,7 +92,7 @@ class Folder:
         if self.left is not None:
             if self.left < count:
                 self.left = 0
-                raise Cut
+                raise CutError
             self.left -= count
 
     def power_on(self):
@@ -146,12 +146,12 @@ class LittleFs:
         vfs.umount(self.path)
 
     def _open(self, path, mode="r"):
-        file = open(path, mode)
+        file = open(path, mode)  # noqa: SIM115
         self._files.append(file)
         return file
 
     def _close_files(self):
-        """What a cut left open: else the garbage collector closes it, whenever it comes, onto blocks that are others."""
+        """What a cut left open: else the garbage collector closes it, whenever it comes, onto other blocks."""
         for file in self._files:
             try:
                 file.close()
@@ -194,7 +194,7 @@ class _Blocks:
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
-                raise Cut
+                raise CutError
 
 
 KINDS = (Folder, LittleFs) if vfs else (Folder,)
@@ -215,7 +215,7 @@ def every_cut(modules, make, story, check, step=1):
                 try:
                     story(flash.path, journal)
                     whole = True
-                except Cut:
+                except CutError:
                     pass
                 flash.power_on()
                 check(flash.path, journal)

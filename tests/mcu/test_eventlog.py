@@ -135,7 +135,7 @@ class LogTest(unittest.TestCase):
         for name in ("log0", "log1"):
             with open(self.folder + "/" + name, "rb") as file:
                 whole[name] = file.read()
-        for at in range(0, 195):
+        for at in range(195):
             name = "log0" if at < 130 else "log1"
             data = bytearray(whole[name])
             data[at % 130] ^= 0x41
