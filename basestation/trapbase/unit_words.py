@@ -30,44 +30,44 @@ REVERTS = {0: "the base was not heard in time", 1: "repeated resets", 2: "damage
 PLACES = {0: "settings", 1: "event log", 2: "queue", 3: "frame counter", 4: "code slots", 5: "share of the air"}
 SLOTS = {0: "a", 1: "b"}
 
-# code: its name, what happened, what its value is: None nothing, a unit after the number, or the words of each number
+# code: its name, what happened, what its value is: None nothing, its words, or those of each number
 Value = None | str | dict[int, str]
 EVENTS: dict[int, tuple[str, str, Value]] = {
     events.REPEATED: ("REPEATED", "came more often than is written down", None),
     events.STATE: ("STATE", "another state", None),
     events.PI_ON: ("PI_ON", "Pi switched on", PI_REASONS),
-    events.PI_UP: ("PI_UP", "Pi is up", "s after power"),
+    events.PI_UP: ("PI_UP", "Pi is up", "# s after power"),
     events.PI_LEAVE: ("PI_LEAVE", "Pi asked to leave", {n: f"next is {STATES[n][0]}" for n in STATES}),
-    events.PI_HALTED: ("PI_HALTED", "Pi has halted and is off", "s after it was asked"),
-    events.CLOCK_SET: ("CLOCK_SET", "clock set by the base", "s of correction"),
-    events.BASE_HEARD: ("BASE_HEARD", "base heard again", "days without"),
+    events.PI_HALTED: ("PI_HALTED", "Pi has halted and is off", "# s after it was asked"),
+    events.CLOCK_SET: ("CLOCK_SET", "clock set by the base", "# s of correction"),
+    events.BASE_HEARD: ("BASE_HEARD", "base heard again", "# days without"),
     events.SERVICE_ENTERED: ("SERVICE_ENTERED", "service begins", None),
-    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", "s long"),
-    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "mV"),
-    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", "resets counted"),
-    events.SETTINGS_KEPT: ("SETTINGS_KEPT", "new settings are kept", "is their version"),
+    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", "# s long"),
+    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "# mV"),
+    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", "# resets counted"),
+    events.SETTINGS_KEPT: ("SETTINGS_KEPT", "new settings are kept", "version #"),
     events.SLOT_KEPT: ("SLOT_KEPT", "new firmware is kept, slot", SLOTS),
     events.START: ("START", "started", RESETS),
     events.SLOT_TRIED: ("SLOT_TRIED", "new firmware on trial, slot", SLOTS),
-    events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "is their version"),
+    events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "version #"),
     events.LID_OPENED: ("LID_OPENED", "lid opened", None),
-    events.WATCHDOG: ("WATCHDOG", "the watchdog ended a hang", "in all"),
-    events.BROWN_OUT: ("BROWN_OUT", "supply broke down", "mV before"),
-    events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "resets in a row"),
+    events.WATCHDOG: ("WATCHDOG", "the watchdog ended a hang", "# in all"),
+    events.BROWN_OUT: ("BROWN_OUT", "supply broke down", "# mV before"),
+    events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "# resets in a row"),
     events.PI_CUT: ("PI_CUT", "Pi's power cut", CUTS),
-    events.PI_NO_SHOW: ("PI_NO_SHOW", "Pi never came up", "times in a row"),
-    events.BUDGET_SPENT: ("BUDGET_SPENT", "budget of triggers is spent: a bush in the wind?", "triggers"),
-    events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "edges"),
-    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "mV"),
-    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "mV"),
+    events.PI_NO_SHOW: ("PI_NO_SHOW", "Pi never came up", "# times in a row"),
+    events.BUDGET_SPENT: ("BUDGET_SPENT", "budget of triggers is spent: a bush in the wind?", "# triggers"),
+    events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "# edges"),
+    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# mV"),
+    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# mV"),
     events.CLOCK_LOST: ("CLOCK_LOST", "clock lost its power and time", None),
-    events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock may be far off", "s"),
-    events.FLASH_FULL: ("FLASH_FULL", "flash is full", "KiB queued"),
+    events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock may be far off", "# s"),
+    events.FLASH_FULL: ("FLASH_FULL", "flash is full", "# KiB queued"),
     events.FLASH_DAMAGED: ("FLASH_DAMAGED", "damaged in flash", PLACES),
-    events.QUEUE_FULL: ("QUEUE_FULL", "queue for the air is full", "objects"),
-    events.CARD_FAULT: ("CARD_FAULT", "Pi reports a fault of its card", "is its number"),
-    events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "times"),
-    events.BASE_LOST: ("BASE_LOST", "base not heard", "days"),
+    events.QUEUE_FULL: ("QUEUE_FULL", "queue for the air is full", "# objects"),
+    events.CARD_FAULT: ("CARD_FAULT", "Pi reports a fault of its card", "number #"),
+    events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "# times"),
+    events.BASE_LOST: ("BASE_LOST", "base not heard", "# days"),
     events.SETTINGS_REVERTED: ("SETTINGS_REVERTED", "settings taken back", REVERTS),
     events.SLOT_REVERTED: ("SLOT_REVERTED", "firmware taken back", REVERTS),
 }
@@ -102,10 +102,10 @@ def entry_words(code: int, value: int) -> str:
         return f"{_what(value >> 8)}: {count}{more} times more, not written down"
     if code == events.STATE:
         return f"from {_state(value >> 8)} to {_state(value & 255)}"
-    meaning = EVENTS[code][2] if code in EVENTS else "is its value"
+    meaning = EVENTS[code][2] if code in EVENTS else "value #"
     if meaning is None:
         return _what(code)
-    said = meaning.get(value, str(value)) if isinstance(meaning, dict) else f"{value} {meaning}"
+    said = meaning.get(value, str(value)) if isinstance(meaning, dict) else meaning.replace("#", str(value))
     return f"{_what(code)}: {said}"
 
 

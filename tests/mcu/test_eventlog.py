@@ -6,10 +6,13 @@ import unittest
 
 from tests.mcu.bench import make_folder, remove_folder
 from tests.mcu.cuts import every_cut
-from tests.wire.world import Random
+from tests.wire.world import Random, World
 from trapmcu import eventlog
 from trapmcu.eventlog import ENTRY, EventLog
+from trapwire.basewords import BaseWords
 from trapwire.events import BATTERY_LOW, IMPORTANT, PI_CUT, PIR_STUCK, REPEATED, START, STATE
+from trapwire.frame import LOG
+from trapwire.words import decode_log
 
 SECONDS = 200000000
 RECORDS = eventlog.RECORDS
@@ -177,6 +180,29 @@ class LogTest(unittest.TestCase):
             if name in os.listdir(self.folder + "/none"):
                 os.remove(self.folder + "/none/" + name)
         os.rmdir(self.folder + "/none")
+
+    def test_an_excerpt_over_a_whole_link(self):
+        words = BaseWords(9)
+        world = World(loss=0.2, seed=3, frame_bytes=36, heartbeat_ms=20000, words=words)
+        log = self.log()
+        for i in range(30):
+            log.add(IMPORTANT + i % 20, i, 3600 * i, True)
+        world.traps[0].link.words.log = log
+        heard = {}
+        on_up = words.on_up
+
+        def keep(frame, now):
+            events = on_up(frame, now)
+            if frame.kind == LOG:
+                first, _, found = decode_log(frame.payload)
+                for i, entry in enumerate(found):
+                    heard[first + i] = entry
+            return events
+
+        words.on_up = keep
+        words.ask_log(1, 0, 25)
+        self.assertTrue(world.run(lambda: not words.asks_log(1), 3600000))
+        self.assertEqual([(s,) + heard[s] for s in sorted(heard)], entries(log, 0, 25))
 
     def test_power_cut_at_every_flash_operation(self):
         eventlog.RECORDS = 7

@@ -1,4 +1,4 @@
-"""The log's excerpt over the link, and the longer heartbeat: bytes, loss, small frames, older ends. Both of Python."""
+"""The log's excerpt over the link, the longer heartbeat: bytes, loss, small frames, older ends. Both interpreters."""
 
 import json
 import struct
@@ -231,10 +231,10 @@ class WorldTest(unittest.TestCase):
         world = self.world()
         world.traps[0].link.words.log = None
         self.words.ask_log(1, 0, 5)
-        world.run(lambda: False, 3 * MINUTE_MS)
+        world.run(lambda: False, 2 * MINUTE_MS)
         skipped = world.traps[0].link.words.skipped
-        self.assertGreater(skipped, 1)
-        self.assertLess(skipped, 3 * MINUTE_MS // LOG_EVERY_MS + 2)
+        self.assertGreater(skipped, 0)
+        self.assertLess(skipped, 2 * MINUTE_MS // LOG_EVERY_MS + 2)
         self.words.drop_log(1)
         world.run(lambda: False, 2 * MINUTE_MS)
         self.assertEqual(world.traps[0].link.words.skipped, skipped)
