@@ -70,7 +70,7 @@ class SettingsFile:
         else:
             self.reverted = False
         if new is None:
-            raise ValueError("mcu.json and the ones before are damaged")
+            raise ValueError("mcu.json")
         self.version, settings, self._raw = new
         return settings
 
@@ -82,7 +82,7 @@ class SettingsFile:
         self.since = now_s
         version = self.version + 1
         if not self._put(version, TRIAL):
-            raise OSError("no trial without flash")
+            raise OSError
         write(self._path, (json.dumps({"version": version, "settings": settings}) + "\n").encode())
 
     def confirm(self) -> None:

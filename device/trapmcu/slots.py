@@ -47,29 +47,27 @@ class Slots:
         """
         good, now, _ = state(self._root)
         if now != good or self.running != good:
-            raise ValueError("slot %s is on trial: confirm it, or give it up first" % now)
+            raise ValueError("slot %s is on trial" % now)
         idle = "b" if good == "a" else "a"
-        folder = self._root + "/" + idle
-        if _is_folder(folder):
-            _remove(folder + LIST)  # from here on it is no slot
-            _clear(folder)
-        else:
-            os.mkdir(folder)
+        folder = self._root + "/" + idle + "/"
+        _make(folder[:-1])
+        if LIST[1:] in os.listdir(folder[:-1]):
+            os.remove(folder + LIST[1:])  # from here on it is no slot
+        _clear(folder)
         lines = ""
         for name in sorted(listing):
             parts = name.split("/")
-            if "" in parts or "." in parts or ".." in parts or len(name) > 64:
+            if len(name) > 64 or not all(part.strip(".") for part in parts):
                 raise ValueError("%r is no path in a slot" % name)
             for depth in range(1, len(parts)):
-                if not _is_folder(folder + "/" + "/".join(parts[:depth])):
-                    os.mkdir(folder + "/" + "/".join(parts[:depth]))
-            with open(folder + "/" + name, "wb") as file:
+                _make(folder + "/".join(parts[:depth]))
+            with open(folder + name, "wb") as file:
                 for piece in read(name):
                     file.write(piece)
-            if _sha256(folder + "/" + name) != listing[name]:
-                raise ValueError("%s has another SHA-256 than the list" % name)
+            if _sha256(folder + name) != listing[name]:
+                raise ValueError("%s has another SHA-256" % name)
             lines += "%s  %s\n" % (listing[name], name)
-        with open(folder + LIST, "w") as file:
+        with open(folder + LIST[1:], "w") as file:
             file.write(lines)
         put_state(self._root, good, idle, TRIAL)
 
@@ -81,28 +79,20 @@ class Slots:
         return True
 
 
-def _is_folder(path: str) -> bool:
+def _make(folder: str) -> None:
     try:
-        return bool(os.stat(path)[0] & 0x4000)
+        os.mkdir(folder)
     except OSError:
-        return False
+        pass  # it is there; if it is not, the first file says so
 
 
 def _clear(folder: str) -> None:
-    for name in os.listdir(folder):
-        path = folder + "/" + name
-        if _is_folder(path):
-            _clear(path)
-            os.rmdir(path)
-        else:
-            os.remove(path)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.remove(path)
-    except OSError:
-        pass
+    for name in os.listdir(folder[:-1]):
+        try:
+            os.remove(folder + name)
+        except OSError:
+            _clear(folder + name + "/")
+            os.rmdir(folder + name)
 
 
 def _sha256(path: str) -> str:
