@@ -7,7 +7,7 @@ place: what is torn or damaged there is skipped, and the next one written takes 
 Wear. An entry from `IMPORTANT` on is durable when `add` returns. What happens every day waits in memory until eight
 wait, or an important one comes: that is what a loss of power costs. Over deep sleep and resets they lie in what
 `retain()` gives. Of one code at most four an hour are written, counted from the ring itself, so over resets too; the
-rest are counted, and said with that code's next entry. Each write costs littlefs a block or two, wherever it likes.
+rest are counted in one entry that waits. Each write costs littlefs a block or two, wherever it likes.
 
 A new log begins at a random sequence: a base that has entries of the old one takes none for a repeat.
 """
@@ -27,7 +27,6 @@ RECORD_BYTES = 13
 RECORDS = 315  # of a file: 4,095 bytes, a block of flash
 MAX_WAITING = 8
 AN_HOUR = 4
-HOUR_S = 3600
 DAY_S = 86400
 TRUE = 0x80
 
@@ -43,31 +42,25 @@ class EventLog:
         self._random = random
         self._next = 0  # sequence of the next record; 0 until the files were looked at
         self._hours: "dict[int, int]" = {}  # by code: the hour of its last entry << 8 | entries in that hour
-        self._repeats: "dict[int, int]" = {}  # by code: entries that were not written
-        self._waiting: "list[bytes]" = []
         self._fault = (0, 0)  # seconds and code
-        for at in range(0, len(kept) - ENTRY_BYTES + 1, ENTRY_BYTES):
-            time_s, code, value = struct.unpack(ENTRY, kept[at : at + ENTRY_BYTES])
-            if time_s or code != REPEATED:
-                self._waiting.append(kept[at : at + ENTRY_BYTES])
-            else:
-                self._repeats[value >> 8] = value & 255
+        self._waiting = [kept[at : at + ENTRY_BYTES] for at in range(0, len(kept) - 6, ENTRY_BYTES)]
 
     def retain(self) -> bytes:
-        """What waits, for the time without power to the heap: 112 bytes at most."""
-        counts = [struct.pack(ENTRY, 0, REPEATED, c << 8 | self._repeats[c]) for c in self._repeats]
-        return b"".join(self._waiting[-MAX_WAITING:] + counts[:MAX_WAITING])
+        """What waits, for the time without power to the heap: 56 bytes at most."""
+        return b"".join(self._waiting[-MAX_WAITING:])
 
     def add(self, code: int, value: int, time_s: int, is_true: bool = False) -> None:
         """An entry. time_s: seconds since 2020 where `is_true`, else of the unit's own clock."""
         self._open()
         if not self._note(code, time_s):
-            self._repeats[code] = min(self._repeats.get(code, 0) + 1, 255)
-            return
-        true = TRUE if is_true else 0
-        if code in self._repeats:
-            self._waiting.append(struct.pack(ENTRY, time_s, true, code << 8 | self._repeats.pop(code)))
-        self._waiting.append(struct.pack(ENTRY, time_s, code | true, min(max(value, 0), 0xFFFF)))
+            value, code = code << 8 | 1, REPEATED
+            for i, entry in enumerate(self._waiting):
+                if entry[4] & ~TRUE == REPEATED and entry[5] == value >> 8:
+                    value += min(entry[6], 254)
+                    del self._waiting[i]
+                    break
+        entry = struct.pack(ENTRY, time_s, code | (TRUE if is_true else 0), min(max(value, 0), 0xFFFF))
+        self._waiting.append(entry)
         if code >= IMPORTANT or len(self._waiting) >= MAX_WAITING:
             self.flush()
 
@@ -86,10 +79,10 @@ class EventLog:
         return self._fault[1] if abs(time_s - self._fault[0]) < DAY_S else 0
 
     def find(self, first: int, count: int) -> "tuple[int, int]":
-        """The sequences [from, to) of at most `count` entries: from `first` on, the newest if that one is not here."""
+        """The sequences [from, to) of at most `count` entries from `first` on, or the newest where that is not here."""
         self.flush()
         if not self._next - 2 * RECORDS <= first < self._next:
-            first = self._next - count
+            first = max(0, self._next - count)
         return first, min(first + count, self._next)
 
     def read(self, first: int, count: int) -> "tuple[int, bytes]":
@@ -110,13 +103,11 @@ class EventLog:
 
     def _note(self, code: int, time_s: int) -> bool:
         """Count an entry; whether it is to be written."""
-        hour = time_s // HOUR_S << 8
+        hour = time_s // 3600 << 8
         count = self._hours.get(code, 0) - hour
-        if not 0 <= count < AN_HOUR:
-            if count == AN_HOUR:
-                return False
-            count = 0
-        self._hours[code] = hour + count + 1
+        if count == AN_HOUR:
+            return False
+        self._hours[code] = hour + (count + 1 if 0 <= count < AN_HOUR else 1)
         if code >= FAULT:
             self._fault = (time_s, code)
         return True
