@@ -64,7 +64,8 @@ class Courier:
 
     kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
     notice(what, value, now): a message of the Pi ("pi", its kind and payload), the base was heard ("heard"), the
-    partner calls ("partner"), a value of its word ("told"). `alerts_only`: nothing else goes on the air.
+    partner calls ("partner"), the time was set ("time"). health(): what the heartbeat says beside the queue's figures;
+    log: what an excerpt is taken from. `alerts_only`: nothing else goes on the air.
     """
 
     def __init__(
@@ -75,11 +76,12 @@ class Courier:
         kept: "dict[int, bytes]",
         by_radio: bool,
         notice: "Callable[[str, Any, int], None]",
-        battery: "Callable[[], dict[str, int]]",
+        health: "Callable[[], dict[str, int]]",
+        log: "Any",
     ) -> None:
         self._board = board
         self._notice = notice
-        self._health = battery
+        self._health = health
         self.alerts_only = False
         self._started = board.now_ms()
         folder = board.flash
@@ -133,6 +135,7 @@ class Courier:
         self._repeat_at = 0
         self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
         self.dropped = 0
+        self._link.words.log = log
         self._begun = unpack_keys(kept.get(BEGUN, b"")) if BEGUN in kept else None
         self._refill()
         if LINK in kept:

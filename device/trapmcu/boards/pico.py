@@ -8,7 +8,7 @@ import micropython
 from machine import Pin
 
 from trapmcu.boards import pins_pico as pins
-from trapmcu.boards.base import SLICE_MS, Board
+from trapmcu.boards.base import SLICE_MS, Board, start_cause  # noqa: F401 - start_cause for open_board
 from trapmcu.boards.ticks import Ticks
 
 MYPY = False  # pyright takes it for True; MicroPython has no typing to import

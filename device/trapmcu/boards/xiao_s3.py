@@ -14,7 +14,7 @@ from machine import Pin
 from micropython import const
 
 from trapmcu.boards import pins_xiao_s3 as pins
-from trapmcu.boards.base import POWER, SLEEP, SLICE_MS, Board
+from trapmcu.boards.base import POWER, SLEEP, SLICE_MS, Board, start_cause  # noqa: F401 - start_cause for open_board
 from trapmcu.boards.ina226 import Ina226
 from trapmcu.boards.rv3032 import Rv3032
 from trapmcu.boards.tca9534 import Tca9534
