@@ -35,7 +35,8 @@ MARGIN_EVERY_MS = 600000
 MARGIN_STEP_QUARTERS = 12  # 3 dB: less is the weather
 WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes nobody
 TRIAL_HOLD_MS = 1200000  # after "on trial" the outcome comes by itself; asked for again after this
-LOG_EVERY_MS = 60000  # until the first entries come; from then on the trap says them by itself
+LOG_EVERY_MS = 60000  # until the first entries come, doubled each time: an older trap or repeater has none
+LOG_MOST_MS = 21600000
 LOG_HOLD_MS = 600000
 MAX_WANTED = 8  # of one trap
 MAX_SETTINGS = 8
@@ -54,7 +55,7 @@ class _Said:
         self.heard: "int | None" = None  # quarter dB above the floor, of the frame heard last
         self.wanted: "dict[ObjectKey, int]" = {}  # when each is due
         self.settings: "list[list[int]]" = []  # command, setting, value, due; one after the other
-        self.log: "list[int]" = []  # of an excerpt: first sequence, count, due; empty for none
+        self.log: "list[int]" = []  # of an excerpt: first sequence, count, due, wait; empty for none
 
 
 class BaseWords:
@@ -113,7 +114,7 @@ class BaseWords:
         """
         log = self._of(trap).log
         if log[:2] != [first, count]:
-            log[:] = [first, count, -1]
+            log[:] = [first, count, -1, LOG_EVERY_MS]
 
     def asks_log(self, trap: int) -> bool:
         """Whether an excerpt of this trap's log is asked for and has not come whole."""
@@ -154,7 +155,7 @@ class BaseWords:
         left = decode_log(frame.payload)[1]
         log = self._of(frame.address).log
         if log and log[2] >= 0:  # not for an ask that the trap has not heard yet
-            log[:] = log[:2] + [now + LOG_HOLD_MS] if left else []
+            log[:] = log[:2] + [now + LOG_HOLD_MS, LOG_EVERY_MS] if left else []
         return [("log", frame.address, left, frame.payload)]
 
     def _on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
@@ -232,7 +233,7 @@ class BaseWords:
         if kind == MARGIN:
             said.margin, said.margin_at = said.heard, now
         elif kind == LOG_WANTED:
-            said.log[2] = now + LOG_EVERY_MS
+            said.log[2:] = [now + said.log[3], min(2 * said.log[3], LOG_MOST_MS)]
         elif kind == WANTED:
             for key in said.wanted:
                 if encode_wanted(key.epoch, key.number, key.rung) == value:
