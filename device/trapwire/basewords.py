@@ -4,6 +4,8 @@ Nothing here costs a frame of its own unless something is due: the time once an 
 margin when it has changed, what is wanted until it comes, a setting until its reply is here.
 """
 
+import struct
+
 from trapwire.airtime import airtime_us, snr_floor_quarter_db
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.errors import WireError
@@ -12,6 +14,8 @@ from trapwire.objects import ObjectKey
 from trapwire.payloads import decode_heartbeat
 from trapwire.words import (
     ITEM_HEAD_BYTES,
+    LOG_ENTRY_BYTES,
+    LOG_HEAD_BYTES,
     LOG_WANTED,
     MARGIN,
     ON_TRIAL,
@@ -19,10 +23,8 @@ from trapwire.words import (
     TIME,
     VALUE_BYTES,
     WANTED,
-    decode_log,
     decode_reply,
     encode_item,
-    encode_log_wanted,
     encode_margin,
     encode_setting,
     encode_time,
@@ -37,6 +39,7 @@ WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes 
 TRIAL_HOLD_MS = 1200000  # after "on trial" the outcome comes by itself; asked for again after this
 LOG_EVERY_MS = 60000  # until the first entries come, doubled each time: an older trap or repeater has none
 LOG_MOST_MS = 21600000
+LOG_ENTRY = ">IBH"  # seconds, code with bit 7 for true time, value
 LOG_HOLD_MS = 600000
 MAX_WANTED = 8  # of one trap
 MAX_SETTINGS = 8
@@ -250,3 +253,23 @@ def _margin_is_due(said: _Said, now: int) -> bool:
     if said.margin is None or said.margin_at is None:
         return True
     return abs(said.heard - said.margin) >= MARGIN_STEP_QUARTERS and now - said.margin_at >= MARGIN_EVERY_MS
+
+
+def encode_log_wanted(first: int, count: int) -> bytes:
+    """At most so many entries of the trap's log, from this sequence on; where that is not there, the newest."""
+    return struct.pack(">IB", first, count)
+
+
+def decode_log(payload: bytes) -> "tuple[int, int, list[tuple[int, bool, int, int]]]":
+    """First sequence, how many follow, the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
+    size = len(payload) - LOG_HEAD_BYTES
+    if size < 0 or size % LOG_ENTRY_BYTES:
+        raise WireError("log of %d bytes is not 5 and whole entries" % len(payload))
+    first, left = struct.unpack(">IB", payload[:LOG_HEAD_BYTES])
+    if first + size // LOG_ENTRY_BYTES > 1 << 32:
+        raise WireError("log entries beyond sequence 2^32")
+    entries = []
+    for at in range(LOG_HEAD_BYTES, len(payload), LOG_ENTRY_BYTES):
+        time_s, code, value = struct.unpack(LOG_ENTRY, payload[at : at + LOG_ENTRY_BYTES])
+        entries.append((time_s, code > 127, code & 127, value))
+    return first, left, entries

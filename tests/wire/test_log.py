@@ -7,21 +7,12 @@ from binascii import unhexlify
 
 from tests.wire.keys import base_key, cipher, trap_key
 from tests.wire.world import Random, World
-from trapwire.basewords import LOG_HOLD_MS, LOG_MOST_MS, BaseWords
+from trapwire.basewords import LOG_ENTRY, LOG_HOLD_MS, LOG_MOST_MS, BaseWords, decode_log, encode_log_wanted
 from trapwire.errors import WireError
 from trapwire.frame import LOG, REPLY, WORD, decode_frame, peek_frame
 from trapwire.payloads import HEARTBEAT_BYTES, LONG_HEARTBEAT_BYTES, UNKNOWN, Heartbeat, decode_heartbeat
 from trapwire.trapwords import REPLY_TRIES, TrapWords
-from trapwire.words import (
-    DONE,
-    LOG_ENTRY,
-    LOG_WANTED,
-    decode_log,
-    decode_word,
-    encode_item,
-    encode_log,
-    encode_log_wanted,
-)
+from trapwire.words import DONE, LOG_WANTED, decode_word, encode_item, encode_log
 
 HERE = __file__[: __file__.rindex("/") + 1]
 MINUTE_MS = 60000
