@@ -33,6 +33,8 @@ class Trials:
             self.news.append((ev.SETTINGS_REVERTED, self._file.version))
         if not woke and self._file.since is not None:
             self.news.append((ev.SETTINGS_TRIED, self._file.version))
+        if self._slots.reverted():
+            self.news.append((ev.SLOT_REVERTED, ord(self._slots.running)))
         if not woke and self._slots.on_trial():
             self.news.append((ev.SLOT_TRIED, ord(self._slots.running)))
         return settings
@@ -48,8 +50,11 @@ class Trials:
         return kept if self._slots.confirm() else []
 
     def over(self) -> bool:
-        """Whether new settings had their time: the next start takes them back."""
-        return self._file.expired(int(time.time()))
+        """Whether what is on trial had its time: the next start takes it back."""
+        now_s = int(time.time())
+        if self._slots.expired(now_s):
+            return self._slots.give_up()
+        return self._file.expired(now_s)
 
 
 def main(slot: str, root: str = "") -> None:
