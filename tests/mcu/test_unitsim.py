@@ -4,15 +4,14 @@ import os
 import sys
 import unittest
 
+from tests.mcu.bench import make_folder, remove_folder
+from trapmcu.flash import write_file
 from trapsim.unitsim import carrier
 from trapsim.unitsim.antenna import Aether
 from trapsim.unitsim.battery import Battery, Weather
 from trapsim.unitsim.endings import BUTTON, PIR, POWER, SLEEP, SOFT, TIMER, WATCHDOG, Ended
 from trapsim.unitsim.flashdisk import Flash
 from trapsim.unitsim.world import HOUR, MINUTE, SECOND, World
-
-from tests.mcu.bench import make_folder, remove_folder
-from trapmcu.flash import write_file
 from trapwire import serialline as line
 
 ON_A_DISK = sys.implementation.name == "micropython"
@@ -144,7 +143,7 @@ class LifeTest(unittest.TestCase):
         lab = self.lab(program)
         lab.unit.battery.weather.fixed_c = -20
         lab.world.run(MINUTE)
-        first = [when for when, data in said if data][0]
+        first = min(when for when, data in said if data)
         self.assertGreater(first, 6200)
         self.assertLess(first, 7500)
         self.assertEqual(line.SerialDecoder().feed(b"".join(data for _, data in said))[0], (line.HELLO, b""))

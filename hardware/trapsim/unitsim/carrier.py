@@ -8,7 +8,7 @@ made anew, so that nothing but `retained` memory, flash and the clock chip is le
 import gc
 import sys
 
-from trapsim.unitsim.antenna import STANDBY, Aether, Chip
+from trapsim.unitsim.antenna import Aether, Chip
 from trapsim.unitsim.battery import (
     BROWN_OUT_MV,
     EFFICIENCY,
@@ -242,6 +242,9 @@ class Unit:
                 self.thread.hold(NEVER, self._powered)
             self._blackout = False
 
+    def _is_dark(self) -> bool:
+        return self._blackout or not self.has_power
+
     def _powered(self) -> bool:
         return self.has_power
 
@@ -253,7 +256,7 @@ class Unit:
             self.woken = 0
             self.chip.reset()
         self.thread.hold(self.world.now + START_MS, lambda: self.ended is not None)
-        if not self.has_power or self._blackout:
+        if self._is_dark():
             return POWER
         self.awake = True
         self.fed_at = self.world.now

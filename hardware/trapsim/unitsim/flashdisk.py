@@ -109,11 +109,13 @@ class Flash:
 
     def names(self, folder: str = "") -> "list[str]":
         """What lies in a folder of it, for a story to look at."""
-        return self._reading(lambda: sorted(os.listdir(self.path + folder)), [])
+        found: "list[str]" = self._reading(lambda: sorted(os.listdir(self.path + folder)), [])
+        return found
 
     def read(self, name: str) -> "bytes | None":
         """A file's bytes, for a story to look at; None where there is none."""
-        return self._reading(lambda: _read(self.path + name), None)
+        found: "bytes | None" = self._reading(lambda: _read(self.path + name), None)
+        return found
 
     def _reading(self, what: "Callable[[], Any]", nothing: "Any") -> "Any":
         """By the mount of the running unit, else by one of its own."""

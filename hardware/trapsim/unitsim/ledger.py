@@ -29,7 +29,7 @@ class Ledger:
 
     def doubled(self) -> int:
         """Sightings that are in the base's rows more than once, by what is in them and not by their key."""
-        seen = {}
+        seen: "dict[tuple[int, int, bytes], int]" = {}
         for key in self._base.rows:
             what = (key[0], key[3], self._base.rows[key][28:])
             seen[what] = seen.get(what, 0) + 1
