@@ -59,7 +59,7 @@ class LifeTest(unittest.TestCase):
         lab.world.run(102 * SECOND)
         expected = [(POWER, 0, b"", 400, False), (SLEEP, TIMER, b"1", 90801, True), (SLEEP, PIR, b"2", 100400, True)]
         self.assertEqual(lives[:3], expected)
-        self.assertEqual(lives[3][:2], (SLEEP, PIR))  # the edge of which nobody asked is still there
+        self.assertEqual(lives[3][:2], (SLEEP, PIR))  # the pin is still high
 
     def test_a_source_that_was_not_armed_wakes_nobody(self):
         lives = []
@@ -190,10 +190,10 @@ class LifeTest(unittest.TestCase):
             flash.mount()
             write_file("/flash9/counter", b"0" * 3000)
             flash.unmount()
-            before = bytes(flash.disk.memory)
+            before = flash.disk.copy()
             cuts = 0
             while True:
-                flash.disk.memory[:] = before
+                flash.disk.memory = {block: bytearray(before[block]) for block in before}
                 flash.disk.cut_at = flash.disk.ops + cuts + 1
                 flash.mount()
                 try:

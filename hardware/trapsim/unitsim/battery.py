@@ -1,8 +1,8 @@
 """The battery, the load on it, and the weather around it.
 
-A simple model: an open voltage that falls as charge goes, behind a resistance that grows as it gets cold. Six lithium
-D cells in series of two and parallel of three give about 7.2 V; the figures stand for such a pack and are estimates,
-made to sag where a real one would, not to foretell a date.
+A simple model: an open voltage that falls as charge goes, behind a resistance that grows as it gets cold. The figures
+stand for six Li-SOCl2 D cells, two in series and three beside each other, and are estimates, made to sag where a real
+pack would, not to foretell a date.
 """
 
 import math
@@ -19,7 +19,7 @@ PI_W = 0.75
 PI_START_W = 2.0  # while it boots
 MCU_AWAKE_W = 0.12
 MCU_ASLEEP_W = 0.00005
-FULL_MV, EMPTY_MV = 7300, 5000
+FULL_MV, EMPTY_MV = 7320, 5000
 
 
 class Weather:
@@ -59,9 +59,8 @@ class Battery:
         self.lowest_mv = FULL_MV
 
     def open_mv(self) -> int:
-        """Without a load. Primary lithium is flat and then falls: the last fifth of charge tells most."""
-        c = max(0.0, min(1.0, self.charge))
-        return int(EMPTY_MV + (FULL_MV - EMPTY_MV) * (0.25 * c + 0.75 * min(1.0, c * 5)))
+        """Without a load: flat, and falling only over the last tenth."""
+        return int(EMPTY_MV + (FULL_MV - EMPTY_MV) * max(0.0, min(1.0, self.charge * 10)))
 
     def under_load_mv(self, load_w: float) -> int:
         """The terminal voltage; 0 where the pack cannot give so much."""

@@ -34,6 +34,9 @@ if MYPY:
 WATCHDOG_MS = 60000
 START_MS = 400  # from the reset until the main program runs; an estimate for an ESP32-S3
 UART_BYTES = 4096  # of the receiver's buffer
+LISTED = 200  # starts that are remembered one by one
+COLLECT_EVERY = 8  # what is dropped is out of reach at once; collecting it costs more than a start
+PULSE_MS = 2000  # of the PIR, for each edge
 NEVER = 1 << 60
 FIRMWARE = ("trapmcu", "trapwire")
 
@@ -42,7 +45,7 @@ class Unit:
     """One trap's hardware with its firmware. settings: for `trapmcu.main.run`; folder: for flash on CPython.
 
     ppm: how fast the clock chip runs, in millionths. fresh_every: firmware is loaded anew at every such start.
-    `starts`: (when, cause, woken by); `slept_ms`; `power_cuts`; `brown_outs`; `trace`: what the lamp and beeper did.
+    `starts`: the last ones, (when, cause, woken by); `causes`: how many by cause; `slept_ms`; `power_cuts`; `brown_outs`; `trace`: what the lamp and beeper did.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class Unit:
         self.fresh_every = fresh_every
         self.retained = b""
         self.pir_at: "list[int]" = []  # edges to come
-        self.edges = 0  # that came and nobody has taken
+        self.edges = 0  # that came while the unit was awake, and nobody has taken: an interrupt counts them
+        self.pir_high_until = 0  # the level, which ends a deep sleep
         self.pir_seen: "list[int]" = []
-        self.button_ms = 0
         self.presses: "list[int]" = []
+        self.pressed_at: "list[int]" = []
         self.uart = Buffer()
         self.starts: "list[tuple[int, int, int]]" = []
+        self.causes = [0, 0, 0, 0]
         self.trace: "list[tuple[int, str]]" = []
         self.slept_ms = 0
         self.power_cuts = 0
@@ -182,7 +187,8 @@ class Unit:
         now = self.world.now
         while self.pir_at and self.pir_at[0] <= now:
             self.pir_seen.append(self.pir_at.pop(0))
-            if self.has_power:
+            self.pir_high_until = max(self.pir_high_until, now + PULSE_MS)
+            if self.awake:
                 self.edges += 1
                 self._events += 1
         data = self.pi.to_mcu.take(now)
@@ -205,6 +211,7 @@ class Unit:
 
     def _pressed(self, held_ms: int) -> None:
         self.presses.append(held_ms)
+        self.pressed_at.append(self.world.now)
         self._events += 1
 
     # Lives
@@ -218,7 +225,7 @@ class Unit:
         if not self.has_power or self._blackout:
             return self.has_power
         woken = TIMER if self.world.now >= self.wake_at else 0
-        if self.edges:
+        if self.world.now < self.pir_high_until:
             woken |= PIR
         if self.presses:
             woken |= BUTTON
@@ -261,8 +268,10 @@ class Unit:
         self.awake = True
         self.fed_at = self.world.now
         self.uart.take()
-        self.starts.append((self.world.now, cause, self.woken))
-        if len(self.starts) % self.fresh_every == 0:
+        self.edges = 1 if self.world.now < self.pir_high_until else 0  # what came while it started is still high
+        self.starts = self.starts[-LISTED:] + [(self.world.now, cause, self.woken)]
+        self.causes[cause] += 1
+        if sum(self.causes) % self.fresh_every == 0:
             forget_firmware()
         self.flash.mount()
         board: "VirtualBoard | None" = VirtualBoard(self, cause)
@@ -281,7 +290,9 @@ class Unit:
             board = None
             self.flash.unmount()
             self._outputs_fall()
-            gc.collect()
+            if sum(self.causes) % LISTED = 200  # starts that are remembered one by one
+COLLECT_EVERY == 0:
+                gc.collect()
         return cause
 
 

@@ -19,7 +19,8 @@ if MYPY:
     from typing import Any
 
 BLOCK_BYTES = 4096  # an erase block of the chip
-BLOCKS = 256
+BLOCKS = 160  # 640 kB: the queue of 256 kB at a block an object
+ERASED = b"\xff" * BLOCK_BYTES
 EIO = 5
 COUNT, SIZE, ERASE = 4, 5, 6  # of MicroPython's block protocol
 
@@ -29,12 +30,17 @@ class Disk:
     power does not outlive; `refuse_from`, `refuse_to`: those which fail with an error."""
 
     def __init__(self, blocks: int = BLOCKS) -> None:
-        self.memory = bytearray(b"\xff" * (blocks * BLOCK_BYTES))
+        self.blocks = blocks
+        self.memory: "dict[int, bytearray]" = {}  # those that were ever written
         self.ops = 0
         self.cut_at: "int | None" = None
         self.refuse_from: "int | None" = None
         self.refuse_to = 1 << 60
         self.on_cut: "Callable[[], None]" = lambda: None
+
+    def copy(self) -> "dict[int, bytearray]":
+        """All bytes, to put back into `memory` later."""
+        return {block: bytearray(self.memory[block]) for block in self.memory}
 
     def format(self) -> None:
         vfs.VfsLfs2.mkfs(Mounted(self))
@@ -50,36 +56,37 @@ class Mounted:
         self.dead = False
 
     def readblocks(self, block: int, buffer: bytearray, offset: int = 0) -> int:
-        at = block * BLOCK_BYTES + offset
-        buffer[:] = self._disk.memory[at : at + len(buffer)]
+        held = self._disk.memory.get(block)
+        buffer[:] = ERASED[: len(buffer)] if held is None else held[offset : offset + len(buffer)]
         return 0
 
     def writeblocks(self, block: int, buffer: bytearray, offset: int = 0) -> int:
         if self.dead:
             return 0
-        at = block * BLOCK_BYTES + offset
-        return self._change(at, buffer, len(buffer))
+        return self._change(block, offset, buffer, len(buffer))
 
     def ioctl(self, op: int, block: int) -> int:
         if op == COUNT:
-            return len(self._disk.memory) // BLOCK_BYTES
+            return self._disk.blocks
         if op == SIZE:
             return BLOCK_BYTES
         if op == ERASE and not self.dead:
-            return self._change(block * BLOCK_BYTES, b"\xff" * BLOCK_BYTES, BLOCK_BYTES)
+            return self._change(block, 0, ERASED, BLOCK_BYTES)
         return 0
 
-    def _change(self, at: int, data: "bytes | bytearray", size: int) -> int:
+    def _change(self, block: int, at: int, data: "bytes | bytearray", size: int) -> int:
         disk = self._disk
         disk.ops += 1
         if disk.refuse_from is not None and disk.refuse_from <= disk.ops <= disk.refuse_to:
             return -EIO
+        if block not in disk.memory:
+            disk.memory[block] = bytearray(ERASED)
         if disk.cut_at is None or disk.ops < disk.cut_at:
-            disk.memory[at : at + size] = data
+            disk.memory[block][at : at + size] = data
             return 0
         disk.cut_at = None
         half = size // 2
-        disk.memory[at : at + half] = data[:half]
+        disk.memory[block][at : at + half] = data[:half]
         self.dead = True
         disk.on_cut()
         raise Ended(POWER)

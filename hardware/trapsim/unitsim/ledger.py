@@ -6,6 +6,7 @@ if MYPY:
     from trapsim.unitsim.simbase import SimBase
 
 AT_BASE = 2
+SERVICE_REACH_MS = 32 * 60000  # half an hour, and the Pi's leave
 
 
 class Ledger:
@@ -42,4 +43,31 @@ class Ledger:
                 key = (unit.trap, unit.pi.epoch, number, rung)
                 held = self._base.rows.get(key)
                 found.append((key, row.state, None if held is None else held == row.envelope))
+        return found
+
+    def unexplained(
+        self, unit: "Unit", reach_ms: int, spans: "list[tuple[int, int]] | None" = None
+    ) -> "list[tuple[int, int]]":
+        """The Pi's times with power that no reason covers, in ms.
+
+        A reason: any unit's PIR edge, for `reach_ms` (a partner calls); somebody's press, for `SERVICE_REACH_MS`; and
+        the story's own spans, (from, to), as armed hours.
+        """
+        covers = [(at, at + reach_ms) for one in self._units for at in one.pir_seen]
+        covers += [(at, at + SERVICE_REACH_MS) for at in unit.pressed_at]
+        covers += spans or []
+        covers.sort()
+        powered = list(unit.pi.powered)
+        if unit.pi.on_since is not None:
+            powered.append((unit.pi.on_since, unit.world.now))
+        found = []
+        for on, off in powered:
+            at = on
+            for first, last in covers:
+                if first <= at < last:
+                    at = last
+                if at >= off:
+                    break
+            if at < off:
+                found.append((max(at, on), off))
         return found

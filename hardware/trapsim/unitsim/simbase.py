@@ -23,6 +23,7 @@ COMMIT_MS = 40
 TURN_MS = 5  # the modem's loop
 CLOCK_UNCERTAINTY_MS = 50
 RSSI_DBM = -97
+LISTED = 100  # heartbeats that are remembered
 
 
 class SimBase:
@@ -41,6 +42,7 @@ class SimBase:
         self.repeats = 0
         self.clashes = 0
         self.heartbeats: "list[tuple[int, int, Heartbeat]]" = []
+        self.beats = 0
         self.replies: "list[tuple[int, ...]]" = []
         self.down_delivered = 0
         self.dropped: "list[str]" = []
@@ -105,7 +107,8 @@ class SimBase:
         if event[0] == "object":
             self._commits.append((now + COMMIT_MS, decode_envelope(event[1])))  # type: ignore[arg-type]
         elif event[0] == "heartbeat":
-            self.heartbeats.append((now, event[1], event[2]))  # type: ignore[arg-type]
+            self.heartbeats = self.heartbeats[-LISTED:] + [(now, event[1], event[2])]  # type: ignore[list-item]
+            self.beats += 1
         elif event[0] == "reply":
             self.replies.append(event[1:])  # type: ignore[arg-type]
         elif event[0] == "down_delivered":

@@ -18,7 +18,7 @@ MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from trapsim.unitsim.world import World
 
-MODE, LEAVE, DONE = 0x19, 0x1A, 0x05  # of PROTOCOL.md section 8
+MODE, LEAVE, DONE = 0x19, 0x1A, 0x05  # of PROTOCOL.md section 8; the codes, so that an older wire has them too
 IN_HAND, HALTING_NOW = 0, 1  # what DONE says: nothing in hand, or shutting down now
 OFF, BOOTING, UP, HALTING, HALTED, HUNG = 0, 1, 2, 3, 4, 5
 BOOT_MS = 5000  # at 20 °C; more in the cold
@@ -90,7 +90,8 @@ class SimPi:
         self._asked: "set[tuple[int, int]]" = set()  # stored ones that were asked after
         self._full_until = 0
         self._leaving = False
-        self._said_idle_at = -1
+        self._said: "tuple[int, int] | None" = None  # the trigger and time of the last DONE
+        self._trigger = 0  # the last one that came
 
     # Power
 
@@ -159,7 +160,8 @@ class SimPi:
             self._look(now)
         if SILENT not in self.faults:
             self._speak(now)
-        self._next = self._soonest(now)
+        if self.state == UP:
+            self._next = self._soonest(now)
 
     def _soonest(self, now: int) -> int:
         times = [now + 1000, self._status_at] + self._todo
@@ -171,8 +173,9 @@ class SimPi:
 
     def _on(self, kind: int, payload: bytes, now: int) -> None:
         if kind == line.WAKE:
-            self._todo.append(now + LOOK_MS)
-            self._leaving = False
+            self._trigger = struct.unpack(">I", payload[:4])[0]
+            if not self._leaving:
+                self._todo.append(max([now] + self._todo) + LOOK_MS)
         elif kind in (line.STORED, line.DELIVERED, line.FULL_QUEUE, line.REFUSED):
             for key in unpack_keys(payload):
                 self._answer(kind, (key.number, key.rung), now)
@@ -184,6 +187,7 @@ class SimPi:
         elif kind == line.TIME:
             self.times.append((now, payload))
         elif kind == line.HELLO:
+            self._said = None
             if self._answered:
                 self._offers = {}
                 self._asked = set()
@@ -191,6 +195,7 @@ class SimPi:
             self.heard_modes.append((now, payload[0], payload[1]))
         elif kind == LEAVE:
             self._leaving = True
+            self._todo = self._todo[:1]  # what is in hand is finished
         self._answered = True
 
     def _answer(self, kind: int, which: "tuple[int, int]", now: int) -> None:
@@ -237,11 +242,11 @@ class SimPi:
         if self._todo or self._offers or self._owed(now):
             return
         if self._leaving:
-            self._say(DONE, bytes([HALTING_NOW]), now)
+            self._say(DONE, struct.pack(">BI", HALTING_NOW, self._trigger), now)
             self.state, self._next = HALTING, now + HALT_MS
-        elif now - self._said_idle_at >= STATUS_MS or self._said_idle_at < 0:
-            self._said_idle_at = now
-            self._say(DONE, bytes([IN_HAND]), now)
+        elif self._said is None or self._said[0] != self._trigger or now - self._said[1] >= STATUS_MS:
+            self._said = (self._trigger, now)
+            self._say(DONE, struct.pack(">BI", IN_HAND, self._trigger), now)
 
     def _owed(self, now: int) -> bool:
         """Whether something is still to be handed over that the supervisor may take."""
@@ -260,7 +265,6 @@ class SimPi:
             self._asked.add(which)
             self._offers[which] = now
             row = self.outbox[which]
-            self._said_idle_at = -1
             self._say(line.PUT, bytes([row.priority]) + row.envelope, now)
 
     def _say(self, kind: int, payload: bytes, now: int) -> None:

@@ -1,6 +1,8 @@
 """A trap in the woods for the stories: the real firmware, its Pi, its base, and the days."""
 
+import struct
 import sys
+from binascii import crc32
 
 from tests.mcu.bench import make_folder, remove_folder
 from trapsim.unitsim.antenna import Aether
@@ -12,6 +14,9 @@ from trapwire.airtime import usable_frame
 
 ON_A_DISK = sys.implementation.name == "micropython"  # only there flash can fail
 PLAN, SF = "cn470", 9
+RECORD_BYTES = 13
+TRUE = 0x80
+REPEATED = 0
 
 
 class Woods:
@@ -39,6 +44,11 @@ class Woods:
     def run(self, ms, until=None):
         return self.world.run(ms, until)
 
+    def passes(self, count, every_ms, first_ms=0):
+        """Something passes the camera of the first trap, so often."""
+        for i in range(count):
+            self.unit.edge(first_ms + i * every_ms)
+
     def settled(self):
         """Whether all that was committed is at the base."""
         return not self.ledger.missing()
@@ -47,3 +57,23 @@ class Woods:
         self.world.close()
         for folder in self._folders:
             remove_folder(folder)
+
+
+def log(unit):
+    """What the unit's log holds in flash, oldest first: (seconds, whether of true time, code, value)."""
+    found = []
+    for name in ("/log0", "/log1"):
+        data = unit.flash.read(name) or b""
+        for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
+            record = data[at : at + RECORD_BYTES]
+            if struct.pack(">H", crc32(record[:11]) & 0xFFFF) == record[11:]:
+                sequence, seconds, code, value = struct.unpack(">IIBH", record[:11])
+                found.append((sequence, seconds, bool(code & TRUE), code & ~TRUE, value))
+    return [entry[1:] for entry in sorted(found)]
+
+
+def count(unit, code):
+    """How often the log names a code, those entries counted in that came too often to be written."""
+    entries = log(unit)
+    said = sum(1 for _, _, which, _ in entries if which == code)
+    return said + sum(value & 255 for _, _, which, value in entries if which == REPEATED and value >> 8 == code)
