@@ -290,8 +290,7 @@ class Unit:
             board = None
             self.flash.unmount()
             self._outputs_fall()
-            if sum(self.causes) % LISTED = 200  # starts that are remembered one by one
-COLLECT_EVERY == 0:
+            if sum(self.causes) % COLLECT_EVERY == 0:
                 gc.collect()
         return cause
 

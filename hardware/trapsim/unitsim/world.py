@@ -64,10 +64,26 @@ class Thread:
     def hold(self, until: int, ready: "Callable[[], bool] | None" = None) -> None:
         """Called in the thread: wait until then, or until `ready()`.  Raises: Over."""
         self.until, self.ready = until, ready
-        self._back.release()
-        self._go.acquire()
-        if self._world.over:
-            raise Over()
+        while True:
+            # Where there is one unit its own thread drives the world: handing the baton over costs more than a step.
+            if not self._world.alone or not self._drive():
+                self._back.release()
+                self._go.acquire()
+            if self._world.over:
+                raise Over()
+            if self.is_ready():
+                return
+
+    def _drive(self) -> bool:
+        """Let time pass until this unit is ready; False when the story wants to look first."""
+        try:
+            while not self.is_ready():
+                if not self._world.step():
+                    return False
+        except BaseException as error:
+            self._world.failure = error
+            return False
+        return True
 
     def _run(self) -> None:
         try:
@@ -92,6 +108,9 @@ class World:
         self._threads: "list[Thread]" = []
         self._calls: "list[tuple[int, int, Callable[[], None]]]" = []
         self._count = 0
+        self._end = 0
+        self._until: "Callable[[], bool] | None" = None
+        self.alone = True
 
     def unix_ms(self) -> int:
         return START_UNIX_MS + self.now
@@ -120,20 +139,25 @@ class World:
 
         Raises: what a unit's firmware raised and did not catch.
         """
-        end = self.now + ms
-        while True:
+        self._end, self._until = self.now + ms, until
+        self.alone = len(self._threads) == 1
+        self._settle()
+        while self.step():
             self._settle()
-            if until is not None and until():
-                return True
-            if self.now >= end:
-                return False
-            self.now = max(self.now, min(end, self._next()))
-            while self._calls and self._calls[0][0] <= self.now:
-                self._calls.pop(0)[2]()
-            for actor in self._actors:
-                due = actor.due()
-                if due is not None and due <= self.now:
-                    actor.act()
+        return until is not None and until()
+
+    def step(self) -> bool:
+        """Let time pass until the next thing happens; False at the end of the run, or when `until()` is true."""
+        if self.now >= self._end or (self._until is not None and self._until()):
+            return False
+        self.now = max(self.now, min(self._end, self._next()))
+        while self._calls and self._calls[0][0] <= self.now:
+            self._calls.pop(0)[2]()
+        for actor in self._actors:
+            due = actor.due()
+            if due is not None and due <= self.now:
+                actor.act()
+        return True
 
     def close(self) -> None:
         """End every unit's thread."""
