@@ -74,7 +74,6 @@ class SimPi:
         self.heard_modes: "list[tuple[int, int, int]]" = []
         self.times: "list[tuple[int, bytes]]" = []  # when, what TIME said
         self.temperature_c = 20
-        self.input = Buffer()
         self.from_mcu = Way(lambda: self.state in (UP, HALTING))
         self.to_mcu = Way(lambda: True)
         self._begin()
@@ -82,6 +81,7 @@ class SimPi:
     def _begin(self) -> None:
         """What a Pi forgets without power."""
         self._next = 0
+        self.input = Buffer()
         self._decoder = line.SerialDecoder()
         self._answered = False
         self._hello_at = self._status_at = 0
@@ -101,7 +101,6 @@ class SimPi:
         if on and self.on_since is None:
             self.on_since = now
             self.boots += 1
-            self.input.take()
             self._begin()
             self.state = HUNG if HANGS_AT_BOOT in self.faults else BOOTING
             self._next = now + BOOT_MS + max(0, -self.temperature_c) * COLD_BOOT_MS

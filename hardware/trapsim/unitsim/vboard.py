@@ -58,6 +58,8 @@ class VirtualBoard:
         self._spins = 0
         unit = self._unit
         until = self._world.now + max(1, ms)
+        if unit.hangs and unit.pi.on_since is not None:
+            unit.thread.hold(NEVER, lambda: unit.ended is not None)
         if unit.chip.sends_until is not None:
             until = min(until, max(unit.chip.sends_until, self._world.now + 1))
         before = unit.happened()

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import unittest
 from binascii import crc32
 
 from tests.mcu.bench import make_folder, remove_folder
@@ -9,12 +10,14 @@ from trapsim.unitsim.antenna import Aether
 from trapsim.unitsim.carrier import Unit
 from trapsim.unitsim.ledger import Ledger
 from trapsim.unitsim.simbase import SimBase
-from trapsim.unitsim.world import World
+from trapsim.unitsim.world import SECOND, START_UNIX_MS, World
 from trapwire.airtime import usable_frame
+from trapwire.words import decode_time
 
 ON_A_DISK = sys.implementation.name == "micropython"  # only there flash can fail
 PLAN, SF = "cn470", 9
 RECORD_BYTES = 13
+LOOK_REACH = 40 * SECOND  # a cold boot, a burst, the hand-over, the shutdown
 TRUE = 0x80
 REPEATED = 0
 
@@ -57,6 +60,35 @@ class Woods:
         self.world.close()
         for folder in self._folders:
             remove_folder(folder)
+
+
+class Story(unittest.TestCase):
+    """A test that goes into the woods, and tidies up behind itself."""
+
+    def woods(self, **given):
+        self._woods = Woods(**given)
+        return self._woods
+
+    def tearDown(self):
+        self._woods.close()
+
+    def all_is_well(self, woods, reach_ms=LOOK_REACH, spans=None):
+        """Nothing lost, nothing doubled, all at the base; the Pi was told true times, and was on for reasons only."""
+        self.assertEqual((woods.ledger.lost(), woods.ledger.missing(), woods.ledger.doubled()), ([], [], 0))
+        for unit in woods.units:
+            self.assertEqual(woods.ledger.unexplained(unit, reach_ms, spans), [])
+            self.assertEqual(wrong_times(unit), [])
+
+
+def wrong_times(unit):
+    """Times that the Pi was told and that were further off than was said: (when, off by ms, uncertainty ms)."""
+    found = []
+    for when, payload in unit.pi.times:
+        unix_ms, uncertainty_ms = decode_time(payload)
+        off_ms = unix_ms - START_UNIX_MS - when
+        if abs(off_ms) > uncertainty_ms + 5:  # and the serial line's own
+            found.append((when, off_ms, uncertainty_ms))
+    return found
 
 
 def log(unit):

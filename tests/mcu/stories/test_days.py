@@ -1,31 +1,17 @@
 """Ordinary days and a winter of them: the unit sleeps, the Pi comes when something moves, and goes again."""
 
-import unittest
-
-from tests.mcu.stories.bench import Woods
+from tests.mcu.stories.bench import Story
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 
-LOOK_REACH = 40 * SECOND  # a cold boot, a burst, the hand-over, the shutdown
 
-
-class DayStory(unittest.TestCase):
-    def tearDown(self):
-        self._woods.close()
-
-    def woods(self, **given):
-        self._woods = Woods(**given)
-        return self._woods
-
-
-class DaysTest(DayStory):
+class DaysTest(Story):
     def test_a_day_in_the_woods(self):
         woods = self.woods(seed=3)
         woods.passes(24, 50 * MINUTE, 10 * MINUTE)
         woods.run(DAY)
         self.assertEqual(woods.pi.looks, 24)
         self.assertGreater(woods.pi.sightings, 3)
-        self.assertEqual((woods.ledger.lost(), woods.ledger.missing(), woods.ledger.doubled()), ([], [], 0))
-        self.assertEqual(woods.ledger.unexplained(woods.unit, LOOK_REACH), [])
+        self.all_is_well(woods)
         self.assertGreater(woods.unit.slept_ms, DAY * 98 // 100)
         self.assertLess(woods.pi.powered_ms(), 24 * 25 * SECOND)
         self.assertGreater(woods.base.beats, 22)
@@ -63,7 +49,6 @@ class DaysTest(DayStory):
                 woods.unit.edge(day * DAY + dice.below(DAY - HOUR) + 1000)
         woods.run(days * DAY)
         self.assertGreater(woods.pi.looks, 2 * days)
-        self.assertEqual((woods.ledger.lost(), woods.ledger.missing(), woods.ledger.doubled()), ([], [], 0))
-        self.assertEqual(woods.ledger.unexplained(woods.unit, LOOK_REACH), [])
+        self.all_is_well(woods)
         self.assertEqual((woods.unit.causes[0], woods.unit.causes[2:]), (1, [0, 0]))  # nothing but deep sleep
         self.assertGreater(woods.unit.slept_ms, days * DAY * 995 // 1000)
