@@ -97,6 +97,7 @@ class Unit:
         self._events = 0
         self._blackout = False
         self.watchdog_ms = WATCHDOG_MS
+        self.ticks_at_start = 0  # of the interpreter, which wrap
         self.hangs = False  # a fault in a driver: while the Pi is on, `wait` does not return
         if self.flash.disk is not None:
             self.flash.disk.on_cut = self._lose_power

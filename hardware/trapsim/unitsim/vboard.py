@@ -13,6 +13,12 @@ if MYPY:
 RETAINED_BYTES = 2048
 NEVER = 1 << 60
 SPINS = 20000  # calls without a wait: a loop that hangs, which the watchdog ends
+TICKS_MASK = (1 << 30) - 1
+
+
+def _ticks_diff(a: int, b: int) -> int:
+    """As `time.ticks_diff`: signed, within half the period."""
+    return ((a - b + (1 << 29)) & TICKS_MASK) - (1 << 29)
 
 
 class VirtualBoard:
@@ -27,6 +33,10 @@ class VirtualBoard:
         unit.clock_kept = True
         self._dice = Dice(unit.world.dice.below(1 << 30))
         self._spins = 0
+        self._started = unit.world.now
+        from trapmcu.boards.ticks import Ticks  # here: it may have been forgotten since the last life
+
+        self._clock = Ticks(self._ticks_ms, _ticks_diff, unit.clock)
         self._lamp = self._beep = False
         self.flash = unit.flash.path
         self.radio = Driver(unit.chip, self._check)
@@ -41,7 +51,11 @@ class VirtualBoard:
 
     def now_ms(self) -> int:
         self._check()
-        return self._unit.clock()
+        return self._clock.now_ms()
+
+    def _ticks_ms(self) -> int:
+        """The interpreter's, which begin at each reset, and anew every 12.4 days."""
+        return (self._unit.ticks_at_start + self._world.now - self._started) & TICKS_MASK
 
     def clock_kept(self) -> bool:
         return self._kept
