@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak screenshots train train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots train train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -25,6 +25,7 @@ check: $(VENV)/.test ## style, types and import rules
 	@ruff check -q .
 	@ruff format -q --check .
 	@mypy
+	@deploy/check-boards $(CACHE)
 	@lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 
@@ -33,6 +34,11 @@ bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by
 
 soak: $(VENV)/.demo ## a million alerts and a million hostile frames through the link: hardware/SOAK.md (half an hour on two cores)
 	@trapsim soak --alerts 1000000 --hostile 1000000 --write $(ARGS)
+
+wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
+	@deploy/get-tools $(CACHE) graphviz
+	@$(VENV)/bin/python -c 'import wireviz' 2>/dev/null || deploy/make-venv $(PYTHON) $(VENV) $(CACHE) drawings
+	@trapsim pins --write --draw
 
 screenshots: $(VENV)/.test tools ## the page in Chromium, tested and kept in basestation/pictures (apt-get install chromium)
 	@$(VENV)/bin/python -c 'import playwright' 2>/dev/null || deploy/make-venv $(PYTHON) $(VENV) $(CACHE) browser

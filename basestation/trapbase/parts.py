@@ -29,7 +29,7 @@ from trapkit.serialport import SerialPort
 from trapwire.basewords import BaseWords
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
-from trapwire.hopends import HopBaseLink
+from trapwire.hopbase import HopBaseLink
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays

@@ -53,6 +53,7 @@ class TrapApp:
         self._told: dict[str, str] = {}  # the trouble last reported and not over, by part
         self._quiet_ms: dict[str, int] = {}  # since when such a part has had none
         self.dropped_triggers = 0
+        self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
         """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
@@ -66,8 +67,15 @@ class TrapApp:
         self._tell("receipts", self._refused_receipts(), now_ms)
         if self._interval and (trigger_due := self._interval.poll(now_ms)):
             self._accept(trigger_due)
+        if self._uplink.leave:
+            self._pending.clear()  # what moved will move again; what is in hand is finished
         if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
             self._work(now_ms)
+        if not self._pending and self._unsaved is None:
+            if self._uplink.leave and not self.left:
+                self.left = True
+                self._uplink.farewell()
+            self._uplink.idle(now_ms)
         return moved or (bool(self._pending) and self._refused_ms is None)
 
     def _refused_receipts(self) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 
 GOODBYE_S = 3.0  # to the broker, at the end
+SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
 
 
@@ -72,7 +74,18 @@ def run(args: argparse.Namespace) -> int:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
             with running(bus):
                 _loop(app, line, stop)
-    return 0
+    return _shut_down(settings.supervisor.power_off) if app.left else 0
+
+
+def _shut_down(command: list[str]) -> int:
+    """The supervisor has sent the Pi away: what is left to do."""
+    _report("the supervisor lets this computer go: " + (" ".join(command) or "nothing is told to shut it down"))
+    if not command:
+        return 0
+    try:
+        return subprocess.run(command, check=False, timeout=SHUT_DOWN_S).returncode
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"key 'supervisor.power_off' is {command}: cannot be run: {error}") from error
 
 
 @contextmanager
@@ -204,7 +217,7 @@ class Stop:
 
 
 def _loop(app: TrapApp, line: SerialPort, stop: Stop) -> None:
-    while not stop.asked:
+    while not (stop.asked or app.left):
         busy = app.step(_now_ms())
         fd = line.fileno()
         try:

@@ -18,6 +18,10 @@ _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[str, Meta(description="Serial device of the supervisor (path)")] = "/dev/serial0"
     baud: Annotated[int, Meta(ge=9600, le=3_000_000, description="Speed of that line (bit/s)")] = 115_200
+    power_off: Annotated[
+        list[str],
+        Meta(max_length=16, description="Command that shuts the Pi down when the supervisor says so; none: only end"),
+    ] = field(default_factory=list)
 
 
 class ReplaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

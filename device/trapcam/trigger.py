@@ -12,7 +12,10 @@ CAUSE_INTERVAL = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """One reason to look: its `number` (the supervisor's count), `cause`, and when it came (Unix ms, UTC)."""
+    """One reason to look: its `number` (the supervisor's count), `cause`, and when it came (Unix ms, UTC).
+
+    That may be well before the Pi was up.
+    """
 
     number: int
     cause: int
@@ -21,10 +24,11 @@ class Trigger:
 
 def decode_wake(payload: bytes, now_ms: int) -> Trigger:
     """The trigger in a WAKE message (PROTOCOL.md section 8).  Raises: WireError."""
-    if len(payload) != 5:
-        raise WireError(f"wake of {len(payload)} bytes, 5 are needed")
-    number, cause = struct.unpack(">IB", payload)
-    return Trigger(number=number, cause=cause, at_ms=now_ms)
+    if len(payload) not in (5, 9):
+        raise WireError(f"wake of {len(payload)} bytes, 9 are needed")
+    number, cause = struct.unpack(">IB", payload[:5])
+    age_ms = struct.unpack(">I", payload[5:])[0] if len(payload) == 9 else 0
+    return Trigger(number=number, cause=cause, at_ms=now_ms - age_ms)
 
 
 class IntervalTrigger:

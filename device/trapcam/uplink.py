@@ -11,7 +11,9 @@ Rules:
 - REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
 - WANTED makes an object urgent for the radio, also one that was none for it; what is not here is not answered.
-- TIME goes to the clock.
+- TIME goes to the clock; MODE is remembered.
+- DONE names the last trigger that was seen to, once all is committed and handed over, and again every `status_ms`: then
+  the supervisor may let the Pi go. After LEAVE the application ends what it has in hand and says so by `farewell`.
 - Anything else on the line is counted and skipped.
 """
 
@@ -88,6 +90,10 @@ class Uplink:
         self._refused: set[tuple[int, int]] = set()
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
+        self.mode: int | None = None  # the unit's state, as the supervisor said it (trapwire.unitstates)
+        self.leave = False  # the supervisor wants the Pi to shut down
+        self._trigger = 0  # the last one that came
+        self._done: tuple[int, int] | None = None  # trigger and time of the last DONE
 
     @property
     def trouble(self) -> str:
@@ -124,6 +130,27 @@ class Uplink:
         self._full = None
         self._again = self._outbox.in_state(STORED)[::-1]
 
+    def idle(self, now_ms: int) -> None:
+        """No trigger waits and none is worked on: say so, once everything is handed over that can be."""
+        if not self._was_open or self._offers:
+            return
+        try:
+            left = self._outbox.waiting(1 + len(self._refused), self._below())
+        except StorageError as error:
+            self.refusal = str(error)
+            return
+        if any((number, rung) not in self._refused for _, number, rung in left):
+            return
+        told, at_ms = self._done or (None, None)
+        if told == self._trigger and not due(at_ms, now_ms, self._timing.status_ms):
+            return
+        self._done = (self._trigger, now_ms)
+        self._send(line_kinds.DONE, struct.pack(">BI", 0, self._trigger))
+
+    def farewell(self) -> None:
+        """The Pi shuts down now."""
+        self._send(line_kinds.DONE, struct.pack(">BI", 1, self._trigger))
+
     # --- what comes ---------------------------------------------------------------------------------------------
 
     def _take(self, messages: list[tuple[int, bytes]], now_ms: int) -> list[Trigger]:
@@ -134,6 +161,7 @@ class Uplink:
             try:
                 if kind == line_kinds.WAKE:
                     triggers.append(decode_wake(payload, now_ms))
+                    self._trigger = triggers[-1].number
                 elif kind == line_kinds.STORED:
                     stored.append(self._own(payload))
                 elif kind == line_kinds.DELIVERED:
@@ -148,7 +176,12 @@ class Uplink:
                     self._outbox.want(*self._own(payload))
                 elif kind == line_kinds.TIME:
                     self._on_time(payload)
+                elif kind == line_kinds.MODE and payload:
+                    self.mode = payload[0]
+                elif kind == line_kinds.LEAVE:
+                    self.leave = True
                 elif kind == line_kinds.HELLO:
+                    self._done = None
                     if self._answered:
                         self._start_over()
                 else:
@@ -234,9 +267,7 @@ class Uplink:
                 self._withdraw(key, offer)
         if self._full and due(self._full[1], now_ms, self._timing.full_ms):
             self._full = None
-        below = self._full[0] if self._full else PRIORITIES
-        if self._networked:
-            below = min(below, ALERTS_ONLY)
+        below = self._below()
         # Objects on offer are still `waiting` in the outbox, so ask for that many more.
         known = len(self._offers) + len(self._refused)
         for priority, number, rung in self._outbox.waiting(self._timing.window + known, below):
@@ -245,6 +276,11 @@ class Uplink:
         while self._has_room() and self._again and self._again[-1][0] < below:
             priority, number, rung = self._again.pop()
             self._put(_Offer(now_ms, priority, True), number, rung)
+
+    def _below(self) -> int:
+        """Only priorities below this one are offered now."""
+        below = self._full[0] if self._full else PRIORITIES
+        return min(below, ALERTS_ONLY) if self._networked else below
 
     def _has_room(self) -> bool:
         return self._was_open and len(self._offers) < self._timing.window

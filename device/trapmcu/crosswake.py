@@ -11,6 +11,8 @@
 While the link sends or listens for an answer the antenna stays with it: a wake then waits, at most `LATE_MS`.
 """
 
+import struct
+
 from trapmcu.duty import Duty
 from trapmcu.flash import load_heard, write_file
 from trapmcu.radio import Antenna
@@ -32,6 +34,8 @@ BEAT_MS = 21600000  # six hours without a call of ours: the partner is told our 
 FIRST_BEAT_MS = 60000  # and soon after a start, at which it has changed
 LATE_MS = 2000  # a cat crosses the view in about 4 s
 GAP_MS = 5000  # a partner that was woken, or that woke us, is awake for so long
+LOOK_MS = 4  # of the radio's own receive duty cycle: three symbols of SF7, and its start
+_KEPT = ">Qqqqq"
 BURST_US = 12000000  # 31 wakes at once
 PERMILLE = 10  # and 94 an hour
 ASK_AGAIN_MS = 20  # on a busy link
@@ -69,7 +73,7 @@ class CrossWake:
         self._edge_at: "int | None" = None  # a wake is to be said
         self._awake_until = 0
         self._sniff_at = 0
-        self._beat_at = board.now_ms() + FIRST_BEAT_MS + board.random(8 * FIRST_BEAT_MS)
+        self.beat_at = board.now_ms() + FIRST_BEAT_MS + board.random(8 * FIRST_BEAT_MS)
         self._until = 0
         self._woken = 0
         self.clock = PairClock()
@@ -81,6 +85,29 @@ class CrossWake:
     def away(self) -> bool:
         """Whether the antenna is on the pair's channel."""
         return self._where != AT_LINK
+
+    def wants(self) -> bool:
+        """Whether a call is still to be made."""
+        return self._edge_at is not None
+
+    def listen_asleep(self) -> None:
+        """The unit goes to sleep: the radio looks for the partner by itself."""
+        self._antenna.listen_asleep(SF, self._khz, PREAMBLE, LOOK_MS, SNIFF_MS)
+
+    def called(self, now: int) -> None:
+        """The partner's call has ended that sleep: it lies in the radio, which is still on the pair's channel."""
+        self._where = HEARING
+        self._until = now + LISTEN_MS
+        self._antenna.assume(SF, PREAMBLE)
+
+    def keep(self) -> bytes:
+        """For a deep sleep that follows at once; `resume` goes on from there."""
+        low, high, at = self.clock.bounds()
+        return struct.pack(_KEPT, self.beat_at, self._key.heard, low, high, at)
+
+    def resume(self, kept: bytes) -> None:
+        self.beat_at, self._key.heard, low, high, at = struct.unpack(_KEPT, kept)
+        self.clock.set_bounds(low, high, at)
 
     def edge(self, now: int) -> None:
         """Our PIR has seen something."""
@@ -122,7 +149,7 @@ class CrossWake:
         self._until = now + LISTEN_MS
         if self._antenna.busy():
             return
-        if self._edge_at is not None or now >= self._beat_at:
+        if self._edge_at is not None or now >= self.beat_at:
             edge_at, self._edge_at = self._edge_at, None
             if self._say(now, edge_at):
                 self._where = SAYING
@@ -135,7 +162,7 @@ class CrossWake:
 
     def _say(self, now: int, edge_at: "int | None") -> bool:
         """Call the partner, or without an edge tell it our clock; whether that could be."""
-        self._beat_at = now + BEAT_MS + self._board.random(BEAT_MS // 8)
+        self.beat_at = now + BEAT_MS + self._board.random(BEAT_MS // 8)
         cause = CLOCK
         if edge_at is not None:
             cause = PIR

@@ -77,6 +77,9 @@ class Modem:
             self._home_at = now  # the turn's answer: both go home behind it
         return None
 
+    def rest(self, now: int) -> None:
+        """It never sleeps: frames come at any time."""
+
     def _follow(self, now: int) -> None:
         """Be where the link is: at a quick turn's spreading factor, or the cell's."""
         if self._antenna.sending:

@@ -22,6 +22,13 @@ class Antenna:
     def airtime_ms(self) -> int:
         return self._airtime_us // 1000
 
+    def counts(self) -> "tuple[int, int]":
+        """Frames sent, and their airtime in us: for `resume`, after a deep sleep."""
+        return self.frames_sent, self._airtime_us
+
+    def resume(self, counts: "tuple[int, ...]") -> None:
+        self.frames_sent, self._airtime_us = counts
+
     def start(self, freq_khz: int) -> None:
         """Listen, on that channel; 0: on the board's own for its plan."""
         if freq_khz:
@@ -32,6 +39,16 @@ class Antenna:
     def listen(self) -> None:
         """Receive until told otherwise."""
         self._radio.start_recv(continuous=True)
+
+    def assume(self, sf: int, preamble: int) -> None:
+        """The radio is there already, and may hold a frame: nothing is said to it."""
+        self._sf, self._preamble = sf, preamble
+
+    def listen_asleep(self, sf: int, freq_khz: int, preamble: int, look_ms: int, every_ms: int) -> None:
+        """Look for a preamble every so often, by the radio's own clock, while the unit sleeps."""
+        self.tune(sf, freq_khz, preamble)
+        self._radio.standby()
+        self._radio.listen_asleep(look_ms, every_ms - look_ms)
 
     def tune(self, sf: int, freq_khz: int, preamble: int = PREAMBLE_SYMBOLS) -> None:
         """Go to another channel, and listen there; never while a frame is sent. freq_khz: 0 leaves it as it is."""

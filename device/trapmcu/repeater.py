@@ -55,6 +55,9 @@ class Repeater:
                 self._antenna.send(frame)
         return None if self._antenna.sending else self.relay.deadline()
 
+    def rest(self, now: int) -> None:
+        """It never sleeps: frames come at any time."""
+
     def _may(self, frame: bytes, now: int) -> bool:
         """What the plan's share leaves no room for is not sent: later it would come too late."""
         urgent = overheard(frame)[0] & 0x0F not in (FRAGMENT, PIECE)

@@ -1,5 +1,6 @@
 """A unit's settings (mcu.json): every key with its default and its bounds, checked before the unit does anything."""
 
+from trapmcu.battery import KINDS
 from trapwire.airtime import SF_MIN, SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.errors import WireError
 from trapwire.hop import HOP_BYTES, MAX_TRAPS
@@ -15,20 +16,41 @@ SUPERVISOR = "supervisor"
 MODEM = "modem"
 REPEATER = "repeater"
 
-# key: (default, lowest, highest, what it is) of whole numbers; deploy/settings.md is made from here
+# key: (default, lowest, highest) of whole numbers; what they are: `setting_words`, which no unit carries
 NUMBERS = {
-    "trap": (0, 1, 65535, "the trap's number, the same as its Pi's; a modem has none"),
-    "sf": (9, 7, 12, "LoRa spreading factor, the same at the base and on its traps"),
-    "quick_sf": (0, 0, 11, "fastest spreading factor for turns near the base (trapwire/quick.py); 0: none"),
-    "queue_bytes": (262144, 1, 16777216, "flash for what waits for the air (bytes)"),
-    "down_bytes": (16384, 1, 1048576, "flash for what came down and the Pi has not taken (bytes)"),
-    "drift_ppm": (100, 1, 100000, "how far the unit's clock may run off, worst case (millionths)"),
-    "trial_ms": (600000, 60000, 86400000, "a setting by radio that could cut the link is taken back after this (ms)"),
-    "repeat_ms": (5000, 100, 3600000, "until a receipt is offered to the Pi again (ms)"),
-    "hop_burst_s": (120, 1, 3600, "of a repeater: airtime that one trap may cause at once (s)"),
-    "hop_permille": (10, 1, 1000, "of a repeater: airtime that one trap may cause all the time (thousandths)"),
-    "freq_khz": (0, 0, 960000, "the link's channel (kHz); 0: the board's own for its plan"),
-    "wake_khz": (0, 0, 960000, "the channel of the station's pair, at SF7 (kHz); 0: the link's"),
+    "trap": (0, 1, 65535),
+    "sf": (9, 7, 12),
+    "quick_sf": (0, 0, 11),
+    "queue_bytes": (262144, 1, 16777216),
+    "down_bytes": (16384, 1, 1048576),
+    "drift_ppm": (100, 1, 100000),
+    "trial_ms": (600000, 60000, 86400000),
+    "repeat_ms": (5000, 100, 3600000),
+    "hop_burst_s": (120, 1, 3600),
+    "hop_permille": (10, 1, 1000),
+    "freq_khz": (0, 0, 960000),
+    "wake_khz": (0, 0, 960000),
+    "utc_offset_min": (0, -720, 840),
+    "armed_from_h": (0, 0, 24),
+    "armed_to_h": (0, 0, 24),
+    "armed_from_month": (1, 1, 12),
+    "armed_to_month": (12, 1, 12),
+    "watch_from_h": (0, 0, 24),
+    "watch_to_h": (24, 0, 24),
+    "watch_from_month": (1, 1, 12),
+    "watch_to_month": (12, 1, 12),
+    "min_gap_ms": (5000, 0, 3600000),
+    "triggers_a_day": (300, 1, 100000),
+    "trigger_burst": (60, 1, 1000),
+    "service_min": (30, 1, 120),
+    "pi_boot_ms": (60000, 5000, 3600000),
+    "pi_leave_ms": (30000, 5000, 3600000),
+    "pi_silent_ms": (60000, 15000, 3600000),
+    "pi_busy_ms": (600000, 60000, 3600000),
+    "battery_cells": (2, 1, 16),
+    "battery_mah": (57000, 100, 1000000),
+    "battery_mv": (7200, 1000, 60000),
+    "cut_mv": (0, 0, 60000),
 }
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,
@@ -37,6 +59,7 @@ DEFAULTS: "dict[str, Any]" = {
     "hop_key": "",  # of a trap that goes by a repeater: their key for the hop, and its base's
     "hops": {},  # of a repeater: the hop key of each trap that it serves, by the trap's number
     "station_key": "",  # of a trap that wakes its partner: the pair's own
+    "battery": "",  # its kind (trapmcu.battery.KINDS); none: nothing is known of it
     "times": {},  # of the link, in ms: see trapwire.traplink.LinkTimes
 }
 TIME_MAX_MS = 86400000
@@ -69,6 +92,8 @@ def complete(settings: "dict[str, Any]") -> "dict[str, Any]":
             _check(name, merged[name], NUMBERS[name][1], NUMBERS[name][2])
     _check_times(merged["times"])
     largest_frame(merged["plan"], merged["sf"])
+    if merged["battery"] != "" and merged["battery"] not in KINDS:
+        raise ValueError("battery is %r; allowed are: %s" % (merged["battery"], ", ".join(sorted(KINDS))))
     if merged["quick_sf"] and not SF_MIN <= merged["quick_sf"] < merged["sf"]:
         allowed = "0, or a spreading factor from %d to below sf, which is %d" % (SF_MIN, merged["sf"])
         raise ValueError("quick_sf is %d; allowed is %s" % (merged["quick_sf"], allowed))

@@ -1,351 +1,327 @@
-"""The trap's supervisor: PIR, the queue in flash, the link. It sends what the Pi handed over while that is off."""
+"""The supervisor of a trap: PIR, button, battery, the Pi's power and the unit's sleep. What it decides by stands in
+`states`, `pipower` and `policy`; what is carried, `courier` carries.
+"""
 
 import struct
 
+from trapmcu import lights, pipower, states
+from trapmcu.battery import CRITICAL, OK
 from trapmcu.clock import Clock
-from trapmcu.crosswake import PARTNER, CrossWake
-from trapmcu.duty import Duty
-from trapmcu.flash import FlashStore, load_counter, load_heard, write_file
-from trapmcu.overlay import Overlay
-from trapmcu.radio import Antenna
-from trapmcu.settings import NUMBERS
-from trapmcu.told import Told
-from trapmcu.trial import Trial
+from trapmcu.courier import Courier
+from trapmcu.eventlog import EventLog
+from trapmcu.gauge import Gauge
+from trapmcu.lights import Lights
+from trapmcu.pipower import PiPower
+from trapmcu.policy import Policy
+from trapmcu.resets import MANY, SAFE_MS, STEADY_MS, Resets
+from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, TIMER, WATCHDOG, keep, take
+from trapwire import events as ev
 from trapwire import serialline as line
-from trapwire.airtime import usable_frame
-from trapwire.alert import ALERT_BYTES
-from trapwire.ccm import Ccm
-from trapwire.errors import WireError
-from trapwire.fragments import cut
-from trapwire.frame import Counter
-from trapwire.hop import HOP_BYTES, HopKey
-from trapwire.hopends import HopTrapLink
-from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
-from trapwire.linktimes import LinkTimes
-from trapwire.objects import (
-    ALERT,
-    CROP,
-    DIGEST_BYTES,
-    FRAME,
-    HEAD_BYTES,
-    Envelope,
-    ObjectKey,
-    decode_envelope,
-    pack_keys,
-    unpack_keys,
-)
-from trapwire.payloads import Heartbeat
-from trapwire.quick import QuickTurns
-from trapwire.traplink import TrapLink
-from trapwire.wake import PIR
-from trapwire.words import SETTING_CODES, SETTING_NAMES
+from trapwire.alert import TIME_BASE_UNIX_MS
+from trapwire.unitstates import PARKED, SAFE, SAVING, SERVICE, SHOOTING
+from trapwire.wake import PIR as BY_PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from typing import Any
 
-REMEMBERED = 512  # delivered keys, so that an object offered twice is not sent twice
-FRAMES_A_STEP = 8
-FIRST_BELOW = 1 << 31  # where a new unit's frame counter begins, by lot: see PROTOCOL.md, "a counter that was lost"
-HEARD_STEP = 256  # the base's frames between two writes of what was heard of it: days of flash, not minutes
+# Pieces of memory that outlive a deep sleep; the courier's are below 16
+UNIT, POLICY, CLOCK, BATTERY, LOG = 16, 17, 18, 19, 20
+_UNIT = ">BBIQQQQ"
+LONGEST_REST_MS = 3600000  # then the battery is looked at
+REST_MS = 20000  # what is shorter is waited for in light sleep: a start costs half a second at full power
+PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
+MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
+STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
+PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
+MODE_MS = 2000  # the Pi hears its mode again after so long without a sign that it took it
 
 
 class Supervisor:
-    """One trap's supervisor on `board`; `step(now)` does what is due. Times are ms of the board's clock."""
+    """One trap's supervisor on `board`; `step(now)` does what is due. Times are ms of the board's clock.
+
+    `state`: of `trapwire.unitstates`; `courier`: what it carries, and its counts.
+    """
 
     def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
+        now = board.now_ms()
+        slept = board.reset_cause() == SLEEP
+        kept = take(board)
         self._board = board
-        self._started = board.now_ms()
-        folder = board.flash
-        self._up = FlashStore(folder + "/up", settings["queue_bytes"])
-        self._down = FlashStore(folder + "/down", settings["down_bytes"])
-        self._counter_path = folder + "/counter"
-        counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
-        self._times = LinkTimes(**settings["times"])
-        overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
-        self._trap = settings["trap"]
-        link_key = parse_key(settings["link_key"])
-        self._heard_path = folder + "/heard"
-        self._heard = load_heard(self._heard_path, key_name(link_key))
-        self._key = LinkKey(link_key, self._trap, UP, self._cipher, self._heard)
-        self._plan = settings["plan"]
-        self._sf = settings["sf"]
-        self._frame_bytes = usable_frame(self._plan, self._sf)
-        self._antenna = Antenna(board.radio, settings["sf"])
-        self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started)
-        given = (self._key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
-        self._wrap_bytes = 0
-        self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
-        self._tuned = settings["sf"]
-        if settings["hop_key"]:
-            hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
-            self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
-            self._wrap_bytes = HOP_BYTES
-            self._frame_bytes -= HOP_BYTES
-        else:
-            fastest = settings["quick_sf"] or settings["sf"]
-            self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
-            self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
-        self._pair: "CrossWake | None" = None
-        if settings["station_key"]:
-            self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
-        for code in sorted(overlay.values):
-            self._apply(code, overlay.values[code])
-        trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
-        clock = Clock(settings.get("drift_ppm", NUMBERS["drift_ppm"][0]))
-        self._told = Told(clock, trial, self._say, self._write_heard)
-        self._decoder = line.SerialDecoder()
-        self._delivered: "list[tuple[ObjectKey, bytes]]" = []  # with the digest of what was delivered
-        self._repeat_ms = settings["repeat_ms"]
-        self._repeat_at = 0
+        self._service_ms = settings["service_min"] * 60000
+        self._busy_ms = settings["pi_busy_ms"]
+        self.state = PARKED
+        self._since = self._started = now
+        self._steady_at = now + STEADY_MS
+        self._over_at = 0  # service, or safe
+        self._events = 0  # levels of what has happened, until decided on
         self._triggers = 0
-        self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
-        self.dropped = 0
-        self._refill()
-        self._antenna.start(settings["freq_khz"])
-        # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
-        self._say(line.HELLO, b"")
+        self._pending: "list[tuple[int, int, int]]" = []  # what the Pi has not seen to: number, cause, ms
+        self._told = 0  # the last of these that it was told
+        self._pi_was = pipower.OFF
+        self._idle = False
+        self._mode: "int | None" = None  # the state that it was told
+        self._promise_at: "int | None" = None  # until then the base is asked after, for somebody who waits here
+        self._card_fault = False
+        self._resets = Resets(board.flash + "/resets", not slept)
+        self._policy = Policy(settings, now)
+        self._gauge = Gauge(board, settings, now, kept.get(BATTERY))
+        self._clock = Clock(settings["drift_ppm"], board.flash + "/clock", board.clock_kept())
+        self._log = EventLog(board.flash, board.random, kept.get(LOG, b""))
+        self._lights = Lights(board.lamp, board.beep)
+        self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
+        woke = board.woke_by() if slept else 0
+        by_radio = bool(woke & RADIO) and UNIT in kept
+        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health)
+        if UNIT in kept:
+            self._resume(kept)
+        else:
+            board.pi_power(False)
+            cause = board.reset_cause()
+            self._note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
+            if not board.clock_kept():
+                self._note(ev.CLOCK_LOST)
+            if not slept:
+                self._promise(now)  # somebody has just put it up, or nobody is there to see the lamp
+        if woke & PIR:
+            self._trigger(BY_PIR, now)
 
-    def step(self, now: int) -> "int | None":
-        """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
-        for kind, payload in self._decoder.feed(self._board.uart_read()):
-            try:
-                self._on_pi(kind, payload, now)
-            except WireError:
-                self.dropped += 1
+    def step(self, now: int) -> int:
+        """Do what is due; when to call again at the latest, in ms, unless UART, PIR, button or radio wake us."""
         for _ in range(self._board.pir_edges()):
-            self._wake(PIR, now)
-            if self._pair is not None:
-                self._pair.edge(now)
-        self._radio(now)
-        if now >= self._repeat_at:
-            self._repeat_at = now + self._repeat_ms
-            self._refill()
-            for key, _ in self._down.ordered()[:4]:
-                self._say_down(key)
-        deadline = self._link.deadline(now)
-        if self._pair is not None:
-            wanted = self._pair.deadline(now)
-            deadline = wanted if deadline is None or self._pair.away else min(deadline, wanted)
-        deadlines = (deadline, self._told.step(now), self._repeat_at)
+            self._trigger(BY_PIR, now)
+        self._press(self._board.button(), now)
+        deadlines = [self.courier.step(now)]
+        self._measure(now)
+        self._decide(now)
+        wanted = bool(states.WANTS[self.state] & states.PI)
+        halted = self._board.pi_halted() if self._pi.state == pipower.LEAVING else None
+        deadlines.append(self._pi.step(now, wanted, halted))
+        self._note_pi(now)
+        if self._pi.state == pipower.UP:
+            self._tell_pi(now)
+        if self._promise_at is not None and now >= self._promise_at:
+            self._promise_at = None
+            self._lights.show(lights.NOT_HEARD, now)
+        deadlines += [self._lights.step(now), self._promise_at]
+        if self.state in (SERVICE, SAFE):
+            deadlines.append(self._over_at)
+        if self.state == SHOOTING:
+            deadlines.append(self._since + self._busy_ms)
+        deadlines.append(self._gauge.deadline())
         return min([d for d in deadlines if d is not None])
 
-    def _wake(self, cause: int, now: int) -> None:
-        self._triggers += 1
-        self._told.on_wake(now)
-        self._say(line.WAKE, struct.pack(">IB", self._triggers, cause))
-
-    def _radio(self, now: int) -> None:
-        if self._pair is None or not self._pair.away:
-            self._hear(now)
-        if self._pair is not None:
-            away = self._pair.step(now, self._link.idle())
-            for _ in range(self._pair.woken()):
-                self._wake(PARTNER, now)
-            if away:
-                return
-        self._tune()
-        if not self._antenna.sending:
-            frame = self._next_frame(now)
-            self._tune()
-            if frame is not None:
-                self._send(frame, now)
-
-    def _tune(self) -> None:
-        """Be where the link is: at a quick turn's spreading factor, or the cell's."""
-        sf = self._sf if self._quick is None else self._quick.sf
-        if sf == self._tuned or self._antenna.sending:
-            return
-        self._tuned = sf
-        self._antenna.tune(self._tuned, 0)
-        self._duty.tune(self._tuned)
-
-    def _hear(self, now: int) -> None:
-        if self._antenna.finished():
-            self._link.sent(now)
-        for _ in range(FRAMES_A_STEP):
-            packet = self._antenna.received()
-            if packet is None:
-                break
-            for event in self._link.on_frame(packet[0], now):
-                self._on_link(event, now)
-        self._remember_heard()
-
-    def _send(self, frame: bytes, now: int) -> None:
-        if self._duty.spent(now, len(frame)):
-            self._antenna.send(frame)
-        else:
-            self.dropped += 1  # flash is full: what it cannot remember must not be on the air
-            self._link.sent(now)
-
-    def _next_frame(self, now: int) -> "bytes | None":
-        try:
-            return self._link.next_frame(now, self._antenna.busy())
-        except OSError:
-            # Flash has no room for the frame counter, and no value is used twice: as good as a frame lost on the air.
-            self.dropped += 1
-            self._link.sent(now)
+    def rest(self, now: int) -> "tuple[int, int] | None":
+        """ms and wake sources of a deep sleep that may follow at once, else None. All is kept for it."""
+        if not states.WANTS[self.state] & states.SLEEP or self._pi.state != pipower.OFF:
             return None
+        if self._lights.showing or self._promise_at is not None or self._pending or self._events:
+            return None
+        rest = self.courier.rest_ms(now)
+        if rest is None:
+            return None
+        rest = min(rest, LONGEST_REST_MS, self._policy.change_ms(self._utc_ms(now)))
+        if self.state == SAFE:
+            rest = min(rest, self._over_at - now)
+        wakes = TIMER | BUTTON
+        if states.WANTS[self.state] & states.WATCH and self._gauge.level != CRITICAL:
+            gap = self._policy.wait_ms(now)
+            if gap:
+                rest = min(rest, gap)
+            else:
+                wakes |= PIR
+        if rest < REST_MS:
+            return None
+        if self.courier.doze():
+            wakes |= RADIO
+        self._keep(now)
+        return rest, wakes
 
-    def _apply(self, setting: int, value: int) -> None:
-        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
-        if setting == SETTING_CODES["sf"]:
-            self._sf = value
-            self._frame_bytes = usable_frame(self._plan, value) - self._wrap_bytes
-            if self._quick is not None:
-                self._quick.move(value, self._frame_bytes)
-            if self._pair is not None:
-                self._pair.link_sf = value
-        else:
-            setattr(self._times, SETTING_NAMES[setting], value)
-        self._link.retune(self._frame_bytes, self._board.now_ms())
+    # What happens
 
-    def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:
-        if event[0] == "delivered":
-            key = event[1]
-            self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
-            self._up.remove(key)
-            self._say(line.DELIVERED, pack_keys([key]))
-        elif event[0] == "down":
-            envelope = event[1]
-            # Not kept means not acknowledged: the base sends it again when there is room.
-            if self._keep(self._down, envelope.key, envelope.encode(), 0):
-                self._link.committed(envelope.key)
-                self._say(line.DOWN, envelope.encode())
-        elif event[0] == "dropped":
-            self.dropped += 1
-        else:
-            self._told.on_event(event, now)
+    def _trigger(self, cause: int, now: int) -> None:
+        if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
+            return
+        if self.state != SERVICE:  # a walk test is seen whole
+            held_back = self._policy.refused
+            was_spent = self._policy.spent(now)
+            if not self._policy.accept(now, self._utc_ms(now), self.state == SAVING):
+                return
+            if held_back:  # said when it is over, with how many it cost
+                self._policy.refused = 0
+                if was_spent:
+                    self._note(ev.BUDGET_SPENT, held_back)
+        if cause == BY_PIR:
+            self.courier.call_partner(now)
+        self._triggers += 1
+        self._pending = (self._pending + [(self._triggers, cause, now)])[-MAX_PENDING:]
+        self._idle = False
+        self._events |= states.TRIGGER
+
+    def _press(self, held_ms: int, now: int) -> None:
+        if held_ms >= PRESS_MS:
+            self._resets.forgive()
+            self._events |= states.BUTTON
+        elif held_ms:
+            self._promise(now)
+
+    def _notice(self, what: str, value: "Any", now: int) -> None:
+        """What the courier has met."""
+        if what == "partner":
+            self._trigger(value, now)
+        elif what == "heard":
+            if self._promise_at is not None:
+                self._promise_at = None
+                self._lights.show(self._trouble() or lights.LEAVE, now)
+        elif what == "pi":
+            self._on_pi(value[0], value[1], now)
 
     def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
+        self._pi.heard(now)
         if kind == line.HELLO:
-            self._repeat_at = 0
-            self._say(line.HELLO, b"")
-            self._told.on_hello(now)
-        elif kind == line.PUT:
-            self._put(payload)
-        elif kind == line.RECEIPT_TAKEN:
-            for key in unpack_keys(payload):
-                self._down.remove(key)
-        elif kind == line.STATUS and len(payload) == 9:
-            self._pi = struct.unpack(">IIB", payload)
+            self._mode = None
+            self._told = 0
+            self._pending = [p for p in self._pending if now - p[2] < STALE_MS]
+        elif kind == line.DONE and len(payload) == 5:
+            what, number = struct.unpack(">BI", payload)
+            self._pending = [p for p in self._pending if p[0] > number]
+            if what:
+                self._pi.halting(now)
+            self._idle = not self._pending
+
+    def _trouble(self) -> int:
+        if self._card_fault:
+            return lights.CARD
+        if self.state == SAFE or self._pi.faults:
+            return lights.FAULT
+        return lights.NONE if self._gauge.level == OK else lights.BATTERY
+
+    def _promise(self, now: int) -> None:
+        """Somebody waits for a word: ask the base now, and show what comes of it."""
+        self.courier.beat()
+        self._promise_at = now + PROMISE_MS
+        self._lights.show(lights.WAIT, now)
+
+    # What follows from it
+
+    def _decide(self, now: int) -> None:
+        if now >= self._steady_at:
+            self._resets.forgive()
+        low = self._gauge.level != OK
+        levels = self._events | (states.LOW if low else states.WELL)
+        if self.state == SAFE and now >= self._over_at:
+            self._resets.forgive()
+        levels |= states.RESETS if self._resets.in_row >= MANY else states.CALM
+        if self.state == SERVICE and now >= self._over_at:
+            levels |= states.OVER
+        if self.state == SHOOTING and self._pi_has_done(now):
+            levels |= states.DONE
+        levels |= states.HOURS if self._policy.armed(self._utc_ms(now)) else states.NO_HOURS
+        levels |= states.QUEUE if self.courier.queued() else states.EMPTY
+        self._events = 0
+        state = states.settle(self.state, levels)
+        if state != self.state:
+            self._enter(state, now)
+        self.courier.alerts_only = low
+
+    def _pi_has_done(self, now: int) -> bool:
+        if now - self._since >= self._busy_ms:
+            return True
+        return self._idle or (self._pi.state == pipower.OFF and not self._pending)
+
+    def _enter(self, state: int, now: int) -> None:
+        before, self.state, self._since = self.state, state, now
+        self._note(ev.STATE, before << 8 | state)
+        if state == SERVICE:
+            self._note(ev.SERVICE_ENTERED)
+            self._over_at = now + self._service_ms
+            self._lights.show(lights.SERVICE, now)
+        elif state == SAFE:
+            self._note(ev.SAFE_ENTERED, self._resets.in_row)
+            self._over_at = now + SAFE_MS
+        if before == SERVICE:
+            self._note(ev.SERVICE_LEFT)
+            self._promise(now)
+        elif before == SAFE:
+            self._note(ev.SAFE_LEFT)
+
+    def _tell_pi(self, now: int) -> None:
+        if self._mode != self.state:
+            self._mode = self.state
+            self.courier.say(line.MODE, bytes([self.state, self._percent()]))
+        for number, cause, at in self._pending:
+            if number > self._told:
+                self._told = number
+                self.courier.wake(number, cause, now - at, now)
+
+    def _ask(self) -> None:
+        self.courier.say(line.LEAVE, b"")
+
+    def _cut(self, why: int) -> None:
+        self._note(ev.PI_NO_SHOW if why == pipower.NO_START else ev.PI_CUT, why)
+        self._pending = []  # what moved is gone by the time it could look
+
+    def _measure(self, now: int) -> None:
+        before = self._gauge.level
+        if self._gauge.step(now, self._pi.state != pipower.OFF, self._pi.state == pipower.BOOTING):
+            self._note(ev.BROWN_OUT)
+            self._pi.battery_gave_way(now)
+        if self._gauge.level != before:
+            self._note((ev.BATTERY_OK, ev.BATTERY_LOW, ev.BATTERY_CRITICAL)[self._gauge.level], self._percent())
+
+    def _note_pi(self, now: int) -> None:
+        if self._pi.state != self._pi_was:
+            self._pi_was = self._pi.state
+            self._note((ev.PI_HALTED, ev.PI_ON, ev.PI_UP, ev.PI_LEAVE)[self._pi.state], self.state)
+
+    def _note(self, code: int, value: int = 0) -> None:
+        """Into the log: with true time, where that is known."""
+        now = self._board.now_ms()
+        utc_ms = self._utc_ms(now)
+        if utc_ms is None:
+            self._log.add(code, value, now // 1000)
         else:
-            self.dropped += 1
+            self._log.add(code, value, (utc_ms - TIME_BASE_UNIX_MS) // 1000, True)
 
-    def _put(self, payload: bytes) -> None:
-        if not payload:
-            raise WireError("PUT without an object")
-        envelope = decode_envelope(payload[1:])
-        key = envelope.key
-        packed = pack_keys([key])
-        try:
-            self._check(envelope)
-        except WireError:
-            self._say(line.REFUSED, packed)
-            raise
-        self._told.on_put(key)
-        if (key, _digest(payload[1:])) in self._delivered:
-            self._say(line.DELIVERED, packed)
-        elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
-            self._say(line.STORED, packed)
-            self._link.offer(key, min(payload[0], 9))
-        else:
-            self._say(line.FULL_QUEUE, packed)
+    def _percent(self) -> int:
+        percent = self._gauge.percent
+        return 255 if percent is None else percent
 
-    def _check(self, envelope: Envelope) -> None:
-        """Whether this object can go by radio, in this trap's name.  Raises: WireError."""
-        key = envelope.key
-        if key.trap != self._trap:
-            raise WireError("object of %r was handed to trap %d" % (key, self._trap))
-        if key.rung == ALERT:
-            if len(envelope.body) != ALERT_BYTES:
-                raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
-        elif key.rung in (CROP, FRAME):
-            cut(envelope.encode(), self._frame_bytes)
-        else:
-            raise WireError("object of %r does not go by radio" % (key,))
+    def _utc_ms(self, now: int) -> "int | None":
+        time = self._clock.read(now)
+        return None if time is None else time[0]
 
-    @staticmethod
-    def _keep(store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> bool:
-        try:
-            return store.put(key, data, priority)
-        except OSError:
-            return False  # flash full in blocks before it is in bytes, or worn out: as good as no room
+    def _health(self) -> "dict[str, int]":
+        values = {"state": self.state, "resets": self._resets.total, "triggers": self._triggers}
+        values["uptime_s"] = (self._board.now_ms() - self._started) // 1000
+        if self._gauge.percent is not None:
+            values["battery"] = self._gauge.percent
+        days = self._gauge.days_left
+        if days is not None:
+            values["days_left"] = days
+        if self._gauge.celsius is not None:
+            values["temperature_c"] = self._gauge.celsius
+        return values
 
-    def _load(self, key: ObjectKey) -> "bytes | None":
-        """An object for the link. One that flash has damaged is dropped, and the Pi asked to hand it over again."""
-        data = self._up.get(key)
-        if data is None:
-            return None
-        try:
-            decode_envelope(data)
-        except WireError:
-            self.dropped += 1
-            self._up.remove(key)
-            self._say(line.HELLO, b"")
-            return None
-        return data
+    # Over a sleep
 
-    def _refill(self) -> None:
-        # The link holds a bounded number of keys; flash may hold more, and after a reset holds all.
-        if not self._link.has_room() or self._link.queued() >= len(self._up):
-            return
-        for key, priority in self._up.ordered():
-            self._link.offer(key, priority, fresh=False)
-            if not self._link.has_room():
-                break
+    def _keep(self, now: int) -> None:
+        kept = self.courier.keep(now)
+        kept[UNIT] = struct.pack(
+            _UNIT, self.state, min(self._pi.faults, 255), self._triggers, self._started, self._steady_at, self._over_at,
+            self._pi.not_before,
+        )  # fmt: skip
+        kept[POLICY] = self._policy.pack()
+        kept[CLOCK] = self._clock.keep()
+        kept[BATTERY] = self._gauge.keep(now)
+        kept[LOG] = self._log.retain()
+        keep(self._board, kept)
 
-    def _reserve(self, end: int) -> None:
-        write_file(self._counter_path, str(end).encode())
-
-    def _cipher(self, key: bytes) -> Ccm:
-        return Ccm(self._board.aes(key))
-
-    def _remember_heard(self) -> None:
-        if self._key.heard - self._heard >= HEARD_STEP:
-            self._heard = self._key.heard
-            self._write_heard()  # flash is full: tried again a step later; until then a reset forgets more
-
-    def _write_heard(self) -> bool:
-        try:
-            write_file(self._heard_path, ("%s %d" % (self._key.name, self._key.heard)).encode())
-        except OSError:
-            return False
-        self._heard = self._key.heard
-        return True
-
-    def _say(self, kind: int, payload: bytes) -> None:
-        self._board.uart_write(line.encode_message(kind, payload))
-
-    def _say_down(self, key: ObjectKey) -> None:
-        data = self._down.get(key) or b""
-        try:
-            decode_envelope(data)
-        except WireError:
-            self.dropped += 1
-            self._down.remove(key)  # without it the Pi deletes nothing: safe, and seen in the heartbeat's counts
-            return
-        self._say(line.DOWN, data)
-
-    def _heartbeat(self) -> Heartbeat:
-        unreceipted, full_held, battery = self._pi
-        measured = self._board.battery_percent()
-        if measured is not None:
-            battery = measured
-        return Heartbeat(
-            {
-                "uptime_s": (self._board.now_ms() - self._started) // 1000,
-                "battery": battery,
-                "queued": len(self._up),
-                "queued_kib": (self._up.size() + 1023) // 1024,
-                "unreceipted": unreceipted,
-                "full_held": full_held,
-                "frames_sent": self._antenna.frames_sent,
-                "airtime_s": self._antenna.airtime_ms // 1000,
-            }
+    def _resume(self, kept: "dict[int, bytes]") -> None:
+        self.state, self._pi.faults, self._triggers, self._started, self._steady_at, self._over_at, not_before = (
+            struct.unpack(_UNIT, kept[UNIT])
         )
-
-
-def _digest(envelope: bytes) -> bytes:
-    """The first bytes of the body's digest, as the envelope's head has them."""
-    return envelope[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]
+        self._told = self._triggers
+        self._pi.not_before = not_before
+        self._policy.unpack(kept[POLICY])
+        self._clock.resume(kept[CLOCK])

@@ -30,7 +30,7 @@ class Told:
         self._trial = trial
         self._say = say
         self._remember = remember
-        self._wanted: "list[ObjectKey]" = []
+        self.wanted: "list[ObjectKey]" = []  # that the Pi has not handed over since
         self._replied: "int | None" = None
         self.margin_db: "int | None" = None  # at which the base hears this trap
 
@@ -46,7 +46,7 @@ class Told:
             if event[0] == "time":
                 self._clock.hear(now, event[1], event[2])
             elif event[0] == "wanted":
-                self._wanted = ([key for key in self._wanted if key != event[1]] + [event[1]])[-MAX_WANTED:]
+                self.wanted = ([key for key in self.wanted if key != event[1]] + [event[1]])[-MAX_WANTED:]
                 self._say(line.WANTED, pack_keys([event[1]]))
             else:
                 self._trial.on_setting(event[1], event[2], event[3])
@@ -67,10 +67,10 @@ class Told:
     def on_hello(self, now: int) -> None:
         """The Pi has started: it hears the time, and what was asked for while it slept."""
         self.on_wake(now)
-        for key in self._wanted:
+        for key in self.wanted:
             self._say(line.WANTED, pack_keys([key]))
 
     def on_put(self, key: ObjectKey) -> None:
         """The Pi has handed this over."""
-        if key in self._wanted:
-            self._wanted.remove(key)
+        if key in self.wanted:
+            self.wanted.remove(key)

@@ -63,6 +63,10 @@ class SendQueue:
         fresh, waiting.fresh = waiting.fresh, False
         return fresh
 
+    def begun(self) -> "list[ObjectKey]":
+        """Those of which something may have been sent."""
+        return [key for key in self._waiting if not self._waiting[key].fresh]
+
     def blame(self, key: ObjectKey) -> None:
         """An answer has not settled this one."""
         self._waiting[key].tries += 1

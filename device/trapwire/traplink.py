@@ -27,7 +27,9 @@ from trapwire.frame import (
     ASK,
     FRAGMENT,
     HAVE,
+    HEADER_BYTES,
     HEARTBEAT,
+    LOG,
     PIECE,
     QUICK,
     REPLY,
@@ -35,6 +37,7 @@ from trapwire.frame import (
     Counter,
     Frame,
     peek_frame,
+    tag_bytes,
 )
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
@@ -62,7 +65,10 @@ if MYPY:
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
+DEAD_AFTER = 64  # silences in a row, from which on pauses grow beyond that: a base that is gone empties no battery
+DEAD_DOUBLINGS = 5
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
+BESIDE_BYTES = HEADER_BYTES + tag_bytes(HEARTBEAT)  # in a frame, beside its payload
 
 
 class TrapLink:
@@ -148,6 +154,18 @@ class TrapLink:
         self._next_heartbeat = min(self._next_heartbeat, now + self._times.heartbeat_ms)
         self._active = None
 
+    def beat(self) -> None:
+        """The next heartbeat is due now."""
+        self._next_heartbeat = self._hold_until = 0
+
+    def kept(self) -> "tuple[tuple[int, ...], list[ObjectKey]]":
+        """What a deep sleep between two turns must not forget: times and counts, and the objects that were begun."""
+        return (self._next_heartbeat, self._hold_until, self._silent, self._unsettled), self._queue.begun()
+
+    def resume(self, times: "tuple[int, ...]") -> None:
+        """After such a sleep; objects are offered again, those that were begun as not fresh."""
+        self._next_heartbeat, self._hold_until, self._silent, self._unsettled = times
+
     # What the radio brings
 
     def on_frame(self, data: bytes, now: int) -> "list[tuple[object, ...]]":
@@ -173,7 +191,7 @@ class TrapLink:
             else:
                 self._listen_until = None
                 self._answered(now)
-                if self._asked is not None and self._asked[0] == REPLY:
+                if self._asked is not None and self._asked[0] in (REPLY, LOG):
                     events += self.words.answered()
         return events
 
@@ -255,8 +273,9 @@ class TrapLink:
             away_ms = self._quick.left_ms(now)  # the base may still listen where we were
             self._quick.failed(now)
         pause = self._times.pause_ms if self._company.about(now) else self._times.pause_ms // 4  # alone: no collision
-        most = self._times.pause_max_ms
-        pause = min(pause << min(self._silent, 12), most // ALERT_PAUSE if self._has_alert() else most)
+        most = self._times.pause_max_ms // (ALERT_PAUSE if self._has_alert() else 1)
+        most <<= max(0, min(self._silent - DEAD_AFTER, 2 * DEAD_DOUBLINGS)) // 2
+        pause = min(pause << min(self._silent, 18), most)
         self._silent += 1
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:
@@ -328,13 +347,14 @@ class TrapLink:
             head = self._queue.head()
             urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
             if self.words.due() and not urgent:
-                self._asked = (REPLY, None)
-                return REPLY, True, self.words.take()
+                kind, payload = self.words.take(self._frame_bytes - BESIDE_BYTES)
+                self._asked = (kind, None)
+                return kind, True, payload
             # A heartbeat waits for the end of a turn: it is no reason to leave pieces unasked for.
             if head is None or (now >= self._next_heartbeat and not urgent and not self._turn):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
-                return HEARTBEAT, True, self._heartbeat().encode()
+                return HEARTBEAT, True, self._heartbeat().encode(self._frame_bytes - BESIDE_BYTES)
             chosen = self._object(head, now)
             if chosen is not None:
                 return chosen

@@ -131,6 +131,14 @@ class PairClock:
         low, high = self._bounds(own_ms)
         return (low + high) // 2000, (high - low + 1999) // 2000 + 1
 
+    def bounds(self) -> "tuple[int, int, int]":
+        """Lowest and highest lead in us, and the ms of our clock for which they hold, -1 for never: `set_bounds`."""
+        return self._low_us, self._high_us, -1 if self._at is None else self._at
+
+    def set_bounds(self, low_us: int, high_us: int, at_ms: int) -> None:
+        """Go on from what `bounds` gave."""
+        self._low_us, self._high_us, self._at = low_us, high_us, None if at_ms < 0 else at_ms
+
     def _bounds(self, own_ms: int) -> "tuple[int, int]":
         drift = abs(own_ms - (self._at or 0)) * DRIFT_PPM // 1000 + 1
         return self._low_us - drift, self._high_us + drift

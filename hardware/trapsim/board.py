@@ -10,6 +10,7 @@ import struct
 import time
 
 from trapsim.datagrams import BUSY, CONFIGURE, CONFIGURE_FORMAT, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
+from trapsim.plainboard import PlainBoard
 from trapwire.airtime import PREAMBLE_SYMBOLS, airtime_us
 
 try:
@@ -25,8 +26,13 @@ if MYPY:
 EAGAIN = 11
 ECONNREFUSED = 111  # a peer was restarted and its old port is closed
 WRITE_WAIT_MS = 200
-BATTERY_DAYS = 365  # from full to empty
-DAY_MS = 86400000
+CELL_MV = 4050  # two Li-ion cells in their first weeks, and a mild winter day
+POWER, SLEEP = 0, 1  # why the unit started
+PIR = 2  # what woke it
+
+
+class Slept(Exception):  # noqa: N818 - it says what happened
+    """The unit has slept and wakes: it starts anew, its heap is gone."""
 
 
 def monotonic_us() -> int:
@@ -168,7 +174,7 @@ class SerialEnd:
             self.file.write(data[start : start + 256])
 
 
-class SimBoard:
+class SimBoard(PlainBoard):
     """What `trapmcu` asks of a board (device/trapmcu/README.md).
 
     serial: path of the line; flash: folder; pir_ms: wall ms between simulated PIR edges, none with 0; speed: ms of
@@ -187,10 +193,15 @@ class SimBoard:
         running: "Callable[[], bool]",
     ) -> None:
         self.flash = flash
+        self._beside = flash[: flash.rfind("/")]  # where the demo finds its Pi's switch
+        self._memory = b""
+        self._cause = POWER
+        self._woke = 0
+        self._edges = 0
+        self._on: "bool | None" = None
         self.running = running
         self._speed = speed
         self._seed = seed
-        self._started = self.now_ms()
         self._state = seed * 2654435761 + 1 & 0xFFFFFFFF or 1
         self._line = SerialEnd(serial)
         self._pir_us = pir_ms * 1000
@@ -218,7 +229,59 @@ class SimBoard:
     def uart_write(self, data: bytes) -> None:
         self._line.write(data)
 
+    def clock_kept(self) -> bool:
+        return True  # the host's
+
+    def reset_cause(self) -> int:
+        return self._cause
+
+    def woke_by(self) -> int:
+        return self._woke
+
+    def retained(self) -> bytes:
+        return self._memory
+
+    def retain(self, data: bytes) -> None:
+        self._memory = data
+
+    def battery_mv(self) -> "int | None":
+        return 2 * (CELL_MV - self._seed * 7 % 40)
+
+    def temperature_c(self) -> "int | None":
+        return -8 - self._seed % 5
+
+    def pi_power(self, on: bool) -> None:
+        """A file beside the flash, for whoever runs the Pi (`trapsim.processes.Switched`)."""
+        if on != self._on:
+            self._on = on
+            with open(self._beside + "/pi-power", "w") as file:
+                file.write("1" if on else "0")
+
+    def pi_halted(self) -> "bool | None":
+        try:
+            os.stat(self._beside + "/pi-halted")
+        except OSError:
+            return False
+        return True
+
+    def sleep(self, ms: "int | None", wakes: int) -> None:
+        """Until the time is over, or the PIR sees something.  Raises: Slept, always."""
+        until = None if ms is None else self.now_ms() + ms
+        while self.running() and (until is None or self.now_ms() < until):
+            self.wait(1000)
+            if wakes & PIR and self._moved():
+                self._edges, self._woke = 1, PIR
+                break
+        else:
+            self._woke = 1
+        self._cause = SLEEP
+        raise Slept
+
     def pir_edges(self) -> int:
+        edges, self._edges = self._edges, 0
+        return edges + self._moved()
+
+    def _moved(self) -> int:
         if self._pir_us <= 0 or monotonic_us() < self._pir_at:
             return 0
         self._pir_at = monotonic_us() + self._pir_us
@@ -226,11 +289,6 @@ class SimBoard:
 
     def aes(self, key: bytes) -> "Any":
         return Aes(key)
-
-    def battery_percent(self) -> "int | None":
-        """Somewhere in its first weeks, by the seed, and going down with the board's clock."""
-        used = (self.now_ms() - self._started) * 100 // (BATTERY_DAYS * DAY_MS)
-        return max(0, 97 - self._seed * 5 % 23 - used)
 
     def wait(self, ms: int) -> None:
         """Return after `ms` of the board's clock, or when the line, the radio or the PIR has something."""

@@ -7,7 +7,17 @@ import threading
 from collections.abc import Sequence
 
 from trapkit.errors import SetupError, StorageError
-from trapsim import cmd_bench, cmd_demo, cmd_link, cmd_parts, cmd_reticulum, cmd_soak
+from trapsim import (
+    cmd_bench,
+    cmd_bom,
+    cmd_demo,
+    cmd_link,
+    cmd_parts,
+    cmd_pins,
+    cmd_power,
+    cmd_reticulum,
+    cmd_soak,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,8 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_demo.add_parser(subparsers)
     cmd_bench.add_parser(subparsers)
     cmd_link.add_parser(subparsers)
+    cmd_power.add_parser(subparsers)
     cmd_reticulum.add_parser(subparsers)
     cmd_soak.add_parser(subparsers)
+    cmd_pins.add_parser(subparsers)
+    cmd_bom.add_parser(subparsers)
     cmd_parts.add_parsers(subparsers)
     args = parser.parse_args(argv)
     stopping = threading.Event()

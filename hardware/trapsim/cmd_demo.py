@@ -16,6 +16,8 @@ from trapsim.site import LOCK, TRAPS, Plan, build_site, check_port, clear_folder
 from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
+PARKED_PIR_S = 12.0  # a Pi that starts for each trigger needs seconds, here too
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the subcommand."""
@@ -27,6 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--network", type=_networked, nargs="?", const="2", default=frozenset(), metavar="TRAP",
         help="give a trap a network beside the radio: 1, 2 or all (2 where nothing is said); its full frames travel",
     )  # fmt: skip
+    parser.add_argument(
+        "--parked", action="store_true", help="the Pis are off until something moves, as on a trap that has to last"
+    )
     parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
     parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
     parser.add_argument("--sf", type=whole(7, 10), default=9, help="LoRa spreading factor (9)")
@@ -69,10 +74,11 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
     speed = args.speed or (10.0 if args.once else 1.0)
-    pir_s = args.pir or (0.3 if args.once else 3.0)
+    pir_s = args.pir or (PARKED_PIR_S if args.parked else 0.3 if args.once else 3.0)
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
         page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=args.network,
+        parked=args.parked,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
@@ -81,6 +87,8 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     for trap in sorted(args.network):
         _say(f"Trap {trap} ({TRAPS[trap]}) has a network too: its sealed full frames travel by MQTT and are received.")
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
+    if args.parked:
+        _say(f"The traps are parked: each Pi is switched on when something moves, every {pir_s:g} s, and off again.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
     shown = {"0.0.0.0": "<this computer's address>", "::": "<this computer's address>"}.get(args.host, args.host)  # noqa: S104

@@ -51,7 +51,7 @@ def start_processes(site: Site, processes: Processes) -> None:
     for number in TRAPS:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
         config = str(site.trap(number) / "trapcam.toml")
-        processes.add(f"trapcam{number}", [trapcam, "run", "--config", config])
+        processes.add_switched(f"trapcam{number}", [trapcam, "run", "--config", config], site.trap(number))
 
 
 def _unit(trapsim: str, site: Site, name: str, line: str, number: int) -> list[str]:

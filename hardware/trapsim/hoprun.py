@@ -14,7 +14,8 @@ from trapsim.places import Places
 from trapwire.airtime import SMALLEST_FRAME_BYTES, largest_frame
 from trapwire.frame import Counter
 from trapwire.hop import HOP_BYTES, HopKey
-from trapwire.hopends import HopBaseLink, HopTrapLink
+from trapwire.hopbase import HopBaseLink
+from trapwire.hoptrap import HopTrapLink
 from trapwire.linkkeys import DOWN, UP, LinkKey
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import FRAME, Envelope, ObjectKey

@@ -60,6 +60,33 @@ class Keeper:
         return True
 
 
+@dataclass(kw_only=True)
+class Switched(Keeper):
+    """A process that runs while the file `switch` says 1: a Pi behind its supervisor's load switch.
+
+    One that ends by itself with 0 has shut down, which the file `halted` says, and starts when it is switched on next.
+    """
+
+    switch: Path
+    halted: Path
+    cuts: int = 0
+
+    def watch(self, now: float) -> bool:
+        on = self.switch.exists() and self.switch.read_text() == "1"
+        if not on:
+            self.halted.unlink(missing_ok=True)
+            self.cuts += self.kill()
+            self.process = None
+            return False
+        if self.process is None:
+            self.start()
+            return False
+        if self.process.poll() == 0:
+            self.halted.touch()
+            return False
+        return super().watch(now)
+
+
 def last_words(log: Path) -> str:
     """The last line of a log."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
@@ -77,6 +104,13 @@ class Processes:
         keeper = Keeper(name=name, command=command, log=self._logs / f"{name}.log")
         self.keepers[name] = keeper
         keeper.start()
+
+    def add_switched(self, name: str, command: list[str], folder: Path) -> None:
+        """One that runs while `folder`/pi-power says so."""
+        self.keepers[name] = Switched(
+            name=name, command=command, log=self._logs / f"{name}.log",
+            switch=folder / "pi-power", halted=folder / "pi-halted",
+        )  # fmt: skip
 
     def watch(self) -> list[str]:
         """Start again what has ended; the names.  Raises: ProcessGaveUp."""

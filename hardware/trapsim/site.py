@@ -45,6 +45,7 @@ class Plan:
     page_host: str
     page_port: int
     pir_every_s: float
+    parked: bool = False  # the Pis are off until something moves
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
 
 
@@ -189,6 +190,10 @@ answer_s = 2.0
         "pause_max_ms": 20000,
     }
     unit = {"role": "supervisor", "trap": number, "plan": PLAN, "sf": plan.sf, "times": times}
+    unit |= {"armed_from_h": 0, "armed_to_h": 0 if plan.parked else 24, "min_gap_ms": 0, "triggers_a_day": 100000}
+    # A Pi here is a program that starts in seconds of the wall, which are minutes of a fast clock.
+    unit |= dict.fromkeys(("pi_boot_ms", "pi_leave_ms", "pi_silent_ms", "pi_busy_ms"), 3_600_000)
+    unit |= {"battery": "liion", "battery_cells": 2, "battery_mah": 9000, "battery_mv": 7200}
     unit["repeat_ms"] = round(2000 * plan.speed)
     unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()
     _write_unit(site, f"trap{number}", unit)

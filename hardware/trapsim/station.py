@@ -160,7 +160,7 @@ class Station:
         times = {"heartbeat_ms": 3000, "reply_window_ms": 800}
         settings = {
             "trap": number, "plan": PLAN, "sf": self._world.air.sf, "times": times, "repeat_ms": 1000,
-            "link_key": link_key(number).hex(),
+            "link_key": link_key(number).hex(), "armed_to_h": 24, "min_gap_ms": 0, "triggers_a_day": 100000,
         }  # fmt: skip
 
         def build() -> Callable[[int], int | None]:

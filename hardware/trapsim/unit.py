@@ -1,11 +1,12 @@
 """The firmware on a simulated board, as a process: `micropython unit.py FILE`, or called by `trapsim unit`."""
 
+import gc
 import json
 import sys
 
 from trapmcu.main import run
 from trapmcu.settings import complete
-from trapsim.board import SimBoard, make_folders
+from trapsim.board import SimBoard, Slept, make_folders
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -30,7 +31,11 @@ def run_unit(arguments: "dict[str, Any]", running: "Callable[[], bool]") -> None
         arguments["pir_ms"],
         running,
     )
-    run(board, settings)
+    while True:
+        try:
+            return run(board, settings)
+        except Slept:
+            gc.collect()  # what a deep sleep leaves: the board's memory, and flash
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from trapkit.aes import Aes
 from trapsim.crash import Died, Fuse
 from trapsim.memorybus import MemoryBroker
 from trapsim.places import Places, Tuning
+from trapsim.plainboard import PlainBoard
 from trapwire.serialline import SerialDecoder, encode_message
 
 RESTART_MS = 500
@@ -109,7 +110,7 @@ class WorldRadio:
         return self._air.busy(self._node, self._clock())
 
 
-class WorldBoard:
+class WorldBoard(PlainBoard):
     """A board for `trapmcu` in virtual time; the right end of a wire. `pir_ms`: times of PIR edges still to come."""
 
     def __init__(self, world: "World", node: int, wire: Wire, flash: Path, pir_ms: list[int]) -> None:
@@ -136,9 +137,6 @@ class WorldBoard:
 
     def aes(self, key: bytes) -> Aes:
         return Aes(key)
-
-    def battery_percent(self) -> int | None:
-        return None
 
     def pir_edges(self) -> int:
         due = [t for t in self._pir_ms if t <= self._world.now]

@@ -15,6 +15,7 @@ from trapcam.uplink import Uplink
 from trapkit.aes import Aes
 from trapmcu.settings import complete
 from trapmcu.supervisor import Supervisor
+from trapsim.plainboard import PlainBoard
 from trapwire.objects import ALERT
 from trapwire.serialline import SerialDecoder, encode_message
 
@@ -28,7 +29,7 @@ class SilentRadio:
         return lambda *args, **kwargs: False
 
 
-class Board:
+class Board(PlainBoard):
     """A board with a UART, flash and a PIR, and a clock that the test moves; also the Pi's end of the line."""
 
     is_open = True
@@ -57,9 +58,6 @@ class Board:
     def aes(self, key: bytes) -> Aes:
         return Aes(key)
 
-    def battery_percent(self) -> int | None:
-        return None
-
     def pir_edges(self) -> int:
         edges, self.edges = self.edges, 0
         return edges
@@ -79,6 +77,7 @@ class Unit:
         self._settings = {
             "trap": 7, "plan": "cn470", "sf": 9, "times": {},
             "link_key": "07" * 16, "queue_bytes": queue_bytes, "down_bytes": 4096, "repeat_ms": 2000,
+            "armed_to_h": 24, "min_gap_ms": 0,
         }  # fmt: skip
         self.uplink = Uplink(self.board, outbox, bytes(BACKEND.verify_key))
         self.boot()
@@ -113,16 +112,16 @@ def test_hand_over_wake_receipt_and_restart(box: Outbox, tmp_path: Path) -> None
     assert [trigger.number for trigger in unit.steps(3)] == [1, 2]
 
     receipt = receipt_for(7, box.epoch, [(1, ALERT, box._digest(1, ALERT) or b"")])
-    assert unit.supervisor._down.put(receipt.key, receipt.encode(), 0)
+    assert unit.supervisor.courier._down.put(receipt.key, receipt.encode(), 0)
     unit.steps(60)
     assert box.in_state(DELETED) == [(0, 1, ALERT)]
-    assert unit.supervisor._down.ordered() == []
+    assert unit.supervisor.courier._down.ordered() == []
 
     unit.boot()
     unit.steps(60)
     assert len(box.in_state(STORED)) == 11
     assert unit.uplink.counts == {"skipped": 0, "unsendable": 0, "applied": 1, "repeated": 0, "refused": 0}
-    assert unit.supervisor.dropped == 0
+    assert unit.supervisor.courier.dropped == 0
 
 
 def test_what_the_supervisor_refuses_does_not_hold_up_the_rest(outbox: Outbox, tmp_path: Path) -> None:
@@ -147,6 +146,6 @@ def test_a_full_flash_takes_the_alerts_first_and_the_rest_when_there_is_room(box
     assert [rung for _, _, rung in stored[:6]] == [ALERT] * 6
     assert 0 < len(box.in_state(WAITING)) < 6
     for _, number, rung in stored:
-        unit.supervisor._up.remove(box.key(number, rung))
+        unit.supervisor.courier._up.remove(box.key(number, rung))
     unit.steps(400)
     assert len(box.in_state(STORED)) > len(stored)

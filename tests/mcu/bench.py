@@ -4,7 +4,7 @@ import os
 
 from tests.wire.keys import Aes
 from tests.wire.world import Random
-from trapwire.serialline import SerialDecoder, encode_message
+from trapwire.serialline import MODE, SerialDecoder, encode_message
 
 _made = [0]
 
@@ -85,6 +85,13 @@ class BenchRadio:
     def start_recv(self, continuous=False):
         self.listening = continuous
 
+    def doze(self):
+        self.listening = False
+        self.tuned.append("dozes")
+
+    def listen_asleep(self, rx_ms, sleep_ms):
+        self.tuned.append((rx_ms, sleep_ms))
+
     def poll_recv(self):
         return Packet(self.incoming.pop(0)) if self.incoming else True
 
@@ -100,7 +107,17 @@ class BenchBoard:
         self.radio = BenchRadio()
         self.now = 1000
         self.edges = 0
-        self.battery = None
+        self.mv = None
+        self.celsius = None
+        self.cause = 0
+        self.woke = 0
+        self.kept = True
+        self.memory = b""
+        self.switched = []  # the Pi's load switch
+        self.halted = None
+        self.held_ms = 0  # of the button
+        self.lit = []
+        self.modes = []  # that the Pi was told
         self._to_board = b""
         self._from_board = b""
         self._random = Random(seed)
@@ -121,8 +138,42 @@ class BenchBoard:
     def aes(self, key):
         return Aes(key)
 
-    def battery_percent(self):
-        return self.battery
+    def battery_mv(self):
+        return self.mv
+
+    def temperature_c(self):
+        return self.celsius
+
+    def clock_kept(self):
+        return self.kept
+
+    def reset_cause(self):
+        return self.cause
+
+    def woke_by(self):
+        return self.woke
+
+    def retained(self):
+        return self.memory
+
+    def retain(self, data):
+        self.memory = data
+
+    def pi_power(self, on):
+        self.switched.append(on)
+
+    def pi_halted(self):
+        return self.halted
+
+    def button(self):
+        held, self.held_ms = self.held_ms, 0
+        return held
+
+    def lamp(self, on):
+        self.lit.append(on)
+
+    def beep(self, on):
+        pass
 
     def pir_edges(self):
         edges, self.edges = self.edges, 0
@@ -133,6 +184,8 @@ class BenchBoard:
         self._to_board += encode_message(kind, payload)
 
     def said(self):
-        """What the unit has said since the last call."""
+        """What the unit has said since the last call, but for the modes: those are in `modes`."""
         data, self._from_board = self._from_board, b""
-        return SerialDecoder().feed(data)
+        messages = SerialDecoder().feed(data)
+        self.modes += [payload[0] for kind, payload in messages if kind == MODE]
+        return [message for message in messages if message[0] != MODE]

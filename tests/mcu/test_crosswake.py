@@ -1,6 +1,5 @@
 """The pair's calls on a bench board: when the radio goes to their channel, and what comes of what is heard there."""
 
-import struct
 import unittest
 
 from tests.mcu.bench import BenchBoard, make_folder, remove_folder
@@ -17,7 +16,7 @@ from trapwire.objects import ALERT, Envelope, ObjectKey, decode_envelope, pack_k
 from trapwire.wake import CLOCK, LISTEN_MS, PIR, PREAMBLE, WAKE_US, Wake, WakeKey
 
 PAIR = "5a" * 16
-SETTINGS = {"trap": 5, "plan": "cn470", "link_key": "05" * 16, "station_key": PAIR}
+SETTINGS = {"trap": 5, "plan": "cn470", "link_key": "05" * 16, "station_key": PAIR, "armed_to_h": 24, "min_gap_ms": 0}
 KEY = ObjectKey(5, 1, 1, ALERT)
 ENVELOPE = Envelope(KEY, Alert(1700000000000, 0, 0, 200, 1, (0, 0, 9, 9), 50).encode()).encode()
 AWAY = {"sf": 7, "preamble_len": PREAMBLE}
@@ -48,7 +47,7 @@ class PairBench:
         self.board.radio.configure = self.configure
 
     def configure(self, lora_cfg):
-        if self.board.radio._sending or (lora_cfg["sf"] == 7 and not self.unit._link.idle()):
+        if self.board.radio._sending or (lora_cfg["sf"] == 7 and not self.unit.courier._link.idle()):
             self.bad.append(lora_cfg)
         self.tune(lora_cfg)
 
@@ -90,12 +89,13 @@ class PairBench:
             raise AssertionError("no look after %d" % looks)
 
     def causes(self):
-        return [struct.unpack(">IB", payload)[1] for kind, payload in self.board.said() if kind == line.WAKE]
+        return [payload[4] for kind, payload in self.board.said() if kind == line.WAKE]
 
 
 class CrossWakeTest(unittest.TestCase):
     def bench(self, **settings):
         self._bench = PairBench(**settings)
+        self._bench.board.say(line.HELLO, b"")  # the Pi is up
         self._bench.run(3000)
         self._bench.board.said()
         return self._bench
@@ -129,12 +129,13 @@ class CrossWakeTest(unittest.TestCase):
         bench.run(100)
         self.assertEqual((bench.causes(), bench.calls), ([PIR], []))
         bench.hear(frame)
-        self.assertEqual((bench.causes(), bench.unit._pair.refused), ([], 1))
+        self.assertEqual((bench.causes(), bench.unit.courier._pair.refused), ([], 1))
         bench.reset()
+        bench.board.say(line.HELLO, b"")
         bench.run(3000)
         bench.board.said()
         bench.hear(frame)
-        self.assertEqual((bench.causes(), bench.unit._pair.refused), ([], 1))
+        self.assertEqual((bench.causes(), bench.unit.courier._pair.refused), ([], 1))
         bench.hear(bench.call())
         self.assertEqual(bench.causes(), [PARTNER])
 
@@ -153,7 +154,7 @@ class CrossWakeTest(unittest.TestCase):
         bench.board.said()
         bench.hear(bench.partner.seal(bench.counter, Wake(bench.board.now + 777, 0, 10, CLOCK)))
         self.assertEqual(bench.causes(), [])
-        ahead = bench.unit._pair.clock.ahead(bench.board.now)[0]
+        ahead = bench.unit.courier._pair.clock.ahead(bench.board.now)[0]
         self.assertTrue(777 - 260 <= ahead <= 777 + 40, ahead)  # it was sealed before the next look
 
     def test_garbage_on_the_pairs_channel_is_counted_and_the_antenna_comes_back(self):
@@ -162,7 +163,7 @@ class CrossWakeTest(unittest.TestCase):
             bench.hear(frame)
             bench.run(50)
             self.assertEqual(bench.board.radio.tuned[-1], HOME)
-        self.assertEqual((bench.causes(), bench.unit._pair.refused), ([], 4))
+        self.assertEqual((bench.causes(), bench.unit.courier._pair.refused), ([], 4))
 
     def test_a_preamble_without_a_frame_keeps_the_antenna_for_a_bounded_time(self):
         bench = self.bench()
@@ -190,19 +191,19 @@ class CrossWakeTest(unittest.TestCase):
         bench.run(50, base_hears=False)
         bench.board.edges = 1
         bench.run(LATE_MS + 100, base_hears=False)
-        self.assertEqual((bench.calls, bench.unit._pair.dropped, bench.bad), ([], 1, []))
+        self.assertEqual((bench.calls, bench.unit.courier._pair.dropped, bench.bad), ([], 1, []))
         bench.run(30000)
         self.assertTrue((line.DELIVERED, pack_keys([KEY])) in bench.board.said())
 
     def test_a_pir_that_never_rests_calls_within_its_share_of_the_air(self):
-        bench = self.bench()
+        bench = self.bench(triggers_a_day=100000)
         for _ in range(120):
             bench.board.edges = 1
             bench.run(6000)
             bench.board.radio.tuned = []
             bench.board.said()
         self.assertLess(len(bench.calls) * WAKE_US, BURST_US + 723000 * 10)
-        self.assertGreater(bench.unit._pair.dropped, 60)
+        self.assertGreater(bench.unit.courier._pair.dropped, 60)
 
     def test_the_channels_are_told_apart(self):
         bench = self.bench(freq_khz=470300, wake_khz=471300)

@@ -11,7 +11,7 @@ from trapwire import serialline as line
 from trapwire.alert import Alert
 from trapwire.frame import Counter
 from trapwire.hop import HopKey, is_wrapped
-from trapwire.hopends import HopBaseLink
+from trapwire.hopbase import HopBaseLink
 from trapwire.objects import ALERT, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 
 HOP = "0e" * 16
@@ -61,7 +61,7 @@ class RepeaterTest(unittest.TestCase):
         said = bench.board.said()
         self.assertTrue((line.DELIVERED, pack_keys([KEY])) in said)
         self.assertTrue((line.DOWN, receipt.encode()) in said)
-        self.assertEqual((bench.objects, bench.taken, bench.trap.dropped), ([ENVELOPE], [receipt.key], 0))
+        self.assertEqual((bench.objects, bench.taken, bench.trap.courier.dropped), ([ENVELOPE], [receipt.key], 0))
         remove_folder(bench.folder)
 
     def test_a_trap_by_repeater_sends_wrapped_frames_within_the_plan(self):

@@ -43,10 +43,12 @@ class Pair:
             self.world.attach(trap, board)
             settings = {
                 "trap": trap, "plan": "cn470", "sf": 9, "link_key": link_key(trap).hex(), "station_key": PAIR,
-                "times": {"heartbeat_ms": 20000},
+                "times": {"heartbeat_ms": 20000}, "armed_to_h": 24, "min_gap_ms": 0,
+                "pi_silent_ms": 600000,
             }  # fmt: skip
             self.ports[trap] = LinuxPort(wire)
             self.units[trap] = build(board, settings)
+            self.ports[trap].send(line.STATUS, bytes(9))  # the Pi is up
             self.world.add(Process(name=f"trap{trap}", build=lambda t=trap: self.units[t].step, died=lambda: None))
             self.world.add(Process(name=f"pi{trap}", build=lambda t=trap: lambda now: self._pi(t, now), died=str))
         wire = Wire()
@@ -61,7 +63,7 @@ class Pair:
     def _pi(self, trap: int, now: int) -> None:
         for kind, payload in self.ports[trap].read():
             if kind == line.WAKE:
-                self.wakes[trap].append((now, struct.unpack(">IB", payload)[1]))
+                self.wakes[trap].append((now, struct.unpack(">IB", payload[:5])[1]))
             elif kind == line.DELIVERED:
                 self.delivered.append(payload)
 
@@ -126,7 +128,7 @@ def test_a_call_breaks_no_turn_of_either_link(tmp_path: Path) -> None:
 def test_the_partners_clock_is_known_from_its_calls(tmp_path: Path) -> None:
     pair = Pair(tmp_path, {1: [6000, 26000, 46000]})
     pair.run(60000)
-    ahead, uncertainty = pair.units[2]._pair.clock.ahead(pair.world.now)
+    ahead, uncertainty = pair.units[2].courier._pair.clock.ahead(pair.world.now)
     assert abs(ahead) <= uncertainty <= 40  # both are the world's clock here
 
 
@@ -144,7 +146,7 @@ def test_a_call_played_again_wakes_nobody_after_a_reset_either(tmp_path: Path) -
     pair.run(9000)
     again = Pair(tmp_path, {})
     radio = again.world.radios[2]
-    again.units[2]._pair._where = 2  # hearing
+    again.units[2].courier._pair._where = 2  # hearing
     radio.heard.append(recorded[0])
     again.units[2].step(again.world.now)
-    assert (again.causes(2), again.units[2]._pair.refused) == ([], 1)
+    assert (again.causes(2), again.units[2].courier._pair.refused) == ([], 1)

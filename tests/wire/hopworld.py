@@ -4,7 +4,8 @@ from tests.wire.keys import base_keys, cipher
 from tests.wire.world import TrapNode, World
 from trapsim.places import Places
 from trapwire.hop import HopKey
-from trapwire.hopends import HopBaseLink, HopTrapLink
+from trapwire.hopbase import HopBaseLink
+from trapwire.hoptrap import HopTrapLink
 from trapwire.relay import Relay
 
 SF = 9

@@ -12,7 +12,7 @@ from trapwire.errors import DAMAGED, FORGED, REPLAYED, STRANGER, RefusedError, W
 from trapwire.frame import ALERT as ALERT_KIND
 from trapwire.frame import FRAGMENT, HEARTBEAT, PIECE, Counter
 from trapwire.hop import HOP_BYTES, MAX_TRAPS, Bucket, HopKey, inner_of, is_wrapped
-from trapwire.hopends import HopBaseLink
+from trapwire.hopbase import HopBaseLink
 from trapwire.objects import FRAME, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import Heartbeat
 from trapwire.relay import LATE_MS, START_MAX_MS, Relay

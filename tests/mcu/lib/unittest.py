@@ -40,3 +40,7 @@ class _Raises:
         if kind is None:
             raise AssertionError("%s was not raised" % self._error.__name__)
         return issubclass(kind, self._error)
+
+
+class SkipTest(Exception):  # noqa: N818 - its name in Python's
+    """Raised by a module that cannot be tested here."""

@@ -1,0 +1,237 @@
+"""Firmware made small before it is compiled: what a unit has no use for is taken out, and nothing else is changed.
+
+- Whole numbers under a name in capitals (`PARKED = 0`) stand where they are used; the names are gone.
+- Names with one underscore in front are shortened, alike in all modules. Those that a board file uses stay as they are:
+  they may be the radio driver's.
+- What a `WireError` says is left out, but where a setting may be at fault: a unit only counts them.
+- Types, what is imported for them, and docstrings go.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Mapping
+
+SPOKEN = ("trapwire.airtime", "trapwire.linkkeys", "trapwire.plans")  # their errors reach somebody who sets a unit up
+BOARDS = "trapmcu.boards"
+FOREIGN = frozenset({"_machine", "_mpy", "_"})  # MicroPython's own
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+Numbers = dict[str, int]
+
+
+def shrink(sources: Mapping[str, str]) -> dict[str, str]:
+    """The same modules, by name (`trapwire.frame`), in fewer words.  Raises: SyntaxError."""
+    trees = {name: ast.parse(text) for name, text in sources.items()}
+    numbers = _numbers(trees)
+    names = _short_names(trees)
+    small = {}
+    for name, tree in trees.items():
+        known = _visible(tree, numbers) | numbers[name]
+        aliases = {a: m for a, m in _imported_modules(tree).items() if m in numbers}
+        tree = _Types().visit(tree)
+        tree = _Inline(known, numbers[name], {a: numbers[m] for a, m in aliases.items()}, numbers).visit(tree)
+        if name.startswith("trapwire.") and name not in SPOKEN:
+            tree = _Silent().visit(tree)
+        small[name] = ast.unparse(ast.fix_missing_locations(_Rename(names).visit(tree))) + "\n"
+    return small
+
+
+def _imported_modules(tree: ast.Module) -> dict[str, str]:
+    """Names that may stand for modules (`from trapwire import serialline as line`), and for which."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
+    return found
+
+
+def _visible(tree: ast.Module, numbers: Mapping[str, Numbers]) -> Numbers:
+    """The numbers that a module imports, by the names that it has for them."""
+    found: Numbers = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            there = numbers.get(node.module, {})
+            found.update({a.asname or a.name: there[a.name] for a in node.names if a.name in there})
+    return found
+
+
+def _numbers(trees: Mapping[str, ast.Module]) -> dict[str, Numbers]:
+    """By module: its names in capitals for whole numbers, also those made of other such numbers."""
+    found: dict[str, Numbers] = {name: {} for name in trees}
+    changed = True
+    while changed:
+        changed = False
+        for name, tree in trees.items():
+            for node in tree.body:
+                for target, value in _pairs(node):
+                    if target.id in found[name] or not target.id.strip("_").isupper():
+                        continue
+                    number = _value(value, _visible(tree, found) | found[name])
+                    if number is not None:
+                        found[name][target.id] = number
+                        changed = True
+    return found
+
+
+def _pairs(node: ast.stmt) -> list[tuple[ast.Name, ast.expr]]:
+    """The names that a statement sets, with their values; none where it sets anything else."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return []
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Name):
+        return [(target, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return [(t, v) for t, v in zip(target.elts, value.elts, strict=True) if isinstance(t, ast.Name)]
+    return []
+
+
+def _value(node: ast.expr, known: Numbers) -> int | None:
+    """A whole number made of numbers and known names by arithmetic, or None."""
+    allowed = (ast.Constant, ast.Name, ast.Load, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+    if not all(isinstance(part, allowed) for part in ast.walk(node)):
+        return None
+    if not all(part.id in known for part in ast.walk(node) if isinstance(part, ast.Name)):
+        return None
+    try:
+        value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}}, dict(known))  # noqa: S307
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return value if type(value) is int else None
+
+
+def _short_names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
+    """Short names for private ones, the shortest for the most frequent."""
+    used: Counter[str] = Counter()
+    kept: set[str] = set(FOREIGN)
+    for name, tree in trees.items():
+        private = [n for n in _names(tree) if n.startswith("_") and not n.startswith("__")]
+        if name.startswith(BOARDS):
+            kept.update(private)
+        used.update(private)
+    order = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0])) if name not in kept]
+    fresh = (name for name in _spellings() if name not in kept)
+    return dict(zip(order, fresh, strict=False))
+
+
+def _spellings() -> list[str]:
+    return ["_" + a for a in _LETTERS] + ["_" + a + b for a in _LETTERS for b in _LETTERS]
+
+
+def _names(tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            found.append(node.attr)
+        elif isinstance(node, ast.Name):
+            found.append(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.arg):
+            found.append(node.arg)
+        elif isinstance(node, ast.alias):
+            found.append(node.name)
+    return found
+
+
+def _without_words(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
+    """Its docstring goes."""
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+class _Types(ast.NodeTransformer):
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        _without_words(node)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        _without_words(node)
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "MYPY":
+            return None
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        target = node.targets[0]
+        return None if isinstance(target, ast.Name) and target.id == "MYPY" else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return None if node.value is None else ast.Assign([node.target], node.value)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        _without_words(node)
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+
+class _Inline(ast.NodeTransformer):
+    def __init__(
+        self, known: Numbers, own: Numbers, modules: Mapping[str, Numbers], all_numbers: Mapping[str, Numbers]
+    ) -> None:
+        self._known = known
+        self._own = own
+        self._modules = modules
+        self._all = all_numbers
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Constant(self._known[node.id]) if isinstance(node.ctx, ast.Load) and node.id in self._known else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.attr in self._modules.get(node.value.id, {}):
+            return ast.Constant(self._modules[node.value.id][node.attr])
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        self.generic_visit(node)
+        pairs = _pairs(node)
+        whole = len(pairs) == (len(node.targets[0].elts) if isinstance(node.targets[0], ast.Tuple) else 1)
+        return None if pairs and whole and all(t.id in self._own for t, _ in pairs) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        node.names = [a for a in node.names if a.name not in self._all.get(node.module or "", {})]
+        return node if node.names else None
+
+
+class _Silent(ast.NodeTransformer):
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name) and node.exc.func.id == "WireError":
+            node.exc.args = [ast.Constant("")]
+        return node
+
+
+class _Rename(ast.NodeTransformer):
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def _short(self, name: str) -> str:
+        return self._names.get(name, name)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        node.attr = self._short(node.attr)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._short(node.id)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = self._short(node.name)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.name = self._short(node.name)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.arg = self._short(node.arg)
+        return node
+
+    def visit_alias(self, node: ast.alias) -> ast.AST:
+        node.name = self._short(node.name)
+        return node

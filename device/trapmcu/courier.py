@@ -1,0 +1,467 @@
+"""The courier of a trap: the Pi's serial line, the queue in flash, the link. It carries while the Pi is off, too."""
+
+import struct
+
+from trapmcu.crosswake import PARTNER, CrossWake
+from trapmcu.duty import Duty
+from trapmcu.flash import FlashStore, load_counter, load_heard, read_file, write_file
+from trapmcu.overlay import Overlay
+from trapmcu.radio import Antenna
+from trapmcu.settings import NUMBERS
+from trapmcu.told import Told
+from trapmcu.trial import Trial
+from trapwire import serialline as line
+from trapwire.airtime import usable_frame
+from trapwire.alert import ALERT_BYTES
+from trapwire.ccm import Ccm
+from trapwire.errors import WireError
+from trapwire.fragments import cut
+from trapwire.frame import Counter
+from trapwire.hop import HOP_BYTES, HopKey
+from trapwire.hoptrap import HopTrapLink
+from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
+from trapwire.linktimes import LinkTimes
+from trapwire.objects import (
+    ALERT,
+    CROP,
+    DIGEST_BYTES,
+    FRAME,
+    HEAD_BYTES,
+    Envelope,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
+from trapwire.payloads import Heartbeat
+from trapwire.quick import QuickTurns
+from trapwire.traplink import TrapLink
+from trapwire.words import SETTING_CODES, SETTING_NAMES
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from collections.abc import Callable
+    from typing import Any
+
+    from trapmcu.clock import Clock
+
+REMEMBERED = 64  # delivered objects, so that one which the Pi offers again is not sent again
+FRAMES_A_STEP = 8
+FIRST_BELOW = 1 << 31  # where a new unit's frame counter begins, by lot: see PROTOCOL.md, "a counter that was lost"
+HEARD_STEP = 256  # the base's frames between two writes of what was heard of it: days of flash, not minutes
+
+
+KEY_BYTES = 11
+MAX_BEGUN = 16
+REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
+# Pieces of memory that outlive a deep sleep
+_LINK = ">QQIIIQ"
+COUNTER, HEARD, LINK, DUTY, BEGUN, WANTED, PAIR = 1, 2, 3, 4, 5, 6, 7
+
+
+class Courier:
+    """Carries for one trap on `board`; `step(now)` does what is due. Times are ms of the board's clock.
+
+    kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
+    notice(what, value, now): a message of the Pi ("pi", its kind and payload), the base was heard ("heard"), the
+    partner calls ("partner"), a value of its word ("told"). `alerts_only`: nothing else goes on the air.
+    """
+
+    def __init__(
+        self,
+        board: "Any",
+        settings: "dict[str, Any]",
+        clock: "Clock",
+        kept: "dict[int, bytes]",
+        by_radio: bool,
+        notice: "Callable[[str, Any, int], None]",
+        battery: "Callable[[], dict[str, int]]",
+    ) -> None:
+        self._board = board
+        self._notice = notice
+        self._health = battery
+        self.alerts_only = False
+        self._started = board.now_ms()
+        folder = board.flash
+        self._up = FlashStore(folder + "/up", settings["queue_bytes"])
+        self._down = FlashStore(folder + "/down", settings["down_bytes"])
+        self._counter_path = folder + "/counter"
+        counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
+        self._counter = counter
+        if COUNTER in kept:
+            counter.resume(*struct.unpack(">II", kept[COUNTER]))
+        self._times = LinkTimes(**settings["times"])
+        overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
+        self._trap = settings["trap"]
+        link_key = parse_key(settings["link_key"])
+        self._heard_path = folder + "/heard"
+        self._heard = load_heard(self._heard_path, key_name(link_key))
+        heard = struct.unpack(">q", kept[HEARD])[0] if HEARD in kept else self._heard
+        self._key = LinkKey(link_key, self._trap, UP, self._cipher, heard)
+        self._plan = settings["plan"]
+        self._sf = settings["sf"]
+        self._frame_bytes = usable_frame(self._plan, self._sf)
+        self._antenna = Antenna(board.radio, settings["sf"])
+        self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
+        given = (self._key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
+        self._wrap_bytes = 0
+        self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
+        self._tuned = settings["sf"]
+        if settings["hop_key"]:
+            hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
+            self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
+            self._wrap_bytes = HOP_BYTES
+            self._frame_bytes -= HOP_BYTES
+        else:
+            fastest = settings["quick_sf"] or settings["sf"]
+            self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
+            self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
+        self._pair: "CrossWake | None" = None
+        if settings["station_key"]:
+            self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
+            if PAIR in kept:
+                self._pair.resume(kept[PAIR])
+        for code in sorted(overlay.values):
+            self._apply(code, overlay.values[code])
+        trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
+        self._told = Told(clock, trial, self.say, self._write_heard)
+        self._told.wanted = unpack_keys(kept.get(WANTED, b""))
+        self._decoder = line.SerialDecoder()
+        self._delivered_path = folder + "/delivered"
+        self._delivered = _read_delivered(self._delivered_path)  # with the digest of what was delivered
+        self._repeat_ms = settings["repeat_ms"]
+        self._repeat_at = 0
+        self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
+        self.dropped = 0
+        self._begun = unpack_keys(kept.get(BEGUN, b"")) if BEGUN in kept else None
+        self._refill()
+        if LINK in kept:
+            link = struct.unpack(_LINK, kept[LINK])
+            self._link.resume(link[:4])
+            self._antenna.resume(link[4:])
+        if by_radio and self._pair is not None:
+            self._pair.called(self._started)
+        else:
+            self._antenna.start(settings["freq_khz"])
+        # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
+        self.say(line.HELLO, b"")
+
+    def step(self, now: int) -> "int | None":
+        """Do what is due; when to call again at the latest, in ms, unless the UART, PIR or radio wakes us earlier."""
+        for kind, payload in self._decoder.feed(self._board.uart_read()):
+            try:
+                self._on_pi(kind, payload, now)
+            except WireError:
+                self.dropped += 1
+        self._radio(now)
+        if now >= self._repeat_at:
+            self._repeat_at = now + self._repeat_ms
+            self._refill()
+            for key, _ in self._down.ordered()[:4]:
+                self._say_down(key)
+        deadline = self._link.deadline(now)
+        if self._pair is not None:
+            wanted = self._pair.deadline(now)
+            deadline = wanted if deadline is None or self._pair.away else min(deadline, wanted)
+        deadlines = (deadline, self._told.step(now), self._repeat_at)
+        return min([d for d in deadlines if d is not None])
+
+    def wake(self, number: int, cause: int, age_ms: int, now: int) -> None:
+        """Tell the Pi that something moved, `age_ms` ago."""
+        self._told.on_wake(now)
+        self.say(line.WAKE, struct.pack(">IBI", number, cause, age_ms))
+
+    def call_partner(self, now: int) -> None:
+        """Our PIR has seen something that counts."""
+        if self._pair is not None:
+            self._pair.edge(now)
+
+    def beat(self) -> None:
+        """The next heartbeat is due now."""
+        self._link.beat()
+
+    def queued(self) -> bool:
+        """Whether anything waits that may go on the air."""
+        return bool(self._link.queued()) if self.alerts_only else bool(len(self._up))
+
+    def rest_ms(self, now: int) -> "int | None":
+        """For how long nothing will be due here, when that is long enough for a deep sleep; else None.
+
+        What is asked of the base, or tried at its wish, is waited for awake.
+        """
+        away = self._pair is not None and (self._pair.away or self._pair.wants())
+        if self._antenna.sending or away or not self._link.idle() or self._link.words.due():
+            return None
+        trial = self._told.step(now)
+        if trial is not None:
+            return None
+        rest = (self._link.deadline(now) or now) - now
+        if self._pair is not None:
+            rest = min(rest, self._pair.beat_at - now)
+        return rest if rest >= REST_MS else None
+
+    def keep(self, now: int) -> "dict[int, bytes]":
+        """What a deep sleep that follows at once must not forget."""
+        times, begun = self._link.kept()
+        kept = {
+            COUNTER: struct.pack(">II", *self._counter.span()),
+            HEARD: struct.pack(">q", self._key.heard),
+            LINK: struct.pack(_LINK, *times, *self._antenna.counts()),
+            BEGUN: pack_keys(begun[:MAX_BEGUN]) if len(begun) <= MAX_BEGUN else b"",
+            WANTED: pack_keys(self._told.wanted),
+            DUTY: self._duty.keep(now),
+        }
+        if len(begun) > MAX_BEGUN:
+            del kept[BEGUN]  # then all count as begun: the base is asked once more than needed
+        if self._pair is not None:
+            kept[PAIR] = self._pair.keep()
+        return kept
+
+    def doze(self) -> bool:
+        """The radio's own sleep, before the unit's; whether a call of the partner may end it."""
+        if self._pair is None:
+            self._board.radio.doze()
+            return False
+        self._pair.listen_asleep()
+        return True
+
+    def _radio(self, now: int) -> None:
+        if self._pair is None or not self._pair.away:
+            self._hear(now)
+        if self._pair is not None:
+            away = self._pair.step(now, self._link.idle())
+            for _ in range(self._pair.woken()):
+                self._notice("partner", PARTNER, now)
+            if away:
+                return
+        self._tune()
+        if not self._antenna.sending:
+            frame = self._next_frame(now)
+            self._tune()
+            if frame is not None:
+                self._send(frame, now)
+
+    def _tune(self) -> None:
+        """Be where the link is: at a quick turn's spreading factor, or the cell's."""
+        sf = self._sf if self._quick is None else self._quick.sf
+        if sf == self._tuned or self._antenna.sending:
+            return
+        self._tuned = sf
+        self._antenna.tune(self._tuned, 0)
+        self._duty.tune(self._tuned)
+
+    def _hear(self, now: int) -> None:
+        if self._antenna.finished():
+            self._link.sent(now)
+        for _ in range(FRAMES_A_STEP):
+            packet = self._antenna.received()
+            if packet is None:
+                break
+            for event in self._link.on_frame(packet[0], now):
+                self._on_link(event, now)
+        self._remember_heard()
+
+    def _send(self, frame: bytes, now: int) -> None:
+        if self._duty.spent(now, len(frame)):
+            self._antenna.send(frame)
+        else:
+            self.dropped += 1  # flash is full: what it cannot remember must not be on the air
+            self._link.sent(now)
+
+    def _next_frame(self, now: int) -> "bytes | None":
+        try:
+            return self._link.next_frame(now, self._antenna.busy())
+        except OSError:
+            # Flash has no room for the frame counter, and no value is used twice: as good as a frame lost on the air.
+            self.dropped += 1
+            self._link.sent(now)
+            return None
+
+    def _apply(self, setting: int, value: int) -> None:
+        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
+        if setting == SETTING_CODES["sf"]:
+            self._sf = value
+            self._frame_bytes = usable_frame(self._plan, value) - self._wrap_bytes
+            if self._quick is not None:
+                self._quick.move(value, self._frame_bytes)
+            if self._pair is not None:
+                self._pair.link_sf = value
+        else:
+            setattr(self._times, SETTING_NAMES[setting], value)
+        self._link.retune(self._frame_bytes, self._board.now_ms())
+
+    def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:
+        if event[0] == "delivered":
+            key = event[1]
+            self._remember_delivered(key)
+            self._up.remove(key)
+            self.say(line.DELIVERED, pack_keys([key]))
+        elif event[0] == "down":
+            envelope = event[1]
+            # Not kept means not acknowledged: the base sends it again when there is room.
+            if self._keep(self._down, envelope.key, envelope.encode(), 0):
+                self._link.committed(envelope.key)
+                self.say(line.DOWN, envelope.encode())
+        elif event[0] == "dropped":
+            self.dropped += 1
+        else:
+            if event[0] == "heard":
+                self._notice("heard", None, now)
+            self._told.on_event(event, now)
+            if event[0] == "time":
+                self._notice("time", None, now)
+
+    def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
+        self._notice("pi", (kind, payload), now)
+        if kind == line.HELLO:
+            self._repeat_at = 0
+            self.say(line.HELLO, b"")
+            self._told.on_hello(now)
+        elif kind == line.PUT:
+            self._put(payload)
+        elif kind == line.RECEIPT_TAKEN:
+            for key in unpack_keys(payload):
+                self._down.remove(key)
+        elif kind == line.STATUS and len(payload) == 9:
+            self._pi = struct.unpack(">IIB", payload)
+        elif kind == line.DONE and len(payload) == 5:
+            pass  # the supervisor's
+        else:
+            self.dropped += 1
+
+    def _put(self, payload: bytes) -> None:
+        if not payload:
+            raise WireError("PUT without an object")
+        envelope = decode_envelope(payload[1:])
+        key = envelope.key
+        packed = pack_keys([key])
+        try:
+            self._check(envelope)
+        except WireError:
+            self.say(line.REFUSED, packed)
+            raise
+        self._told.on_put(key)
+        if (key, _digest(payload[1:])) in self._delivered:
+            self.say(line.DELIVERED, packed)
+        elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
+            self.say(line.STORED, packed)
+            if not self.alerts_only or key.rung == ALERT:
+                self._link.offer(key, min(payload[0], 9))
+        else:
+            self.say(line.FULL_QUEUE, packed)
+
+    def _check(self, envelope: Envelope) -> None:
+        """Whether this object can go by radio, in this trap's name.  Raises: WireError."""
+        key = envelope.key
+        if key.trap != self._trap:
+            raise WireError("object of %r was handed to trap %d" % (key, self._trap))
+        if key.rung == ALERT:
+            if len(envelope.body) != ALERT_BYTES:
+                raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
+        elif key.rung in (CROP, FRAME):
+            cut(envelope.encode(), self._frame_bytes)
+        else:
+            raise WireError("object of %r does not go by radio" % (key,))
+
+    @staticmethod
+    def _keep(store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> bool:
+        try:
+            return store.put(key, data, priority)
+        except OSError:
+            return False  # flash full in blocks before it is in bytes, or worn out: as good as no room
+
+    def _load(self, key: ObjectKey) -> "bytes | None":
+        """An object for the link. One that flash has damaged is dropped, and the Pi asked to hand it over again."""
+        data = self._up.get(key)
+        if data is None or (self.alerts_only and key.rung != ALERT):
+            return None
+        try:
+            decode_envelope(data)
+        except WireError:
+            self.dropped += 1
+            self._up.remove(key)
+            self.say(line.HELLO, b"")
+            return None
+        return data
+
+    def _refill(self) -> None:
+        # The link holds a bounded number of keys; flash may hold more, and after a reset holds all.
+        if not self._link.has_room() or self._link.queued() >= len(self._up):
+            return
+        for key, priority in self._up.ordered():
+            if not self.alerts_only or key.rung == ALERT:
+                self._link.offer(key, priority, fresh=self._begun is not None and key not in self._begun)
+            if not self._link.has_room():
+                break
+
+    def _remember_delivered(self, key: ObjectKey) -> None:
+        self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
+        try:
+            write_file(self._delivered_path, b"".join([pack_keys([k]) + digest for k, digest in self._delivered]))
+        except OSError:
+            pass  # flash is full: after a reset the Pi may offer it again, and the base drops the repeat
+
+    def _reserve(self, end: int) -> None:
+        write_file(self._counter_path, str(end).encode())
+
+    def _cipher(self, key: bytes) -> Ccm:
+        return Ccm(self._board.aes(key))
+
+    def _remember_heard(self) -> None:
+        if self._key.heard - self._heard >= HEARD_STEP:
+            self._heard = self._key.heard
+            self._write_heard()  # flash is full: tried again a step later; until then a reset forgets more
+
+    def _write_heard(self) -> bool:
+        try:
+            write_file(self._heard_path, ("%s %d" % (self._key.name, self._key.heard)).encode())
+        except OSError:
+            return False
+        self._heard = self._key.heard
+        return True
+
+    def say(self, kind: int, payload: bytes) -> None:
+        """A message to the Pi; lost if it is off."""
+        self._board.uart_write(line.encode_message(kind, payload))
+
+    def _say_down(self, key: ObjectKey) -> None:
+        data = self._down.get(key) or b""
+        try:
+            decode_envelope(data)
+        except WireError:
+            self.dropped += 1
+            self._down.remove(key)  # without it the Pi deletes nothing: safe, and seen in the heartbeat's counts
+            return
+        self.say(line.DOWN, data)
+
+    def _heartbeat(self) -> Heartbeat:
+        unreceipted, full_held, battery = self._pi
+        values = self._health()
+        values.setdefault("battery", battery)
+        values.update(
+            {
+                "queued": len(self._up),
+                "queued_kib": (self._up.size() + 1023) // 1024,
+                "unreceipted": unreceipted,
+                "full_held": full_held,
+                "frames_sent": self._antenna.frames_sent,
+                "airtime_s": self._antenna.airtime_ms // 1000,
+            }
+        )
+        return Heartbeat(values)
+
+
+def _read_delivered(path: str) -> "list[tuple[ObjectKey, bytes]]":
+    data = read_file(path) or b""
+    size = KEY_BYTES + DIGEST_BYTES
+    try:
+        return [
+            (unpack_keys(data[i : i + KEY_BYTES])[0], data[i + KEY_BYTES : i + size]) for i in range(0, len(data), size)
+        ]
+    except WireError:
+        return []  # damaged: as if it had never been
+
+
+def _digest(envelope: bytes) -> bytes:
+    """The first bytes of the body's digest, as the envelope's head has them."""
+    return envelope[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]

@@ -1,0 +1,82 @@
+"""Which triggers are worth a Pi, and when its camera is kept warm: hours, seasons, gaps, and a budget (pure)."""
+
+import struct
+
+HOUR_MS = 3600000
+DAY_MS = 24 * HOUR_MS
+SAVING_GAP_MS = 600000  # between two triggers on a low battery
+_PACKED = ">QQH"
+
+
+class Policy:
+    """accept(): whether a trigger is heeded now; armed(): whether the camera is to be warm.
+
+    The budget is a bucket: `trigger_burst` at once, `triggers_a_day` all the time. Hours and months are the place's
+    own (`utc_offset_min`); without a time only rules that hold at any time hold. `refused`: triggers since the last
+    one that was let through.
+    """
+
+    def __init__(self, settings: "dict[str, int]", now: int) -> None:
+        self._settings = settings
+        self._offset_ms = settings["utc_offset_min"] * 60000
+        self._cost_ms = DAY_MS // settings["triggers_a_day"]
+        self._full_ms = self._cost_ms * settings["trigger_burst"]
+        self._spent_until = now  # the budget is full again then
+        self._gap_until = now
+        self.refused = 0
+
+    def accept(self, now: int, utc_ms: "int | None", saving: bool) -> bool:
+        """Take a trigger at `now`; `utc_ms`: what time it is, if that is known."""
+        if self.wait_ms(now) or not self._within("watch", utc_ms):
+            self.refused = min(self.refused + 1, 0xFFFF)
+            return False
+        self._spent_until = max(self._spent_until, now) + self._cost_ms
+        self._gap_until = now + (SAVING_GAP_MS if saving else self._settings["min_gap_ms"])
+        return True
+
+    def wait_ms(self, now: int) -> int:
+        """How long no trigger would be let through: 0, or ms."""
+        return max(0, self._spent_until + self._cost_ms - self._full_ms - now, self._gap_until - now)
+
+    def spent(self, now: int) -> bool:
+        """Whether it is the budget that holds triggers back."""
+        return self._spent_until + self._cost_ms - self._full_ms > now
+
+    def armed(self, utc_ms: "int | None") -> bool:
+        return self._within("armed", utc_ms)
+
+    def change_ms(self, utc_ms: "int | None") -> int:
+        """How long until hours may begin or end: ms to the next full hour."""
+        if utc_ms is None:
+            return HOUR_MS
+        return HOUR_MS - (utc_ms + self._offset_ms) % HOUR_MS
+
+    def _within(self, name: str, utc_ms: "int | None") -> bool:
+        from_h, to_h = self._settings[name + "_from_h"], self._settings[name + "_to_h"]
+        first, last = self._settings[name + "_from_month"], self._settings[name + "_to_month"]
+        if from_h == to_h:
+            return False
+        if utc_ms is None:
+            return to_h - from_h == 24 and last - first == 11
+        local = utc_ms + self._offset_ms
+        return _between(local // HOUR_MS % 24, from_h, to_h - 1) and _between(month_of(local // DAY_MS), first, last)
+
+    def pack(self) -> bytes:
+        return struct.pack(_PACKED, self._spent_until, self._gap_until, self.refused)
+
+    def unpack(self, data: bytes) -> None:
+        self._spent_until, self._gap_until, self.refused = struct.unpack(_PACKED, data)
+
+
+def _between(value: int, first: int, last: int) -> bool:
+    """Within a span that may go over midnight, or over new year."""
+    return first <= value <= last if first <= last else value >= first or value <= last
+
+
+def month_of(days: int) -> int:
+    """The month (1–12) of a day since 1970 (Hinnant, chrono-compatible calendar algorithms, days_from_civil)."""
+    day = (days + 719468) % 146097
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    return month + 3 if month < 10 else month - 9

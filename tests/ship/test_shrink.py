@@ -1,0 +1,76 @@
+"""Firmware is made small without a change of what it does."""
+
+import types
+from pathlib import Path
+
+import pytest
+
+from trapship.shrink import shrink
+
+ROOT = Path(__file__).resolve().parents[2]
+WIRE = "trapwire.errors"
+
+
+def run(text: str, **given: object) -> types.SimpleNamespace:
+    names: dict[str, object] = dict(given)
+    exec(compile(text, "small", "exec"), names)
+    return types.SimpleNamespace(**names)
+
+
+def test_numbers_stand_where_they_are_used_also_by_way_of_other_modules() -> None:
+    small = shrink({
+        "trapwire.a": "DAY = 24 * HOUR\nHOUR = 3600\nONE, TWO = 1, 2\nNAMES = {ONE: 'one'}\nWORD = 'x'\nFLOAT = 1.5\n",
+        "trapwire.b": "from trapwire.a import DAY, NAMES\nfrom trapwire import a as it\n\nBOTH = DAY | it.TWO\n\n"
+        "def f(x):\n    return x + BOTH + it.ONE\n",
+    })  # fmt: skip
+    assert "HOUR" not in small["trapwire.a"]
+    assert "NAMES = {1: 'one'}" in small["trapwire.a"]
+    assert "WORD" in small["trapwire.a"]
+    assert "FLOAT" in small["trapwire.a"]
+    assert "DAY" not in small["trapwire.b"]
+    assert "import NAMES" in small["trapwire.b"]
+    rest = "\n".join(line for line in small["trapwire.b"].splitlines() if "import" not in line)
+    assert run(rest).f(0) == (86400 | 2) + 1
+
+
+def test_private_names_are_short_alike_everywhere_but_those_of_board_files() -> None:
+    small = shrink({
+        "trapmcu.unit": "class A:\n    def __init__(self, _given):\n        self._long_name = _given\n"
+        "        self._spi = 1\n"
+        "    def _help(self):\n        return self._long_name\n    def public(self):\n        return self._help()\n",
+        "trapmcu.other": "def f(a):\n    return a._long_name, a._spi\n",
+        "trapmcu.boards.x": "def g(b):\n    return b._spi\n",
+    })  # fmt: skip
+    assert "_long_name" not in small["trapmcu.unit"] + small["trapmcu.other"]
+    assert all("_spi" in text for text in small.values())
+    one = run(small["trapmcu.unit"]).A(7)
+    assert one.public() == 7
+    assert run(small["trapmcu.other"]).f(one) == (7, 1)
+
+
+def test_types_go_and_errors_of_the_wire_are_silent_where_nobody_reads_them() -> None:
+    text = (
+        "MYPY = False\nif MYPY:\n    from typing import Any\n\ndef f(x: 'Any') -> 'int':\n    y: 'int' = 2\n"
+        "    z: 'int'\n    if x:\n        raise WireError('frame of %d bytes' % x)\n    return y\n"
+    )
+    small = shrink({"trapwire.frame": text, "trapwire.plans": text})
+    assert "Any" not in small["trapwire.frame"]
+    assert "frame of" not in small["trapwire.frame"]
+    assert "frame of" in small["trapwire.plans"]
+
+    class WireError(Exception):
+        pass
+
+    unit = run(small["trapwire.frame"], WireError=WireError)
+    assert unit.f(0) == 2
+    with pytest.raises(WireError):
+        unit.f(3)
+
+
+def test_the_firmware_itself_becomes_much_shorter_and_still_parses() -> None:
+    files = [path for folder in ("trapwire", "trapmcu") for path in (ROOT / "device" / folder).rglob("*.py")]
+    sources = {".".join(p.relative_to(ROOT / "device").with_suffix("").parts): p.read_text() for p in files}
+    small = shrink(sources)
+    for name, text in small.items():
+        compile(text, name, "exec")
+    assert sum(map(len, small.values())) < 0.7 * sum(map(len, sources.values()))
