@@ -205,7 +205,7 @@ class Supervisor:
     # What follows from it
 
     def _decide(self, now: int) -> None:
-        if now >= self._steady_at:
+        if now >= self._steady_at and self.state != SAFE:
             self._resets.forgive()
         low = self._gauge.level != OK
         levels = self._events | (states.LOW if low else states.WELL)
