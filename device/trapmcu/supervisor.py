@@ -100,6 +100,8 @@ class Supervisor:
         self._note_pi(now)
         if self._pi.state == pipower.UP:
             self._tell_pi(now)
+        elif self._pi.state == pipower.OFF and not wanted:
+            self._pending = []  # a Pi that could not be had, or left without a word: nothing keeps the unit awake
         if self._promise_at is not None and now >= self._promise_at:
             self._promise_at = None
             self._lights.show(lights.NOT_HEARD, now)
