@@ -46,8 +46,9 @@ class Policy:
         return self._within("armed", utc_ms)
 
     def change_ms(self, utc_ms: "int | None") -> int:
-        """How long until hours may begin or end: ms to the next full hour."""
-        if utc_ms is None:
+        """How long until hours may begin or end: ms to the next full hour, where any hour is a rule."""
+        always = self._within("watch", None) and self._settings["armed_from_h"] == self._settings["armed_to_h"]
+        if utc_ms is None or always:
             return HOUR_MS
         return HOUR_MS - (utc_ms + self._offset_ms) % HOUR_MS
 
