@@ -145,14 +145,12 @@ class Supervisor:
         if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
             return
         if self.state != SERVICE:  # a walk test is seen whole
-            held_back = self._policy.refused
-            was_spent = self._policy.spent(now)
-            if not self._policy.accept(now, self._utc_ms(now), self.state == SAVING):
+            accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
+            held_back = self._policy.news(now)
+            if held_back is not None:
+                self._note(ev.BUDGET_SPENT, held_back)
+            if not accepted:
                 return
-            if held_back:  # said when it is over, with how many it cost
-                self._policy.refused = 0
-                if was_spent:
-                    self._note(ev.BUDGET_SPENT, held_back)
         if cause == BY_PIR:
             self.courier.call_partner(now)
         self._triggers += 1
