@@ -120,7 +120,9 @@ class CrossWake:
         return count
 
     def deadline(self, now: int) -> int:
-        return now + POLL_MS if self.away or self._edge_at is not None else self._sniff_at
+        if self.away or self._edge_at is not None:
+            return now + POLL_MS
+        return max(self._sniff_at, now + ASK_AGAIN_MS)  # overdue while the link sends or listens: no reason to spin
 
     def step(self, now: int, idle: bool) -> bool:
         """Do what is due; whether the antenna is on the pair's channel. `idle`: the link neither sends nor listens."""

@@ -5,15 +5,16 @@ import struct
 HOUR_MS = 3600000
 DAY_MS = 24 * HOUR_MS
 SAVING_GAP_MS = 600000  # between two triggers on a low battery
-_PACKED = ">QQH"
+REPORT_MS = 6 * HOUR_MS  # a budget that stays spent is news so often
+_PACKED = ">QQQH"
 
 
 class Policy:
     """accept(): whether a trigger is heeded now; armed(): whether the camera is to be warm.
 
     The budget is a bucket: `trigger_burst` at once, `triggers_a_day` all the time. Hours and months are the place's
-    own (`utc_offset_min`); without a time only rules that hold at any time hold. `refused`: triggers since the last
-    one that was let through.
+    own (`utc_offset_min`); without a time only rules that hold at any time hold. `refused`: triggers that the budget
+    has cost since `news` was told.
     """
 
     def __init__(self, settings: "dict[str, int]", now: int) -> None:
@@ -23,12 +24,13 @@ class Policy:
         self._full_ms = self._cost_ms * settings["trigger_burst"]
         self._spent_until = now  # the budget is full again then
         self._gap_until = now
+        self._news_at = now
         self.refused = 0
 
     def accept(self, now: int, utc_ms: "int | None", saving: bool) -> bool:
         """Take a trigger at `now`; `utc_ms`: what time it is, if that is known."""
         if self.wait_ms(now) or not self._within("watch", utc_ms):
-            self.refused = min(self.refused + 1, 0xFFFF)
+            self.refused = min(self.refused + self.spent(now), 0xFFFF)
             return False
         self._spent_until = max(self._spent_until, now) + self._cost_ms
         self._gap_until = now + (SAVING_GAP_MS if saving else self._settings["min_gap_ms"])
@@ -42,12 +44,21 @@ class Policy:
         """Whether it is the budget that holds triggers back."""
         return self._spent_until + self._cost_ms - self._full_ms > now
 
+    def news(self, now: int) -> "int | None":
+        """Once in a while, when the budget is spent: how many triggers that has cost."""
+        if now < self._news_at or not self.spent(now):
+            return None
+        self._news_at = now + REPORT_MS
+        refused, self.refused = self.refused, 0
+        return refused
+
     def armed(self, utc_ms: "int | None") -> bool:
         return self._within("armed", utc_ms)
 
     def change_ms(self, utc_ms: "int | None") -> int:
-        """How long until hours may begin or end: ms to the next full hour."""
-        if utc_ms is None:
+        """How long until hours may begin or end: ms to the next full hour, where any hour is a rule."""
+        always = self._within("watch", None) and self._settings["armed_from_h"] == self._settings["armed_to_h"]
+        if utc_ms is None or always:
             return HOUR_MS
         return HOUR_MS - (utc_ms + self._offset_ms) % HOUR_MS
 
@@ -62,10 +73,10 @@ class Policy:
         return _between(local // HOUR_MS % 24, from_h, to_h - 1) and _between(month_of(local // DAY_MS), first, last)
 
     def pack(self) -> bytes:
-        return struct.pack(_PACKED, self._spent_until, self._gap_until, self.refused)
+        return struct.pack(_PACKED, self._spent_until, self._gap_until, self._news_at, self.refused)
 
     def unpack(self, data: bytes) -> None:
-        self._spent_until, self._gap_until, self.refused = struct.unpack(_PACKED, data)
+        self._spent_until, self._gap_until, self._news_at, self.refused = struct.unpack(_PACKED, data)
 
 
 def _between(value: int, first: int, last: int) -> bool:

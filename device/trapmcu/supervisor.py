@@ -103,6 +103,8 @@ class Supervisor:
         self._note_pi(now)
         if self._pi.state == pipower.UP:
             self._tell_pi(now)
+        elif self._pi.state == pipower.OFF and not wanted:
+            self._pending = []  # a Pi that could not be had, or left without a word: nothing keeps the unit awake
         if self._promise_at is not None and now >= self._promise_at:
             self._promise_at = None
             self._lights.show(lights.NOT_HEARD, now)
@@ -150,14 +152,12 @@ class Supervisor:
         if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
             return
         if self.state != SERVICE:  # a walk test is seen whole
-            held_back = self._policy.refused
-            was_spent = self._policy.spent(now)
-            if not self._policy.accept(now, self._utc_ms(now), self.state == SAVING):
+            accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
+            held_back = self._policy.news(now)
+            if held_back is not None:
+                self.note(ev.BUDGET_SPENT, held_back)
+            if not accepted:
                 return
-            if held_back:  # said when it is over, with how many it cost
-                self._policy.refused = 0
-                if was_spent:
-                    self.note(ev.BUDGET_SPENT, held_back)
         if cause == BY_PIR:
             self.courier.call_partner(now)
         self._triggers += 1
@@ -213,7 +213,7 @@ class Supervisor:
     # What follows from it
 
     def _decide(self, now: int) -> None:
-        if now >= self._steady_at:
+        if now >= self._steady_at and self.state != SAFE:
             self._resets.forgive()
         low = self._gauge.level != OK
         levels = self._events | (states.LOW if low else states.WELL)

@@ -25,9 +25,11 @@ def run(names):
                     continue
                 instance = case()
                 try:
-                    getattr(instance, method)()
-                    if hasattr(instance, "tearDown"):
-                        instance.tearDown()
+                    try:
+                        getattr(instance, method)()
+                    finally:
+                        if hasattr(instance, "tearDown"):
+                            instance.tearDown()
                     passed += 1
                 except Exception as error:
                     failed += 1

@@ -1,0 +1,49 @@
+"""The PIR tells too much: a budget keeps the battery, and is reported."""
+
+from tests.mcu.stories.bench import Story, count
+from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
+from trapwire import events as ev
+
+BURST, A_DAY = 60, 300  # of the settings
+
+
+class PirTest(Story):
+    def test_pir_bush_in_wind(self):
+        woods = self.woods(feline_permille=0)
+        at, dice = HOUR, woods.world.dice
+        while at < 13 * HOUR:
+            woods.unit.pir_at.append(at)
+            at += 1000 + dice.below(20 * SECOND)
+        edges = len(woods.unit.pir_at)
+        woods.run(DAY)
+        self.assertGreater(edges, 3000)
+        self.assertLess(woods.pi.looks, BURST + A_DAY // 2 + 5)
+        self.assertGreater(woods.pi.looks, A_DAY // 2)
+        self.assertLess(woods.pi.powered_ms(), 75 * MINUTE)
+        self.assertGreater(count(woods.unit, ev.BUDGET_SPENT), 0)
+        self.assertGreater(woods.base.beats, 20)
+        self.assertEqual(woods.unit.causes[2:], [0, 0])
+        self.assertEqual(woods.ledger.unexplained(woods.unit, MINUTE), [])
+        looks = woods.pi.looks
+        woods.pi.feline_permille = 1000
+        woods.passes(3, HOUR, 12 * HOUR)
+        woods.run(20 * HOUR)
+        self.assertEqual(woods.pi.looks - looks, 3)  # the budget has come back
+        self.all_is_well(woods, MINUTE)
+
+    def test_a_pir_that_is_stuck_for_three_days(self):
+        woods = self.woods(feline_permille=0)
+        woods.run(HOUR)
+        woods.unit.edge()
+        woods.run(SECOND)
+        woods.unit.pir_high_until = woods.world.now + 3 * DAY
+        woods.run(3 * DAY)
+        self.assertLess(woods.pi.looks, BURST + 3 * A_DAY + 5)
+        self.assertLess(woods.pi.powered_ms(), 5 * HOUR)
+        self.assertGreater(woods.base.beats, 60)
+        woods.run(HOUR)
+        woods.pi.feline_permille = 1000
+        woods.passes(2, HOUR, 12 * HOUR)
+        woods.run(16 * HOUR)
+        self.assertEqual(woods.ledger.missing(), [])
+        self.assertEqual(woods.pi.sightings, 2)
