@@ -49,6 +49,7 @@ class Rig:
         try:
             self.board.sleep(ms, wakes)
         except Asleep:
+            self.power_asleep = self.level("PI_POWER")
             self.machine.sleep_through()
             return self.start()
         raise AssertionError("it returned")
@@ -321,7 +322,7 @@ class SleepTest(RigTest):
         rig = self.rig()
         rig.board.pi_power(True)
         rig.sleep(1000, 0)
-        self.assertEqual(rig.level("PI_POWER"), 0)
+        self.assertEqual(rig.power_asleep, 0)
         rig.board.pi_power(True)
         self.assertEqual(rig.level("PI_POWER"), 1)
 

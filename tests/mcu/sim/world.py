@@ -25,7 +25,9 @@ class World:
         self.handlers = {}  # pin number: (handler, trigger, pin)
         self.watchers = {}  # pin number: called with its new level
         self.edges_lost = False  # in light sleep
-        self.ticks_in_handler = None  # our `us` are too long for 32 bits, and would need the heap; a board's ticks do not
+        self.ticks_in_handler = (
+            None  # our `us` are too long for 32 bits, and would need the heap; a board's ticks do not
+        )
 
     def at(self, us, call):
         self._calls.append((us, len(self._calls), call))
