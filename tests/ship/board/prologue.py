@@ -1,0 +1,48 @@
+"""What the test's board says of itself in front of what the interpreter says: run before boot.py."""
+
+
+def _claim():
+    import json
+    import sys
+
+    import _board
+    import os
+
+    claim = json.loads(_board.claim)
+
+    class Told:
+        name = "micropython"
+
+        def __init__(self):
+            self._machine = claim["machine"]
+            self._mpy = claim["mpy"]
+            self.version = tuple(claim["version"]) + ("",)
+
+        def __getitem__(self, index):
+            return (self.name, self.version)[index]
+
+    class Sys:
+        implementation = Told()
+        platform = claim["platform"]
+
+        def __getattr__(self, name):
+            return getattr(real_sys, name)
+
+    class Os:
+        def __getattr__(self, name):
+            return getattr(real_os, name)
+
+        def statvfs(self, path):
+            return (1, 1, claim.get("flash_bytes", 1 << 21), _board.free_bytes(), 0, 0, 0, 0, 0, 255)
+
+    class Machine:
+        def reset(self):
+            _board.reset()
+
+    real_sys, real_os = sys, os
+    sys.modules["sys"] = Sys()
+    sys.modules["os"] = Os()
+    sys.modules["machine"] = Machine()
+
+
+_claim()
