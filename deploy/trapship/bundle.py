@@ -1,0 +1,162 @@
+"""A bundle: all that goes onto a unit, in one folder, made once with internet and good for every board after that.
+
+    DIR/bundle.json            format, version, and of each board its architecture and every file with its SHA-256
+    DIR/xiao-s3/…, DIR/pico/…  what a slot holds: trapmcu/, trapwire/ and lora/ as .mpy
+    DIR/LICENSE-…              of the firmware, and of micropython-lib
+
+A bundle is written into a new folder beside DIR and renamed: half a bundle has no name that `flash` would take.
+"""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trapkit.errors import SetupError
+from trapship.boards import BOARDS, Board
+from trapship.compiler import MPY_VERSION, compile_file
+from trapship.libraries import fetch_lora, read_lora
+
+FORMAT = 1
+LIST = "bundle.json"
+BOARD_FILES = "boards/"  # of trapmcu: one board's own; another's would only take room
+MAX_LIST_BYTES = 1 << 20  # a list of ours is 20 kB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle that was read and checked. `files`: for each board, path within the slot -> SHA-256."""
+
+    folder: Path
+    version: str
+    mpy: int
+    files: dict[str, dict[str, str]]
+
+    def read(self, board: str, path: str) -> bytes:
+        """A file's bytes.  Raises: SetupError when they are not those of the list."""
+        place = self.folder / board / path
+        try:
+            data = place.read_bytes()
+        except OSError as error:
+            raise SetupError(f"{place}: cannot be read: {error.strerror}; make the bundle again") from error
+        if hashlib.sha256(data).hexdigest() != self.files[board][path]:
+            raise SetupError(f"{place}: is not the file that {LIST} names; make the bundle again")
+        return data
+
+
+def make_bundle(folder: Path, *, library: Path | None, index: str | None) -> list[str]:
+    """Write a bundle to `folder`; a line for each thing done.
+
+    library: a folder with micropython-lib's `lora` in it, instead of the internet; index: another package index than
+    mpremote's own.  Raises: SetupError, OSError.
+    """
+    if folder.exists() and not (folder / LIST).exists() and any(folder.iterdir()):
+        raise SetupError(f"{folder}: is no bundle and not empty; name a new folder")
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        lora = new / "lora"
+        came = read_lora(library, lora) if library else fetch_lora(lora, index)
+        said = [f"lora: {came}"]
+        files = {board.name: _compile_for(board, lora, new) for board in BOARDS.values()}
+        shutil.rmtree(lora)
+        version = _version(files)
+        told = {"format": FORMAT, "version": version, "mpy": MPY_VERSION, "lora": came, "files": files}
+        (new / LIST).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        for name, text in _licences(library).items():
+            (new / name).write_text(text)
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    for board in BOARDS.values():
+        sizes = sum((folder / board.name / path).stat().st_size for path in files[board.name])
+        said.append(f"{folder / board.name}: {len(files[board.name])} files, {sizes} bytes for {board.arch}")
+    return [*said, f"{folder / LIST}: version {version}"]
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`, its list checked; each file is when it is read.  Raises: SetupError."""
+    path = folder / LIST
+    try:
+        with path.open("rb") as file:
+            told: Any = json.loads(file.read(MAX_LIST_BYTES))
+        if told["format"] != FORMAT:
+            raise SetupError(f"{path}: has format {told['format']!r}; allowed is {FORMAT}: make the bundle again")
+        files = {str(b): {str(p): str(s) for p, s in paths.items()} for b, paths in told["files"].items()}
+        for paths in files.values():
+            for name in paths:
+                if ".." in name.split("/") or name.startswith("/"):
+                    raise SetupError(f"{path}: names {name!r}; allowed are paths within the slot")
+        return Bundle(folder=folder, version=str(told["version"]), mpy=int(told["mpy"]), files=files)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; make it with internet: trapship bundle {folder}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SetupError(f"{path}: is no bundle's list: {error}; make it again: trapship bundle {folder}") from error
+
+
+def source_folder(package: str) -> Path:
+    """Where a package's source lies, without importing it: firmware is no part of this program."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise SetupError(f"the firmware's source ({package}) is not installed; pip install -e . in its folder")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def _compile_for(board: Board, lora: Path, new: Path) -> dict[str, str]:
+    """Compile for one board into `new`; path within the slot -> SHA-256."""
+    done = {}
+    for package, folder in (*((name, source_folder(name)) for name in ("trapmcu", "trapwire")), ("lora", lora)):
+        for source in sorted(folder.rglob("*.py")):
+            inside = source.relative_to(folder).as_posix()
+            if inside.startswith(BOARD_FILES) and source.stem.endswith(board.others):
+                continue
+            path = f"{package}/{inside.removesuffix('.py')}.mpy"
+            target = new / board.name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            compile_file(source, target, f"{package}/{inside}", board.arch)
+            done[path] = hashlib.sha256(target.read_bytes()).hexdigest()
+    return done
+
+
+def _version(files: dict[str, dict[str, str]]) -> str:
+    """Short name of exactly these files: two bundles of one version hold the same."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _licences(library: Path | None) -> dict[str, str]:
+    own = "pugmark (trapmcu, trapwire): Apache-2.0, see LICENSE in its source\n"
+    texts = {"LICENSE-pugmark": own, "LICENSE-micropython-lib": MIT}
+    for place in (library / "LICENSE", library.parent / "LICENSE") if library else ():
+        if place.is_file():
+            texts["LICENSE-micropython-lib"] = place.read_text("utf-8", "replace")
+            break
+    return texts
+
+
+# As in each file's head, and in micropython-lib's own LICENSE, which its package index does not hand out.
+MIT = """micropython-lib's lora packages. Copyright (c) 2013, 2014 micropython-lib contributors; (c) 2023 Angus Gratton
+
+MIT License
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
