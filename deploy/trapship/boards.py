@@ -23,7 +23,7 @@ class Board:
     machines: tuple[str, ...]
     arch: str
     arch_code: int
-    others: str  # how the names of the other board's own files end
+    module: str  # its own file in trapmcu/boards
     get: str  # which MicroPython to load
 
 
@@ -36,7 +36,7 @@ BOARDS = {
             machines=("Seeed XIAO ESP32S3", "Generic ESP32S3 module"),
             arch="xtensawin",
             arch_code=10,
-            others="_pico",
+            module="xiao_s3",
             get="SEEED_XIAO_ESP32S3 (or ESP32_GENERIC_S3, variant SPIRAM_OCT)",
         ),
         Board(
@@ -45,7 +45,7 @@ BOARDS = {
             machines=("Raspberry Pi Pico with RP2040", "Raspberry Pi Pico W with RP2040"),
             arch="armv6m",
             arch_code=4,
-            others="_xiao_s3",
+            module="pico",
             get="RPI_PICO",
         ),
     )

@@ -8,7 +8,6 @@ A bundle is written into a new folder beside DIR and renamed: half a bundle has 
 """
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from typing import Any
 from trapkit.errors import SetupError
 from trapship.boards import BOARDS, Board
 from trapship.compiler import MPY_VERSION, compile_file
+from trapship.firmware import unit_files
 from trapship.libraries import fetch_lora, read_lora
 
 FORMAT = 1
 LIST = "bundle.json"
-BOARD_FILES = "boards/"  # of trapmcu: one board's own; another's would only take room
 MAX_LIST_BYTES = 1 << 20  # a list of ours is 20 kB
 
 
@@ -103,27 +102,16 @@ def read_bundle(folder: Path) -> Bundle:
         raise SetupError(f"{path}: is no bundle's list: {error}; make it again: trapship bundle {folder}") from error
 
 
-def source_folder(package: str) -> Path:
-    """Where a package's source lies, without importing it: firmware is no part of this program."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise SetupError(f"the firmware's source ({package}) is not installed; pip install -e . in its folder")
-    return Path(next(iter(found.submodule_search_locations)))
-
-
 def _compile_for(board: Board, lora: Path, new: Path) -> dict[str, str]:
     """Compile for one board into `new`; path within the slot -> SHA-256."""
+    sources = unit_files(board.module) | {f"lora/{path.name}": path for path in sorted(lora.glob("*.py"))}
     done = {}
-    for package, folder in (*((name, source_folder(name)) for name in ("trapmcu", "trapwire")), ("lora", lora)):
-        for source in sorted(folder.rglob("*.py")):
-            inside = source.relative_to(folder).as_posix()
-            if inside.startswith(BOARD_FILES) and source.stem.endswith(board.others):
-                continue
-            path = f"{package}/{inside.removesuffix('.py')}.mpy"
-            target = new / board.name / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            compile_file(source, target, f"{package}/{inside}", board.arch)
-            done[path] = hashlib.sha256(target.read_bytes()).hexdigest()
+    for name, source in sources.items():
+        path = name.removesuffix(".py") + ".mpy"
+        target = new / board.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        compile_file(source, target, name, board.arch)
+        done[path] = hashlib.sha256(target.read_bytes()).hexdigest()
     return done
 
 

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-ENTER_TRIES = 4
+# Ctrl-C: one would end only a wait; to a modem, for which this byte is data, sixteen in a row say that nobody means data.
+INTERRUPT = b"\r" + b"\x03" * 16
+ENTER_TRIES = 2
 CALL_TRIES = 4
 ANSWER_S = 15.0  # littlefs may erase for seconds when its blocks are worn; a chip that says nothing for longer is gone
-ENTER_S = 3.0
+ENTER_S = 0.5
 QUIET_S = 0.15
 MAX_ANSWER_BYTES = 65536  # garbage without an end is no answer
 BURST_BYTES = 256  # what a board's input surely takes before it looks: mpremote's figure
@@ -58,11 +60,10 @@ class RawRepl:
         """Interrupt what runs and reach the raw REPL.  Raises: NoAnswer, ConnectionError."""
         heard = b""
         for _ in range(ENTER_TRIES):
-            # Twice Ctrl-C: the first may end only a wait. CTRL-B first would leave a raw REPL that a run before left open.
-            self._line.write(b"\r\x03\x03")
+            self._line.write(INTERRUPT)
             self._drain()
             self._line.write(b"\r\x01")
-            heard = self._until(BANNER, ENTER_S)
+            heard = self._until(BANNER, ENTER_S) or heard
             if heard.endswith(BANNER):
                 return
         if not heard:
