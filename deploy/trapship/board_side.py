@@ -123,6 +123,44 @@ def remove(path):
 
 
 # ---
+def _code_of(slot):
+    """From now on firmware comes from this slot; what was running is forgotten."""
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("trapmcu", "trapwire", "lora"):
+            del sys.modules[name]
+    sys.path[:] = ["/" + slot] + [path for path in sys.path if path not in ("/a", "/b")]
+    gc.collect()
+
+
+def check(slot, settings):
+    """What the firmware in a slot says of settings: None, or its words."""
+    _code_of(slot)
+    from trapmcu.settings import complete
+
+    try:
+        complete(settings)
+    except ValueError as error:
+        return str(error)
+
+
+def probe(slot, module, name, settings):
+    """The board's own file in a slot, asked what it can see of the hardware."""
+    _code_of(slot)
+    from trapmcu.settings import complete
+
+    found = {}
+    try:
+        board = getattr(__import__("trapmcu.boards." + module, None, None, [name]), name)(complete(settings))
+    except Exception as error:
+        return {"broken": "%s: %s" % (type(error).__name__, error)}
+    for question in ("clock_kept", "battery_mv", "temperature_c", "reset_cause", "pi_halted"):
+        try:
+            found[question] = getattr(board, question)()
+        except Exception as error:
+            found[question + "_broken"] = "%s: %s" % (type(error).__name__, error)
+    return found
+
+
 def reset():
     import machine
 

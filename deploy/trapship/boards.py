@@ -10,8 +10,7 @@ from typing import Any
 from trapkit.errors import SetupError
 
 OLDEST = (1, 25, 0)
-# The bundle (80 kB a slot), what it needs beside the old one while it is written, and a queue: never less.
-LEAST_FREE_BYTES = 96 * 1024
+LEAST_FREE_BYTES = 32 * 1024  # beyond the slot: settings, counters, and blocks that littlefs needs to turn around
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +23,8 @@ class Board:
     arch: str
     arch_code: int
     module: str  # its own file in trapmcu/boards
+    name_in_module: str
+    measures: bool  # a battery and a clock of its own: a trap's board
     get: str  # which MicroPython to load
 
 
@@ -37,6 +38,8 @@ BOARDS = {
             arch="xtensawin",
             arch_code=10,
             module="xiao_s3",
+            name_in_module="XiaoS3",
+            measures=True,
             get="SEEED_XIAO_ESP32S3 (or ESP32_GENERIC_S3, variant SPIRAM_OCT)",
         ),
         Board(
@@ -46,6 +49,8 @@ BOARDS = {
             arch="armv6m",
             arch_code=4,
             module="pico",
+            name_in_module="Pico",
+            measures=False,
             get="RPI_PICO",
         ),
     )
@@ -61,7 +66,9 @@ def check_board(board: Board, who: dict[str, Any], mpy: int) -> None:
     if not machine.startswith(board.machines):
         other = next((b for b in BOARDS.values() if machine.startswith(b.machines)), None)
         advice = f"say --board {other.name}, or plug in the other one" if other else "plug in the other one"
-        raise SetupError(f"this unit says that it is {machine!r}, and --board {board.name} is a {board.title}; {advice}")
+        raise SetupError(
+            f"this unit says that it is {machine!r}, and --board {board.name} is a {board.title}; {advice}"
+        )
     version = tuple(who["version"])
     if version < OLDEST:
         raise SetupError(

@@ -2,6 +2,7 @@
 
     DIR/bundle.json            format, version, and of each board its architecture and every file with its SHA-256
     DIR/xiao-s3/…, DIR/pico/…  what a slot holds: trapmcu/, trapwire/ and lora/ as .mpy
+    DIR/start/                 boot.py and main.py, which start a slot
     DIR/LICENSE-…              of the firmware, and of micropython-lib
 
 A bundle is written into a new folder beside DIR and renamed: half a bundle has no name that `flash` would take.
@@ -17,11 +18,12 @@ from typing import Any
 from trapkit.errors import SetupError
 from trapship.boards import BOARDS, Board
 from trapship.compiler import MPY_VERSION, compile_file
-from trapship.firmware import unit_files
+from trapship.firmware import source_folder, unit_files
 from trapship.libraries import fetch_lora, read_lora
 
 FORMAT = 1
 LIST = "bundle.json"
+START = "start"
 MAX_LIST_BYTES = 1 << 20  # a list of ours is 20 kB
 
 
@@ -33,17 +35,21 @@ class Bundle:
     version: str
     mpy: int
     files: dict[str, dict[str, str]]
+    start: dict[str, bytes]  # boot.py and main.py, which lie outside the slots
 
     def read(self, board: str, path: str) -> bytes:
         """A file's bytes.  Raises: SetupError when they are not those of the list."""
-        place = self.folder / board / path
-        try:
-            data = place.read_bytes()
-        except OSError as error:
-            raise SetupError(f"{place}: cannot be read: {error.strerror}; make the bundle again") from error
-        if hashlib.sha256(data).hexdigest() != self.files[board][path]:
-            raise SetupError(f"{place}: is not the file that {LIST} names; make the bundle again")
-        return data
+        return _checked(self.folder / board / path, self.files[board][path])
+
+
+def _checked(place: Path, sha: str) -> bytes:
+    try:
+        data = place.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{place}: cannot be read: {error.strerror}; make the bundle again") from error
+    if hashlib.sha256(data).hexdigest() != sha:
+        raise SetupError(f"{place}: is not the file that {LIST} names; make the bundle again")
+    return data
 
 
 def make_bundle(folder: Path, *, library: Path | None, index: str | None) -> list[str]:
@@ -63,8 +69,9 @@ def make_bundle(folder: Path, *, library: Path | None, index: str | None) -> lis
         said = [f"lora: {came}"]
         files = {board.name: _compile_for(board, lora, new) for board in BOARDS.values()}
         shutil.rmtree(lora)
-        version = _version(files)
-        told = {"format": FORMAT, "version": version, "mpy": MPY_VERSION, "lora": came, "files": files}
+        start = _start_files(new / START)
+        version = _version([files, start])
+        told = {"start": start, "format": FORMAT, "version": version, "mpy": MPY_VERSION, "lora": came, "files": files}
         (new / LIST).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
         for name, text in _licences(library).items():
             (new / name).write_text(text)
@@ -91,11 +98,13 @@ def read_bundle(folder: Path) -> Bundle:
         if told["format"] != FORMAT:
             raise SetupError(f"{path}: has format {told['format']!r}; allowed is {FORMAT}: make the bundle again")
         files = {str(b): {str(p): str(s) for p, s in paths.items()} for b, paths in told["files"].items()}
-        for paths in files.values():
+        start = {str(p): str(s) for p, s in told["start"].items()}
+        for paths in (*files.values(), start):
             for name in paths:
                 if ".." in name.split("/") or name.startswith("/"):
                     raise SetupError(f"{path}: names {name!r}; allowed are paths within the slot")
-        return Bundle(folder=folder, version=str(told["version"]), mpy=int(told["mpy"]), files=files)
+        held = {name: _checked(folder / START / name, sha) for name, sha in start.items()}
+        return Bundle(folder=folder, version=str(told["version"]), mpy=int(told["mpy"]), files=files, start=held)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; make it with internet: trapship bundle {folder}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -111,11 +120,24 @@ def _compile_for(board: Board, lora: Path, new: Path) -> dict[str, str]:
         target = new / board.name / path
         target.parent.mkdir(parents=True, exist_ok=True)
         compile_file(source, target, name, board.arch)
-        done[path] = hashlib.sha256(target.read_bytes()).hexdigest()
+        done[path] = _sha(target)
     return done
 
 
-def _version(files: dict[str, dict[str, str]]) -> str:
+def _start_files(folder: Path) -> dict[str, str]:
+    """As source: MicroPython runs only `.py` by itself, and this much a person at the REPL shall be able to read."""
+    folder.mkdir()
+    sources = {"boot.py": source_folder("trapmcu") / "boot.py", "main.py": Path(__file__).with_name("unit_main.py")}
+    for name, source in sources.items():
+        shutil.copyfile(source, folder / name)
+    return {name: _sha(folder / name) for name in sources}
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _version(files: list[Any]) -> str:
     """Short name of exactly these files: two bundles of one version hold the same."""
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
 

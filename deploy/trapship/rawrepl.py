@@ -188,4 +188,3 @@ def _is_text(part: ast.stmt) -> bool:
 def _last_line(trouble: bytes) -> str:
     lines = trouble.decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else "nothing"
-

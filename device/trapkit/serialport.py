@@ -42,7 +42,9 @@ class SerialPort:
         if self._port is None:
             try:
                 # A renamed pty or USB adapter is found again through its symbolic link.
-                self._port = serial.Serial(os.path.realpath(self.path), self._baud, timeout=0, write_timeout=WRITE_TIMEOUT_S)
+                self._port = serial.Serial(
+                    os.path.realpath(self.path), self._baud, timeout=0, write_timeout=WRITE_TIMEOUT_S
+                )
             except (serial.SerialException, OSError) as error:
                 self.last_error = f"{self.path}: cannot be opened: {_words(error)}; is it plugged in?"
         return self._port is not None

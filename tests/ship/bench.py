@@ -18,7 +18,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NODE_MODULE = ROOT / ".cache" / "bin" / "micropython_wasm"
 BOARD = Path(__file__).with_name("board") / "board.mjs"
-PICO = {"machine": "Raspberry Pi Pico with RP2040", "version": [1, 25, 0], "mpy": 6 | 3 << 8 | 4 << 10, "platform": "rp2"}
+PICO = {
+    "machine": "Raspberry Pi Pico with RP2040",
+    "version": [1, 25, 0],
+    "mpy": 6 | 3 << 8 | 4 << 10,
+    "platform": "rp2",
+}
 XIAO = {"machine": "Seeed XIAO ESP32S3 with ESP32-S3-FN8", "version": [1, 25, 0], "mpy": 6 | 3 << 8 | 10 << 10, "platform": "esp32"}  # fmt: skip
 LINE = 3  # the file descriptor that the board's process has as its line
 
@@ -45,6 +50,19 @@ class Bench:
         self.port = os.ttyname(self._slave)
         self._process: subprocess.Popen[bytes] | None = None
         self.claim = claim or dict(PICO)
+
+    def replug(self) -> "Bench":
+        """Plug it in again: another port, the same flash."""
+        self.close()
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        return self
+
+    def babble(self, words: bytes) -> None:
+        """Something else than MicroPython is at this port, and said this."""
+        os.write(self._master, words)
 
     def start(self, **claim: Any) -> "Bench":
         """Put power on, as what it was before or with these changes."""
@@ -93,7 +111,9 @@ class Bench:
 
     def close(self) -> None:
         self.close_master()
-        os.close(self._slave)
+        if self._slave >= 0:
+            os.close(self._slave)
+            self._slave = -1
 
     def _drain(self) -> None:
         """Forget what stood in the line when the power went."""

@@ -123,5 +123,3 @@ def test_a_port_that_another_program_holds_is_named(bench: Bench) -> None:
     with pytest.raises(SetupError, match="no other program"):
         ByteLine(bench.port)
     line.close()
-
-

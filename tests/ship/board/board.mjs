@@ -37,20 +37,26 @@ const say = (bytes) => {
     try { at += fs.writeSync(LINE, bytes, at); } catch (error) { if (error.code !== "EAGAIN") throw error; nap(); }
   }
 };
-const one = Buffer.alloc(1);
+let came = Buffer.alloc(0);
 /** The next byte of the line: null when there is none yet. The process ends with the line. */
 const poll = () => {
-  try { if (fs.readSync(LINE, one, 0, 1, null) === 1) return one[0]; } catch (error) {
-    if (error.code === "EAGAIN") return null;
-    if (error.code !== "EIO") throw error;
+  if (came.length === 0) {
+    const data = Buffer.alloc(4096);
+    try { came = data.subarray(0, fs.readSync(LINE, data, 0, data.length, null)); } catch (error) {
+      if (error.code === "EAGAIN") return null;
+      if (error.code !== "EIO") throw error;
+    }
+    if (came.length === 0) process.exit(0);
   }
-  process.exit(0);
+  const byte = came[0];
+  came = came.subarray(1);
+  return byte;
 };
 
 // What is written waits for the end of a line, or of a call: a write a byte would be slow.
 let said = [];
 const flush = () => { say(Buffer.from(said)); said = []; };
-const mp = await loadMicroPython({ heapsize: 8 << 20, linebuffer: false, stdout: (c) => { said.push(c[0]); if (said.length > 512) flush(); } });
+const mp = await loadMicroPython({ heapsize: 8 << 20, linebuffer: false, stdout: (c) => { said.push(c[0]); if (c[0] === 10) flush(); } });
 const FS = mp.FS;
 
 // ---- the flash: what the interpreter has in memory, with every change made in the folder at once

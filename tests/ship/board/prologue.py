@@ -36,6 +36,11 @@ def _claim():
             return (1, 1, claim.get("flash_bytes", 1 << 21), _board.free_bytes(), 0, 0, 0, 0, 0, 255)
 
     class Machine:
+        PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
+
+        def reset_cause(self):
+            return self.PWRON_RESET
+
         def reset(self):
             _board.reset()
 
