@@ -4,7 +4,7 @@ Keeps nothing: ingest, which has it in its database, says it again until it is s
 """
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from trapkit import topics
 from trapkit.topics import MessageBus
@@ -16,17 +16,28 @@ from trapwire.words import ON_TRIAL, OUTCOME_NAMES, SETTING_CODES
 FORGET_MS = 600_000  # what nobody says any more is not asked for any more
 MAX_SETTING_BYTES = 256
 MAX_ANSWERS = 4096  # remembered, so that a repeat costs no air
+LOG_DONE_MS = 60_000  # a log that has come whole is not asked for again at once: ingest's word of it crosses
+MAX_ENTRIES = 255  # of one ask
 RADIO_RUNGS = (ALERT, CROP, FRAME)
+
+
+def read_log_ask(payload: bytes) -> tuple[int, int, int] | None:
+    """Command, first sequence and count of a message on `setting/<trap>`; None when it asks for no log.
+
+    Raises: WireError.
+    """
+    said = _read(payload)
+    if not isinstance(said, dict) or set(said) != {"command", "first", "count"}:
+        return None
+    bounds = {"command": 1 << 16, "first": 1 << 32, "count": MAX_ENTRIES + 1}
+    if any(type(said[name]) is not int or not 0 <= said[name] < bounds[name] for name in bounds):
+        raise WireError("command, first or count of an ask for a log is out of bounds")
+    return said["command"], said["first"], said["count"]
 
 
 def read_setting(payload: bytes) -> tuple[int, int, int]:
     """Command, setting's code and value of a message on `setting/<trap>`.  Raises: WireError."""
-    if len(payload) > MAX_SETTING_BYTES:
-        raise WireError(f"setting of {len(payload)} bytes")
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise WireError("setting is not JSON") from error
+    said = _read(payload)
     if not isinstance(said, dict) or set(said) != {"command", "setting", "value"}:
         raise WireError("setting is not an object of command, setting and value")
     command, name, value = said["command"], said["setting"], said["value"]
@@ -35,6 +46,15 @@ def read_setting(payload: bytes) -> tuple[int, int, int]:
     if not isinstance(name, str) or name not in SETTING_CODES:
         raise WireError(f"setting {str(name)[:40]!r} is unknown")
     return command, SETTING_CODES[name], value
+
+
+def _read(payload: bytes) -> object:
+    if len(payload) > MAX_SETTING_BYTES:
+        raise WireError(f"setting of {len(payload)} bytes")
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise WireError("setting is not JSON") from error
 
 
 class Asking:
@@ -47,6 +67,9 @@ class Asking:
         self._asked: dict[tuple[int, int], tuple[int, int]] = {}  # setting and value, by trap and command
         self._said_ms: dict[ObjectKey | tuple[int, int], int] = {}
         self._unsaid: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._logs: dict[int, tuple[int, int]] = {}  # by trap: the command that asks, and when it was said last
+        self._logs_done: dict[int, tuple[int, int]] = {}  # by trap: the last command that was answered whole, and when
+        self._entries: deque[tuple[int, bytes]] = deque(maxlen=MAX_ANSWERS)  # by trap: excerpts for the bus
         self.lost = 0
 
     def on_wanted(self, trap: int, payload: bytes, now_ms: int) -> None:
@@ -61,7 +84,14 @@ class Asking:
                 self.lost += 1
 
     def on_setting(self, trap: int, payload: bytes, now_ms: int) -> None:
-        """A setting; one whose outcome is known is answered from memory.  Raises: WireError."""
+        """A setting, or an ask for a log; one whose outcome is known is answered from memory.  Raises: WireError."""
+        log = read_log_ask(payload)
+        if log is not None:
+            done = self._logs_done.get(trap)
+            if done is None or done[0] != log[0] or now_ms - done[1] > LOG_DONE_MS:
+                self._words.ask_log(trap, log[1], log[2])
+                self._logs[trap] = (log[0], now_ms)
+            return
         command, setting, value = read_setting(payload)
         known = self._answers.get((trap, command))
         if known is not None and known[0] == (setting, value):
@@ -89,6 +119,18 @@ class Asking:
         if len(self._unsaid) > MAX_ANSWERS:
             self._unsaid.popitem(last=False)
 
+    def on_log(self, trap: int, left: int, payload: bytes, now_ms: int) -> None:
+        """A frame of a trap's log, with `left` entries to come: published, with the command that asked for it."""
+        asked = self._logs.get(trap)
+        if asked is not None and not left:
+            if self._words.asks_log(trap):
+                asked = None  # the end of an earlier ask's
+            else:
+                del self._logs[trap]
+                self._logs_done[trap] = (asked[0], now_ms)
+        said = {"command": asked[0] if asked else None, "log": payload.hex()}
+        self._entries.append((trap, json.dumps(said, sort_keys=True).encode()))
+
     def on_committed(self, key: ObjectKey) -> None:
         """Ingest has this object, by whatever carrier."""
         if self._said_ms.pop(key, None) is not None:
@@ -103,6 +145,13 @@ class Asking:
             else:
                 self._words.unset(*what)
                 self._asked.pop(what, None)
+        for trap in [t for t, log in self._logs.items() if now_ms - log[1] > FORGET_MS]:
+            del self._logs[trap]
+            self._words.drop_log(trap)
+        while self._entries:
+            if not self._bus.publish(topics.answer(self._entries[0][0]), self._entries[0][1]):
+                return
+            self._entries.popleft()
         for (trap, command), answer in list(self._unsaid.items()):
             if not self._bus.publish(topics.answer(trap), answer):
                 return

@@ -10,8 +10,10 @@ from trapbase.config import Settings
 from trapbase.export import export_camtrap
 from trapbase.moments import moment
 from trapbase.reader import Reader
+from trapbase.request_store import LOG
 from trapbase.run import say
 from trapbase.store import Store
+from trapbase.unit_words import health_words
 from trapbase.verify import problems
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
@@ -76,6 +78,8 @@ def _request_words(row: dict[str, Any]) -> str:
     if row["setting"] is None:
         what = f"{RUNG_NAMES[row['rung']]} {row['epoch']:08x} {row['number']}"
         return f"asked of trap {row['trap']}: {what}: {state}"
+    if row["setting"] == LOG:
+        return f"asked of trap {row['trap']}: {row['value']} entries of its log: {state}"
     now = "" if row["in_force"] is None else f", in force is {row['in_force']}"
     return f"asked of trap {row['trap']}: {row['setting']} = {row['value']}: {state}{now}"
 
@@ -99,7 +103,7 @@ def _trap_words(row: dict[str, Any] | None, waiting: int, settings: Settings) ->
         words.append(f"radio margin {round(margin_db)} dB ({row['rssi_dbm']} dBm)")
     if queued is not None:
         words.append(f"{queued} wait there for the air")
-    return ", ".join([*words, here])
+    return ", ".join([*words, *health_words(health), here])
 
 
 def _export(args: argparse.Namespace, settings: Settings) -> int:

@@ -161,6 +161,8 @@ class Gateway:
                 self._on_delivered(event[1])
             elif event[0] == "reply":
                 self._asking.on_reply(*event[1:])
+            elif event[0] == "log":
+                self._asking.on_log(event[1], event[2], event[3], now_ms)
             elif event[0] == "heartbeat":
                 self._say_heard(event[1], said, event[2], now_ms)
             elif event[0] == "dropped":

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from trapbase.model import Arrival
-from trapbase.request_store import RequestStore
-from trapbase.requests import read_answer
+from trapbase.request_store import Entry, RequestStore
+from trapbase.requests import read_answer, read_log
 from trapbase.store import Store
 from trapkit import topics
 from trapkit.errors import StorageError
@@ -26,7 +26,7 @@ SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD), topics.eve
 # Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB), with room.
 MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
 MAX_HEARD_BYTES = 2048
-MAX_HEALTH_FIELDS = 16
+MAX_HEALTH_FIELDS = 32
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")  # of a base, as its settings allow, and of a health field
 ACK_KEYS = 1024  # the most that `unpack_keys` takes
 RETRY_MS = 5000  # after the disk refused
@@ -63,6 +63,7 @@ class Ingest:
         arrivals: list[Arrival] = []
         heard: dict[int, dict[str, Any]] = {}
         answers: list[tuple[int, int, str, int]] = []
+        logs: list[tuple[int, int | None, int, int, list[Entry]]] = []
         garbage = 0
         for message in messages:
             try:
@@ -72,7 +73,11 @@ class Ingest:
                 elif address is not None and address.kind == topics.HEARD:
                     heard[address.trap] = _last_word(message.payload, utc_ms)
                 elif address is not None and address.kind == topics.ANSWER:
-                    answers.append((address.trap, *read_answer(message.payload)))
+                    log = read_log(message.payload)
+                    if log is not None:
+                        logs.append((address.trap, *log))
+                    else:
+                        answers.append((address.trap, *read_answer(message.payload)))
                 else:
                     garbage += 1
             except WireError:
@@ -82,6 +87,8 @@ class Ingest:
             if self._requests is not None:
                 for answer in answers:
                     self._requests.answered(*answer, utc_ms)
+                for entries in logs:
+                    self._requests.add_entries(*entries, utc_ms)
         except StorageError as error:
             self._held, self._retry_ms, self.last_error = messages, now_ms + RETRY_MS, str(error)
             return False
@@ -163,6 +170,6 @@ def _last_word(payload: bytes, utc_ms: int) -> dict[str, Any]:
 
 
 def _is_health(name: str, value: object) -> bool:
-    if type(value) is not int or not 0 <= value < 1 << 32:
+    if type(value) is not int or not (0 <= value < 1 << 32 or (name == "temperature_c" and -128 <= value < 0)):
         return False
     return name != "battery" or value <= 100 or value == UNKNOWN

@@ -8,11 +8,15 @@ from trapbase.store import DATABASE
 from trapkit.database import load_queries, open_database, storage_error, transaction
 
 DAY_MS = 86_400_000
+LOG = "log"  # in place of a setting's name: an ask for a trap's log
+MAX_ENTRIES = 10_000  # kept of one trap
+Entry = tuple[int, bool, int, int]  # seconds, whether since 2020, code, value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenRequest:
-    """A wish (epoch, number, rung) or a setting (setting, value) of a trap; `command`: its number on the air."""
+    """A wish (epoch, number, rung), a setting (setting, value) or an ask for a log (`LOG` as setting, first, value as
+    count) of a trap; `command`: its number on the air, or of a log on the bus."""
 
     command: int
     trap: int
@@ -21,6 +25,7 @@ class OpenRequest:
     rung: int | None
     setting: str | None
     value: int | None
+    first: int | None
 
 
 class RequestStore:
@@ -48,13 +53,30 @@ class RequestStore:
             db.execute(self._sql["overtake"], (now_ms, trap, setting))
             return int(db.execute(self._sql["add_setting"], (trap, setting, value, now_ms)).lastrowid or 0) & 0xFFFF
 
+    def ask_log(self, trap: int, first: int, count: int, now_ms: int) -> None:
+        """Ask for at most `count` entries of a log, from sequence `first` on; 0: the newest. Overtakes an open one."""
+        with transaction(self._db) as db:
+            db.execute(self._sql["overtake"], (now_ms, trap, LOG))
+            db.execute(self._sql["add_log"], (trap, first, count, now_ms))
+
+    def add_entries(
+        self, trap: int, command: int | None, first: int, left: int, entries: list[Entry], now_ms: int
+    ) -> None:
+        """Entries of a trap's log, the first of them with sequence `first`; the ask is settled when none are left."""
+        with transaction(self._db) as db:
+            for i, entry in enumerate(entries):
+                db.execute(self._sql["add_entry"], (trap, first + i, *entry, now_ms))
+            db.execute(self._sql["trim_entries"], (trap, MAX_ENTRIES))
+            if command is not None and not left:
+                db.execute(self._sql["answered"], ("done", None, now_ms, trap, command))
+
     def open(self, limit: int) -> list[OpenRequest]:
         """What is not settled: of each trap the oldest first."""
         try:
             rows = self._db.execute(self._sql["open"], (limit,)).fetchall()
         except sqlite3.DatabaseError as error:
             raise storage_error(self._db, error) from error
-        names = ("trap", "epoch", "number", "rung", "setting", "value")
+        names = ("trap", "epoch", "number", "rung", "setting", "value", "first")
         return [OpenRequest(command=row["id"] & 0xFFFF, **{name: row[name] for name in names}) for row in rows]
 
     def answered(self, trap: int, command: int, outcome: str, value: int, now_ms: int) -> None:

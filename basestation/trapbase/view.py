@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings, TrapSettings
 from trapbase.moments import moment, span, step
+from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, fault_words, state_words
 from trapbase.view_events import SIDES, events, species_counts
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
@@ -103,6 +104,7 @@ def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> R
         return {"number": number, "side": side, "heard": None, "sightings": 0}
     health = row["health"]
     battery = health.get("battery")
+    days, degrees = health.get("days_left", DAYS_UNKNOWN), health.get("temperature_c", DEGREES_UNKNOWN)
     margin_db = None if row["snr_db"] is None else row["snr_db"] - snr_floor_quarter_db(sf) / 4
     return {
         "number": number,
@@ -118,6 +120,10 @@ def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> R
         "queued": health.get("queued"),
         "unsigned": health.get("unreceipted"),
         "held": health.get("full_held"),
+        "state": state_words(health.get("state")),
+        "fault": fault_words(health.get("fault")),
+        "days_left": None if days == DAYS_UNKNOWN else days,
+        "degrees": None if degrees == DEGREES_UNKNOWN else degrees,
     }
 
 
@@ -185,6 +191,10 @@ def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
                 continue
             if trap["battery_low"]:
                 notes.append(f"{name}: battery at {trap['battery']} %. Take fresh cells on the next visit.")
+            if trap["fault"]:
+                notes.append(
+                    f"{name}: within a day: {trap['fault']}. `trapbase log {trap['number']} --ask 20` asks more."
+                )
             if trap["margin_low"]:
                 notes.append(f"{name}: radio margin {trap['margin_db']} dB. Raise the antenna or add a repeater.")
     return notes

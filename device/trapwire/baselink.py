@@ -24,6 +24,7 @@ from trapwire.frame import (
     HAVE,
     HEADER_BYTES,
     HEARTBEAT,
+    LOG,
     PIECE,
     QUICK,
     REPLY,
@@ -68,7 +69,7 @@ class BaseLink:
     quick turns, None for none. Events are tuples: ("object", envelope bytes, trap), ("piece", trap, kind,
     payload) which `recall` takes back in another run,
     ("down_delivered", key), ("heartbeat", trap, Heartbeat), ("dropped", reason), ("reply", trap, command,
-    outcome, value). `words`: what it says beside (`trapwire.basewords`).
+    outcome, value), ("log", trap, left, payload). `words`: what it says beside (`trapwire.basewords`).
     `counts`: frames dropped, by cause (`trapwire.errors.CAUSES`).
     """
 
@@ -175,8 +176,8 @@ class BaseLink:
             return []
         if frame.kind == HEARTBEAT:
             return [("heartbeat", frame.address, decode_heartbeat(frame.payload))]
-        if frame.kind == REPLY:
-            return self.words.on_reply(frame.address, frame.payload, now)
+        if frame.kind in (REPLY, LOG):
+            return self.words.on_up(frame, now)
         raise WireError("frame kind %d does not travel up" % frame.kind)
 
     def _on_piece(self, peer: Peer, trap: int, piece: Piece, now: int) -> "list[tuple[object, ...]]":

@@ -7,19 +7,22 @@ margin when it has changed, what is wanted until it comes, a setting until its r
 from trapwire.airtime import airtime_us, snr_floor_quarter_db
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.errors import WireError
-from trapwire.frame import HEADER_BYTES, HEARTBEAT, WORD, Frame, tag_bytes
+from trapwire.frame import HEADER_BYTES, HEARTBEAT, LOG, WORD, Frame, tag_bytes
 from trapwire.objects import ObjectKey
 from trapwire.payloads import decode_heartbeat
 from trapwire.words import (
     ITEM_HEAD_BYTES,
+    LOG_WANTED,
     MARGIN,
     ON_TRIAL,
     SETTING,
     TIME,
     VALUE_BYTES,
     WANTED,
+    decode_log,
     decode_reply,
     encode_item,
+    encode_log_wanted,
     encode_margin,
     encode_setting,
     encode_time,
@@ -32,6 +35,8 @@ MARGIN_EVERY_MS = 600000
 MARGIN_STEP_QUARTERS = 12  # 3 dB: less is the weather
 WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes nobody
 TRIAL_HOLD_MS = 1200000  # after "on trial" the outcome comes by itself; asked for again after this
+LOG_EVERY_MS = 60000  # until the first entries come; from then on the trap says them by itself
+LOG_HOLD_MS = 600000
 MAX_WANTED = 8  # of one trap
 MAX_SETTINGS = 8
 START_SLACK_MS = 5000  # uptime is in whole seconds and of before the frame's airtime; clocks differ by a thousandth
@@ -49,6 +54,7 @@ class _Said:
         self.heard: "int | None" = None  # quarter dB above the floor, of the frame heard last
         self.wanted: "dict[ObjectKey, int]" = {}  # when each is due
         self.settings: "list[list[int]]" = []  # command, setting, value, due; one after the other
+        self.log: "list[int]" = []  # of an excerpt: first sequence, count, due; empty for none
 
 
 class BaseWords:
@@ -100,6 +106,24 @@ class BaseWords:
             said = self._said[trap]
             said.settings = [s for s in said.settings if s[0] != command]
 
+    def ask_log(self, trap: int, first: int, count: int) -> None:
+        """Ask for so many entries of a trap's log, from a sequence on or, with 0, the newest; until they have come.
+
+        count: 0-255. Another ask takes the place of one that waits.
+        """
+        log = self._of(trap).log
+        if log[:2] != [first, count]:
+            log[:] = [first, count, -1]
+
+    def asks_log(self, trap: int) -> bool:
+        """Whether an excerpt of this trap's log is asked for and has not come whole."""
+        return trap in self._said and bool(self._said[trap].log)
+
+    def drop_log(self, trap: int) -> None:
+        """No excerpt is wanted of this trap any more."""
+        if trap in self._said:
+            self._said[trap].log = []
+
     def margin_db(self, snr_quarters: int) -> "float | None":
         """Above the floor of this base's spreading factor, in dB; None for a base that has none."""
         return None if self._sf is None else (snr_quarters - snr_floor_quarter_db(self._sf)) / 4
@@ -121,8 +145,19 @@ class BaseWords:
             if uptime_s * 1000 + START_SLACK_MS + since // 1000 < since:
                 said.time_at = None  # it has started since, and lost what it was told
 
-    def on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
-        """A reply's event: ("reply", trap, command, outcome, value).  Raises: WireError."""
+    def on_up(self, frame: Frame, now: int) -> "list[tuple[object, ...]]":
+        """The event of a reply, ("reply", trap, command, outcome, value), or of an excerpt, ("log", trap, how many
+        entries follow, payload for `decode_log`).  Raises: WireError.
+        """
+        if frame.kind != LOG:
+            return self._on_reply(frame.address, frame.payload, now)
+        left = decode_log(frame.payload)[1]
+        log = self._of(frame.address).log
+        if log and log[2] >= 0:  # not for an ask that the trap has not heard yet
+            log[:] = log[:2] + [now + LOG_HOLD_MS] if left else []
+        return [("log", frame.address, left, frame.payload)]
+
+    def _on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
         command, outcome, value = decode_reply(payload)
         said = self._of(trap)
         if outcome == ON_TRIAL:
@@ -170,6 +205,8 @@ class BaseWords:
             items.append((SETTING, encode_setting(*said.settings[0][:3])))
         if _margin_is_due(said, now):
             items.append((MARGIN, encode_margin((said.heard or 0) // 4)))
+        if said.log and said.log[2] <= now:
+            items.append((LOG_WANTED, encode_log_wanted(*said.log[:2])))
         for key in [k for k in said.wanted if said.wanted[k] <= now]:
             items.append((WANTED, encode_wanted(key.epoch, key.number, key.rung)))
         return items
@@ -194,6 +231,8 @@ class BaseWords:
     def _told(said: _Said, kind: int, value: bytes, now: int) -> None:
         if kind == MARGIN:
             said.margin, said.margin_at = said.heard, now
+        elif kind == LOG_WANTED:
+            said.log[2] = now + LOG_EVERY_MS
         elif kind == WANTED:
             for key in said.wanted:
                 if encode_wanted(key.epoch, key.number, key.rung) == value:

@@ -42,6 +42,7 @@ ASK = 7
 WORD = 8
 REPLY = 9
 QUICK = 10
+LOG = 13  # 11 and 12 are no frames of a link: hops and calls
 KINDS = {
     ALERT: "alert",
     FRAGMENT: "fragment",
@@ -53,8 +54,9 @@ KINDS = {
     WORD: "word",
     REPLY: "reply",
     QUICK: "quick",
+    LOG: "log",
 }
-FIRST_VERSION = {PIECE: 3, ASK: 3, WORD: 3, REPLY: 3, QUICK: 3}  # of the kinds that version 1 had not
+FIRST_VERSION = {PIECE: 3, ASK: 3, WORD: 3, REPLY: 3, QUICK: 3, LOG: 3}  # of the kinds that version 1 had not
 
 MORE = 0x10  # in the first byte: poll on the way up, another frame of this answer on the way down
 HEADER_BYTES = 7

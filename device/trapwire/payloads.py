@@ -13,6 +13,8 @@ if MYPY:
 MAX_ACK_KEYS = 8
 MAX_BITMAP_BYTES = 32
 HEARTBEAT_BYTES = 21
+LONG_HEARTBEAT_BYTES = 32
+UNKNOWN = {"days_left": 0xFFFF, "temperature_c": -128, "battery_mv": 0}
 
 
 def encode_alert_payload(key: ObjectKey, body: bytes) -> bytes:
@@ -126,19 +128,33 @@ def decode_quick(payload: bytes) -> "tuple[int, int]":
 
 
 class Heartbeat:
-    """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown."""
+    """A trap's state of health; every field a whole number, `battery` in percent or 255 for unknown.
+
+    Its second half (`MORE`) is there where `values` has a state (`trapwire.unitstates`). fault: the code of the last
+    one within a day (`trapwire.events`), 0 for none; days_left, temperature_c and battery_mv may be `UNKNOWN`; resets:
+    since the flash is new; triggers: within a day.
+    """
 
     FIELDS = ("uptime_s", "battery", "queued", "queued_kib", "unreceipted", "full_held", "frames_sent", "airtime_s")
     FORMAT = ">IBHHHHII"
-    LIMITS = (0xFFFFFFFF, 255, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+    MORE = ("state", "fault", "days_left", "temperature_c", "resets", "triggers", "battery_mv")
+    MORE_FORMAT = ">BBHbHHH"
 
     def __init__(self, values: "dict[str, int]") -> None:
-        # A counter that outgrew its field shows its bound, never a lie that wrapped.
-        self.values = {f: min(max(values.get(f, 0), 0), self.LIMITS[i]) for i, f in enumerate(self.FIELDS)}
+        fields = self.FIELDS + (self.MORE if "state" in values else ())
+        formats = self.FORMAT[1:] + self.MORE_FORMAT[1:]
+        self.values = {}
+        for i, name in enumerate(fields):
+            # A counter that outgrew its field shows its bound, never a lie that wrapped.
+            low, high = (-128, 127) if formats[i] == "b" else (0, (1 << 8 * struct.calcsize(formats[i])) - 1)
+            self.values[name] = min(max(values.get(name, UNKNOWN.get(name, 0)), low), high)
 
-    def encode(self) -> bytes:
-        """21 bytes: 36 on the air, as long as an alert."""
-        return struct.pack(self.FORMAT, *[self.values[f] for f in self.FIELDS])
+    def encode(self, room: int = HEARTBEAT_BYTES) -> bytes:
+        """21 bytes, 36 on the air, as long as an alert; 32 where there is so much room, and the second half."""
+        data = struct.pack(self.FORMAT, *[self.values[f] for f in self.FIELDS])
+        if room >= LONG_HEARTBEAT_BYTES and "state" in self.values:
+            data += struct.pack(self.MORE_FORMAT, *[self.values[f] for f in self.MORE])
+        return data
 
 
 def decode_heartbeat(payload: bytes) -> Heartbeat:
@@ -146,4 +162,9 @@ def decode_heartbeat(payload: bytes) -> Heartbeat:
     if len(payload) < HEARTBEAT_BYTES:
         raise WireError("heartbeat of %d bytes, %d are needed" % (len(payload), HEARTBEAT_BYTES))
     fields = struct.unpack(Heartbeat.FORMAT, payload[:HEARTBEAT_BYTES])
-    return Heartbeat({name: fields[i] for i, name in enumerate(Heartbeat.FIELDS)})
+    values = {name: fields[i] for i, name in enumerate(Heartbeat.FIELDS)}
+    if len(payload) >= LONG_HEARTBEAT_BYTES:
+        fields = struct.unpack(Heartbeat.MORE_FORMAT, payload[HEARTBEAT_BYTES:LONG_HEARTBEAT_BYTES])
+        for i, name in enumerate(Heartbeat.MORE):
+            values[name] = fields[i]
+    return Heartbeat(values)

@@ -27,7 +27,9 @@ from trapwire.frame import (
     ASK,
     FRAGMENT,
     HAVE,
+    HEADER_BYTES,
     HEARTBEAT,
+    LOG,
     PIECE,
     QUICK,
     REPLY,
@@ -35,6 +37,7 @@ from trapwire.frame import (
     Counter,
     Frame,
     peek_frame,
+    tag_bytes,
 )
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import ALERT as ALERT_RUNG
@@ -63,6 +66,7 @@ MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gon
 ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
+BESIDE_BYTES = HEADER_BYTES + tag_bytes(HEARTBEAT)  # in a frame, beside its payload
 
 
 class TrapLink:
@@ -173,7 +177,7 @@ class TrapLink:
             else:
                 self._listen_until = None
                 self._answered(now)
-                if self._asked is not None and self._asked[0] == REPLY:
+                if self._asked is not None and self._asked[0] in (REPLY, LOG):
                     events += self.words.answered()
         return events
 
@@ -328,13 +332,14 @@ class TrapLink:
             head = self._queue.head()
             urgent = head is not None and head.rung == ALERT_RUNG and self._queue.is_patient(head)
             if self.words.due() and not urgent:
-                self._asked = (REPLY, None)
-                return REPLY, True, self.words.take()
+                kind, payload = self.words.take(self._frame_bytes - BESIDE_BYTES)
+                self._asked = (kind, None)
+                return kind, True, payload
             # A heartbeat waits for the end of a turn: it is no reason to leave pieces unasked for.
             if head is None or (now >= self._next_heartbeat and not urgent and not self._turn):
                 self._next_heartbeat = now + self._times.heartbeat_ms
                 self._asked = (HEARTBEAT, None)
-                return HEARTBEAT, True, self._heartbeat().encode()
+                return HEARTBEAT, True, self._heartbeat().encode(self._frame_bytes - BESIDE_BYTES)
             chosen = self._object(head, now)
             if chosen is not None:
                 return chosen

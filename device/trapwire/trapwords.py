@@ -1,23 +1,49 @@
-"""What a trap makes of its base's words, and its replies until the base has heard them (PROTOCOL.md section 6)."""
+"""What a trap makes of its base's words; its replies and log excerpts until the base has heard them (PROTOCOL.md
+section 6)."""
 
 from trapwire.errors import WireError
+from trapwire.frame import LOG, REPLY
 from trapwire.objects import ObjectKey
-from trapwire.words import MARGIN, SETTING, TIME, WANTED, decode_word, encode_reply
+from trapwire.words import (
+    LOG_ENTRY_BYTES,
+    LOG_HEAD_BYTES,
+    LOG_WANTED,
+    MARGIN,
+    SETTING,
+    TIME,
+    WANTED,
+    decode_word,
+    encode_log,
+    encode_reply,
+)
+
+MYPY = False  # mypy takes it for True; MicroPython has no typing to import
+if MYPY:
+    from typing import Protocol
+
+    class Log(Protocol):
+        """What an excerpt is taken from (`trapmcu.eventlog`)."""
+
+        def find(self, first: int, count: int) -> tuple[int, int]: ...
+        def read(self, first: int, count: int) -> tuple[int, bytes]: ...
+
 
 REPLY_TRIES = 8  # in a row without an answer; then a reply waits until the base is heard again
 
 
 class TrapWords:
-    """Words in, events out; the reply that waits for an answer.
+    """Words in, events out; the reply that waits for an answer, and the excerpt that was asked for.
 
-    skipped: items that this trap does not know.
+    skipped: items that this trap does not know; log: the unit's, None for one that keeps none.
     """
 
     def __init__(self, trap: int) -> None:
         self._trap = trap
+        self.log: "Log | None" = None
         self.skipped = 0
         self._reply: "tuple[int, int, int] | None" = None  # only the last: an earlier command's outcome is history
-        self._sent: "tuple[int, int, int] | None" = None
+        self._excerpt: "tuple[int, int] | None" = None  # sequences from, to
+        self._sent: "tuple[int, ...] | None" = None  # a reply, or an excerpt's rest behind the frame
         self._tries = 0
 
     def read(self, payload: bytes) -> "list[tuple[object, ...]]":
@@ -38,6 +64,13 @@ class TrapWords:
                     events.append(("wanted", ObjectKey(self._trap, item[1], item[2], item[3])))
                 except WireError:
                     skipped += 1  # a rung of a later version
+            elif item[0] == LOG_WANTED and self.log is not None:
+                self._excerpt = self.log.find(item[1], item[2])
+                self._tries = 0
+                if self._sent is not None and len(self._sent) == 2:
+                    self._sent = None  # asked for anew in the answer to another excerpt's frame
+            else:
+                skipped += 1
         self.skipped += skipped
         return events
 
@@ -47,24 +80,36 @@ class TrapWords:
         self._tries = 0
 
     def due(self) -> bool:
-        """Whether a reply is to be sent now."""
-        return self._reply is not None and self._tries < REPLY_TRIES
+        """Whether a reply or an excerpt is to be sent now."""
+        return (self._reply is not None or self._excerpt is not None) and self._tries < REPLY_TRIES
 
-    def take(self) -> bytes:
-        """The payload of the reply that is due."""
+    def take(self, room: int) -> "tuple[int, bytes]":
+        """Kind and payload, of `room` bytes at most, of what is due: a reply before an excerpt."""
         self._tries += 1
-        self._sent = self._reply
-        return encode_reply(*(self._reply or (0, 0, 0)))
+        if self._reply is not None or self._excerpt is None or self.log is None:
+            self._sent = self._reply
+            return REPLY, encode_reply(*(self._reply or (0, 0, 0)))
+        first, end = self._excerpt
+        first, entries = self.log.read(first, min(end - first, (room - LOG_HEAD_BYTES) // LOG_ENTRY_BYTES))
+        behind = first + len(entries) // LOG_ENTRY_BYTES
+        if not entries:
+            end = behind  # what was to come is no longer there
+        self._sent = (behind, end)
+        return LOG, encode_log(first, max(0, end - behind), entries)
 
     def heard(self) -> None:
-        """The base was heard: a reply that had given up has its chance."""
+        """The base was heard: what had been given up has its chance."""
         self._tries = 0
 
     def answered(self) -> "list[tuple[object, ...]]":
-        """The answer to the reply sent last has ended: ("replied", command, outcome)."""
+        """The answer to the reply or excerpt sent last has ended: ("replied", command, outcome)."""
         sent, self._sent = self._sent, None
         if sent is None:
             return []
+        if len(sent) == 2:
+            self._excerpt = (sent[0], sent[1]) if sent[0] < sent[1] else None
+            return []
+        events: "list[tuple[object, ...]]" = [("replied", sent[0], sent[1])]
         if self._reply == sent:
             self._reply = None
-        return [("replied", sent[0], sent[1])]
+        return events

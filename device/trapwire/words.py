@@ -1,7 +1,7 @@
-"""Words of the base and replies of the trap: their bytes (PROTOCOL.md section 5).
+"""Words of the base, replies and log excerpts of the trap: their bytes (PROTOCOL.md section 5).
 
-A word is a row of items, `type u8 | length u8 | value`; a reply is one command's outcome. What a receiver does not know
-it skips and counts, so that a later base may say more.
+A word is a row of items, `type u8 | length u8 | value`; a reply is one command's outcome; an excerpt is entries in a
+row. What a receiver does not know it skips and counts, so that a later base may say more.
 """
 
 import struct
@@ -14,7 +14,8 @@ TIME = 1
 MARGIN = 2
 WANTED = 3
 SETTING = 4
-VALUE_BYTES = {TIME: 6, MARGIN: 1, WANTED: 8, SETTING: 7}
+LOG_WANTED = 5
+VALUE_BYTES = {TIME: 6, MARGIN: 1, WANTED: 8, SETTING: 7, LOG_WANTED: 5}
 ITEM_HEAD_BYTES = 2
 
 # Settings that a base may change by radio; codes are frozen: only add.
@@ -35,6 +36,9 @@ OUTCOME_NAMES = {
     REVERTED: "reverted",
 }
 REPLY_BYTES = 7
+LOG_HEAD_BYTES = 5
+LOG_ENTRY = ">IBH"  # seconds, code with bit 7 for true time, value
+LOG_ENTRY_BYTES = 7
 
 
 def encode_item(kind: int, value: bytes) -> bytes:
@@ -73,10 +77,16 @@ def encode_setting(command: int, setting: int, value: int) -> bytes:
     return struct.pack(">HBI", command, setting, value)
 
 
+def encode_log_wanted(first: int, count: int) -> bytes:
+    """At most so many entries of the trap's log, from this sequence on; where that is not there, the newest."""
+    return struct.pack(">IB", first, count)
+
+
 def decode_word(payload: bytes) -> "tuple[list[tuple[int, ...]], int]":
     """The items as (type, numbers…) in their order, and how many were skipped.
 
-    (TIME, Unix ms, uncertainty ms), (MARGIN, dB), (WANTED, epoch, number, rung), (SETTING, command, setting, value).
+    (TIME, Unix ms, uncertainty ms), (MARGIN, dB), (WANTED, epoch, number, rung), (SETTING, command, setting, value),
+    (LOG_WANTED, first, count).
     Skipped: unknown types, known ones of another length, a time of unknown uncertainty.
     Raises: WireError when an item ends behind the payload: then nothing of the word counts.
     """
@@ -107,6 +117,8 @@ def _item(kind: int, value: bytes) -> "tuple[int, ...] | None":
     if kind == WANTED:
         epoch, rest = struct.unpack(">II", value)
         return (WANTED, epoch, rest >> 8, rest & 0xFF)
+    if kind == LOG_WANTED:
+        return (LOG_WANTED,) + struct.unpack(">IB", value)
     return (SETTING,) + struct.unpack(">HBI", value)
 
 
@@ -123,3 +135,23 @@ def decode_reply(payload: bytes) -> "tuple[int, int, int]":
     if outcome not in OUTCOME_NAMES:
         raise WireError("outcome %d of command %d is unknown" % (outcome, command))
     return command, outcome, value
+
+
+def encode_log(first: int, left: int, entries: bytes) -> bytes:
+    """Entries in a row, 7 bytes each; first: the sequence of the first; left: how many follow in later frames."""
+    return struct.pack(">IB", first, min(left, 255)) + entries
+
+
+def decode_log(payload: bytes) -> "tuple[int, int, list[tuple[int, bool, int, int]]]":
+    """First sequence, how many follow, the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
+    size = len(payload) - LOG_HEAD_BYTES
+    if size < 0 or size % LOG_ENTRY_BYTES:
+        raise WireError("log of %d bytes is not 5 and whole entries" % len(payload))
+    first, left = struct.unpack(">IB", payload[:LOG_HEAD_BYTES])
+    if first + size // LOG_ENTRY_BYTES > 1 << 32:
+        raise WireError("log entries beyond sequence 2^32")
+    entries = []
+    for at in range(LOG_HEAD_BYTES, len(payload), LOG_ENTRY_BYTES):
+        time_s, code, value = struct.unpack(LOG_ENTRY, payload[at : at + LOG_ENTRY_BYTES])
+        entries.append((time_s, code > 127, code & 127, value))
+    return first, left, entries

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from tests.kit import stranger_words as words
-from tests.kit.stranger_bits import RefusedError, demand, read, rows, sha, write
+from tests.kit.stranger_bits import RefusedError, demand, read, rows, sha, size_of, write
 
-ALERT, FRAGMENT, HAVE, ACK, HEARTBEAT, PIECE, ASK, WORD, REPLY, QUICK = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+ALERT, FRAGMENT, HAVE, ACK, HEARTBEAT, PIECE, ASK, WORD, REPLY, QUICK, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13
 RUNGS = words.RUNGS
 SPECIES = ("feline", "tiger", "leopard", "snow leopard", "lynx", "puma", "domestic cat", "other feline", "other animal")
-KINDS = {1: (1, 2, 3, 4, 5), 2: (1, 2, 3, 4, 5), 3: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)}
-UP_ONLY, DOWN_ONLY = (ALERT, HEARTBEAT, PIECE, ASK, REPLY), (WORD,)
+KINDS = {1: (1, 2, 3, 4, 5), 2: (1, 2, 3, 4, 5), 3: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13)}
+UP_ONLY, DOWN_ONLY = (ALERT, HEARTBEAT, PIECE, ASK, REPLY, LOG), (WORD,)
 END, ESC = 0xC0, 0xDB
 LONGEST_MS = {"CN470": 1000, "AS923": 400, "EU868": None, "RU864": None, "KR920": None}
 
@@ -33,8 +33,10 @@ PAYLOADS = {
     ASK: "transfer:16 total:16",
     WORD: "",
     REPLY: words.REPLY,
+    LOG: words.LOG,
     QUICK: "sf:8 pieces:16",  # up; down its second number is "ms"
 }
+MORE_HEALTH = "state:8 fault:8 days_left:16 temperature:-8 resets:16 triggers:16 battery_mv:16"
 SERIAL = {  # name: (kind, layout, what follows it)
     "HELLO": (0x01, "", None),
     "PUT": (0x02, "priority:8", "envelope"),
@@ -148,7 +150,12 @@ def understand(frame: Frame) -> dict:
         row["keys"] = rows(AIR_KEY, rest)
         demand(len(row["keys"]) <= 8 and all(key["rung"] in RUNGS for key in row["keys"]), "no such keys")
     elif frame.kind == HEARTBEAT:
+        if len(rest) >= size_of(MORE_HEALTH):
+            row["more"], rest = read(MORE_HEALTH, rest)
         row["behind"] = rest
+    elif frame.kind == LOG:
+        row["entries"] = rows(words.ENTRY, rest)
+        demand(row["first"] + len(row["entries"]) <= 1 << 32, "no such sequences")
     elif frame.kind == WORD:
         row["items"] = words.read_items(rest)
     else:
@@ -171,6 +178,10 @@ def express(kind: int, row: dict) -> bytes:
         return words.write_items(row["items"])
     if kind == ACK:
         return b"".join(write(AIR_KEY, key) for key in row["keys"])
+    if kind == LOG:
+        return head + b"".join(write(words.ENTRY, entry) for entry in row["entries"])
+    if kind == HEARTBEAT and "more" in row:
+        head += write(MORE_HEALTH, row["more"])
     rest = {FRAGMENT: "piece", PIECE: "piece", HAVE: "bitmap", HEARTBEAT: "behind"}
     return head + (row[rest[kind]] if kind in rest else b"")
 

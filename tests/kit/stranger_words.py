@@ -7,8 +7,11 @@ ITEMS = {  # type: name and layout
     2: ("margin", "margin:-8"),
     3: ("wanted", "epoch:32 number:24 rung:8"),
     4: ("setting", "command:16 setting:8 value:32"),
+    5: ("log", "first:32 count:8"),
 }
 TYPES = {name: kind for kind, (name, _) in ITEMS.items()}
+LOG = "first:32 left:8"
+ENTRY = "time:32 is_true:1 code:7 value:16"
 REPLY = "command:16 outcome:8 value:32"
 RUNGS = (0, 1, 2, 3, 8)
 OUTCOMES = (0, 1, 2, 3, 4)  # done, unknown setting, out of bounds, on trial, reverted

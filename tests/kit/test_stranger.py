@@ -30,6 +30,9 @@ HEADERS = {
     "heartbeat": (s.HEARTBEAT, False, True, 0x403),
     "word": (s.WORD, True, True, 9),
     "reply": (s.REPLY, False, True, 0x404),
+    "long_heartbeat": (s.HEARTBEAT, False, True, 0x405),
+    "log_wanted": (s.WORD, True, False, 10),
+    "log": (s.LOG, False, True, 0x406),
 }
 SAID = [  # the frozen word
     ("time", {"time": BOX["time"], "uncertainty": 42}),
@@ -76,6 +79,12 @@ class Frames(unittest.TestCase):
         transfer = int.from_bytes(s.sha(crop)[:2], "big")
         missing = [3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19]
         status = {"uptime": 86400, "battery": 77, "queued": 3, "queued_kib": 5, "unreceipted": 0, "full_held": 0}
+        more = {"state": 0, "fault": 27, "days_left": 212, "temperature": -21, "resets": 3, "triggers": 14}
+        more["battery_mv"] = 6312
+        entries = [
+            {"time": 185_850_000, "is_true": 1, "code": 1, "value": 2},
+            {"time": 86_400, "is_true": 0, "code": 27, "value": 1},
+        ]
         alert = {"epoch": EPOCH, "number": NUMBER, "alert": BOX, "envelope": OLD["alert_envelope"]}
         means = {
             "alert": alert,
@@ -88,6 +97,9 @@ class Frames(unittest.TestCase):
             "heartbeat": {**status, "sent": 0, "airtime": 9001, "behind": b""},
             "word": {"items": SAID},
             "reply": {"command": 40001, "outcome": 3, "value": 9},
+            "long_heartbeat": {**status, "sent": 0, "airtime": 9001, "more": more, "behind": b""},
+            "log_wanted": {"items": [("log", {"first": 90721, "count": 5})]},
+            "log": {"first": 90721, "left": 3, "entries": entries},
         }
         assert {name for _, name, _ in EVERY} == set(means)
         for version, name, data in EVERY:
@@ -139,7 +151,7 @@ class Frames(unittest.TestCase):
     def test_kinds_of_later_versions_and_of_the_other_way_are_refused(self):
         later = [(2, kind, down) for kind in range(6, 11) for down in (False, True)]
         later += [(1, s.ASK, False), (0, s.ALERT, False)]
-        later += [(3, kind, down) for kind in (0, 11, 12, 13, 14, 15) for down in (False, True)]
+        later += [(3, kind, down) for kind in (0, 11, 12, 14, 15) for down in (False, True)]
         for version, kind, down in later:
             assert refused(s.open_frame, s.seal(s.Frame(version, down, False, kind, TRAP, 9, bytes(21)), LINK), LINK, 8)
         for kind in s.UP_ONLY + s.DOWN_ONLY:
@@ -165,6 +177,9 @@ class Frames(unittest.TestCase):
             (s.REPLY, 0, bytes(6)),
             (s.REPLY, 0, bytes(8)),
             (s.REPLY, 0, bytes.fromhex("9c41 05 00000009")),  # outcome 5
+            (s.LOG, 0, bytes(4)),
+            (s.LOG, 0, bytes(11)),
+            (s.LOG, 0, bytes.fromhex("ffffffff 00") + bytes(14)),  # beyond the last sequence
             (s.QUICK, 0, bytes(2)),
             (s.QUICK, 1, bytes(4)),
         ]

@@ -95,5 +95,8 @@ SELECT count(*) FROM events e WHERE NOT EXISTS (
   SELECT 1 FROM objects a WHERE a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0)
 
 -- name: requests
-SELECT id, trap, epoch, number, rung, setting, value, state, in_force, asked_ms, settled_ms
+SELECT id, trap, epoch, number, rung, setting, value, first, state, in_force, asked_ms, settled_ms
 FROM requests ORDER BY id DESC LIMIT ?
+
+-- name: log_entries
+SELECT id, sequence, time_s, is_true, code, value, stored_ms FROM log_entries WHERE trap = ? ORDER BY id DESC LIMIT ?

@@ -10,6 +10,16 @@ INSERT INTO requests (trap, epoch, number, rung, asked_ms) VALUES (?, ?, ?, ?, ?
 -- name: add_setting
 INSERT INTO requests (trap, setting, value, asked_ms) VALUES (?, ?, ?, ?)
 
+-- name: add_log
+INSERT INTO requests (trap, setting, first, value, asked_ms) VALUES (?, 'log', ?, ?, ?)
+
+-- name: add_entry
+INSERT OR IGNORE INTO log_entries (trap, sequence, time_s, is_true, code, value, stored_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: trim_entries
+DELETE FROM log_entries WHERE trap = ?1 AND id <= (
+  SELECT id FROM log_entries WHERE trap = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+
 -- name: overtake
 -- What is on trial has its own end, and what the trap says of it is still to be known.
 UPDATE requests SET state = 'overtaken', settled_ms = ? WHERE trap = ? AND setting = ? AND state = 'open'

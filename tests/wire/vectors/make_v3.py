@@ -9,7 +9,7 @@ from hashlib import sha256
 from trapkit.aes import AesCcm
 from trapwire.alert import Alert
 from trapwire.fragments import Cut, cut
-from trapwire.frame import ACK, ALERT, ASK, FRAGMENT, HAVE, HEARTBEAT, PIECE, REPLY, WORD, Frame, encode_frame
+from trapwire.frame import ACK, ALERT, ASK, FRAGMENT, HAVE, HEARTBEAT, LOG, PIECE, REPLY, WORD, Frame, encode_frame
 from trapwire.objects import CROP, Envelope, ObjectKey
 from trapwire.payloads import Have, Heartbeat, encode_ack, encode_alert_payload, encode_ask, encode_have
 
@@ -25,6 +25,16 @@ heartbeat = Heartbeat({"uptime_s": 86400, "battery": 77, "queued": 3, "queued_ki
 # Section 5 once more: a time (2025-11-21 01:00:00.123 UTC, code 42: 320 ms), a margin, a wish, a setting, a later type.
 word = bytes.fromhex("0106") + (1763686800123 - 1577836800000).to_bytes(5, "big") + bytes([42])
 word += bytes.fromhex("0201f90308c0ffee0100032c0204079c41030000000ac8056c61746572")
+# A unit that is parked, whose Pi was cut, with 212 days left at -21 degrees, 3 resets, 14 triggers, 6,312 mV.
+long_heartbeat = heartbeat.encode() + bytes.fromhex("001b00d4eb0003000e18a8")
+# From entry 90,721 on, five of them; two of these: parked to shooting in true time, the Pi cut by the unit's own clock.
+log_wanted = bytes.fromhex("05050001626105")
+log = (
+    bytes.fromhex("0001626103")
+    + (185850000).to_bytes(4, "big")
+    + bytes.fromhex("810002")
+    + bytes.fromhex("000151801b0001")
+)
 
 
 def frame(kind, payload, *, down=False, flag=False, counter=1025):
@@ -48,6 +58,9 @@ print(
             "heartbeat_frame": frame(HEARTBEAT, heartbeat.encode(), flag=True, counter=1027),
             "word_frame": frame(WORD, word, down=True, flag=True, counter=9),
             "reply_frame": frame(REPLY, bytes.fromhex("9c410300000009"), flag=True, counter=1028),
+            "long_heartbeat_frame": frame(HEARTBEAT, long_heartbeat, flag=True, counter=1029),
+            "log_wanted_frame": frame(WORD, log_wanted, down=True, counter=10),
+            "log_frame": frame(LOG, log, flag=True, counter=1030),
         },
         indent=1,
     )

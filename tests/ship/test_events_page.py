@@ -1,0 +1,29 @@
+"""One table of codes: the wire's, its words at the base, and the page made from them are the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from trapbase.unit_words import EVENTS, STATES
+from trapwire import events, unitstates
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+BOUNDS = ("IMPORTANT", "FAULT")  # no codes: from where on an entry is durable at once, and a fault
+
+
+def test_the_page_is_what_the_generator_writes() -> None:
+    command = [sys.executable, str(DEPLOY / "make-events-page"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_code_has_its_words_and_no_other() -> None:
+    codes = {value: name for name, value in vars(events).items() if name.isupper() and name not in BOUNDS}
+    assert codes == {code: name for code, (name, _, _) in EVENTS.items()}
+    assert len(codes) == sum(name.isupper() for name in vars(events)) - len(BOUNDS), "two names of one code"
+    assert all(0 <= code < 128 for code in codes)
+
+
+def test_every_state_has_its_words() -> None:
+    states = {name.lower(): value for name, value in vars(unitstates).items() if name.isupper()}
+    assert states == {name: state for state, (name, _) in STATES.items()}
