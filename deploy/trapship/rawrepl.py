@@ -24,6 +24,7 @@ QUIET_S = 0.15
 MAX_ANSWER_BYTES = 65536  # garbage without an end is no answer
 BURST_BYTES = 256  # what a board's input surely takes before it looks: mpremote's figure
 BURST_PAUSE_S = 0.01
+NOTHING = "no answer"
 BANNER = b"raw REPL; CTRL-B to exit\r\n>"
 BOARD_SIDE = Path(__file__).with_name("board_side.py")
 
@@ -61,13 +62,13 @@ class RawRepl:
         heard = b""
         for _ in range(ENTER_TRIES):
             self._line.write(INTERRUPT)
-            self._drain()
+            drained = self._drain()
             self._line.write(b"\r\x01")
-            heard = self._until(BANNER, ENTER_S) or heard
+            heard = self._until(BANNER, ENTER_S) or drained or heard
             if heard.endswith(BANNER):
                 return
         if not heard:
-            raise NoAnswer("no answer")
+            raise NoAnswer(NOTHING)
         raise NoAnswer(f"what answers is no MicroPython at its prompt; it said {heard[-60:]!r}")
 
     def call(self, name: str, *arguments: Any, timeout_s: float = ANSWER_S) -> Any:
@@ -164,12 +165,15 @@ class RawRepl:
                 return heard
             heard += self._line.read(left)
 
-    def _drain(self) -> None:
-        """Let what is under way arrive, and forget it."""
-        self._kept = b""
+    def _drain(self) -> bytes:
+        """Let what is under way arrive; its end."""
+        heard, self._kept = self._kept, b""
         for _ in range(20):
-            if not self._line.read(QUIET_S):
-                return
+            came = self._line.read(QUIET_S)
+            if not came:
+                break
+            heard = (heard + came)[-MAX_ANSWER_BYTES:]
+        return heard
 
 
 def _squeezed(source: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from trapkit.errors import SetupError
 from trapkit.serialport import ByteLine
-from trapship.rawrepl import NoAnswer, RawRepl
+from trapship.rawrepl import NOTHING, NoAnswer, RawRepl
 
 PRESS = "no answer yet: press the board's RESET button once, or unplug it and plug it in again; knocking for {:.0f} s…"
 PAUSE_S = 0.2
@@ -33,21 +33,24 @@ def reach(port: str, wait_s: float, say: Callable[[str], None]) -> Reached:
     Raises: SetupError when the port cannot be opened in all that time; NoAnswer when nobody there is a MicroPython.
     """
     deadline = time.monotonic() + wait_s
-    asked = False
+    asked, heard = False, ""
     while True:
         line = None
         try:
             line = ByteLine(port)
             repl = RawRepl(line)
+            repl.enter()
             return Reached(line, repl, repl.call("who"))
         except (SetupError, ConnectionError) as error:  # NoAnswer is one of these
             if line is not None:
                 line.close()
-            if time.monotonic() >= deadline:
+            if isinstance(error, NoAnswer) and str(error) != NOTHING:
+                heard = str(error)  # what it said once tells more than that it is silent now
+            if asked and time.monotonic() >= deadline:
                 if isinstance(error, SetupError):
                     raise
                 raise NoAnswer(
-                    f"{port}: {error}; is it a data cable, is MicroPython on the board (deploy/guide-engineer.md), "
+                    f"{port}: {heard or error}; is it a data cable, is MicroPython on the board (deploy/guide-engineer.md), "
                     "and was RESET pressed while this waited?"
                 ) from error
         if not asked:

@@ -64,6 +64,32 @@ class Bench:
         """Something else than MicroPython is at this port, and said this."""
         os.write(self._master, words)
 
+    def replug(self) -> "Bench":
+        """Plug it in again: another port, the same flash."""
+        self.close()
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        return self
+
+    def babble(self, words: bytes) -> None:
+        """Something else than MicroPython is at this port, and said this."""
+        os.write(self._master, words)
+
+    def replug(self) -> "Bench":
+        """Plug it in again: another port, the same flash."""
+        self.close()
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        return self
+
+    def babble(self, words: bytes) -> None:
+        """Something else than MicroPython is at this port, and said this."""
+        os.write(self._master, words)
+
     def start(self, **claim: Any) -> "Bench":
         """Put power on, as what it was before or with these changes."""
         self.stop()

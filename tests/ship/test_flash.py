@@ -1,6 +1,8 @@
 """`trapship flash` on a real MicroPython: its raw REPL, a flash that stays, the real boot.py; power and cable that go."""
 
 import hashlib
+import hashlib
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,9 +14,13 @@ from tests.ship.bench import BOARD, PICO, XIAO, Bench, need_bench
 from tests.ship.test_bundle import LORA
 
 from trapkit.serialport import ByteLine
+from trapkit.serialport import ByteLine
+from trapkit.serialport import ByteLine
 from trapmcu import boot
 from trapmcu.settings import complete
 from trapmcu.settingsfile import SettingsFile
+from trapship import layout
+from trapship import layout
 from trapship import layout
 from trapship.bundle import LIST, make_bundle, read_bundle
 from trapship.cli import main
@@ -195,7 +201,8 @@ def test_power_that_goes_anywhere_is_said_and_mended_by_a_second_run(
     modem: Bench, flash: Flash, newer: Path, power_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`power_bytes` are written to flash, and then no more: in the list's removal, a file, its renaming, the list."""
-    monkeypatch.setattr("trapship.rawrepl.ANSWER_S", 1.0)
+    monkeypatch.setattr("trapship.rawrepl.CALL_TRIES", 1)
+    monkeypatch.setattr("trapship.rawrepl.ANSWER_S", 3.0)
     modem.start(power_bytes=power_bytes)
     code, told, said = flash(bundle=newer)
     assert (code, modem.on) == (1, False), said

@@ -107,7 +107,7 @@ changing("rmdir", (path) => fs.rmdirSync(path));
 mp.registerJsModule("_board", {
   claim: JSON.stringify(claim),
   reset: () => { flush(); process.exit(RESET); },
-  free_bytes: () => Math.max(0, (claim.flash_bytes ?? 1 << 21) - used(folder)),
+  free_bytes: () => Math.max(0, (claim.flash_bytes || 1 << 21) - used(folder)),
   /** A byte that came, or -1 after at most `ms`. */
   key: (ms) => { flush(); for (let until = Date.now() + ms; ; nap()) { const byte = poll(); if (byte !== null) return byte; if (Date.now() >= until) return -1; } },
 });

@@ -4,6 +4,7 @@
 def _claim():
     import json
     import sys
+    import time
 
     import _board
     import os
@@ -33,7 +34,7 @@ def _claim():
             return getattr(real_os, name)
 
         def statvfs(self, path):
-            return (1, 1, claim.get("flash_bytes", 1 << 21), _board.free_bytes(), 0, 0, 0, 0, 0, 255)
+            return (1, 1, claim.get("flash_bytes") or 1 << 21, _board.free_bytes(), 0, 0, 0, 0, 0, 255)
 
     class Machine:
         PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
@@ -44,7 +45,19 @@ def _claim():
         def reset(self):
             _board.reset()
 
-    real_sys, real_os = sys, os
+    class Time:
+        def __getattr__(self, name):
+            return getattr(real_time, name)
+
+        def sleep(self, seconds):
+            """Ctrl-C ends it, as on a board."""
+            until = real_time.ticks_add(real_time.ticks_ms(), int(seconds * 1000))
+            while (left := real_time.ticks_diff(until, real_time.ticks_ms())) > 0:
+                if _board.key(left) == 3:
+                    raise KeyboardInterrupt
+
+    real_sys, real_os, real_time = sys, os, time
+    sys.modules["time"] = Time()
     sys.modules["sys"] = Sys()
     sys.modules["os"] = Os()
     sys.modules["machine"] = Machine()
