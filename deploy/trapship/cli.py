@@ -1,4 +1,6 @@
-"""`trapship`: keys, certificates, the broker's configuration, and microcontrollers. Exit code 0, 1 (failed), 2 (wrong use or set-up).
+"""`trapship`: keys, certificates, the broker's configuration, microcontrollers.
+
+Exit code 0, 1 (failed; of doctor: with findings), 2 (wrong use or set-up).
 
 Nothing that is there is overwritten without a line that says so.
 """

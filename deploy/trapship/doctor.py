@@ -1,4 +1,4 @@
-"""What is wrong with a unit on the bench, in words: each finding with what to do. It reads; only the reset changes anything.
+"""What is wrong with a unit on the bench, in words: each finding with what to do. It only reads.
 
 The firmware is interrupted for it, so the unit starts again at the end.
 """
@@ -150,7 +150,7 @@ def _events(repl: RawRepl, report: Report) -> None:
 
 
 def _hardware(found: dict[str, Any], board: Board, report: Report) -> None:
-    """What the board's own file sees. Its constructor raises for the radio alone: what else is missing it does without."""
+    """What the board's own file sees. Its constructor raises for the radio alone."""
     if "broken" in found:
         report.find("radio", f"the radio chip does not answer ({found['broken']}); look at its plug and its solder")
         return

@@ -1,4 +1,4 @@
-"""Which files of `trapmcu` and `trapwire` go onto a board: those that its programs import, found without importing them.
+"""Which files of `trapmcu` and `trapwire` go onto a board: those that are imported there.
 
 Firmware is no part of this program (and its imports are MicroPython's); and what only a base or a page needs of these
 packages would take a unit's flash for nothing.
@@ -63,7 +63,7 @@ def _inside(module: str, path: Path) -> str:
 
 
 def _imports(path: Path) -> list[str]:
-    """The modules that a file names; a name within a module is one that has no file. What only mypy reads is left out."""
+    """The modules that a file names; a name within one has no file. Left out: what only mypy reads."""
     tree = ast.parse(path.read_text("utf-8"))
     typed = {
         id(node)

@@ -219,7 +219,7 @@ class Flasher:
                 self._say(f"/{path}: written")
 
     def _write_settings(self, settings: dict[str, Any], there: Look) -> None:
-        """New ones of the same unit are on trial, as those by radio: they go back when they cut it off from its base."""
+        """New ones of the same unit are on trial: they go back when they cut it off."""
         if there.settings == settings and not there.settings_damaged:
             self.done.settings = "as they were"
         elif there.settings is not None and not same_unit(there.settings, settings):

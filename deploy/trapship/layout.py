@@ -1,4 +1,4 @@
-"""What lies where in a unit's flash, as `trapmcu.boot`, `slots` and `settingsfile` have it. Pure; a test holds them together.
+"""What lies where in a unit's flash, as `trapmcu.boot`, `slots` and `settingsfile` have it. Pure.
 
 /boot.py  /main.py            outside the slots; by cable alone
 /slot                         good slot, the one in force, what is left of its trial; checked

@@ -73,7 +73,7 @@ def fetch_lora(target: Path, index: str | None) -> str:
 
 
 def read_lora(library: Path, target: Path) -> str:
-    """The same from a folder that has `lora/`, or is micropython-lib itself.  Raises: SetupError naming what is missing."""
+    """The same from a folder that has `lora/`, or from micropython-lib itself.  Raises: SetupError."""
     whole = library / "micropython" / "lora"
     if whole.is_dir():
         target.mkdir()
@@ -97,5 +97,5 @@ def _check(folder: Path, named: Path) -> None:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise SetupError(
-            f"{named}: has no {', '.join(missing)}; needed are lora, lora-sync and lora-sx126x of micropython-lib as source"
+            f"{named}: has no {', '.join(missing)}; needed are micropython-lib's lora, lora-sync and lora-sx126x"
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-# Ctrl-C: one would end only a wait; to a modem, for which this byte is data, sixteen in a row say that nobody means data.
+# Ctrl-C. To a modem this byte is data; sixteen in a row, its board file may know, are no message of the line.
 INTERRUPT = b"\r" + b"\x03" * 16
 ENTER_TRIES = 2
 CALL_TRIES = 4
@@ -118,7 +118,7 @@ class RawRepl:
         self.enter()
         # In pieces: a board whose heap is in splinters finds no room for all of it at once.
         for piece in BOARD_SIDE.read_text("utf-8").split("\n# ---\n"):
-            output, trouble = self._exec(_squeezed(piece).encode(), ANSWER_S)
+            _, trouble = self._exec(_squeezed(piece).encode(), ANSWER_S)
             if trouble:
                 raise NoAnswer(f"it did not take this program's own words: {_last_line(trouble)}")
         self._ready = True
@@ -133,10 +133,12 @@ class RawRepl:
         heard = self._until(b"OK", timeout_s)
         if not heard.endswith(b"OK"):
             raise NoAnswer("it took a command and did not say so")
-        output = self._until(b"\x04", timeout_s)
-        trouble = self._until(b"\x04", timeout_s)
-        if not (output.endswith(b"\x04") and trouble.endswith(b"\x04") and self._until(b">", timeout_s)):
-            raise NoAnswer("it stopped in the middle of an answer")
+        parts = []
+        for ending in (b"\x04", b"\x04", b">"):
+            parts.append(self._until(ending, timeout_s))
+            if not parts[-1].endswith(ending):
+                raise NoAnswer("it stopped in the middle of an answer")
+        output, trouble, _ = parts
         return output[:-1], trouble[:-1]
 
     def _answer(self, said: tuple[bytes, bytes]) -> Any:

@@ -1,7 +1,7 @@
 """From a port's name to a board at its raw REPL: also for a unit that sleeps, or to which Ctrl-C is data.
 
-A supervisor whose Pi is off has its USB asleep, and a modem reads every byte as data. For both there is a moment after a
-reset: their MicroPython looks at Ctrl-C before the firmware runs. So the operator presses RESET while this one knocks.
+A supervisor whose Pi is off has its USB asleep, and a modem reads every byte as data. For both there is a moment after
+a reset in which MicroPython looks at Ctrl-C. So the operator presses RESET while this one knocks.
 """
 
 import time
@@ -51,7 +51,7 @@ def reach(port: str, wait_s: float, say: Callable[[str], None]) -> Reached:
                     raise
                 raise NoAnswer(
                     f"{port}: {heard or error}; is it a data cable, is MicroPython on the board (deploy/guide-engineer.md), "
-                    "and was RESET pressed while this waited?"
+                    "was RESET pressed?"
                 ) from error
         if not asked:
             say(PRESS.format(wait_s))

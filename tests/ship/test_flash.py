@@ -1,7 +1,5 @@
-"""`trapship flash` on a real MicroPython: its raw REPL, a flash that stays, the real boot.py; power and cable that go."""
+"""`trapship flash` on a real MicroPython: raw REPL, a flash that stays, boot.py; power and cable that go."""
 
-import hashlib
-import hashlib
 import hashlib
 import json
 import shutil
@@ -14,13 +12,9 @@ from tests.ship.bench import BOARD, PICO, XIAO, Bench, need_bench
 from tests.ship.test_bundle import LORA
 
 from trapkit.serialport import ByteLine
-from trapkit.serialport import ByteLine
-from trapkit.serialport import ByteLine
 from trapmcu import boot
 from trapmcu.settings import complete
 from trapmcu.settingsfile import SettingsFile
-from trapship import layout
-from trapship import layout
 from trapship import layout
 from trapship.bundle import LIST, make_bundle, read_bundle
 from trapship.cli import main
@@ -140,7 +134,13 @@ def test_a_bare_board_becomes_a_modem(bench: Bench, flash: Flash, bundle: Path) 
     assert boot.state(str(bench.flash)) == ("a", "a", 0)
     assert in_force(bench) == MODEM
     assert "partial" not in there
-    for step in ("this unit: Raspberry Pi Pico", "what is on it: no firmware", "read back on the unit, all", "reset", "it lives"):
+    for step in (
+        "this unit: Raspberry Pi Pico",
+        "what is on it: no firmware",
+        "read back on the unit, all",
+        "reset",
+        "it lives",
+    ):
         assert step in said
 
 
@@ -193,10 +193,10 @@ def test_a_bare_board_with_firmware_that_does_not_start_says_its_words(
     code, told, said = flash(bundle=spoiled(bundle, tmp_path / "spoiled"))
     assert code == 1, said
     assert "the firmware did not stay up; it said:" in told["error"]
-    assert "RuntimeError: no good" in told["error"]
+    assert "Error: no" in told["error"], "the interpreter's own words"
 
 
-@pytest.mark.parametrize("power_bytes", [0, 1, 40, 90, 150, 400, 3000, 3600])
+@pytest.mark.parametrize("power_bytes", [0, 40, 90, 400, 3600])
 def test_power_that_goes_anywhere_is_said_and_mended_by_a_second_run(
     modem: Bench, flash: Flash, newer: Path, power_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,8 +314,8 @@ def test_a_board_that_never_answers_is_said(modem: Bench, flash: Flash) -> None:
 
 
 def test_garbage_that_is_no_repl_is_said(modem: Bench, flash: Flash) -> None:
-    modem.babble(b"\xc0\x22\x00\xc0" * 30)
-    code, told, _ = flash()
+    with modem.babbling(b"\xc0\x22\x00\xc0" * 3):
+        code, told, _ = flash()
     assert code == 1
     assert "what answers is no MicroPython at its prompt" in told["error"]
 
@@ -328,7 +328,9 @@ def test_a_live_unit_is_interrupted_and_started_again(modem: Bench, flash: Flash
     assert flash(bundle=newer)[1]["alive"] == "modem runs from slot b, a/b/100"
 
 
-@pytest.mark.parametrize("told", [None, b"", b"ab", encode_slots(SlotState("a", "b", 100)), encode_slots(SlotState("b", "b", 0))])
+@pytest.mark.parametrize(
+    "told", [None, b"", b"ab", encode_slots(SlotState("a", "b", 100)), encode_slots(SlotState("b", "b", 0))]
+)
 def test_the_formats_are_the_firmwares(tmp_path: Path, told: bytes | None) -> None:
     if told is not None:
         (tmp_path / "slot").write_bytes(told)

@@ -80,7 +80,7 @@ def test_damaged_bytes_are_noticed_and_what_they_hit_is_said_again(bench: Bench,
 
 def test_a_line_full_of_damage_is_given_up_in_words(bench: Bench) -> None:
     repl = RawRepl(Damaging(ByteLine(bench.start().port), 40))
-    with pytest.raises(NoAnswer, match="cable|prompt|command|answer|words"):
+    with pytest.raises(NoAnswer, match=r"cable|prompt|command|answer|words"):
         repl.call("who", timeout_s=0.5)
 
 

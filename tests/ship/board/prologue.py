@@ -3,11 +3,11 @@
 
 def _claim():
     import json
+    import os
     import sys
     import time
 
     import _board
-    import os
 
     claim = json.loads(_board.claim)
 
