@@ -132,13 +132,16 @@ def _code_of(slot):
     gc.collect()
 
 
+def _complete(settings):
+    """By its name as text: this file's own program never imports firmware."""
+    return __import__("trapmcu.settings", None, None, ["complete"]).complete(settings)
+
+
 def check(slot, settings):
     """What the firmware in a slot says of settings: None, or its words."""
     _code_of(slot)
-    from trapmcu.settings import complete
-
     try:
-        complete(settings)
+        _complete(settings)
     except ValueError as error:
         return str(error)
 
@@ -146,11 +149,9 @@ def check(slot, settings):
 def probe(slot, module, name, settings):
     """The board's own file in a slot, asked what it can see of the hardware."""
     _code_of(slot)
-    from trapmcu.settings import complete
-
     found = {}
     try:
-        board = getattr(__import__("trapmcu.boards." + module, None, None, [name]), name)(complete(settings))
+        board = getattr(__import__("trapmcu.boards." + module, None, None, [name]), name)(_complete(settings))
     except Exception as error:
         return {"broken": "%s: %s" % (type(error).__name__, error)}
     for question in ("clock_kept", "battery_mv", "temperature_c", "reset_cause", "pi_halted"):

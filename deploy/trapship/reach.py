@@ -50,8 +50,8 @@ def reach(port: str, wait_s: float, say: Callable[[str], None]) -> Reached:
                 if isinstance(error, SetupError):
                     raise
                 raise NoAnswer(
-                    f"{port}: {heard or error}; is it a data cable, is MicroPython on the board (deploy/guide-engineer.md), "
-                    "was RESET pressed?"
+                    f"{port}: {heard or error}; is it a data cable, is MicroPython on the board "
+                    "(deploy/guide-engineer.md), was RESET pressed?"
                 ) from error
         if not asked:
             say(PRESS.format(wait_s))
