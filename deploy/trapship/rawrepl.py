@@ -71,7 +71,7 @@ class RawRepl:
             raise NoAnswer(NOTHING)
         raise NoAnswer(f"what answers is no MicroPython at its prompt; it said {heard[-60:]!r}")
 
-    def call(self, name: str, *arguments: Any, timeout_s: float = ANSWER_S) -> Any:
+    def call(self, name: str, *arguments: Any, timeout_s: float | None = None) -> Any:
         """The answer of `board_side.name(*arguments)`, both JSON.
 
         Raises: BoardRefused with the board's exception; NoAnswer, ConnectionError.
@@ -84,7 +84,7 @@ class RawRepl:
                 self._ready = False
             try:
                 self._prepare()
-                answer = self._answer(self._exec(command, timeout_s))
+                answer = self._answer(self._exec(command, timeout_s or ANSWER_S))
             except NoAnswer:
                 if attempt == CALL_TRIES - 1:
                     raise

@@ -202,7 +202,7 @@ def test_power_that_goes_anywhere_is_said_and_mended_by_a_second_run(
 ) -> None:
     """`power_bytes` are written to flash, and then no more: in the list's removal, a file, its renaming, the list."""
     monkeypatch.setattr("trapship.rawrepl.CALL_TRIES", 1)
-    monkeypatch.setattr("trapship.rawrepl.ANSWER_S", 3.0)
+    monkeypatch.setattr("trapship.rawrepl.ANSWER_S", 5.0)
     modem.start(power_bytes=power_bytes)
     code, told, said = flash(bundle=newer)
     assert (code, modem.on) == (1, False), said
