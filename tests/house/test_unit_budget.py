@@ -23,7 +23,7 @@ ON_BOARD = 0.68
 # A Pico's heap is about 190 kB. A XIAO's is in megabytes (PSRAM): there the limit only says when something has grown.
 HEAP_BYTES = {"trap": 128 * 1024, "modem, repeater": 90 * 1024}
 # Of lora/__init__, modem and sx126x at micropython-lib ee4bb8ff, with -O3: counted where the driver is not here.
-DRIVER_BYTES = 8504
+DRIVER_BYTES = 8474
 BOARDS = {"trap": ("xiao_s3", "xtensawin"), "modem, repeater": ("pico", "armv6m")}
 ROLES = ("supervisor", "pair", "hop", "modem", "repeater")
 
@@ -58,6 +58,8 @@ def test_a_role_has_room_in_the_heap(role: str, tmp_path: Path) -> None:
     assert micropython, "no micropython: run `make test`, which fetches it"
     kind = "modem, repeater" if role in ("modem", "repeater") else "trap"
     compile_to(tmp_path, *BOARDS[kind])
+    for pins in (ROOT / "device/trapmcu/boards").glob("pins_*.py"):  # the simulated chips ask for names by name
+        compile_text(pins.read_text(), tmp_path / "trapmcu/boards" / f"{pins.stem}.mpy", pins.name, BOARDS[kind][1])
     flash = tmp_path / "state"
     environment = {**os.environ, "MICROPYPATH": f"{tmp_path}:{ROOT}:{ROOT / 'tests/mcu/lib'}"}
     command = [micropython, "-X", "heapsize=16m", str(ROOT / "tests/mcu/heap.py"), role, str(flash)]
