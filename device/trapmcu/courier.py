@@ -2,7 +2,7 @@
 
 import struct
 
-from trapmcu.crosswake import PARTNER, CrossWake
+from trapmcu.crosswake import PARTNER
 from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore
 from trapmcu.linkmemory import Delivered, LinkMemory
@@ -16,8 +16,7 @@ from trapwire.airtime import usable_frame
 from trapwire.ccm import Ccm
 from trapwire.errors import WireError
 from trapwire.fragments import check_sendable
-from trapwire.hop import HOP_BYTES, HopKey
-from trapwire.hoptrap import HopTrapLink
+from trapwire.hop import HOP_BYTES
 from trapwire.linkkeys import parse_key
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import (
@@ -38,6 +37,7 @@ if MYPY:
     from typing import Any
 
     from trapmcu.clock import Clock
+    from trapmcu.crosswake import CrossWake
 
 FRAMES_A_STEP = 8
 MAX_BEGUN = 16
@@ -90,7 +90,10 @@ class Courier:
         self._wrap_bytes = 0
         self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
         self._tuned = settings["sf"]
-        if settings["hop_key"]:
+        if settings["hop_key"]:  # imported only where it is needed: code lies in the heap
+            from trapwire.hop import HopKey
+            from trapwire.hoptrap import HopTrapLink
+
             hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
             self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
             self._wrap_bytes = HOP_BYTES
@@ -101,6 +104,8 @@ class Courier:
             self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
         if settings["station_key"]:
+            from trapmcu.crosswake import CrossWake
+
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
             if PAIR in kept:
                 self._pair.resume(kept[PAIR])

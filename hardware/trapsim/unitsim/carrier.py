@@ -286,7 +286,7 @@ class Unit:
         except Exception as error:
             if self.ended is None:
                 raise error
-            cause = self.ended  # power went while flash was written, and the file's own end hid that
+            cause = self.ended  # power went while flash was written, and the file's own end hid that  # type: ignore[unreachable]
         finally:
             self.count()
             self.awake = False
