@@ -80,7 +80,8 @@ class Unit:
         self.starts: "list[tuple[int, int, int]]" = []
         self.causes = [0, 0, 0, 0]
         self.trace: "list[tuple[int, str]]" = []
-        self.slept_ms = 0
+        self._slept_ms = 0
+        self._asleep_since: "int | None" = None
         self.power_cuts = 0
         self.brown_outs = 0
         self.awake = False
@@ -99,11 +100,17 @@ class Unit:
         self.watchdog_ms = WATCHDOG_MS
         self.ticks_at_start = 0  # of the interpreter, which wrap
         self.hangs = False  # a fault in a driver: while the Pi is on, `wait` does not return
+        self.chip.on_send = self._feel_load
         if self.flash.disk is not None:
             self.flash.disk.on_cut = self._lose_power
         world.add(self)
         world.add(self.pi)
         self.thread = world.thread(self._lives)
+
+    @property
+    def slept_ms(self) -> int:
+        """In deep sleep, since the story began."""
+        return self._slept_ms + (0 if self._asleep_since is None else self.world.now - self._asleep_since)
 
     # The clock chip
 
@@ -141,7 +148,12 @@ class Unit:
         self.pi.temperature_c = self.battery.weather.now_c()
         self.pi.power(on)
         self.trace.append((self.world.now, "pi on" if on else "pi off"))
-        if on and self.millivolts() < BROWN_OUT_MV:
+        if on:
+            self._feel_load()
+
+    def _feel_load(self) -> None:
+        """Raises: Ended when the pack cannot bear the load that has just begun."""
+        if self.millivolts() < BROWN_OUT_MV:
             self.brown_outs += 1
             self._lose_power()
             raise Ended(POWER)
@@ -241,10 +253,10 @@ class Unit:
         while True:
             cause = self._live(cause)
             if cause == SLEEP:
-                since = self.world.now
+                self._asleep_since = self.world.now
                 self.thread.hold(self.wake_at, self._is_woken)
                 self._is_woken()
-                self.slept_ms += self.world.now - since
+                self._slept_ms, self._asleep_since = self.slept_ms, None
                 if self._blackout or not self.has_power:
                     cause = POWER
             while not self.has_power:
