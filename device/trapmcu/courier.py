@@ -180,6 +180,10 @@ class Courier:
         """The next heartbeat is due now."""
         self._link.beat()
 
+    def hush(self, until: int) -> None:
+        """Nothing is sent until then."""
+        self._link.resume((until, until) + self._link.kept()[0][2:])
+
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""
         return bool(self._link.queued()) if self.alerts_only else bool(len(self._up))

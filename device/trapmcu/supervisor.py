@@ -34,6 +34,7 @@ PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
 STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
 PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
+HUSH_MS = 900000  # after repeated resets nothing is sent for so long: it may be that which pulls the battery down
 MODE_MS = 2000  # the Pi hears its mode again after so long without a sign that it took it
 
 
@@ -81,7 +82,9 @@ class Supervisor:
             self._note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
             if not board.clock_kept():
                 self._note(ev.CLOCK_LOST)
-            if not slept:
+            if self._resets.in_row >= MANY:
+                self.courier.hush(now + HUSH_MS)
+            elif not slept:
                 self._promise(now)  # somebody has just put it up, or nobody is there to see the lamp
         if woke & PIR:
             self._trigger(BY_PIR, now)
