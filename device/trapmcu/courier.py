@@ -76,11 +76,12 @@ class Courier:
         by_radio: bool,
         notice: "Callable[[str, Any, int], None]",
         battery: "Callable[[], dict[str, int]]",
+        alerts_only: bool = False,
     ) -> None:
         self._board = board
         self._notice = notice
         self._health = battery
-        self.alerts_only = False
+        self.alerts_only = alerts_only
         self._started = board.now_ms()
         folder = board.flash
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])

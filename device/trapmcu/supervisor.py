@@ -73,7 +73,8 @@ class Supervisor:
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
-        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health)
+        low = self._gauge.level != OK
+        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health, low)
         if UNIT in kept:
             self._resume(kept)
         else:
