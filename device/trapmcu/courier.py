@@ -51,8 +51,8 @@ class Courier:
     """Carries for one trap on `board`; `step(now)` does what is due. Times are ms of the board's clock.
 
     kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
-    notice(what, value, now): a message of the Pi ("pi", its kind and payload), the base was heard ("heard"), the
-    partner calls ("partner"), the time was set ("time"). health(): what the heartbeat says beside the queue's figures;
+    notice(what, value, now): a message of the Pi ("pi", its kind and payload), the partner calls ("partner"), the
+    link's own events ("heard": the base was). health(): what the heartbeat says beside the queue's figures;
     log: what an excerpt is taken from. `alerts_only`: nothing else goes on the air.
     """
 
@@ -66,11 +66,12 @@ class Courier:
         notice: "Callable[[str, Any, int], None]",
         health: "Callable[[], dict[str, int]]",
         log: "Any",
+        alerts_only: bool = False,
     ) -> None:
         self._board = board
         self._notice = notice
         self._health = health
-        self.alerts_only = False
+        self.alerts_only = alerts_only
         self._started = board.now_ms()
         folder = board.flash
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])
@@ -121,7 +122,7 @@ class Courier:
         self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
         self.dropped = 0
         self._link.words.log = log
-        self._begun = unpack_keys(kept.get(BEGUN, b"")) if BEGUN in kept else None
+        self._begun = unpack_keys(kept[BEGUN]) if BEGUN in kept else None
         self._refill()
         if LINK in kept:
             link = struct.unpack(_LINK, kept[LINK])
@@ -168,6 +169,10 @@ class Courier:
         """The next heartbeat is due now."""
         self._link.beat()
 
+    def hush(self, until: int) -> None:
+        """Nothing is sent until then."""
+        self._link.resume((until, until) + self._link.kept()[0][2:])
+
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""
         return bool(self._link.queued()) if self.alerts_only else bool(len(self._up))
@@ -180,8 +185,7 @@ class Courier:
         away = self._pair is not None and (self._pair.away or self._pair.wants())
         if self._antenna.sending or away or not self._link.idle() or self._link.words.due():
             return None
-        trial = self._told.step(now)
-        if trial is not None:
+        if self._told.step(now) is not None:
             return None
         rest = (self._link.deadline(now) or now) - now
         if self._pair is not None:
@@ -194,12 +198,11 @@ class Courier:
         kept = {
             MEMORY: self._memory.keep(),
             LINK: struct.pack(_LINK, *times, *self._antenna.counts()),
-            BEGUN: pack_keys(begun[:MAX_BEGUN]) if len(begun) <= MAX_BEGUN else b"",
             WANTED: pack_keys(self._told.wanted),
             DUTY: self._duty.keep(now),
         }
-        if len(begun) > MAX_BEGUN:
-            del kept[BEGUN]  # then all count as begun: the base is asked once more than needed
+        if len(begun) <= MAX_BEGUN:
+            kept[BEGUN] = pack_keys(begun)  # else all count as begun: the base is asked once more than needed
         if self._pair is not None:
             kept[PAIR] = self._pair.keep()
         return kept
@@ -292,11 +295,8 @@ class Courier:
         elif event[0] == "dropped":
             self.dropped += 1
         else:
-            if event[0] == "heard":
-                self._notice("heard", None, now)
+            self._notice(event[0], None, now)
             self._told.on_event(event, now)
-            if event[0] == "time":
-                self._notice("time", None, now)
 
     def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
         self._notice("pi", (kind, payload), now)
@@ -311,9 +311,7 @@ class Courier:
                 self._down.remove(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(">IIB", payload)
-        elif kind == line.DONE and len(payload) == 5:
-            pass  # the supervisor's
-        else:
+        elif kind != line.DONE or len(payload) != 5:  # that one is the supervisor's
             self.dropped += 1
 
     def _put(self, payload: bytes) -> None:

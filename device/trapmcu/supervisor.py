@@ -35,6 +35,7 @@ PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
 STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
 PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
+HUSH_MS = 900000  # after repeated resets nothing is sent for so long: it may be that which pulls the battery down
 MODE_MS = 2000  # the Pi hears its mode again after so long without a sign that it took it
 
 
@@ -75,7 +76,8 @@ class Supervisor:
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
-        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health, self._log)
+        low = self._gauge.level != OK
+        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health, self._log, low)
         if UNIT in kept:
             self._resume(kept)
         else:
@@ -84,7 +86,9 @@ class Supervisor:
             self.note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
             if not board.clock_kept():
                 self.note(ev.CLOCK_LOST)
-            if not slept:
+            if self._resets.in_row >= MANY:
+                self.courier.hush(now + HUSH_MS)
+            elif not slept:
                 self._promise(now)  # somebody has just put it up, or nobody is there to see the lamp
         if woke & PIR:
             self._trigger(BY_PIR, now)
@@ -134,8 +138,8 @@ class Supervisor:
             rest = min(rest, self._over_at - now)
         wakes = TIMER | BUTTON
         if states.WANTS[self.state] & states.WATCH and self._gauge.level != CRITICAL:
-            gap = self._policy.wait_ms(now)
-            if gap:
+            gap = max(self._policy.wait_ms(now), self._pi.not_before - now)
+            if gap > 0:
                 rest = min(rest, gap)
             else:
                 wakes |= PIR
@@ -151,6 +155,8 @@ class Supervisor:
     def _trigger(self, cause: int, now: int) -> None:
         if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
             return
+        if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
+            return  # it pauses after a fault: what moves now is gone by the time it could look
         if self.state != SERVICE:  # a walk test is seen whole
             accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
             held_back = self._policy.news(now)

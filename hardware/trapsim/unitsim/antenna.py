@@ -46,6 +46,7 @@ class Chip:
         self.node = node
         self.home_sf = sf
         self.snr_quarters = HEARD_SNR_QUARTERS
+        self.on_send: "Callable[[], None]" = lambda: None
         self.broken = False  # it neither sends nor hears
         self.sent = 0
         self.received = 0
@@ -175,6 +176,7 @@ class Driver:
         self._check()
         chip = self._chip
         chip.go(SEND)
+        chip.on_send()
         chip.sent += 1
         chip.sends_until = chip.air.transmit(chip.node, self._frame, chip.air.world.now)
 

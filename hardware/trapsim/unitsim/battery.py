@@ -19,7 +19,9 @@ PI_W = 0.75
 PI_START_W = 2.0  # while it boots
 MCU_AWAKE_W = 0.12
 MCU_ASLEEP_W = 0.00005
-FULL_MV, EMPTY_MV = 7320, 5000
+# Open voltage (mV) by charge: two Li-SOCl2 cells in series, flat and falling only over the last tenth; two Li-ion
+LITHIUM = ((0.0, 5000), (0.1, 7320), (1.0, 7320))
+LIION = ((0.0, 6600), (0.2, 7160), (0.95, 8180), (1.0, 8340))
 
 
 class Weather:
@@ -46,21 +48,33 @@ class Weather:
 
 
 class Battery:
-    """capacity_wh; charge: 0 to 1. `ohm` at 20 °C doubles with every 15 degrees below that."""
+    """capacity_wh; charge: 0 to 1; curve: open mV by charge. `ohm` at 20 °C doubles with every 15 degrees below."""
 
     def __init__(
-        self, weather: Weather, capacity_wh: float = 300.0, charge: float = 1.0, ohm: float = REST_OHM
+        self,
+        weather: Weather,
+        capacity_wh: float = 300.0,
+        charge: float = 1.0,
+        ohm: float = REST_OHM,
+        curve: "tuple[tuple[float, int], ...]" = LITHIUM,
     ) -> None:
         self.weather = weather
+        self.curve = curve
         self.capacity_wh = capacity_wh
         self.charge = charge
         self.ohm = ohm
         self.spent_wh = 0.0
-        self.lowest_mv = FULL_MV
+        self.lowest_mv = curve[-1][1]
 
     def open_mv(self) -> int:
-        """Without a load: flat, and falling only over the last tenth."""
-        return int(EMPTY_MV + (FULL_MV - EMPTY_MV) * max(0.0, min(1.0, self.charge * 10)))
+        """Without a load."""
+        charge = max(0.0, min(1.0, self.charge))
+        low = self.curve[0]
+        for high in self.curve[1:]:
+            if charge <= high[0]:
+                return int(low[1] + (high[1] - low[1]) * (charge - low[0]) / (high[0] - low[0]))
+            low = high
+        return low[1]
 
     def under_load_mv(self, load_w: float) -> int:
         """The terminal voltage; 0 where the pack cannot give so much."""

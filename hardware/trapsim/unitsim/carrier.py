@@ -81,7 +81,8 @@ class Unit:
         self.starts: "list[tuple[int, int, int]]" = []
         self.causes = [0, 0, 0, 0]
         self.trace: "list[tuple[int, str]]" = []
-        self.slept_ms = 0
+        self._slept_ms = 0
+        self._asleep_since: "int | None" = None
         self.power_cuts = 0
         self.brown_outs = 0
         self.awake = False
@@ -100,11 +101,17 @@ class Unit:
         self.watchdog_ms = WATCHDOG_MS
         self.ticks_at_start = 0  # of the interpreter, which wrap
         self.hangs = False  # a fault in a driver: while the Pi is on, `wait` does not return
+        self.chip.on_send = self._feel_load
         if self.flash.disk is not None:
             self.flash.disk.on_cut = self._lose_power
         world.add(self)
         world.add(self.pi)
         self.thread = world.thread(self._lives)
+
+    @property
+    def slept_ms(self) -> int:
+        """In deep sleep, since the story began."""
+        return self._slept_ms + (0 if self._asleep_since is None else self.world.now - self._asleep_since)
 
     # The clock chip
 
@@ -142,7 +149,12 @@ class Unit:
         self.pi.temperature_c = self.battery.weather.now_c()
         self.pi.power(on)
         self.trace.append((self.world.now, "pi on" if on else "pi off"))
-        if on and self.millivolts() < BROWN_OUT_MV:
+        if on:
+            self._feel_load()
+
+    def _feel_load(self) -> None:
+        """Raises: Ended when the pack cannot bear the load that has just begun."""
+        if self.millivolts() < BROWN_OUT_MV:
             self.brown_outs += 1
             self._lose_power()
             raise Ended(POWER)
@@ -242,10 +254,10 @@ class Unit:
         while True:
             cause = self._live(cause)
             if cause == SLEEP:
-                since = self.world.now
+                self._asleep_since = self.world.now
                 self.thread.hold(self.wake_at, self._is_woken)
                 self._is_woken()
-                self.slept_ms += self.world.now - since
+                self._slept_ms, self._asleep_since = self.slept_ms, None
                 if self._blackout or not self.has_power:
                     cause = POWER
             while not self.has_power:
@@ -284,9 +296,10 @@ class Unit:
         except Ended as end:
             cause = end.cause
         except Exception as error:
-            if self.ended is None:
+            ended: "int | None" = getattr(self, "ended", None)
+            if ended is None:
                 raise error
-            cause = self.ended  # power went while flash was written, and the file's own end hid that  # type: ignore[unreachable]
+            cause = ended  # power went while flash was written, and the file's own end hid that
         finally:
             self.count()
             self.awake = False

@@ -9,7 +9,7 @@ PAIR = "0b" * 16
 
 class LinkTest(Story):
     def test_dead_link_for_a_week_then_heard_again(self):
-        woods = self.woods(seed=2, fresh_every=10)
+        woods = self.woods(seed=2, fresh_every=100)
         woods.run(HOUR)
         woods.air.cut_off(5, woods.world.now + 7 * DAY)
         woods.passes(35, 4 * HOUR, HOUR)
