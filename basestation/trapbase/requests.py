@@ -10,9 +10,10 @@ from trapbase.request_store import DAY_MS, LOG, Entry, OpenRequest, RequestStore
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import MessageBus
+from trapwire.basewords import decode_log
 from trapwire.errors import WireError
 from trapwire.objects import ObjectKey, pack_keys
-from trapwire.words import OUTCOME_NAMES, decode_log
+from trapwire.words import OUTCOME_NAMES
 
 REPUBLISH_MS = 5000
 MAX_OPEN = 256  # said in one round

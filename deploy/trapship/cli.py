@@ -1,4 +1,6 @@
-"""`trapship`: keys, certificates and the broker's configuration. Exit code 0, 1 (failed), 2 (wrong use or set-up).
+"""`trapship`: keys, certificates, the broker's configuration, microcontrollers.
+
+Exit code 0, 1 (failed; of doctor: with findings), 2 (wrong use or set-up).
 
 Nothing that is there is overwritten without a line that says so.
 """
@@ -11,18 +13,21 @@ from pathlib import Path
 
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import write_atomically
+from trapship.cmd_unit import add_unit_commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = argparse.ArgumentParser(
-        prog="trapship", description="Gets a fleet onto its machines: keys, certificates, the broker's configuration."
+        prog="trapship",
+        description="Gets a fleet onto its machines: keys, certificates, the broker's configuration, firmware.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_keys(subparsers)
     _add_fleet(subparsers)
     _add_broker(subparsers)
     _add_revoke(subparsers)
+    add_unit_commands(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))

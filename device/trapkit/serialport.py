@@ -1,10 +1,13 @@
-"""The one place that opens a serial port: pyserial under the wire's serial messages."""
+"""The one place that opens a serial port: pyserial under the wire's serial messages, and under a REPL."""
 
 import os
 
 import serial
 
+from trapkit.errors import SetupError
 from trapwire.serialline import SerialDecoder, encode_message
+
+WRITE_TIMEOUT_S = 2  # a line that takes nothing for so long has nobody at its other end
 
 
 class SerialPort:
@@ -39,7 +42,9 @@ class SerialPort:
         if self._port is None:
             try:
                 # A renamed pty or USB adapter is found again through its symbolic link.
-                self._port = serial.Serial(os.path.realpath(self.path), self._baud, timeout=0, write_timeout=2)
+                self._port = serial.Serial(
+                    os.path.realpath(self.path), self._baud, timeout=0, write_timeout=WRITE_TIMEOUT_S
+                )
             except (serial.SerialException, OSError) as error:
                 self.last_error = f"{self.path}: cannot be opened: {_words(error)}; is it plugged in?"
         return self._port is not None
@@ -71,6 +76,43 @@ class SerialPort:
         if self._port is not None:
             self._port.close()
             self._port = None
+
+
+class ByteLine:
+    """A line's bytes as they are, for a microcontroller at its REPL: it is opened once and says when it is gone.
+
+    Raises: SetupError when the port cannot be opened; ConnectionError from `read` and `write` when it goes away.
+    """
+
+    def __init__(self, path: str, *, baud: int = 115200) -> None:
+        self.path = path
+        try:
+            # Exclusive: a gateway that reads along would take half of every answer.
+            self._port = serial.Serial(
+                os.path.realpath(path), baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+            )
+        except (serial.SerialException, OSError) as error:
+            raise SetupError(
+                f"{path}: cannot be opened: {_words(error)}; is it plugged in, and does no other program use it?"
+            ) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has come; waits up to `timeout_s` for the first byte. No bytes: nothing came."""
+        try:
+            self._port.timeout = max(0.0, timeout_s)
+            first: bytes = self._port.read(1)
+            return first + self._port.read(min(self._port.in_waiting, 65536)) if first else b""
+        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial, closed under its hands
+            raise ConnectionError(f"{self.path}: went away: {_words(error)}") from error
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise ConnectionError(f"{self.path}: went away: {_words(error)}") from error
+
+    def close(self) -> None:
+        self._port.close()
 
 
 def _words(error: Exception) -> str:

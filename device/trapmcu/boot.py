@@ -40,29 +40,29 @@ def check(data: bytes) -> bytes:
     return hexlify(crc32(data).to_bytes(4, "big"))
 
 
-def state(root: str) -> "tuple[str, str, int]":
-    """The good slot, the one in force, and what is left of its trial."""
+def state(root: str) -> "tuple[str, str, int, bytes]":
+    """The good slot, the one in force, what is left of its trial, and when that began (4 bytes, for `slots.py`)."""
     data = read(root + "/slot") or b""
-    if len(data) == 3 and data[0] in b"ab" and data[1] in b"ab":
-        return chr(data[0]), chr(data[1]), data[2]
+    if len(data) == 7 and data[0] in b"ab" and data[1] in b"ab":
+        return chr(data[0]), chr(data[1]), data[2], data[3:]
     good = "b" if not _is_whole(root, "a") and _is_whole(root, "b") else "a"
-    return good, good, 0
+    return good, good, 0, bytes(4)
 
 
-def put_state(root: str, good: str, now: str, left: int) -> None:
+def put_state(root: str, good: str, now: str, left: int = 0, since: bytes = bytes(4)) -> None:
     """Raises: OSError."""
-    write(root + "/slot", (good + now).encode() + bytes([left]))
+    write(root + "/slot", (good + now).encode() + bytes([left]) + since)
 
 
 def choose(root: str, woke: bool) -> str:
     """The slot to start, its trial counted down."""
-    good, now, left = state(root)
+    good, now, left, since = state(root)
     if now != good:
         left -= 1 if woke else START_COSTS
         if left < 0:
             now, left = good, 0
         try:
-            put_state(root, good, now, left)
+            put_state(root, good, now, left, since)
         except OSError:
             now = good
     return now
@@ -84,10 +84,10 @@ def start(root: str, woke: bool, entry: str = "trapmcu.unit") -> None:
                     del sys.modules[name]
             if slot != first:
                 raise
-            good, now, _ = state(root)
+            good, now, _, since = state(root)
             if now != good:
                 try:
-                    put_state(root, good, good, 0)
+                    put_state(root, good, good, 0, since)
                 except OSError:
                     pass  # counted down: it ends by itself
     sys.modules[entry].main(slot)

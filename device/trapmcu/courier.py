@@ -2,9 +2,10 @@
 
 import struct
 
-from trapmcu.crosswake import PARTNER, CrossWake
+from trapmcu.crosswake import PARTNER
 from trapmcu.duty import Duty
-from trapmcu.flash import FlashStore, load_counter, load_heard, read_file, write_file
+from trapmcu.flash import FlashStore
+from trapmcu.linkmemory import Delivered, LinkMemory
 from trapmcu.overlay import Overlay
 from trapmcu.radio import Antenna
 from trapmcu.settings import NUMBERS
@@ -12,22 +13,14 @@ from trapmcu.told import Told
 from trapmcu.trial import Trial
 from trapwire import serialline as line
 from trapwire.airtime import usable_frame
-from trapwire.alert import ALERT_BYTES
 from trapwire.ccm import Ccm
 from trapwire.errors import WireError
-from trapwire.fragments import cut
-from trapwire.frame import Counter
-from trapwire.hop import HOP_BYTES, HopKey
-from trapwire.hoptrap import HopTrapLink
-from trapwire.linkkeys import UP, LinkKey, key_name, parse_key
+from trapwire.fragments import check_sendable
+from trapwire.hop import HOP_BYTES
+from trapwire.linkkeys import parse_key
 from trapwire.linktimes import LinkTimes
 from trapwire.objects import (
     ALERT,
-    CROP,
-    DIGEST_BYTES,
-    FRAME,
-    HEAD_BYTES,
-    Envelope,
     ObjectKey,
     decode_envelope,
     pack_keys,
@@ -44,19 +37,14 @@ if MYPY:
     from typing import Any
 
     from trapmcu.clock import Clock
+    from trapmcu.crosswake import CrossWake
 
-REMEMBERED = 64  # delivered objects, so that one which the Pi offers again is not sent again
 FRAMES_A_STEP = 8
-FIRST_BELOW = 1 << 31  # where a new unit's frame counter begins, by lot: see PROTOCOL.md, "a counter that was lost"
-HEARD_STEP = 256  # the base's frames between two writes of what was heard of it: days of flash, not minutes
-
-
-KEY_BYTES = 11
 MAX_BEGUN = 16
 REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
 # Pieces of memory that outlive a deep sleep
 _LINK = ">QQIIIQ"
-COUNTER, HEARD, LINK, DUTY, BEGUN, WANTED, PAIR = 1, 2, 3, 4, 5, 6, 7
+MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR = 1, 2, 3, 4, 5, 6
 
 
 class Courier:
@@ -64,7 +52,8 @@ class Courier:
 
     kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
     notice(what, value, now): a message of the Pi ("pi", its kind and payload), the base was heard ("heard"), the
-    partner calls ("partner"), a value of its word ("told"). `alerts_only`: nothing else goes on the air.
+    partner calls ("partner"), the time was set ("time"). health(): what the heartbeat says beside the queue's figures;
+    log: what an excerpt is taken from. `alerts_only`: nothing else goes on the air.
     """
 
     def __init__(
@@ -75,30 +64,24 @@ class Courier:
         kept: "dict[int, bytes]",
         by_radio: bool,
         notice: "Callable[[str, Any, int], None]",
-        battery: "Callable[[], dict[str, int]]",
-        alerts_only: bool = False,
+        health: "Callable[[], dict[str, int]]",
+        log: "Any",
+        alerts_only: bool,
     ) -> None:
         self._board = board
         self._notice = notice
-        self._health = battery
+        self._health = health
         self.alerts_only = alerts_only
         self._started = board.now_ms()
         folder = board.flash
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
-        self._counter_path = folder + "/counter"
-        counter = Counter(load_counter(self._counter_path, board.random(FIRST_BELOW)), self._reserve)
-        self._counter = counter
-        if COUNTER in kept:
-            counter.resume(*struct.unpack(">II", kept[COUNTER]))
+        self._memory = LinkMemory(board, settings, self._cipher, kept.get(MEMORY))
+        counter = self._memory.counter
         self._times = LinkTimes(**settings["times"])
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap = settings["trap"]
-        link_key = parse_key(settings["link_key"])
-        self._heard_path = folder + "/heard"
-        self._heard = load_heard(self._heard_path, key_name(link_key))
-        heard = struct.unpack(">q", kept[HEARD])[0] if HEARD in kept else self._heard
-        self._key = LinkKey(link_key, self._trap, UP, self._cipher, heard)
+        self._key = self._memory.key
         self._plan = settings["plan"]
         self._sf = settings["sf"]
         self._frame_bytes = usable_frame(self._plan, self._sf)
@@ -108,7 +91,10 @@ class Courier:
         self._wrap_bytes = 0
         self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
         self._tuned = settings["sf"]
-        if settings["hop_key"]:
+        if settings["hop_key"]:  # imported only where it is needed: code lies in the heap
+            from trapwire.hop import HopKey
+            from trapwire.hoptrap import HopTrapLink
+
             hop = HopKey(parse_key(settings["hop_key"]), self._trap, self._cipher)
             self._link: "TrapLink" = HopTrapLink(hop, settings["sf"], *given, self._duty.wait_ms)
             self._wrap_bytes = HOP_BYTES
@@ -119,21 +105,23 @@ class Courier:
             self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
         if settings["station_key"]:
+            from trapmcu.crosswake import CrossWake
+
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
             if PAIR in kept:
                 self._pair.resume(kept[PAIR])
         for code in sorted(overlay.values):
             self._apply(code, overlay.values[code])
         trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
-        self._told = Told(clock, trial, self.say, self._write_heard)
+        self._told = Told(clock, trial, self.say, self._memory.write_heard)
         self._told.wanted = unpack_keys(kept.get(WANTED, b""))
         self._decoder = line.SerialDecoder()
-        self._delivered_path = folder + "/delivered"
-        self._delivered = _read_delivered(self._delivered_path)  # with the digest of what was delivered
+        self._delivered = Delivered(folder + "/delivered")
         self._repeat_ms = settings["repeat_ms"]
         self._repeat_at = 0
         self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
         self.dropped = 0
+        self._link.words.log = log
         self._begun = unpack_keys(kept.get(BEGUN, b"")) if BEGUN in kept else None
         self._refill()
         if LINK in kept:
@@ -209,8 +197,7 @@ class Courier:
         """What a deep sleep that follows at once must not forget."""
         times, begun = self._link.kept()
         kept = {
-            COUNTER: struct.pack(">II", *self._counter.span()),
-            HEARD: struct.pack(">q", self._key.heard),
+            MEMORY: self._memory.keep(),
             LINK: struct.pack(_LINK, *times, *self._antenna.counts()),
             BEGUN: pack_keys(begun[:MAX_BEGUN]) if len(begun) <= MAX_BEGUN else b"",
             WANTED: pack_keys(self._told.wanted),
@@ -264,7 +251,7 @@ class Courier:
                 break
             for event in self._link.on_frame(packet[0], now):
                 self._on_link(event, now)
-        self._remember_heard()
+        self._memory.on_heard()
 
     def _send(self, frame: bytes, now: int) -> None:
         if self._duty.spent(now, len(frame)):
@@ -298,7 +285,7 @@ class Courier:
     def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:
         if event[0] == "delivered":
             key = event[1]
-            self._remember_delivered(key)
+            self._delivered.add(key, self._up.get(key) or b"")
             self._up.remove(key)
             self.say(line.DELIVERED, pack_keys([key]))
         elif event[0] == "down":
@@ -341,12 +328,12 @@ class Courier:
         key = envelope.key
         packed = pack_keys([key])
         try:
-            self._check(envelope)
+            check_sendable(envelope, self._trap, self._frame_bytes)
         except WireError:
             self.say(line.REFUSED, packed)
             raise
         self._told.on_put(key)
-        if (key, _digest(payload[1:])) in self._delivered:
+        if (key, payload[1:]) in self._delivered:
             self.say(line.DELIVERED, packed)
         elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
             self.say(line.STORED, packed)
@@ -354,19 +341,6 @@ class Courier:
                 self._link.offer(key, min(payload[0], 9))
         else:
             self.say(line.FULL_QUEUE, packed)
-
-    def _check(self, envelope: Envelope) -> None:
-        """Whether this object can go by radio, in this trap's name.  Raises: WireError."""
-        key = envelope.key
-        if key.trap != self._trap:
-            raise WireError("object of %r was handed to trap %d" % (key, self._trap))
-        if key.rung == ALERT:
-            if len(envelope.body) != ALERT_BYTES:
-                raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
-        elif key.rung in (CROP, FRAME):
-            cut(envelope.encode(), self._frame_bytes)
-        else:
-            raise WireError("object of %r does not go by radio" % (key,))
 
     @staticmethod
     def _keep(store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> bool:
@@ -399,31 +373,8 @@ class Courier:
             if not self._link.has_room():
                 break
 
-    def _remember_delivered(self, key: ObjectKey) -> None:
-        self._delivered = (self._delivered + [(key, _digest(self._up.get(key) or b""))])[-REMEMBERED:]
-        try:
-            write_file(self._delivered_path, b"".join([pack_keys([k]) + digest for k, digest in self._delivered]))
-        except OSError:
-            pass  # flash is full: after a reset the Pi may offer it again, and the base drops the repeat
-
-    def _reserve(self, end: int) -> None:
-        write_file(self._counter_path, str(end).encode())
-
     def _cipher(self, key: bytes) -> Ccm:
         return Ccm(self._board.aes(key))
-
-    def _remember_heard(self) -> None:
-        if self._key.heard - self._heard >= HEARD_STEP:
-            self._heard = self._key.heard
-            self._write_heard()  # flash is full: tried again a step later; until then a reset forgets more
-
-    def _write_heard(self) -> bool:
-        try:
-            write_file(self._heard_path, ("%s %d" % (self._key.name, self._key.heard)).encode())
-        except OSError:
-            return False
-        self._heard = self._key.heard
-        return True
 
     def say(self, kind: int, payload: bytes) -> None:
         """A message to the Pi; lost if it is off."""
@@ -454,19 +405,3 @@ class Courier:
             }
         )
         return Heartbeat(values)
-
-
-def _read_delivered(path: str) -> "list[tuple[ObjectKey, bytes]]":
-    data = read_file(path) or b""
-    size = KEY_BYTES + DIGEST_BYTES
-    try:
-        return [
-            (unpack_keys(data[i : i + KEY_BYTES])[0], data[i + KEY_BYTES : i + size]) for i in range(0, len(data), size)
-        ]
-    except WireError:
-        return []  # damaged: as if it had never been
-
-
-def _digest(envelope: bytes) -> bytes:
-    """The first bytes of the body's digest, as the envelope's head has them."""
-    return envelope[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]

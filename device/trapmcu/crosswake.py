@@ -34,7 +34,9 @@ BEAT_MS = 21600000  # six hours without a call of ours: the partner is told our 
 FIRST_BEAT_MS = 60000  # and soon after a start, at which it has changed
 LATE_MS = 2000  # a cat crosses the view in about 4 s
 GAP_MS = 5000  # a partner that was woken, or that woke us, is awake for so long
-LOOK_MS = 4  # of the radio's own receive duty cycle: three symbols of SF7, and its start
+# The radio's own receive duty cycle. Its look goes on for 2 * LOOK_MS + the sleep once it has found a preamble, which
+# has to last to that preamble's end, 327.7 ms.
+LOOK_MS, EVERY_MS = 14, 314
 _KEPT = ">Qqqqq"
 BURST_US = 12000000  # 31 wakes at once
 PERMILLE = 10  # and 94 an hour
@@ -92,7 +94,7 @@ class CrossWake:
 
     def listen_asleep(self) -> None:
         """The unit goes to sleep: the radio looks for the partner by itself."""
-        self._antenna.listen_asleep(SF, self._khz, PREAMBLE, LOOK_MS, SNIFF_MS)
+        self._antenna.listen_asleep(SF, self._khz, PREAMBLE, LOOK_MS, EVERY_MS)
 
     def called(self, now: int) -> None:
         """The partner's call has ended that sleep: it lies in the radio, which is still on the pair's channel."""

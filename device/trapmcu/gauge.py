@@ -35,6 +35,7 @@ class Gauge:
         self._write_at = now + WRITE_MS
         self._power_lost = kept is None
         self.celsius: "int | None" = None
+        self.mv: "int | None" = None
         if settings["battery"]:
             state = (read_file(self._path) or b"") if kept is None else kept[8:]
             self._model = Battery(settings["battery"], settings["battery_cells"], settings["battery_mah"], state)
@@ -62,7 +63,7 @@ class Gauge:
             return False
         self._due_at = now + (MEASURE_PI_MS if booting else MEASURE_MS)
         self.celsius = self._board.temperature_c()
-        mv = self._board.battery_mv()
+        mv = self.mv = self._board.battery_mv()
         model = self._model
         if model is not None:
             self._spend(now, pi_on)

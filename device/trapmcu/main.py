@@ -24,13 +24,25 @@ def build(board: "Any", settings: "dict[str, Any]") -> "Any":
     return Unit(board, merged)
 
 
-def run(board: "Any", settings: "dict[str, Any]") -> None:
-    """Run the unit until the board says stop (a real board never does), or sends it to sleep: it starts anew then."""
+def run(board: "Any", settings: "dict[str, Any]", trials: "Any" = None) -> None:
+    """Run the unit until the board says stop (a real board never does), or sends it to sleep: it starts anew then.
+
+    trials: what is tried at this start (`trapmcu.unit.Trials`), confirmed once the unit is seen to do its work.
+    """
     unit = build(board, settings)
+    proved = trials is None
+    for code, value in [] if trials is None else trials.news:
+        unit.note(code, value)
     while board.running():
         board.feed()
         now = board.now_ms()
         deadline = unit.step(now)
+        if not proved and unit.works(now):
+            proved = True
+            for code, value in trials.confirm():
+                unit.note(code, value)
+        if trials is not None and trials.over():
+            board.reset()
         rest = unit.rest(now)
         if rest is not None:
             board.sleep(*rest)  # does not return

@@ -24,6 +24,7 @@ class Modem:
 
     def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
         self._board = board
+        self._started: int = board.now_ms()
         self._frame_bytes = largest_frame(settings["plan"], settings["sf"])
         self._antenna = Antenna(board.radio, settings["sf"])
         path = None if board.flash is None else board.flash + "/duty"
@@ -76,6 +77,13 @@ class Modem:
         if self._sf != self._home and not overheard(frame)[0] & MORE:
             self._home_at = now  # the turn's answer: both go home behind it
         return None
+
+    def works(self, now: int) -> bool:
+        """Whether new firmware has shown that it runs: it has for ten minutes."""
+        return now - self._started >= 600000
+
+    def note(self, code: int, value: int) -> None:
+        """It keeps no log."""
 
     def rest(self, now: int) -> None:
         """It never sleeps: frames come at any time."""

@@ -23,6 +23,7 @@ class Repeater:
     """
 
     def __init__(self, board: "Any", settings: "dict[str, Any]") -> None:
+        self._started: int = board.now_ms()
         keys = {}
         for name in settings["hops"]:
             trap = int(name)
@@ -54,6 +55,13 @@ class Repeater:
             if frame is not None and self._may(frame, now):
                 self._antenna.send(frame)
         return None if self._antenna.sending else self.relay.deadline()
+
+    def works(self, now: int) -> bool:
+        """Whether new firmware has shown that it runs: it has for ten minutes."""
+        return now - self._started >= 600000
+
+    def note(self, code: int, value: int) -> None:
+        """It keeps no log."""
 
     def rest(self, now: int) -> None:
         """It never sleeps: frames come at any time."""

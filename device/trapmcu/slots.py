@@ -5,10 +5,12 @@ state     what ends it                                                        ne
 settled   `stage`: every file written and read back, its list, then /slot     on trial, from the next start on
 on trial  `confirm`: the base was heard, or a modem ran long enough           settled, the new one good
           its starts are used up, it does not import, `give_up`, no flash     settled, the old one in force
+          (`expired` says when to give up)
 """
 
 import hashlib
 import os
+import struct
 from binascii import hexlify
 
 from trapmcu.boot import LIST, TRIAL, put_state, state
@@ -16,6 +18,9 @@ from trapmcu.boot import LIST, TRIAL, put_state, state
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from collections.abc import Callable, Iterable
+
+
+TRIAL_S = 86400
 
 
 class Slots:
@@ -27,8 +32,19 @@ class Slots:
 
     def on_trial(self) -> bool:
         """Whether the running slot is one that may still be taken back."""
-        good, now, _ = state(self._root)
+        good, now = state(self._root)[:2]
         return now != good and self.running == now
+
+    def expired(self, now_s: int) -> bool:
+        """Whether the running slot's trial has lasted a day: then `give_up`, and start again. Of a clock that began
+        anew nothing is known: the trial's starts end it.
+        """
+        return self.on_trial() and now_s - struct.unpack(">I", state(self._root)[3])[0] >= TRIAL_S
+
+    def reverted(self) -> bool:
+        """Whether `boot.py` has taken new firmware back since this was asked last."""
+        good, now, _, since = state(self._root)
+        return now == good and since != bytes(4) and self._settle(good)
 
     def confirm(self) -> bool:
         """The running slot is good; True when that is in flash.  Once more where it is settled it writes nothing."""
@@ -36,16 +52,16 @@ class Slots:
 
     def give_up(self) -> bool:
         """The old slot is in force from the next start on."""
-        good, now, _ = state(self._root)
+        good, now = state(self._root)[:2]
         return now == good or self._settle(good)
 
-    def stage(self, listing: "dict[str, str]", read: "Callable[[str], Iterable[bytes]]") -> None:
-        """Files into the idle slot, on trial from the next start on.
+    def stage(self, listing: "dict[str, str]", read: "Callable[[str], Iterable[bytes]]", now_s: int) -> None:
+        """Files into the idle slot, on trial from the next start on, for a day from `now_s` (the unit's clock).
 
         listing: the SHA-256 of each file, in hexadecimal, by its path in the slot; read(path): its bytes, in pieces.
         Raises: ValueError naming the file; OSError. The slot in force is as it was then.
         """
-        good, now, _ = state(self._root)
+        good, now = state(self._root)[:2]
         if now != good or self.running != good:
             raise ValueError("slot %s is on trial" % now)
         idle = "b" if good == "a" else "a"
@@ -69,11 +85,11 @@ class Slots:
             lines += "%s  %s\n" % (listing[name], name)
         with open(folder + LIST[1:], "w") as file:
             file.write(lines)
-        put_state(self._root, good, idle, TRIAL)
+        put_state(self._root, good, idle, TRIAL, struct.pack(">I", now_s))
 
     def _settle(self, slot: str) -> bool:
         try:
-            put_state(self._root, slot, slot, 0)
+            put_state(self._root, slot, slot)
         except OSError:
             return False
         return True

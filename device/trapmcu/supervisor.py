@@ -27,7 +27,8 @@ if MYPY:
 
 # Pieces of memory that outlive a deep sleep; the courier's are below 16
 UNIT, POLICY, CLOCK, BATTERY, LOG = 16, 17, 18, 19, 20
-_UNIT = ">BBIQQQQ"
+_UNIT = ">BBIIQQQQQ"
+DAY_MS = 86400000
 LONGEST_REST_MS = 3600000  # then the battery is looked at
 REST_MS = 20000  # what is shorter is waited for in light sleep: a start costs half a second at full power
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
@@ -56,10 +57,12 @@ class Supervisor:
         self._steady_at = now + STEADY_MS
         self._over_at = 0  # service, or safe
         self._events = 0  # levels of what has happened, until decided on
-        self._triggers = 0
+        self._triggers = self._day_triggers = 0
+        self._day_at = now
         self._pending: "list[tuple[int, int, int]]" = []  # what the Pi has not seen to: number, cause, ms
         self._told = 0  # the last of these that it was told
         self._pi_was = pipower.OFF
+        self._was_heard = False
         self._idle = False
         self._mode: "int | None" = None  # the state that it was told
         self._promise_at: "int | None" = None  # until then the base is asked after, for somebody who waits here
@@ -73,16 +76,16 @@ class Supervisor:
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
-        low = self._gauge.level != OK
-        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health, low)
+        given = (self._notice, self._health, self._log, self._gauge.level != OK)
+        self.courier = Courier(board, settings, self._clock, kept, by_radio, *given)
         if UNIT in kept:
             self._resume(kept)
         else:
             board.pi_power(False)
             cause = board.reset_cause()
-            self._note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
+            self.note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
             if not board.clock_kept():
-                self._note(ev.CLOCK_LOST)
+                self.note(ev.CLOCK_LOST)
             if self._resets.in_row >= MANY:
                 self.courier.hush(now + HUSH_MS)
             elif not slept:
@@ -116,6 +119,10 @@ class Supervisor:
             deadlines.append(self._since + self._busy_ms)
         deadlines.append(self._gauge.deadline())
         return min([d for d in deadlines if d is not None])
+
+    def works(self, now: int) -> bool:
+        """Whether new firmware or settings have shown that they serve: the base was heard."""
+        return self._was_heard
 
     def rest(self, now: int) -> "tuple[int, int] | None":
         """ms and wake sources of a deep sleep that may follow at once, else None. All is kept for it."""
@@ -154,7 +161,7 @@ class Supervisor:
             accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
             held_back = self._policy.news(now)
             if held_back is not None:
-                self._note(ev.BUDGET_SPENT, held_back)
+                self.note(ev.BUDGET_SPENT, held_back)
             if not accepted:
                 return
         if cause == BY_PIR:
@@ -176,6 +183,7 @@ class Supervisor:
         if what == "partner":
             self._trigger(value, now)
         elif what == "heard":
+            self._was_heard = True
             if self._promise_at is not None:
                 self._promise_at = None
                 self._lights.show(self._trouble() or lights.LEAVE, now)
@@ -237,19 +245,19 @@ class Supervisor:
 
     def _enter(self, state: int, now: int) -> None:
         before, self.state, self._since = self.state, state, now
-        self._note(ev.STATE, before << 8 | state)
+        self.note(ev.STATE, before << 8 | state)
         if state == SERVICE:
-            self._note(ev.SERVICE_ENTERED)
+            self.note(ev.SERVICE_ENTERED)
             self._over_at = now + self._service_ms
             self._lights.show(lights.SERVICE, now)
         elif state == SAFE:
-            self._note(ev.SAFE_ENTERED, self._resets.in_row)
+            self.note(ev.SAFE_ENTERED, self._resets.in_row)
             self._over_at = now + SAFE_MS
         if before == SERVICE:
-            self._note(ev.SERVICE_LEFT)
+            self.note(ev.SERVICE_LEFT)
             self._promise(now)
         elif before == SAFE:
-            self._note(ev.SAFE_LEFT)
+            self.note(ev.SAFE_LEFT)
 
     def _tell_pi(self, now: int) -> None:
         if self._mode != self.state:
@@ -264,30 +272,30 @@ class Supervisor:
         self.courier.say(line.LEAVE, b"")
 
     def _cut(self, why: int) -> None:
-        self._note(ev.PI_NO_SHOW if why == pipower.NO_START else ev.PI_CUT, why)
+        self.note(ev.PI_NO_SHOW if why == pipower.NO_START else ev.PI_CUT, why)
         self._pending = []  # what moved is gone by the time it could look
 
     def _measure(self, now: int) -> None:
         before = self._gauge.level
         if self._gauge.step(now, self._pi.state != pipower.OFF, self._pi.state == pipower.BOOTING):
-            self._note(ev.BROWN_OUT)
+            self.note(ev.BROWN_OUT)
             self._pi.battery_gave_way(now)
         if self._gauge.level != before:
-            self._note((ev.BATTERY_OK, ev.BATTERY_LOW, ev.BATTERY_CRITICAL)[self._gauge.level], self._percent())
+            self.note((ev.BATTERY_OK, ev.BATTERY_LOW, ev.BATTERY_CRITICAL)[self._gauge.level], self._percent())
 
     def _note_pi(self, now: int) -> None:
         if self._pi.state != self._pi_was:
             self._pi_was = self._pi.state
-            self._note((ev.PI_HALTED, ev.PI_ON, ev.PI_UP, ev.PI_LEAVE)[self._pi.state], self.state)
+            self.note((ev.PI_HALTED, ev.PI_ON, ev.PI_UP, ev.PI_LEAVE)[self._pi.state], self.state)
 
-    def _note(self, code: int, value: int = 0) -> None:
+    def note(self, code: int, value: int = 0) -> None:
         """Into the log: with true time, where that is known."""
-        now = self._board.now_ms()
+        self._log.add(code, value, *self._time(self._board.now_ms()))
+
+    def _time(self, now: int) -> "tuple[int, bool]":
+        """Seconds since 2020, or where the time is not known of the unit's clock; which of the two."""
         utc_ms = self._utc_ms(now)
-        if utc_ms is None:
-            self._log.add(code, value, now // 1000)
-        else:
-            self._log.add(code, value, (utc_ms - TIME_BASE_UNIX_MS) // 1000, True)
+        return (now // 1000, False) if utc_ms is None else ((utc_ms - TIME_BASE_UNIX_MS) // 1000, True)
 
     def _percent(self) -> int:
         percent = self._gauge.percent
@@ -298,8 +306,14 @@ class Supervisor:
         return None if time is None else time[0]
 
     def _health(self) -> "dict[str, int]":
-        values = {"state": self.state, "resets": self._resets.total, "triggers": self._triggers}
-        values["uptime_s"] = (self._board.now_ms() - self._started) // 1000
+        now = self._board.now_ms()
+        values = {"state": self.state, "resets": self._resets.total, "triggers": self._triggers - self._day_triggers}
+        values["uptime_s"] = (now - self._started) // 1000
+        values["fault"] = self._log.fault(self._time(now)[0])
+        if now - self._day_at >= DAY_MS:
+            self._day_at, self._day_triggers = now, self._triggers
+        if self._gauge.mv is not None:
+            values["battery_mv"] = self._gauge.mv
         if self._gauge.percent is not None:
             values["battery"] = self._gauge.percent
         days = self._gauge.days_left
@@ -314,8 +328,8 @@ class Supervisor:
     def _keep(self, now: int) -> None:
         kept = self.courier.keep(now)
         kept[UNIT] = struct.pack(
-            _UNIT, self.state, min(self._pi.faults, 255), self._triggers, self._started, self._steady_at, self._over_at,
-            self._pi.not_before,
+            _UNIT, self.state, min(self._pi.faults, 255), self._triggers, self._day_triggers, self._day_at,
+            self._started, self._steady_at, self._over_at, self._pi.not_before,
         )  # fmt: skip
         kept[POLICY] = self._policy.pack()
         kept[CLOCK] = self._clock.keep()
@@ -324,10 +338,9 @@ class Supervisor:
         keep(self._board, kept)
 
     def _resume(self, kept: "dict[int, bytes]") -> None:
-        self.state, self._pi.faults, self._triggers, self._started, self._steady_at, self._over_at, not_before = (
-            struct.unpack(_UNIT, kept[UNIT])
-        )
+        numbers = struct.unpack(_UNIT, kept[UNIT])
+        self.state, self._pi.faults, self._triggers, self._day_triggers, self._day_at = numbers[:5]
+        self._started, self._steady_at, self._over_at, self._pi.not_before = numbers[5:]
         self._told = self._triggers
-        self._pi.not_before = not_before
         self._policy.unpack(kept[POLICY])
         self._clock.resume(kept[CLOCK])

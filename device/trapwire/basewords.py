@@ -4,6 +4,8 @@ Nothing here costs a frame of its own unless something is due: the time once an 
 margin when it has changed, what is wanted until it comes, a setting until its reply is here.
 """
 
+import struct
+
 from trapwire.airtime import airtime_us, snr_floor_quarter_db
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.errors import WireError
@@ -12,6 +14,8 @@ from trapwire.objects import ObjectKey
 from trapwire.payloads import decode_heartbeat
 from trapwire.words import (
     ITEM_HEAD_BYTES,
+    LOG_ENTRY_BYTES,
+    LOG_HEAD_BYTES,
     LOG_WANTED,
     MARGIN,
     ON_TRIAL,
@@ -19,10 +23,8 @@ from trapwire.words import (
     TIME,
     VALUE_BYTES,
     WANTED,
-    decode_log,
     decode_reply,
     encode_item,
-    encode_log_wanted,
     encode_margin,
     encode_setting,
     encode_time,
@@ -35,7 +37,9 @@ MARGIN_EVERY_MS = 600000
 MARGIN_STEP_QUARTERS = 12  # 3 dB: less is the weather
 WANTED_EVERY_MS = 600000  # the trap's computer may sleep: asking oftener wakes nobody
 TRIAL_HOLD_MS = 1200000  # after "on trial" the outcome comes by itself; asked for again after this
-LOG_EVERY_MS = 60000  # until the first entries come; from then on the trap says them by itself
+LOG_EVERY_MS = 60000  # until the first entries come, doubled each time: an older trap or repeater has none
+LOG_MOST_MS = 21600000
+LOG_ENTRY = ">IBH"  # seconds, code with bit 7 for true time, value
 LOG_HOLD_MS = 600000
 MAX_WANTED = 8  # of one trap
 MAX_SETTINGS = 8
@@ -54,7 +58,7 @@ class _Said:
         self.heard: "int | None" = None  # quarter dB above the floor, of the frame heard last
         self.wanted: "dict[ObjectKey, int]" = {}  # when each is due
         self.settings: "list[list[int]]" = []  # command, setting, value, due; one after the other
-        self.log: "list[int]" = []  # of an excerpt: first sequence, count, due; empty for none
+        self.log: "list[int]" = []  # of an excerpt: first sequence, count, due, wait; empty for none
 
 
 class BaseWords:
@@ -113,7 +117,7 @@ class BaseWords:
         """
         log = self._of(trap).log
         if log[:2] != [first, count]:
-            log[:] = [first, count, -1]
+            log[:] = [first, count, -1, LOG_EVERY_MS]
 
     def asks_log(self, trap: int) -> bool:
         """Whether an excerpt of this trap's log is asked for and has not come whole."""
@@ -154,7 +158,7 @@ class BaseWords:
         left = decode_log(frame.payload)[1]
         log = self._of(frame.address).log
         if log and log[2] >= 0:  # not for an ask that the trap has not heard yet
-            log[:] = log[:2] + [now + LOG_HOLD_MS] if left else []
+            log[:] = log[:2] + [now + LOG_HOLD_MS, LOG_EVERY_MS] if left else []
         return [("log", frame.address, left, frame.payload)]
 
     def _on_reply(self, trap: int, payload: bytes, now: int) -> "list[tuple[object, ...]]":
@@ -232,7 +236,7 @@ class BaseWords:
         if kind == MARGIN:
             said.margin, said.margin_at = said.heard, now
         elif kind == LOG_WANTED:
-            said.log[2] = now + LOG_EVERY_MS
+            said.log[2:] = [now + said.log[3], min(2 * said.log[3], LOG_MOST_MS)]
         elif kind == WANTED:
             for key in said.wanted:
                 if encode_wanted(key.epoch, key.number, key.rung) == value:
@@ -249,3 +253,23 @@ def _margin_is_due(said: _Said, now: int) -> bool:
     if said.margin is None or said.margin_at is None:
         return True
     return abs(said.heard - said.margin) >= MARGIN_STEP_QUARTERS and now - said.margin_at >= MARGIN_EVERY_MS
+
+
+def encode_log_wanted(first: int, count: int) -> bytes:
+    """At most so many entries of the trap's log, from this sequence on; where that is not there, the newest."""
+    return struct.pack(">IB", first, count)
+
+
+def decode_log(payload: bytes) -> "tuple[int, int, list[tuple[int, bool, int, int]]]":
+    """First sequence, how many follow, the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
+    size = len(payload) - LOG_HEAD_BYTES
+    if size < 0 or size % LOG_ENTRY_BYTES:
+        raise WireError("log of %d bytes is not 5 and whole entries" % len(payload))
+    first, left = struct.unpack(">IB", payload[:LOG_HEAD_BYTES])
+    if first + size // LOG_ENTRY_BYTES > 1 << 32:
+        raise WireError("log entries beyond sequence 2^32")
+    entries = []
+    for at in range(LOG_HEAD_BYTES, len(payload), LOG_ENTRY_BYTES):
+        time_s, code, value = struct.unpack(LOG_ENTRY, payload[at : at + LOG_ENTRY_BYTES])
+        entries.append((time_s, code > 127, code & 127, value))
+    return first, left, entries

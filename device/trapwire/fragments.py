@@ -9,9 +9,10 @@ in a digest that does not match; the receiver then starts that transfer afresh.
 import hashlib
 import struct
 
+from trapwire.alert import ALERT_BYTES
 from trapwire.errors import WireError
 from trapwire.frame import FRAGMENT, HEADER_BYTES, PIECE, tag_bytes
-from trapwire.objects import HEAD_BYTES, Envelope, decode_envelope
+from trapwire.objects import ALERT, CROP, FRAME, HEAD_BYTES, Envelope, decode_envelope
 
 FRAGMENT_HEAD_BYTES = 5
 PIECE_HEAD_BYTES = 3
@@ -223,3 +224,17 @@ class Reassembly:
                 return
             del self._partials[oldest.short]
             self.dropped += 1
+
+
+def check_sendable(envelope: Envelope, trap: int, frame_bytes: int) -> None:
+    """Whether this object can go by radio, in the name of that trap, in such frames.  Raises: WireError."""
+    key = envelope.key
+    if key.trap != trap:
+        raise WireError("object of %r was handed to trap %d" % (key, trap))
+    if key.rung == ALERT:
+        if len(envelope.body) != ALERT_BYTES:
+            raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
+    elif key.rung in (CROP, FRAME):
+        cut(envelope.encode(), frame_bytes)
+    else:
+        raise WireError("object of %r does not go by radio" % (key,))

@@ -1,5 +1,9 @@
 """How long a trap waits for what, on the link."""
 
+ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
+DEAD_AFTER = 64  # silences in a row, from which on pauses grow beyond that: a base that is gone empties no battery
+DEAD_DOUBLINGS = 5
+
 
 class LinkTimes:
     """How long the trap waits, in ms on the air's clock.
@@ -24,3 +28,9 @@ class LinkTimes:
         self.slot_ms = slot_ms
         self.commit_ms = commit_ms
         self.heartbeat_ms = heartbeat_ms
+
+    def longest_pause(self, silent: int, has_alert: bool, has_company: bool) -> int:
+        """After `silent` silences in a row and one more: a random pause is shorter than this."""
+        first = self.pause_ms if has_company else self.pause_ms // 4  # alone: no collision
+        most = self.pause_max_ms // (ALERT_PAUSE if has_alert else 1)
+        return min(first << min(silent, 18), most << max(0, min(silent - DEAD_AFTER, 2 * DEAD_DOUBLINGS)) // 2)

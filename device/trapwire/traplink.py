@@ -63,10 +63,7 @@ if MYPY:
     from trapwire.quick import QuickTurns
 
 MAX_TURN_PIECES = 40  # pieces before the base is asked: what a base that is gone costs at most
-ALERT_PAUSE = 8  # times shorter is the longest pause of a trap that has an alert to send
 HEARTBEAT_TRIES = 8  # silences in a row after which no heartbeat is repeated: what a base that is gone costs
-DEAD_AFTER = 64  # silences in a row, from which on pauses grow beyond that: a base that is gone empties no battery
-DEAD_DOUBLINGS = 5
 URGENT_BYTES = 80  # an alert, or the full acknowledgement that goes before it
 BESIDE_BYTES = HEADER_BYTES + tag_bytes(HEARTBEAT)  # in a frame, beside its payload
 
@@ -272,10 +269,7 @@ class TrapLink:
         if self._quick is not None and (self._quick.active or (self._asked is not None and self._asked[0] == QUICK)):
             away_ms = self._quick.left_ms(now)  # the base may still listen where we were
             self._quick.failed(now)
-        pause = self._times.pause_ms if self._company.about(now) else self._times.pause_ms // 4  # alone: no collision
-        most = self._times.pause_max_ms // (ALERT_PAUSE if self._has_alert() else 1)
-        most <<= max(0, min(self._silent - DEAD_AFTER, 2 * DEAD_DOUBLINGS)) // 2
-        pause = min(pause << min(self._silent, 18), most)
+        pause = self._times.longest_pause(self._silent, self._has_alert(), self._company.about(now))
         self._silent += 1
         self._hold_until = now + 1 + away_ms + self._random(pause)
         if self._asked is not None and self._asked[1] is not None and self._asked[1] == self._active:

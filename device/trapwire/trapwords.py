@@ -98,7 +98,9 @@ class TrapWords:
         return LOG, encode_log(first, max(0, end - behind), entries)
 
     def heard(self) -> None:
-        """The base was heard: what had been given up has its chance."""
+        """The base was heard: a reply that had been given up has its chance; for an excerpt the base asks again."""
+        if self._tries >= REPLY_TRIES:
+            self._excerpt = None
         self._tries = 0
 
     def answered(self) -> "list[tuple[object, ...]]":

@@ -37,7 +37,6 @@ OUTCOME_NAMES = {
 }
 REPLY_BYTES = 7
 LOG_HEAD_BYTES = 5
-LOG_ENTRY = ">IBH"  # seconds, code with bit 7 for true time, value
 LOG_ENTRY_BYTES = 7
 
 
@@ -75,11 +74,6 @@ def encode_wanted(epoch: int, number: int, rung: int) -> bytes:
 def encode_setting(command: int, setting: int, value: int) -> bytes:
     """Set this, under this number."""
     return struct.pack(">HBI", command, setting, value)
-
-
-def encode_log_wanted(first: int, count: int) -> bytes:
-    """At most so many entries of the trap's log, from this sequence on; where that is not there, the newest."""
-    return struct.pack(">IB", first, count)
 
 
 def decode_word(payload: bytes) -> "tuple[list[tuple[int, ...]], int]":
@@ -140,18 +134,3 @@ def decode_reply(payload: bytes) -> "tuple[int, int, int]":
 def encode_log(first: int, left: int, entries: bytes) -> bytes:
     """Entries in a row, 7 bytes each; first: the sequence of the first; left: how many follow in later frames."""
     return struct.pack(">IB", first, min(left, 255)) + entries
-
-
-def decode_log(payload: bytes) -> "tuple[int, int, list[tuple[int, bool, int, int]]]":
-    """First sequence, how many follow, the entries: seconds, whether since 2020, code, value.  Raises: WireError."""
-    size = len(payload) - LOG_HEAD_BYTES
-    if size < 0 or size % LOG_ENTRY_BYTES:
-        raise WireError("log of %d bytes is not 5 and whole entries" % len(payload))
-    first, left = struct.unpack(">IB", payload[:LOG_HEAD_BYTES])
-    if first + size // LOG_ENTRY_BYTES > 1 << 32:
-        raise WireError("log entries beyond sequence 2^32")
-    entries = []
-    for at in range(LOG_HEAD_BYTES, len(payload), LOG_ENTRY_BYTES):
-        time_s, code, value = struct.unpack(LOG_ENTRY, payload[at : at + LOG_ENTRY_BYTES])
-        entries.append((time_s, code > 127, code & 127, value))
-    return first, left, entries

@@ -21,11 +21,11 @@ from trapbase.requests import MAX_LOG_BYTES, read_log
 from trapbase.unit_words import EVENTS, entry_words, fault_words, health_words, state_words
 from trapkit import topics
 from trapwire import events, unitstates
-from trapwire.basewords import LOG_EVERY_MS
+from trapwire.basewords import LOG_ENTRY, LOG_EVERY_MS
 from trapwire.errors import WireError
 from trapwire.frame import HEARTBEAT, LOG
 from trapwire.payloads import Heartbeat
-from trapwire.words import LOG_ENTRY, LOG_WANTED, encode_log
+from trapwire.words import LOG_WANTED, encode_log
 
 TRUE_S = 185_850_000  # 2025-11-21 01:00:00 UTC
 HEALTH = {"state": 0, "fault": events.PI_CUT, "days_left": 212, "temperature_c": -21, "battery_mv": 6312}

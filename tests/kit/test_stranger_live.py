@@ -228,8 +228,11 @@ def test_the_projects_base_serves_a_strangers_trap() -> None:
     assert trap.says(s.REPLY, bytes(7), 0x10009) == acked(3)  # of a command that was never given
     assert trap.says(s.REPLY, bytes(6), 0x1000A) == acked(3)
     assert trap.says(s.QUICK, s.express(s.QUICK, {"sf": 7, "pieces": 40}), 0x1000B) == acked(3)  # it allows none
-    for kind in (0, 11, 12, 13):  # unknown on a link
+    for kind in (0, 11, 12, 14):  # unknown on a link
         assert trap.says(kind, bytes(7), 0x10020) == []
-    for kind in (s.ASK, s.WORD, s.REPLY, s.QUICK):  # version 2 had none of these
+    for kind in (s.ASK, s.WORD, s.REPLY, s.QUICK, s.LOG):  # version 2 had none of these
         assert trap.says(kind, bytes(7), 0x10020, version=2) == []
     assert trap.says(s.ACK, b"", 0x1000C) == acked(3)  # and they left nothing behind
+    entries = [{"time": 9, "is_true": 0, "code": 16, "value": 2}]
+    assert trap.says(s.LOG, s.express(s.LOG, {"first": 700, "left": 0, "entries": entries}), 0x1000D) == acked(3)
+    assert trap.says(s.LOG, bytes(6), 0x1000E) == acked(3)  # of no whole entries, but proven

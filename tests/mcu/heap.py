@@ -40,7 +40,6 @@ def measure(role, folder):
 
     settings = complete(given)
     board = start(machine, "Pico" if on_pico else "XiaoS3", folder, settings)
-    board.battery_percent = lambda: None  # until the supervisor asks for battery_mv
     unit = main.build(board, settings)
     used = allocated() - began
     unit.step(board.now_ms())

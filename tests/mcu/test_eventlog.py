@@ -9,10 +9,9 @@ from tests.mcu.cuts import every_cut
 from tests.wire.world import Random, World
 from trapmcu import eventlog
 from trapmcu.eventlog import ENTRY, EventLog
-from trapwire.basewords import BaseWords
+from trapwire.basewords import BaseWords, decode_log
 from trapwire.events import BATTERY_LOW, IMPORTANT, PI_CUT, PIR_STUCK, REPEATED, START, STATE
 from trapwire.frame import LOG
-from trapwire.words import decode_log
 
 SECONDS = 200000000
 RECORDS = eventlog.RECORDS

@@ -10,10 +10,11 @@ from tests.mcu.bench import make_folder, remove_folder
 from tests.mcu.cuts import every_cut
 from tests.wire.world import Random
 from trapmcu import boot, slots
-from trapmcu.slots import Slots
+from trapmcu.slots import TRIAL_S, Slots
 
 ENTRY = "pugmark_slot_test.unit"
 PACKAGE = "pugmark_slot_test/"
+NOW_S = 1000000
 
 
 def firmware(name, broken=False):
@@ -58,7 +59,7 @@ def start(root, woke=False):
 
 def stage(root, running, name, broken=False):
     files, listing = firmware(name, broken)
-    Slots(root, running).stage(listing, lambda path: (files[path][:9], files[path][9:]))
+    Slots(root, running).stage(listing, lambda path: (files[path][:9], files[path][9:]), NOW_S)
 
 
 class SlotsTest(unittest.TestCase):
@@ -100,14 +101,17 @@ class SlotsTest(unittest.TestCase):
             while start(self.root, woke) == ("b", "new"):
                 starts += 1
             self.assertEqual(starts, expected)
-            self.assertEqual(boot.state(self.root), ("a", "a", 0))
+            self.assertEqual(boot.state(self.root)[:3], ("a", "a", 0))
             self.assertEqual(start(self.root), ("a", "old"))
+            self.assertTrue(Slots(self.root, "a").reverted())
+            self.assertFalse(Slots(self.root, "a").reverted())
 
     def test_firmware_that_does_not_import_gives_way_in_the_same_start(self):
         stage(self.root, "a", "new", broken=True)
         for _ in range(2):
             self.assertEqual(start(self.root), ("a", "old"))
-        self.assertEqual(boot.state(self.root), ("a", "a", 0))
+        self.assertTrue(Slots(self.root, "a").reverted())
+        self.assertEqual(boot.state(self.root), ("a", "a", 0, bytes(4)))
         stage(self.root, "a", "newest")
         self.assertEqual(start(self.root), ("b", "newest"))
 
@@ -139,7 +143,7 @@ class SlotsTest(unittest.TestCase):
         files, listing = firmware("new")
         files[PACKAGE + "unit.py"] = b"def main(slot):\n    raise KeyError(slot)\n"
         listing[PACKAGE + "unit.py"] = hexlify(hashlib.sha256(files[PACKAGE + "unit.py"]).digest()).decode()
-        Slots(self.root, "a").stage(listing, lambda path: [files[path]])
+        Slots(self.root, "a").stage(listing, lambda path: [files[path]], NOW_S)
         for _ in range(3):
             with self.assertRaises(KeyError):
                 start(self.root)
@@ -150,6 +154,18 @@ class SlotsTest(unittest.TestCase):
         start(self.root)
         self.assertTrue(Slots(self.root, "b").give_up())
         self.assertEqual(start(self.root), ("a", "old"))
+
+    def test_a_trial_lasts_a_day_over_starts_and_wakes(self):
+        self.assertFalse(Slots(self.root, "a").expired(NOW_S))
+        stage(self.root, "a", "new")
+        self.assertFalse(Slots(self.root, "a").expired(NOW_S + TRIAL_S))  # the old one still runs
+        start(self.root)
+        start(self.root, True)
+        self.assertFalse(Slots(self.root, "b").expired(NOW_S + TRIAL_S - 1))
+        self.assertTrue(Slots(self.root, "b").expired(NOW_S + TRIAL_S))
+        self.assertFalse(Slots(self.root, "b").expired(5))
+        Slots(self.root, "b").confirm()
+        self.assertFalse(Slots(self.root, "b").expired(NOW_S + TRIAL_S))
 
     def test_what_is_on_trial_is_not_written_over(self):
         stage(self.root, "a", "new")
@@ -162,12 +178,12 @@ class SlotsTest(unittest.TestCase):
         files, listing = firmware("new")
         for name in ("", "/x", "x/", "../x", "a/../x", "./x", "a//b", "x" * 65):
             with self.assertRaises(ValueError):
-                Slots(self.root, "a").stage({name: "00"}, lambda path: [b""])
+                Slots(self.root, "a").stage({name: "00"}, lambda path: [b""], NOW_S)
         for path in listing:
             wrong = dict(listing)
             wrong[path] = "00" * 32
             with self.assertRaises(ValueError):
-                Slots(self.root, "a").stage(wrong, lambda path: [files[path]])
+                Slots(self.root, "a").stage(wrong, lambda path: [files[path]], NOW_S)
             self.assertEqual(start(self.root), ("a", "old"))
         stage(self.root, "a", "new")
         self.assertEqual(start(self.root), ("b", "new"))
@@ -186,10 +202,17 @@ class SlotsTest(unittest.TestCase):
                 data = random.bytes(random.below(40))
             with open(self.root + "/slot", "wb") as file:
                 file.write(data)
-            self.assertEqual(boot.state(self.root), ("a", "a", 0))
-        for data in (b"", b"ab", b"ac\x09", b"cb\x09", b"ab\x09\x09", b"\xffb\x09"):
+            self.assertEqual(boot.state(self.root), ("a", "a", 0, bytes(4)))
+        for data in (
+            b"",
+            b"ab",
+            b"ac\x09" + bytes(4),
+            b"cb\x09" + bytes(4),
+            b"ab\x09" + bytes(3),
+            b"\xffb\x09" + bytes(4),
+        ):
             boot.write(self.root + "/slot", data)
-            self.assertEqual(boot.state(self.root), ("a", "a", 0))
+            self.assertEqual(boot.state(self.root), ("a", "a", 0, bytes(4)))
         self.assertEqual(start(self.root), ("a", "old"))
 
     def test_flash_that_refuses_the_count_starts_the_good_one(self):
@@ -205,7 +228,7 @@ class CutTest(unittest.TestCase):
     """Whatever is cut off, both slots that the unit may start are whole."""
 
     def check_unit(self, root, allowed):
-        good, now, left = boot.state(root)
+        good, now, left, _ = boot.state(root)
         for slot in (good, now):
             with open(root + "/" + slot + boot.LIST) as file:
                 lines = file.read().split("\n")
@@ -226,10 +249,10 @@ class CutTest(unittest.TestCase):
 
         def check(root, journal):
             self.check_unit(root, [("a", "b")] if journal else [("a", "a"), ("a", "b")])
-            good, now, _ = boot.state(root)
+            good, now = boot.state(root)[:2]
             if now == good:
                 stage(root, "a", "again")  # what the cut left there is in nobody's way
-                self.assertEqual(boot.state(root), ("a", "b", boot.TRIAL))
+                self.assertEqual(boot.state(root), ("a", "b", boot.TRIAL, b"\x00\x0f\x42\x40"))
                 self.check_unit(root, [("a", "b")])
 
         counts = every_cut([boot, slots], make, story, check)
@@ -250,7 +273,7 @@ class CutTest(unittest.TestCase):
                 journal.append("kept")
 
         def check(root, journal):
-            good, now, left = boot.state(root)
+            good, now, left, _ = boot.state(root)
             self.check_unit(root, [("b", "b")] if "kept" in journal else [("a", "b"), ("b", "b")])
             if now != good:
                 # What was started was counted before.

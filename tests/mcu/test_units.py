@@ -7,8 +7,8 @@ import unittest
 from tests.mcu.bench import BenchBoard, make_folder, remove_folder
 from tests.wire.keys import base_key, base_keys
 from tests.wire.world import no_reserve
-from trapmcu.courier import FIRST_BELOW, HEARD_STEP
 from trapmcu.flash import FlashStore, write_file
+from trapmcu.linkmemory import FIRST_BELOW, HEARD_STEP
 from trapmcu.main import build
 from trapwire import serialline as line
 from trapwire.alert import Alert

@@ -22,6 +22,15 @@ SLICE_MS = 5  # between two looks at what interrupts have said
 _MOST_MS = const(2000)  # of one wait: the watchdog is fed once a round
 
 
+def start_cause() -> int:
+    """Why the unit has started."""
+    causes = {machine.PWRON_RESET: POWER, machine.WDT_RESET: WATCHDOG}
+    if hasattr(machine, "DEEPSLEEP_RESET"):
+        causes[machine.DEEPSLEEP_RESET] = SLEEP
+        causes[machine.HARD_RESET] = POWER  # the reset pin
+    return causes.get(machine.reset_cause(), SOFT)
+
+
 class Board:
     """Interrupt handlers only count: under an interrupt nothing may be allocated."""
 
@@ -32,11 +41,7 @@ class Board:
     _reset: Pin
 
     def __init__(self) -> None:
-        causes = {machine.PWRON_RESET: POWER, machine.WDT_RESET: WATCHDOG}
-        if hasattr(machine, "DEEPSLEEP_RESET"):
-            causes[machine.DEEPSLEEP_RESET] = SLEEP
-            causes[machine.HARD_RESET] = POWER  # the reset pin
-        self._cause = causes.get(machine.reset_cause(), SOFT)
+        self._cause = start_cause()
         self._event = False
         self._wdt = machine.WDT(timeout=self._watchdog_ms)
         try:

@@ -40,8 +40,8 @@ _TCXO_US = const(5000)  # until it swings; RadioLib waits as long
 _PUBLIC = const(0x34)  # sync word of public networks
 _AWAY_MS = const(50)  # shorter than this elsewhere, and the channel is taken for what it was
 
-# DetPeak for spreading factors 7 to 12 and, below, symbols: Semtech AN1200.48, as RadioLib and Meshtastic have it from
-# there. Nobody has checked it at our site: too low a peak finds activity in noise, and then we wait for nothing.
+# DetPeak for spreading factors 7 to 12 and, below, symbols: ST RM0453 rev. 5, table 36 (this radio in another chip),
+# which follows Semtech's AN1200.48. Too low a peak would find activity in noise, and we would wait for nothing.
 _PEAKS = b"\x16\x16\x17\x18\x19\x1c"
 _DET_MIN = const(10)
 

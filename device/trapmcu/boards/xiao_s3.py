@@ -14,7 +14,7 @@ from machine import Pin
 from micropython import const
 
 from trapmcu.boards import pins_xiao_s3 as pins
-from trapmcu.boards.base import POWER, SLEEP, SLICE_MS, Board
+from trapmcu.boards.base import POWER, SLEEP, SLICE_MS, Board, start_cause  # noqa: F401 - start_cause for open_board
 from trapmcu.boards.ina226 import Ina226
 from trapmcu.boards.rv3032 import Rv3032
 from trapmcu.boards.tca9534 import Tca9534
@@ -34,7 +34,8 @@ _BOOT_MS = const(300)  # from a wake until we run: of a press that woke us, nobo
 _HIGH_MS = const(100)  # of light sleep while a source is high
 _RECHECK_MS = const(5000)  # of deep sleep while the PIR sensor is high
 _LIGHT_MS = const(10)  # a shorter wait is not worth a light sleep
-# RTC_CNTL_EXT_WAKEUP1_STATUS: a bit a pin (MicroPython issue 6981). MicroPython says it only from 1.29 on.
+# RTC_CNTL_EXT_WAKEUP1_STATUS, 0xE4 of the RTC controller: a bit a pin (MicroPython issue 6981). MicroPython itself says
+# it only from 1.29 on.
 _WOKEN_PINS = const(0x600080E4)
 
 

@@ -45,7 +45,8 @@ class Unit:
     """One trap's hardware with its firmware. settings: for `trapmcu.main.run`; folder: for flash on CPython.
 
     ppm: how fast the clock chip runs, in millionths. fresh_every: firmware is loaded anew at every such start.
-    `starts`: the last ones, (when, cause, woken by); `causes`: how many by cause; `slept_ms`; `power_cuts`; `brown_outs`; `trace`: what the lamp and beeper did.
+    `starts`: the last ones, (when, cause, woken by); `causes`: how many by cause; `slept_ms`; `power_cuts`;
+    `brown_outs`; `trace`: what the lamp and beeper did.
     """
 
     def __init__(
@@ -297,7 +298,7 @@ class Unit:
         except Exception as error:
             if self.ended is None:
                 raise error
-            cause = self.ended  # power went while flash was written, and the file's own end hid that
+            cause = self.ended  # power went while flash was written, and the file's own end hid that  # type: ignore[unreachable]
         finally:
             self.count()
             self.awake = False

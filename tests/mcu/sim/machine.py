@@ -47,13 +47,11 @@ class Machine:
         self.modules = _modules(self)
 
     def restart(self, cause, pins_too=True):
-        """A new run of the program begins."""
+        """A new run of the program begins. A short loss of power (cause 1) leaves what it leaves in the memory."""
         self.cause = cause
         self.world.handlers.clear()
         self.timeout_us = None
         self.uart_open = False
-        if cause == 1:
-            self.memory = b""
         for number in list(self.directions):
             if number not in self.held:
                 del self.directions[number]
@@ -215,6 +213,11 @@ def _modules(board):
         world.run(500)  # until it runs again
         world.edges_lost = False
         board.light_sleeps_us += world.us - began
+        for pin in board.ext1:  # perhaps the interrupt comes as well, late
+            if world.level(pin.number) and pin.number in world.handlers:
+                handler, _, source = world.handlers[pin.number]
+                world.at(world.us + 3000, lambda handler=handler, source=source: handler(source))
+        world._ticks_us -= (world.us - began) * 3 // 100  # the clock it sleeps by is a poor one
 
     def deepsleep(ms=None):
         for name in ("LORA_CS", "LORA_RESET"):

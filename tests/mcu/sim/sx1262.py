@@ -195,6 +195,7 @@ class Sx1262:
             rx, asleep = (args[0] << 16 | args[1] << 8 | args[2], args[3] << 16 | args[4] << 8 | args[5])
             self._duty = (rx * 125 // 8, asleep * 125 // 8)
             self._set_mode(DUTY)
+            self._limit_rx(self._duty[0], DUTY)
             for frame in self.air:
                 self._duty_hear(frame)
         elif code == 0x96:
@@ -321,7 +322,6 @@ class Sx1262:
             if found and self.cad[3]:
                 self._continuous = False
                 self._start_rx()
-                self._since = began  # its correlator has seen the symbols of the activity
                 self._limit_rx(self.cad[4])
             else:
                 self._set_mode(STANDBY_RC)
@@ -329,13 +329,14 @@ class Sx1262:
 
         self._world.at(began + (1 << self.cad[0]) * symbol_us + symbol_us // 2, done)
 
-    def _limit_rx(self, us):
+    def _limit_rx(self, us, then=STANDBY_RC):
         generation = self._generation
 
         def late():
             if self._generation == generation and self._locked is None:
-                self._set_mode(STANDBY_RC)
-                self._raise(TIMEOUT)
+                if then != self.mode:
+                    self._set_mode(then)
+                self._raise(TIMEOUT)  # the datasheet does not say that a window of the duty cycle raises none
 
         self._world.at(self._world.us + us, late)
 

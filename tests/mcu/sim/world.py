@@ -1,6 +1,8 @@
 """Time by hand, and what happens in it: the board's pins, and calls at a moment. Both interpreters."""
 
 PERIOD = 1 << 30  # of ticks on a board
+_MASK = PERIOD - 1
+_HALF = PERIOD // 2
 
 try:
     from micropython import heap_lock, heap_unlock
@@ -23,6 +25,9 @@ class World:
         self.handlers = {}  # pin number: (handler, trigger, pin)
         self.watchers = {}  # pin number: called with its new level
         self.edges_lost = False  # in light sleep
+        self.ticks_in_handler = (
+            None  # our `us` are too long for 32 bits, and would need the heap; a board's ticks do not
+        )
 
     def at(self, us, call):
         self._calls.append((us, len(self._calls), call))
@@ -60,11 +65,13 @@ class World:
         if pin in self.handlers and not self.edges_lost:
             handler, trigger, source = self.handlers[pin]
             if trigger & (1 if level else 2):
+                self.ticks_in_handler = Time(self).ticks_ms()
                 heap_lock()
                 try:
                     handler(source)
                 finally:
                     heap_unlock()
+                    self.ticks_in_handler = None
 
 
 class Time:
@@ -74,18 +81,23 @@ class Time:
         self._world = world
 
     def ticks_ms(self):
-        return (self._world.us + self._world._ticks_us) // 1000 & PERIOD - 1
+        if self._world.ticks_in_handler is not None:
+            return self._world.ticks_in_handler
+        return (self._world.us + self._world._ticks_us) // 1000 & _MASK
 
     def ticks_us(self):
-        return self._world.us + self._world._ticks_us & PERIOD - 1
+        return self._world.us + self._world._ticks_us & _MASK
 
     @staticmethod
     def ticks_add(ticks, delta):
-        return ticks + delta & PERIOD - 1
+        return ticks + delta & _MASK
 
     @staticmethod
     def ticks_diff(end, start):
-        return (end - start + PERIOD // 2 & PERIOD - 1) - PERIOD // 2
+        passed = end - start
+        if passed >= _HALF:
+            return passed - _HALF - _HALF  # in steps that a 32-bit interpreter makes without its heap
+        return passed + _HALF + _HALF if passed < -_HALF else passed
 
     def sleep_ms(self, ms):
         self._world.run(ms * 1000)

@@ -63,5 +63,3 @@ if ON_A_DISK:
             self.assertEqual(woods.pi.looks, 3)
             self.assertIsNone(woods.pi.on_since)
             self.assertEqual(woods.unit.causes[2:], [0, 0])
-
-
