@@ -311,7 +311,7 @@ class Courier:
                 self._down.remove(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(">IIB", payload)
-        elif kind != line.DONE or len(payload) != 5:  # that one is the supervisor's
+        elif kind not in (line.DONE, line.FAULT):  # those are the supervisor's
             self.dropped += 1
 
     def _put(self, payload: bytes) -> None:
