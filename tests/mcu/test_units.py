@@ -200,7 +200,7 @@ class SupervisorTest(unittest.TestCase):
         bench = self.bench()
         for seed in (3, 4):
             for name in os.listdir(bench.folder):
-                if name == "counter":
+                if name in ("counter", "resets"):
                     os.remove(bench.folder + "/" + name)
             bench.keys[5][:] = base_keys([5])[5]
             for again in (0, 10):
