@@ -136,8 +136,8 @@ class Supervisor:
             rest = min(rest, self._over_at - now)
         wakes = TIMER | BUTTON
         if states.WANTS[self.state] & states.WATCH and self._gauge.level != CRITICAL:
-            gap = max(self._policy.wait_ms(now), self._pi.not_before - now)
-            if gap > 0:
+            gap = self._policy.wait_ms(now)
+            if gap:
                 rest = min(rest, gap)
             else:
                 wakes |= PIR
@@ -153,8 +153,6 @@ class Supervisor:
     def _trigger(self, cause: int, now: int) -> None:
         if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
             return
-        if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
-            return  # it pauses after a fault: what moves now is gone by the time it could look
         if self.state != SERVICE:  # a walk test is seen whole
             accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
             held_back = self._policy.news(now)
@@ -164,6 +162,8 @@ class Supervisor:
                 return
         if cause == BY_PIR:
             self.courier.call_partner(now)
+        if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
+            return  # it pauses after a fault: what moves now is gone by the time it could look; the partner may
         self._triggers += 1
         self._pending = (self._pending + [(self._triggers, cause, now)])[-MAX_PENDING:]
         self._idle = False
