@@ -200,11 +200,7 @@ class SupervisorTest(unittest.TestCase):
         bench = self.bench()
         for seed in (3, 4):
             for name in os.listdir(bench.folder):
-<<<<<<< HEAD
                 if name in ("counter", "resets"):  # the latter, as many starts in a row silence a unit
-=======
-                if name in ("counter", "resets"):
->>>>>>> 4f544ecc496f77875ccd358b8bd5d5667e5df6cc
                     os.remove(bench.folder + "/" + name)
             bench.keys[5][:] = base_keys([5])[5]
             for again in (0, 10):
