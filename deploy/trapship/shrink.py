@@ -106,6 +106,7 @@ def _short_names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
         private = [n for n in _names(tree) if n.startswith("_") and not n.startswith("__")]
         if name.startswith(BOARDS):
             kept.update(private)
+        kept.update(a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names)
         used.update(private)
     order = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0])) if name not in kept]
     fresh = (name for name in _spellings() if name not in kept)
