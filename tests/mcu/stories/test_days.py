@@ -1,6 +1,7 @@
 """Ordinary days and a winter of them: the unit sleeps, the Pi comes when something moves, and goes again."""
 
 from tests.mcu.stories.bench import Story
+from trapsim.unitsim.firmware import forget_firmware, module_state
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 
 
@@ -38,6 +39,19 @@ class DaysTest(Story):
         woods.run(5 * MINUTE)
         lit = [what for _, what in woods.unit.trace if what == "beep on"]
         self.assertEqual(len(lit), 6)
+
+    def test_modules_keep_no_state_so_that_few_starts_need_fresh_ones(self):
+        forget_firmware()
+        woods = self.woods(seed=3, traps=(5, 6), settings={"station_key": "0b" * 16}, fresh_every=1000000)
+        woods.run(SECOND)
+        before = module_state()
+        woods.passes(8, 3 * HOUR, HOUR)
+        woods.unit.press(3 * SECOND, 5 * HOUR)
+        woods.world.at(7 * HOUR, lambda: woods.unit.cut_power(SECOND))
+        woods.run(DAY)
+        after = module_state()
+        self.assertGreater(len(before), 200)
+        self.assertEqual([name for name in before if after.get(name) != before[name]], [])
 
     def test_a_winter_of_150_days(self):
         woods = self.woods(seed=11, fresh_every=50)

@@ -1,4 +1,4 @@
-"""A month with every fault, one after the other and together: no sighting lost, the Pi never powered without a reason."""
+"""A month with every fault, alone and together: no sighting lost, the Pi never powered without a reason."""
 
 from tests.mcu.stories.bench import ON_A_DISK, Story, log
 from trapsim.unitsim import simpi
