@@ -1,6 +1,6 @@
 """Ordinary days and a winter of them: the unit sleeps, the Pi comes when something moves, and goes again."""
 
-from tests.mcu.stories.bench import Story
+from tests.mcu.stories.bench import ON_A_DISK, Story
 from trapsim.unitsim.firmware import forget_firmware, module_state
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 
@@ -66,3 +66,8 @@ class DaysTest(Story):
         self.all_is_well(woods)
         self.assertEqual((woods.unit.causes[0], woods.unit.causes[2:]), (1, [0, 0]))  # nothing but deep sleep
         self.assertGreater(woods.unit.slept_ms, days * DAY * 995 // 1000)
+
+
+if not ON_A_DISK:  # minutes on CPython
+    del DaysTest.test_a_winter_of_150_days
+    del DaysTest.test_modules_keep_no_state_so_that_few_starts_need_fresh_ones
