@@ -171,7 +171,7 @@ class Courier:
 
     def hush(self, until: int) -> None:
         """Nothing is sent until then."""
-        self._link.resume((until, until) + self._link.kept()[0][2:])
+        self._link.resume((until, until, 0, 0))
 
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""

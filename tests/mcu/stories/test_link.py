@@ -1,6 +1,6 @@
 """The air is silent, or somebody on it has other plans."""
 
-from tests.mcu.stories.bench import SF, Story
+from tests.mcu.stories.bench import ON_A_DISK, SF, Story
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire.words import DONE, ON_TRIAL, REVERTED, SETTING_CODES
 
@@ -87,3 +87,7 @@ class PairTest(Story):
 
 
 LOOK_REACH_OF_TWO = 50 * SECOND
+
+
+if not ON_A_DISK:  # minutes on CPython
+    del LinkTest.test_dead_link_for_a_week_then_heard_again
