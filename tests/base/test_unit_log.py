@@ -35,7 +35,7 @@ def entry(code: int, value: int, time_s: int = TRUE_S, *, is_true: bool = True) 
     return struct.pack(LOG_ENTRY, time_s, code | (128 if is_true else 0), value)
 
 
-CUT = entry(events.PI_CUT, 1)
+CUT = entry(events.PI_CUT, 3)
 START = entry(events.START, 2, 90_061, is_true=False)
 
 
@@ -70,7 +70,7 @@ def test_an_ask_goes_down_and_the_entries_come_back_once(world: World) -> None:
     assert world.states() == [("open", None)]
     world.hear(LOG, encode_log(702, 0, CUT))
     assert world.states() == [("done", None)]
-    expected = [(700, TRUE_S, 1, 27, 1), (701, 90_061, 0, 16, 2), (702, TRUE_S, 1, 27, 1)]
+    expected = [(700, TRUE_S, 1, 27, 3), (701, 90_061, 0, 16, 2), (702, TRUE_S, 1, 27, 3)]
     assert rows(world) == expected
     world.run(2 * LOG_DONE_MS)
     world.hear()
@@ -174,7 +174,7 @@ def test_messages_that_cannot_be() -> None:
     with pytest.raises(WireError):
         read_setting(json.dumps(good).encode())
     log = {"command": None, "log": encode_log(5, 0, CUT).hex()}
-    assert read_log(json.dumps(log).encode()) == (None, 5, 0, [(TRUE_S, True, 27, 1)])
+    assert read_log(json.dumps(log).encode()) == (None, 5, 0, [(TRUE_S, True, 27, 3)])
     for wrong in ({"command": "x"}, {"command": 65536}, {"log": 5}, {"log": "zz"}, {"log": "00"}, {"log": ["00"]}):
         with pytest.raises(WireError):
             read_log(json.dumps(log | wrong).encode())
@@ -220,7 +220,7 @@ def test_every_entry_has_words_whatever_its_value() -> None:
             assert "None" not in words
             assert "#" not in words
             assert (code in EVENTS) != words.startswith(f"event {code},")
-    assert entry_words(events.PI_CUT, 1) == "Pi's power cut: it did not halt"
+    assert entry_words(events.PI_CUT, 3) == "Pi's power cut: it did not halt"
     assert entry_words(events.STATE, 2) == "from parked to shooting"
     assert entry_words(events.BASE_LOST, 3) == "base not heard: 3 days"
     assert entry_words(events.REPEATED, events.PIR_STUCK << 8 | 255) == (
@@ -287,7 +287,7 @@ def test_the_command_asks_and_shows(world: World, config: Path, capsys: pytest.C
     assert log("--json") == 0
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert said[1] == {
-        "sequence": 700, "code": 27, "name": "PI_CUT", "value": 1, "unix_ms": 1763686800000, "unit_s": None,
+        "sequence": 700, "code": 27, "name": "PI_CUT", "value": 3, "unix_ms": 1763686800000, "unit_s": None,
     }  # fmt: skip
     assert (said[2]["unix_ms"], said[2]["unit_s"], said[3]["name"]) == (None, 90_061, None)
     assert main(["status", "--config", str(config)]) == 0
