@@ -23,6 +23,12 @@ STATES = {
     unitstates.SAFE: ("safe", "in safe mode after repeated resets: radio only"),
 }
 
+# Those that need a person, and for what
+TROUBLES = {
+    unitstates.SAVING: "saves its battery and sends alerts only, no pictures. Take fresh cells on the next visit.",
+    unitstates.SAFE: "started again and again, and leaves its camera off for hours. Look at its battery and cables.",
+}
+
 RESETS = {0: "power came back", 1: "woke", 2: "by the watchdog", 3: "by itself"}
 CUTS = {2: "it was silent", 3: "it did not halt", 4: "battery gave way under it"}
 PLACES = {1: "settings"}
@@ -50,12 +56,12 @@ EVENTS: dict[int, tuple[str, str, Value]] = {
     events.SLOT_TRIED: ("SLOT_TRIED", "new firmware on trial, slot", SLOTS),
     events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "version #"),
     events.LID_OPENED: ("LID_OPENED", "lid opened", None),
-    events.WATCHDOG: ("WATCHDOG", "the watchdog ended a hang", None),
-    events.BROWN_OUT: ("BROWN_OUT", "supply broke down", None),
+    events.WATCHDOG: ("WATCHDOG", "it hung, and its watchdog restarted it", None),
+    events.BROWN_OUT: ("BROWN_OUT", "battery gave way while the camera ran", None),
     events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "# resets in a row"),
-    events.PI_CUT: ("PI_CUT", "Pi's power cut", CUTS),
-    events.PI_NO_SHOW: ("PI_NO_SHOW", "Pi never came up", None),
-    events.BUDGET_SPENT: ("BUDGET_SPENT", "budget of triggers is spent: a bush in the wind?", "# triggers"),
+    events.PI_CUT: ("PI_CUT", "camera computer (Pi) cut off", CUTS),
+    events.PI_NO_SHOW: ("PI_NO_SHOW", "camera computer (Pi) did not start", None),
+    events.BUDGET_SPENT: ("BUDGET_SPENT", "triggered too often to look each time; a bush in the wind?", "# triggers"),
     events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "# edges"),
     events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# %"),
     events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# %"),
@@ -64,7 +70,7 @@ EVENTS: dict[int, tuple[str, str, Value]] = {
     events.FLASH_FULL: ("FLASH_FULL", "flash is full", "# KiB queued"),
     events.FLASH_DAMAGED: ("FLASH_DAMAGED", "damaged in flash", PLACES),
     events.QUEUE_FULL: ("QUEUE_FULL", "queue for the air is full", "# objects"),
-    events.CARD_FAULT: ("CARD_FAULT", "Pi reports a fault of its card", "number #"),
+    events.CARD_FAULT: ("CARD_FAULT", "memory card has a fault", "number #"),
     events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "# times"),
     events.BASE_LOST: ("BASE_LOST", "base not heard", "# days"),
     events.SETTINGS_REVERTED: ("SETTINGS_REVERTED", "settings taken back", "version # again"),
@@ -84,9 +90,14 @@ def health_words(health: dict[str, int]) -> list[str]:
     if days != DAYS_UNKNOWN:
         words.append(f"battery for about {days} days")
     if degrees != DEGREES_UNKNOWN:
-        words.append(f"{degrees} °C")
+        words.append(degrees_words(degrees))
     fault = fault_words(health.get("fault"))
-    return [word for word in (*words, fault and f"within a day: {fault}") if word]
+    return [word for word in (*words, fault and f"fault in the last day: {fault}") if word]
+
+
+def degrees_words(degrees: int) -> str:
+    """A temperature, with a true minus."""
+    return f"{degrees} °C".replace("-", "−")
 
 
 def fault_words(code: int | None) -> str:
