@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings
 from trapbase.export import export_camtrap
+from trapbase.modem import modem_words, read_modem
 from trapbase.moments import moment
 from trapbase.reader import Reader
 from trapbase.request_store import LOG
@@ -47,6 +48,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         known = {trap.number for trap in settings.trap}
         waiting = {row["trap"]: row["count"] for row in reader.rows("waiting_by_trap", 1000)}
         status = reader.summary() | {
+            "modem": read_modem(Path(settings.folder)),
             "traps": reader.traps(),
             "not_in_settings": sorted(set(waiting) - known),
             "conflicts_kept": len(reader.rows("conflicts", 1000)),
@@ -60,6 +62,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
+    print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
     heard = {row["trap"]: row for row in status["traps"]}
     for number in sorted(known | set(heard)):
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from trapbase.config import Settings
 from trapbase.media import read_from
+from trapbase.modem import read_modem
 from trapbase.pictures import media_type
 from trapbase.reader import Reader
 from trapbase.view import View, build_view
@@ -92,8 +93,9 @@ class PageState:
         now_ms = time.time_ns() // 1_000_000
         species = None if code is None else SPECIES[code]
         return build_view(
-            self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=self._free_bytes()
-        )
+            self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=self._free_bytes(),
+            modem=read_modem(self._folder),
+        )  # fmt: skip
 
     def summary(self) -> dict[str, Any]:
         """Counts of everything, by state.  Raises: StorageError."""

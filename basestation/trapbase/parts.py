@@ -14,6 +14,8 @@ from trapbase.forward import Forward
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
 from trapbase.keyring import Keyring, read_hop_keys
+from trapbase.modem import FILE as MODEM
+from trapbase.modem import ModemLine
 from trapbase.pieces import PieceMemory
 from trapbase.receipts import Receipts
 from trapbase.request_store import RequestStore
@@ -70,11 +72,12 @@ def build_gateway(settings: Settings) -> Part:
         words,
     )
     line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
+    modem = ModemLine(line, Path(settings.folder) / MODEM)
     bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
     memory = PieceMemory(Path(settings.folder) / PIECES)
     part = Gateway(
         link,
-        line,
+        modem,
         bus,
         base=settings.name,
         republish_ms=settings.gateway.republish_ms,
@@ -90,7 +93,9 @@ def build_gateway(settings: Settings) -> Part:
         nonlocal now
         now = now_ms
         keyring.step(now_ms)
-        return part.step(now_ms, utc_ms)
+        moved = part.step(now_ms, utc_ms)
+        modem.step(now_ms, utc_ms)
+        return moved
 
     def trouble() -> str:
         of_line = "" if line.is_open else f"modem: {line.last_error}"

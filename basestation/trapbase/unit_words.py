@@ -1,7 +1,7 @@
 """What units' numbers mean, for people: states, event codes with their values. Pure.
 
-`device/trapmcu/EVENTS.md` is made from these tables (`deploy/make-events-page`); a test holds their codes to
-`trapwire.events` and `trapwire.unitstates`.
+`device/trapmcu/EVENTS.md` is made from these tables (`deploy/make-events-page`); tests hold their codes to
+`trapwire.events` and `trapwire.unitstates`, and what values mean to what the firmware writes.
 """
 
 from datetime import timedelta
@@ -23,53 +23,58 @@ STATES = {
     unitstates.SAFE: ("safe", "in safe mode after repeated resets: radio only"),
 }
 
+# Those that need a person, and for what
+TROUBLES = {
+    unitstates.SAVING: "saves its battery and sends alerts only, no pictures. Take fresh cells on the next visit.",
+    unitstates.SAFE: "started again and again, and leaves its camera off for hours. Look at its battery and cables.",
+}
+
 RESETS = {0: "power came back", 1: "woke", 2: "by the watchdog", 3: "by itself"}
-PI_REASONS = {0: "something moved", 1: "its partner called", 2: "hours or season", 3: "service", 4: "the base's wish"}
-CUTS = {0: "it was silent", 1: "it did not halt", 2: "battery", 3: "brown-out"}
-REVERTS = {0: "the base was not heard in time", 1: "repeated resets", 2: "damaged or does not start"}
-PLACES = {0: "settings", 1: "event log", 2: "queue", 3: "frame counter", 4: "code slots", 5: "share of the air"}
-SLOTS = {0: "a", 1: "b"}
+CUTS = {2: "it was silent", 3: "it did not halt", 4: "battery gave way under it"}
+PLACES = {1: "settings"}
+SLOTS = {97: "a", 98: "b"}
+STATE_NAMES = {state: f"unit is {name}" for state, (name, _) in STATES.items()}
 
 # code: its name, what happened, what its value is: None nothing, its words, or those of each number
 Value = None | str | dict[int, str]
 EVENTS: dict[int, tuple[str, str, Value]] = {
     events.REPEATED: ("REPEATED", "came more often than is written down", None),
     events.STATE: ("STATE", "another state", None),
-    events.PI_ON: ("PI_ON", "Pi switched on", PI_REASONS),
-    events.PI_UP: ("PI_UP", "Pi is up", "# s after power"),
-    events.PI_LEAVE: ("PI_LEAVE", "Pi asked to leave", {n: f"next is {STATES[n][0]}" for n in STATES}),
-    events.PI_HALTED: ("PI_HALTED", "Pi has halted and is off", "# s after it was asked"),
+    events.PI_ON: ("PI_ON", "Pi switched on", STATE_NAMES),
+    events.PI_UP: ("PI_UP", "Pi is up", STATE_NAMES),
+    events.PI_LEAVE: ("PI_LEAVE", "Pi asked to leave", STATE_NAMES),
+    events.PI_HALTED: ("PI_HALTED", "Pi is off", STATE_NAMES),
     events.CLOCK_SET: ("CLOCK_SET", "clock set by the base", "# s of correction"),
     events.BASE_HEARD: ("BASE_HEARD", "base heard again", "# days without"),
     events.SERVICE_ENTERED: ("SERVICE_ENTERED", "service begins", None),
-    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", "# s long"),
-    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "# mV"),
-    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", "# resets counted"),
+    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", None),
+    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "# %"),
+    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", None),
     events.SETTINGS_KEPT: ("SETTINGS_KEPT", "new settings are kept", "version #"),
     events.SLOT_KEPT: ("SLOT_KEPT", "new firmware is kept, slot", SLOTS),
     events.START: ("START", "started", RESETS),
     events.SLOT_TRIED: ("SLOT_TRIED", "new firmware on trial, slot", SLOTS),
     events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "version #"),
     events.LID_OPENED: ("LID_OPENED", "lid opened", None),
-    events.WATCHDOG: ("WATCHDOG", "the watchdog ended a hang", "# in all"),
-    events.BROWN_OUT: ("BROWN_OUT", "supply broke down", "# mV before"),
+    events.WATCHDOG: ("WATCHDOG", "it hung, and its watchdog restarted it", None),
+    events.BROWN_OUT: ("BROWN_OUT", "battery gave way while the camera ran", None),
     events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "# resets in a row"),
-    events.PI_CUT: ("PI_CUT", "Pi's power cut", CUTS),
-    events.PI_NO_SHOW: ("PI_NO_SHOW", "Pi never came up", "# times in a row"),
-    events.BUDGET_SPENT: ("BUDGET_SPENT", "budget of triggers is spent: a bush in the wind?", "# triggers"),
+    events.PI_CUT: ("PI_CUT", "camera computer (Pi) cut off", CUTS),
+    events.PI_NO_SHOW: ("PI_NO_SHOW", "camera computer (Pi) did not start", None),
+    events.BUDGET_SPENT: ("BUDGET_SPENT", "triggered too often to look each time; a bush in the wind?", "# triggers"),
     events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "# edges"),
-    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# mV"),
-    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# mV"),
+    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# %"),
+    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# %"),
     events.CLOCK_LOST: ("CLOCK_LOST", "clock lost its power and time", None),
     events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock may be far off", "# s"),
     events.FLASH_FULL: ("FLASH_FULL", "flash is full", "# KiB queued"),
     events.FLASH_DAMAGED: ("FLASH_DAMAGED", "damaged in flash", PLACES),
     events.QUEUE_FULL: ("QUEUE_FULL", "queue for the air is full", "# objects"),
-    events.CARD_FAULT: ("CARD_FAULT", "Pi reports a fault of its card", "number #"),
+    events.CARD_FAULT: ("CARD_FAULT", "memory card has a fault", "number #"),
     events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "# times"),
     events.BASE_LOST: ("BASE_LOST", "base not heard", "# days"),
-    events.SETTINGS_REVERTED: ("SETTINGS_REVERTED", "settings taken back", REVERTS),
-    events.SLOT_REVERTED: ("SLOT_REVERTED", "firmware taken back", REVERTS),
+    events.SETTINGS_REVERTED: ("SETTINGS_REVERTED", "settings taken back", "version # again"),
+    events.SLOT_REVERTED: ("SLOT_REVERTED", "firmware taken back, slot", SLOTS),
 }
 
 
@@ -85,9 +90,14 @@ def health_words(health: dict[str, int]) -> list[str]:
     if days != DAYS_UNKNOWN:
         words.append(f"battery for about {days} days")
     if degrees != DEGREES_UNKNOWN:
-        words.append(f"{degrees} °C")
+        words.append(degrees_words(degrees))
     fault = fault_words(health.get("fault"))
-    return [word for word in (*words, fault and f"within a day: {fault}") if word]
+    return [word for word in (*words, fault and f"fault in the last day: {fault}") if word]
+
+
+def degrees_words(degrees: int) -> str:
+    """A temperature, with a true minus."""
+    return f"{degrees} °C".replace("-", "−")
 
 
 def fault_words(code: int | None) -> str:

@@ -5,14 +5,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings, TrapSettings
+from trapbase.modem import State, count_words
 from trapbase.moments import moment, span, step
-from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, fault_words, state_words
+from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
 from trapbase.view_events import SIDES, events, species_counts
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
 
 Row = dict[str, Any]
 LOW_BATTERY_PERCENT = 20
+FEW_DAYS = 14  # of battery: about the time between two visits
 THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
 SILENT_MS = 24 * 3_600_000
 DEAF_MS = 2 * 3_600_000  # without a word from anybody: heartbeats come every hour
@@ -36,6 +38,7 @@ class View:
     batches: list[Row]
     counters: Row
     most: int
+    modem: Row | None
 
     @property
     def is_empty(self) -> bool:
@@ -51,9 +54,11 @@ def build_view(
     most: int,
     species: str | None = None,
     free_bytes: int | None = None,
+    modem: State | None = None,
 ) -> View:
     """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
-    of `species` where one was chosen; `free_bytes`: what is left on the disk, where that is known."""
+    of `species` where one was chosen; `free_bytes`: what is left on the disk, `modem`: its state, where
+    those are known."""
     known = {trap.number: trap for trap in settings.trap}
     zones = {trap.number: ZoneInfo(trap.zone or settings.zone) for trap in settings.trap}
     here = ZoneInfo(settings.zone)
@@ -65,7 +70,7 @@ def build_view(
         base=settings.name,
         summary=summary,
         notes=_shortened(
-            _base_notes(rows, now_ms, free_bytes)
+            _base_notes(rows, now_ms, free_bytes, modem)
             + _strangers(rows, known)
             + _clock_notes(rows["sightings"])
             + _trap_notes(stations, now_ms)
@@ -78,6 +83,7 @@ def build_view(
         batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
         most=most,
+        modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
 
 
@@ -121,9 +127,11 @@ def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> R
         "unsigned": health.get("unreceipted"),
         "held": health.get("full_held"),
         "state": state_words(health.get("state")),
+        "trouble": TROUBLES.get(health.get("state", -1), ""),
         "fault": fault_words(health.get("fault")),
         "days_left": None if days == DAYS_UNKNOWN else days,
-        "degrees": None if degrees == DEGREES_UNKNOWN else degrees,
+        "days_few": days < FEW_DAYS,
+        "degrees": "" if degrees == DEGREES_UNKNOWN else degrees_words(degrees),
     }
 
 
@@ -144,9 +152,9 @@ def _shortened(notes: list[str]) -> list[str]:
     return [*notes[:MOST_NOTES], f"… and {len(notes) - MOST_NOTES} more of the kind; see the stations below."]
 
 
-def _base_notes(rows: dict[str, list[Row]], now_ms: int, free_bytes: int | None) -> list[str]:
+def _base_notes(rows: dict[str, list[Row]], now_ms: int, free_bytes: int | None, modem: State | None) -> list[str]:
     """What is wrong with the base itself, as far as its database and disk tell."""
-    notes = []
+    notes = [f"Modem: {modem['trouble']}"] if modem and modem["trouble"] else []
     words = [row["heard_ms"] for row in rows["traps"]]
     if words and now_ms - max(words) > DEAF_MS:
         notes.append(
@@ -189,15 +197,24 @@ def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
                 silent = span(trap["heard"]["ms"], now_ms)
                 notes.append(f"{name} has been silent for {silent}: battery, snow on the antenna, or taken away?")
                 continue
-            if trap["battery_low"]:
-                notes.append(f"{name}: battery at {trap['battery']} %. Take fresh cells on the next visit.")
+            if trap["trouble"]:
+                notes.append(f"{name} {trap['trouble']}")
+            elif trap["battery_low"] or trap["days_few"]:
+                notes.append(f"{name}: battery {_battery_words(trap)}. Take fresh cells on the next visit.")
             if trap["fault"]:
                 notes.append(
-                    f"{name}: within a day: {trap['fault']}. `trapbase log {trap['number']} --ask 20` asks more."
+                    f"{name}, fault in the last day: {trap['fault']}. More: `trapbase log {trap['number']} --ask 20`."
                 )
             if trap["margin_low"]:
                 notes.append(f"{name}: radio margin {trap['margin_db']} dB. Raise the antenna or add a repeater.")
     return notes
+
+
+def _battery_words(trap: Row) -> str:
+    """Its percent and days, as far as the unit says them."""
+    days = trap["days_left"]
+    percent = "" if trap["battery"] is None else f"at {trap['battery']} %"
+    return ", ".join(filter(None, (percent, "" if days is None else f"for about {days} days")))
 
 
 def _conflict_notes(conflicts: list[Row]) -> list[str]:

@@ -251,11 +251,11 @@ class SimBoard(PlainBoard):
         return -8 - self._seed % 5
 
     def pi_power(self, on: bool) -> None:
-        """A file beside the flash, for whoever runs the Pi (`trapsim.processes.Switched`)."""
+        """A file beside the flash, for whoever runs the Pi (`trapsim.processes.Switched`): when it was switched on."""
         if on != self._on:
             self._on = on
             with open(self._beside + "/pi-power", "w") as file:
-                file.write("1" if on else "0")
+                file.write(str(monotonic_us()) if on else "0")
 
     def pi_halted(self) -> "bool | None":
         try:

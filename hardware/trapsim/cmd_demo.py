@@ -104,6 +104,8 @@ def _finish(result: Result, args: argparse.Namespace) -> int:
     figures = result.audit.figures() | {"seconds": round(result.seconds, 1)}
     if args.kills:
         figures |= {"kills": result.kills, "kills_under_way": result.kills_under_way}
+    if args.parked:
+        figures |= {"pi_starts": result.pi_starts, "pi_cuts": result.pi_cuts}
     reason = result.reason
     if result.audit.lost or result.audit.duplicated:
         reason = f"{result.audit.lost} lost, {result.audit.duplicated} doubled: {'; '.join(result.audit.missing[:4])}"

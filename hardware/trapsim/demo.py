@@ -22,13 +22,18 @@ STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did."""
+    """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did.
+
+    pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran.
+    """
 
     audit: Audit
     seconds: float
     kills: int
     kills_under_way: int
     reason: str
+    pi_starts: int
+    pi_cuts: int
 
 
 def start_processes(site: Site, processes: Processes) -> None:
@@ -113,8 +118,10 @@ class Demo:
             killer.step(now, finished=audit.finished)
             time.sleep(LOOK_EVERY_S)
         seconds = time.monotonic() - started
+        pis = self._processes.switched()
         return Result(
-            audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason
+            audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason,
+            pi_starts=sum(pi.runs for pi in pis), pi_cuts=sum(pi.cuts for pi in pis),
         )  # fmt: skip
 
 

@@ -62,26 +62,34 @@ class Keeper:
 
 @dataclass(kw_only=True)
 class Switched(Keeper):
-    """A process that runs while the file `switch` says 1: a Pi behind its supervisor's load switch.
+    """A process that runs while the file `switch` holds when it was switched on, "0" for off: a Pi behind its
+    supervisor's load switch.
 
     One that ends by itself with 0 has shut down, which the file `halted` says, and starts when it is switched on next.
+    `runs`: how often it was started; `cuts`: how often its power went while it ran.
     """
 
     switch: Path
     halted: Path
+    runs: int = 0
     cuts: int = 0
+    _on: str = "0"  # the switching on that this process has its power from
+
+    def start(self) -> None:
+        super().start()
+        self.runs += 1
 
     def watch(self, now: float) -> bool:
-        on = self.switch.exists() and self.switch.read_text() == "1"
-        if not on:
+        on = (self.switch.read_text() if self.switch.exists() else "") or "0"
+        if on != self._on:  # also where it was off for less than the time between two looks
+            self._on = on
             self.halted.unlink(missing_ok=True)
             self.cuts += self.kill()
             self.process = None
+            if on != "0":
+                self.start()
             return False
-        if self.process is None:
-            self.start()
-            return False
-        if self.process.poll() == 0:
+        if self.process is not None and self.process.poll() == 0:
             self.halted.touch()
             return False
         return super().watch(now)
@@ -111,6 +119,10 @@ class Processes:
             name=name, command=command, log=self._logs / f"{name}.log",
             switch=folder / "pi-power", halted=folder / "pi-halted",
         )  # fmt: skip
+
+    def switched(self) -> list[Switched]:
+        """Those that hang on a load switch."""
+        return [keeper for keeper in self.keepers.values() if isinstance(keeper, Switched)]
 
     def watch(self) -> list[str]:
         """Start again what has ended; the names.  Raises: ProcessGaveUp."""

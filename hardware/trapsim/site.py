@@ -228,6 +228,7 @@ plan = "{PLAN}"
 sf = {plan.sf}
 keys = {_quoted(keys / LINK)}
 republish_ms = 2000
+clock_uncertainty_ms = {0 if plan.speed != 1 else 1000}
 [batch]
 max_age_s = 2.0
 max_wait_s = 3600

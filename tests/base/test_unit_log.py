@@ -35,7 +35,7 @@ def entry(code: int, value: int, time_s: int = TRUE_S, *, is_true: bool = True) 
     return struct.pack(LOG_ENTRY, time_s, code | (128 if is_true else 0), value)
 
 
-CUT = entry(events.PI_CUT, 1)
+CUT = entry(events.PI_CUT, 3)
 START = entry(events.START, 2, 90_061, is_true=False)
 
 
@@ -70,7 +70,7 @@ def test_an_ask_goes_down_and_the_entries_come_back_once(world: World) -> None:
     assert world.states() == [("open", None)]
     world.hear(LOG, encode_log(702, 0, CUT))
     assert world.states() == [("done", None)]
-    expected = [(700, TRUE_S, 1, 27, 1), (701, 90_061, 0, 16, 2), (702, TRUE_S, 1, 27, 1)]
+    expected = [(700, TRUE_S, 1, 27, 3), (701, 90_061, 0, 16, 2), (702, TRUE_S, 1, 27, 3)]
     assert rows(world) == expected
     world.run(2 * LOG_DONE_MS)
     world.hear()
@@ -174,7 +174,7 @@ def test_messages_that_cannot_be() -> None:
     with pytest.raises(WireError):
         read_setting(json.dumps(good).encode())
     log = {"command": None, "log": encode_log(5, 0, CUT).hex()}
-    assert read_log(json.dumps(log).encode()) == (None, 5, 0, [(TRUE_S, True, 27, 1)])
+    assert read_log(json.dumps(log).encode()) == (None, 5, 0, [(TRUE_S, True, 27, 3)])
     for wrong in ({"command": "x"}, {"command": 65536}, {"log": 5}, {"log": "zz"}, {"log": "00"}, {"log": ["00"]}):
         with pytest.raises(WireError):
             read_log(json.dumps(log | wrong).encode())
@@ -220,7 +220,7 @@ def test_every_entry_has_words_whatever_its_value() -> None:
             assert "None" not in words
             assert "#" not in words
             assert (code in EVENTS) != words.startswith(f"event {code},")
-    assert entry_words(events.PI_CUT, 1) == "Pi's power cut: it did not halt"
+    assert entry_words(events.PI_CUT, 3) == "camera computer (Pi) cut off: it did not halt"
     assert entry_words(events.STATE, 2) == "from parked to shooting"
     assert entry_words(events.BASE_LOST, 3) == "base not heard: 3 days"
     assert entry_words(events.REPEATED, events.PIR_STUCK << 8 | 255) == (
@@ -237,8 +237,8 @@ def test_states_and_faults_in_words() -> None:
     assert health_words(HEALTH) == [
         "asleep until something moves",
         "battery for about 212 days",
-        "-21 °C",
-        "within a day: Pi's power cut",
+        "−21 °C",
+        "fault in the last day: camera computer (Pi) cut off",
     ]
     assert health_words({"state": 1, "days_left": 65535, "temperature_c": -128, "fault": 0}) == ["awake, camera warm"]
 
@@ -246,9 +246,27 @@ def test_states_and_faults_in_words() -> None:
 def test_the_page_says_it_too() -> None:
     shown = view(trap(1, "S1"), trap(2, "S1"), traps=[heard(1, **HEALTH), heard(2, battery=80)])
     first, second = shown.stations[0]["traps"]
-    assert (first["state"], first["days_left"], first["degrees"]) == ("asleep until something moves", 212, -21)
-    assert (second["state"], second["fault"], second["days_left"], second["degrees"]) == ("", "", None, None)
-    assert [note for note in shown.notes if "Pi's power cut" in note and "trapbase log 1" in note]
+    assert (first["state"], first["days_left"], first["degrees"]) == ("asleep until something moves", 212, "−21 °C")
+    assert (second["state"], second["fault"], second["days_left"], second["degrees"]) == ("", "", None, "")
+    assert [note for note in shown.notes if "camera computer (Pi) cut off" in note and "trapbase log 1" in note]
+
+
+def test_what_needs_a_visit_is_pointed_out_once() -> None:
+    low = {"battery": 9, "days_left": 6, "fault": events.BATTERY_LOW}
+    units = (
+        heard(1, state=unitstates.SAVING, **low),
+        heard(2, state=unitstates.SAFE),
+        heard(3, battery=60, days_left=6),
+    )
+    shown = view(*(trap(number, "S1") for number in (1, 2, 3)), traps=list(units))
+    assert [note.partition(".")[0] for note in shown.notes] == [
+        "S1, trap 1 saves its battery and sends alerts only, no pictures",
+        "S1, trap 1, fault in the last day: battery is low",
+        "S1, trap 2 started again and again, and leaves its camera off for hours",
+        "S1, trap 3: battery at 60 %, for about 6 days",
+    ]
+    few = [unit["days_few"] for unit in shown.stations[0]["traps"]]
+    assert few == [True, False, True], "a unit that says no days has not few"
 
 
 # The command
@@ -279,15 +297,15 @@ def test_the_command_asks_and_shows(world: World, config: Path, capsys: pytest.C
     world.hear(LOG, encode_log(700, 0, CUT + START + entry(99, 5)))
     assert log() == 0
     assert capsys.readouterr().out.splitlines() == [
-        "9000000  21 Nov 2025, 11:00:00 UTC+10  Pi's power cut: it did not halt",
-        "700  21 Nov 2025, 11:00:00 UTC+10  Pi's power cut: it did not halt",
+        "9000000  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
+        "700  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
         "701  its clock at 1 day, 1:01:01  started: by the watchdog",
         "702  21 Nov 2025, 11:00:00 UTC+10  event 99, which this base does not know: value 5",
     ]
     assert log("--json") == 0
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert said[1] == {
-        "sequence": 700, "code": 27, "name": "PI_CUT", "value": 1, "unix_ms": 1763686800000, "unit_s": None,
+        "sequence": 700, "code": 27, "name": "PI_CUT", "value": 3, "unix_ms": 1763686800000, "unit_s": None,
     }  # fmt: skip
     assert (said[2]["unix_ms"], said[2]["unit_s"], said[3]["name"]) == (None, 90_061, None)
     assert main(["status", "--config", str(config)]) == 0

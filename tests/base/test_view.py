@@ -20,10 +20,12 @@ def trap(number: int, station: str, side: str = "single", zone: str = "") -> Tra
     return TrapSettings(number=number, station=station, side=side, latitude=1, longitude=1, zone=zone)
 
 
-def view(*traps: TrapSettings, species: str | None = None, sf: int = 9, **rows: list[Row]) -> View:
+def view(
+    *traps: TrapSettings, species: str | None = None, sf: int = 9, modem: Row | None = None, **rows: list[Row]
+) -> View:
     given = {name: rows.get(name, []) for name in NAMES}
     settings = Settings(trap=traps, zone="Asia/Vladivostok", gateway=GatewaySettings(plan="cn470", sf=sf))
-    return build_view(settings, given, {}, NOW, most=24, species=species)
+    return build_view(settings, given, {}, NOW, most=24, species=species, modem=modem)
 
 
 def heard(number: int, *, ago_ms: int = 0, snr_db: float | None = 6.0, **health: int) -> Row:

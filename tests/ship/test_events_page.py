@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trapbase.unit_words import EVENTS, STATES
+from trapbase.unit_words import CUTS, EVENTS, RESETS, SLOTS, STATES
+from trapmcu import pipower, retained
 from trapwire import events, unitstates
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -27,3 +28,14 @@ def test_every_code_has_its_words_and_no_other() -> None:
 def test_every_state_has_its_words() -> None:
     states = {name.lower(): value for name, value in vars(unitstates).items() if name.isupper()}
     assert states == {name: state for state, (name, _) in STATES.items()}
+
+
+def test_values_mean_what_the_firmware_writes() -> None:
+    assert CUTS[pipower.SILENT] == "it was silent"
+    assert CUTS[pipower.NO_HALT] == "it did not halt"
+    assert CUTS[pipower.BATTERY] == "battery gave way under it"
+    assert len(CUTS) == 3
+    assert set(RESETS) == {retained.POWER, retained.SLEEP, retained.WATCHDOG, retained.SOFT}
+    assert set(SLOTS) == {ord("a"), ord("b")}
+    for code in (events.PI_ON, events.PI_UP, events.PI_LEAVE, events.PI_HALTED):
+        assert EVENTS[code][2] == {state: f"unit is {name}" for state, (name, _) in STATES.items()}

@@ -19,7 +19,7 @@ from trapkit.settings import load_settings
 from trapsim.cable import Cable
 from trapsim.cli import main
 from trapsim.pictures import default_pictures
-from trapsim.processes import Keeper, ProcessGaveUp
+from trapsim.processes import Keeper, ProcessGaveUp, Switched
 from trapsim.site import MARK, Plan, _quoted, build_site, check_port, clear_folder, free_port
 
 
@@ -161,6 +161,44 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
     assert keeper.watch(101.0)
     assert keeper.process is not first
     keeper.kill()
+
+
+def switched(folder: Path, program: str) -> Switched:
+    return Switched(
+        name="pi", command=[sys.executable, "-c", program], log=folder / "log",
+        switch=folder / "pi-power", halted=folder / "pi-halted",
+    )  # fmt: skip
+
+
+def test_a_pi_runs_while_it_is_switched_on_and_says_when_it_has_halted(tmp_path: Path) -> None:
+    pi = switched(tmp_path, "")
+    pi.watch(0.0)
+    pi.switch.write_text("0")
+    pi.watch(1.0)
+    assert (pi.process, pi.runs) == (None, 0)
+    for run, on in enumerate(("500", "900"), start=1):  # the second time it was off for less than a look
+        pi.switch.write_text(on)
+        pi.watch(2.0)
+        assert not pi.halted.exists()
+        assert pi.process is not None
+        pi.process.wait(20)
+        pi.watch(3.0)
+        pi.watch(9.0)
+        assert pi.halted.exists()
+        assert (pi.runs, pi.cuts) == (run, 0)
+
+
+def test_a_pi_that_is_switched_off_while_it_runs_is_cut(tmp_path: Path) -> None:
+    pi = switched(tmp_path, "import time; time.sleep(60)")
+    pi.switch.write_text("500")
+    pi.watch(0.0)
+    first = pi.process
+    pi.switch.write_text("0")
+    pi.watch(1.0)
+    assert first is not None
+    assert first.returncode == -signal.SIGKILL
+    assert (pi.process, pi.runs, pi.cuts) == (None, 1, 1)
+    assert not pi.halted.exists()
 
 
 def read_all(fd: int, count: int) -> bytes:
