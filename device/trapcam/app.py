@@ -113,9 +113,11 @@ class TrapApp:
                 self._tell_outcome(outcome, number)
         except StorageError as error:
             self._refused_ms = now_ms
+            self._uplink.card_fault = True
             self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}", now_ms)
             return
         self._refused_ms = None
+        self._uplink.card_fault = False
         self._tell("outbox", "", now_ms)
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:

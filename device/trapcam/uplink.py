@@ -91,6 +91,8 @@ class Uplink:
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
         self.mode: int | None = None  # the unit's state, as the supervisor said it (trapwire.unitstates)
+        self.card_fault = False  # what is taken cannot be kept: said with the next STATUS
+        self._said_fault = False
         self.leave = False  # the supervisor wants the Pi to shut down
         self._trigger = 0  # the last one that came
         self._done: tuple[int, int] | None = None  # trigger and time of the last DONE
@@ -256,6 +258,9 @@ class Uplink:
         try:
             if due(self._status_ms, now_ms, self._timing.status_ms):
                 self._status_ms = now_ms
+                if self.card_fault or self._said_fault:
+                    self._said_fault = self.card_fault
+                    self._send(line_kinds.FAULT, bytes([self.card_fault]))
                 self._send(line_kinds.STATUS, struct.pack(">IIB", *self._outbox.held_counts(), UNKNOWN))
             self._offer(now_ms)
         except StorageError as error:

@@ -171,7 +171,7 @@ class Courier:
 
     def hush(self, until: int) -> None:
         """Nothing is sent until then."""
-        self._link.resume((until, until) + self._link.kept()[0][2:])
+        self._link.resume((until, until, 0, 0))
 
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""
@@ -311,7 +311,7 @@ class Courier:
                 self._down.remove(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(">IIB", payload)
-        elif kind != line.DONE or len(payload) != 5:  # that one is the supervisor's
+        elif kind not in (line.DONE, line.FAULT):  # those are the supervisor's
             self.dropped += 1
 
     def _put(self, payload: bytes) -> None:

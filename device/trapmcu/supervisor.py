@@ -8,16 +8,15 @@ from trapmcu import lights, pipower, states
 from trapmcu.battery import CRITICAL, OK
 from trapmcu.clock import Clock
 from trapmcu.courier import Courier
-from trapmcu.eventlog import EventLog
+from trapmcu.diary import Diary
 from trapmcu.gauge import Gauge
 from trapmcu.lights import Lights
 from trapmcu.pipower import PiPower
 from trapmcu.policy import Policy
 from trapmcu.resets import MANY, SAFE_MS, STEADY_MS, Resets
-from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, TIMER, WATCHDOG, keep, take
+from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, TIMER, keep, take
 from trapwire import events as ev
 from trapwire import serialline as line
-from trapwire.alert import TIME_BASE_UNIX_MS
 from trapwire.unitstates import PARKED, SAFE, SAVING, SERVICE, SHOOTING
 from trapwire.wake import PIR as BY_PIR
 
@@ -61,7 +60,6 @@ class Supervisor:
         self._day_at = now
         self._pending: "list[tuple[int, int, int]]" = []  # what the Pi has not seen to: number, cause, ms
         self._told = 0  # the last of these that it was told
-        self._pi_was = pipower.OFF
         self._was_heard = False
         self._idle = False
         self._mode: "int | None" = None  # the state that it was told
@@ -71,21 +69,20 @@ class Supervisor:
         self._policy = Policy(settings, now)
         self._gauge = Gauge(board, settings, now, kept.get(BATTERY))
         self._clock = Clock(settings["drift_ppm"], board.flash + "/clock", board.clock_kept())
-        self._log = EventLog(board.flash, board.random, kept.get(LOG, b""))
+        self._diary = Diary(board, self._clock, kept.get(LOG, b""), now)
         self._lights = Lights(board.lamp, board.beep)
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
         low = self._gauge.level != OK
-        self.courier = Courier(board, settings, self._clock, kept, by_radio, self._notice, self._health, self._log, low)
+        self.courier = Courier(
+            board, settings, self._clock, kept, by_radio, self._notice, self._health, self._diary.log, low
+        )
         if UNIT in kept:
             self._resume(kept)
         else:
             board.pi_power(False)
-            cause = board.reset_cause()
-            self.note(ev.WATCHDOG if cause == WATCHDOG else ev.START, cause)
-            if not board.clock_kept():
-                self.note(ev.CLOCK_LOST)
+            self._diary.start(self._resets.total)
             if self._resets.in_row >= MANY:
                 self.courier.hush(now + HUSH_MS)
             elif not slept:
@@ -104,7 +101,8 @@ class Supervisor:
         wanted = bool(states.WANTS[self.state] & states.PI)
         halted = self._board.pi_halted() if self._pi.state == pipower.LEAVING else None
         deadlines.append(self._pi.step(now, wanted, halted))
-        self._note_pi(now)
+        self._diary.pi(self._pi, self.state, self._pending[-1][1] if self._pending else 0, now)
+        self._diary.step(now)
         if self._pi.state == pipower.UP:
             self._tell_pi(now)
         elif self._pi.state == pipower.OFF and not wanted:
@@ -138,8 +136,8 @@ class Supervisor:
             rest = min(rest, self._over_at - now)
         wakes = TIMER | BUTTON
         if states.WANTS[self.state] & states.WATCH and self._gauge.level != CRITICAL:
-            gap = max(self._policy.wait_ms(now), self._pi.not_before - now)
-            if gap > 0:
+            gap = self._policy.wait_ms(now)
+            if gap:
                 rest = min(rest, gap)
             else:
                 wakes |= PIR
@@ -155,17 +153,17 @@ class Supervisor:
     def _trigger(self, cause: int, now: int) -> None:
         if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
             return
-        if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
-            return  # it pauses after a fault: what moves now is gone by the time it could look
         if self.state != SERVICE:  # a walk test is seen whole
             accepted = self._policy.accept(now, self._utc_ms(now), self.state == SAVING)
             held_back = self._policy.news(now)
             if held_back is not None:
-                self.note(ev.BUDGET_SPENT, held_back)
+                self._diary.note(ev.BUDGET_SPENT, held_back)
             if not accepted:
                 return
         if cause == BY_PIR:
             self.courier.call_partner(now)
+        if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
+            return  # it pauses after a fault: what moves now is gone by the time it could look; the partner may
         self._triggers += 1
         self._pending = (self._pending + [(self._triggers, cause, now)])[-MAX_PENDING:]
         self._idle = False
@@ -189,6 +187,7 @@ class Supervisor:
                 self._lights.show(self._trouble() or lights.LEAVE, now)
         elif what == "pi":
             self._on_pi(value[0], value[1], now)
+        self._diary.link(what, now)
 
     def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
         self._pi.heard(now)
@@ -202,6 +201,10 @@ class Supervisor:
             if what:
                 self._pi.halting(now)
             self._idle = not self._pending
+        elif kind == line.FAULT and len(payload) == 1:
+            if payload[0] and not self._card_fault:
+                self._diary.note(ev.CARD_FAULT, payload[0])
+            self._card_fault = bool(payload[0])
 
     def _trouble(self) -> int:
         if self._card_fault:
@@ -245,19 +248,15 @@ class Supervisor:
 
     def _enter(self, state: int, now: int) -> None:
         before, self.state, self._since = self.state, state, now
-        self.note(ev.STATE, before << 8 | state)
+        resets = self._resets.in_row if state == SAFE else self._resets.total
+        self._diary.state(before, state, resets, now)
         if state == SERVICE:
-            self.note(ev.SERVICE_ENTERED)
             self._over_at = now + self._service_ms
             self._lights.show(lights.SERVICE, now)
         elif state == SAFE:
-            self.note(ev.SAFE_ENTERED, self._resets.in_row)
             self._over_at = now + SAFE_MS
         if before == SERVICE:
-            self.note(ev.SERVICE_LEFT)
             self._promise(now)
-        elif before == SAFE:
-            self.note(ev.SAFE_LEFT)
 
     def _tell_pi(self, now: int) -> None:
         if self._mode != self.state:
@@ -272,30 +271,20 @@ class Supervisor:
         self.courier.say(line.LEAVE, b"")
 
     def _cut(self, why: int) -> None:
-        self.note(ev.PI_NO_SHOW if why == pipower.NO_START else ev.PI_CUT, why)
+        self._diary.cut(why, self._pi.faults)
         self._pending = []  # what moved is gone by the time it could look
 
     def _measure(self, now: int) -> None:
         before = self._gauge.level
         if self._gauge.step(now, self._pi.state != pipower.OFF, self._pi.state == pipower.BOOTING):
-            self.note(ev.BROWN_OUT)
+            self._diary.note(ev.BROWN_OUT, self._gauge.mv or 0)
             self._pi.battery_gave_way(now)
         if self._gauge.level != before:
-            self.note((ev.BATTERY_OK, ev.BATTERY_LOW, ev.BATTERY_CRITICAL)[self._gauge.level], self._percent())
+            self._diary.battery(self._gauge.level, self._gauge.mv)
 
-    def _note_pi(self, now: int) -> None:
-        if self._pi.state != self._pi_was:
-            self._pi_was = self._pi.state
-            self.note((ev.PI_HALTED, ev.PI_ON, ev.PI_UP, ev.PI_LEAVE)[self._pi.state], self.state)
-
-    def note(self, code: int, value: int = 0) -> None:
-        """Into the log: with true time, where that is known."""
-        self._log.add(code, value, *self._time(self._board.now_ms()))
-
-    def _time(self, now: int) -> "tuple[int, bool]":
-        """Seconds since 2020, or where the time is not known of the unit's clock; which of the two."""
-        utc_ms = self._utc_ms(now)
-        return (now // 1000, False) if utc_ms is None else ((utc_ms - TIME_BASE_UNIX_MS) // 1000, True)
+    def note(self, code: int, value: int) -> None:
+        """An entry in the log, for `main`."""
+        self._diary.note(code, value)
 
     def _percent(self) -> int:
         percent = self._gauge.percent
@@ -309,7 +298,7 @@ class Supervisor:
         now = self._board.now_ms()
         values = {"state": self.state, "resets": self._resets.total, "triggers": self._triggers - self._day_triggers}
         values["uptime_s"] = (now - self._started) // 1000
-        values["fault"] = self._log.fault(self._time(now)[0])
+        values["fault"] = self._diary.fault(now)
         if now - self._day_at >= DAY_MS:
             self._day_at, self._day_triggers = now, self._triggers
         if self._gauge.mv is not None:
@@ -334,7 +323,7 @@ class Supervisor:
         kept[POLICY] = self._policy.pack()
         kept[CLOCK] = self._clock.keep()
         kept[BATTERY] = self._gauge.keep(now)
-        kept[LOG] = self._log.retain()
+        kept[LOG] = self._diary.keep()
         keep(self._board, kept)
 
     def _resume(self, kept: "dict[int, bytes]") -> None:

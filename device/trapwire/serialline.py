@@ -22,6 +22,7 @@ PUT = 0x02  # priority u8, envelope: take this object and send it
 RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably
 STATUS = 0x04  # unreceipted objects u32, full frames held u32, battery u8: for the next heartbeat; a sign of life
 DONE = 0x05  # u8: 0 nothing in hand, 1 shutting down now; number u32 of the last WAKE that was seen to
+FAULT = 0x06  # u8: 0 none, 1 the card takes nothing: with STATUS, where there is one or was one
 # supervisor -> Pi
 STORED = 0x11  # key: the object is in the supervisor's flash
 DELIVERED = 0x12  # key: the base has committed the object

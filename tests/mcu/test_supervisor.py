@@ -12,6 +12,7 @@ from trapmcu.main import build
 from trapmcu.resets import MANY, SAFE_MS, STEADY_MS
 from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, SOFT, TIMER, WATCHDOG
 from trapmcu.supervisor import LONGEST_REST_MS, PROMISE_MS
+from trapwire import events as ev
 from trapwire import serialline as line
 from trapwire.baselink import BaseLink
 from trapwire.frame import Counter, peek_frame
@@ -376,8 +377,75 @@ class SleepTest(unittest.TestCase):
 
     def test_health_says_state_and_resets(self):
         unit = self.unit(times={"heartbeat_ms": 60000})
+        unit.start(WATCHDOG)
         unit.run(70000, every=20)
-        self.assertGreater(len(unit.health), 1)
+        last = unit.health[-1]
+        self.assertEqual((last["state"], last["resets"], last["fault"]), (PARKED, 2, ev.WATCHDOG))
+
+
+def entries(unit):
+    """Code and value of each entry of the log, oldest first."""
+    ring = unit.unit._diary.log
+    first, end = ring.find(0, 200)
+    found = []
+    while first < end:
+        at, data = ring.read(first, end - first)
+        for i in range(0, len(data), 7):
+            _, code, value = struct.unpack(">IBH", data[i : i + 7])
+            found.append((code & 0x7F, value))
+        first = at + max(1, len(data) // 7)
+    return found
+
+
+class DiaryTest(unittest.TestCase):
+    def unit(self, **settings):
+        self._unit = Unit(**settings)
+        return self._unit
+
+    def tearDown(self):
+        remove_folder(self._unit.folder)
+
+    def test_a_pi_that_comes_and_hangs_at_its_end(self):
+        unit = self.unit()
+        unit.run(100)
+        unit.board.edges = 1
+        unit.run(4000)
+        unit.pi_says(line.HELLO)
+        unit.run(20)
+        unit.board.halted = False
+        unit.done(0, 1)
+        unit.run(31000)
+        self.assertEqual(
+            entries(unit),
+            [
+                (ev.START, 0), (ev.STATE, PARKED << 8 | SHOOTING), (ev.PI_ON, 0), (ev.PI_UP, 4),
+                (ev.STATE, SHOOTING << 8 | PARKED), (ev.PI_LEAVE, PARKED), (ev.PI_CUT, 1),
+            ],
+        )  # fmt: skip
+
+    def test_a_week_without_the_base_and_then_its_voice(self):
+        unit = self.unit(times={"heartbeat_ms": 21600000})
+        unit.run(1000)
+        unit.base_hears = False
+        began = unit.now
+        while unit.now - began < 7 * 86400000:
+            unit.sleep()
+        unit.base_hears = True
+        for _ in range(20):
+            unit.sleep()
+        found = [entry for entry in entries(unit) if entry[0] in (ev.BASE_LOST, ev.BASE_HEARD)]
+        self.assertEqual(found[-2:], [(ev.BASE_LOST, 7), (ev.BASE_HEARD, 7)])
+
+    def test_the_pi_says_that_its_card_is_at_fault_and_the_lamp_shows_it(self):
+        unit = self.unit()
+        unit.run(1000)
+        unit.pi_says(line.FAULT, b"\x01")
+        unit.pi_says(line.FAULT, b"\x01")
+        unit.run(100)
+        self.assertEqual([e for e in entries(unit) if e[0] == ev.CARD_FAULT], [(ev.CARD_FAULT, 1)])
+        unit.board.held_ms = 100
+        unit.run(3000)
+        self.assertEqual(unit.unit._lights.showing, lights.CARD)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Weather:
 
 
 class Battery:
-    """capacity_wh; charge: 0 to 1; curve: open mV by charge. `ohm` at 20 °C doubles with every 15 degrees below."""
+    """capacity_wh; charge: 0 to 1; curve: open mV by charge. `ohm` at 20 °C doubles with every 15 degrees less."""
 
     def __init__(
         self,

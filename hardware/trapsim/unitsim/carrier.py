@@ -6,7 +6,6 @@ made anew, so that nothing but `retained` memory, flash and the clock chip is le
 """
 
 import gc
-import sys
 
 from trapsim.unitsim.antenna import Aether, Chip
 from trapsim.unitsim.battery import (
@@ -20,6 +19,7 @@ from trapsim.unitsim.battery import (
     Weather,
 )
 from trapsim.unitsim.endings import BUTTON, PIR, POWER, RADIO, SLEEP, TIMER, WATCHDOG, Ended
+from trapsim.unitsim.firmware import forget_firmware, run_firmware
 from trapsim.unitsim.flashdisk import BLOCKS, Flash
 from trapsim.unitsim.simpi import BOOTING, SimPi
 from trapsim.unitsim.uart import Buffer
@@ -38,7 +38,6 @@ LISTED = 200  # starts that are remembered one by one
 COLLECT_EVERY = 8  # what is dropped is out of reach at once; collecting it costs more than a start
 PULSE_MS = 2000  # of the PIR, for each edge
 NEVER = 1 << 60
-FIRMWARE = ("trapmcu", "trapwire")
 
 
 class Unit:
@@ -264,6 +263,9 @@ class Unit:
                 self.thread.hold(NEVER, self._powered)
             self._blackout = False
 
+    def _why(self) -> "int | None":
+        return self.ended
+
     def _is_dark(self) -> bool:
         return self._blackout or not self.has_power
 
@@ -296,10 +298,10 @@ class Unit:
         except Ended as end:
             cause = end.cause
         except Exception as error:
-            ended: "int | None" = getattr(self, "ended", None)
+            ended = self._why()
             if ended is None:
                 raise error
-            cause = ended  # power went while flash was written, and the file's own end hid that
+            cause = ended  # power went while flash was written, and the file's own end hid that  # type: ignore[unreachable]
         finally:
             self.count()
             self.awake = False
@@ -309,17 +311,3 @@ class Unit:
             if sum(self.causes) % COLLECT_EVERY == 0:
                 gc.collect()
         return cause
-
-
-def run_firmware(board: "Any", settings: "dict[str, Any]") -> None:
-    """The real main program, imported when it is needed: it may have been forgotten."""
-    from trapmcu.main import run
-
-    run(board, settings)
-
-
-def forget_firmware() -> None:
-    """As after a reset: no module of the firmware is loaded."""
-    for name in list(sys.modules):
-        if name.split(".")[0] in FIRMWARE:
-            del sys.modules[name]

@@ -26,6 +26,8 @@ class Woods:
     """Traps (5, and 6 where there are two) and their base. settings: over the defaults here, for all traps."""
 
     def __init__(self, seed=1, traps=(5,), loss=0.05, settings=None, **given):
+        if not ON_A_DISK:
+            given["fresh_every"] = 100  # there loading modules takes most of the time; that it may be so rare is tested
         self.world = World(seed)
         self.air = Aether(self.world, SF, loss)
         self.world.add(self.air)

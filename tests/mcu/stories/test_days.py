@@ -1,6 +1,7 @@
 """Ordinary days and a winter of them: the unit sleeps, the Pi comes when something moves, and goes again."""
 
-from tests.mcu.stories.bench import Story
+from tests.mcu.stories.bench import ON_A_DISK, Story
+from trapsim.unitsim.firmware import forget_firmware, module_state
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 
 
@@ -39,6 +40,19 @@ class DaysTest(Story):
         lit = [what for _, what in woods.unit.trace if what == "beep on"]
         self.assertEqual(len(lit), 6)
 
+    def test_modules_keep_no_state_so_that_few_starts_need_fresh_ones(self):
+        forget_firmware()
+        woods = self.woods(seed=3, traps=(5, 6), settings={"station_key": "0b" * 16}, fresh_every=1000000)
+        woods.run(SECOND)
+        before = module_state()
+        woods.passes(8, 3 * HOUR, HOUR)
+        woods.unit.press(3 * SECOND, 5 * HOUR)
+        woods.world.at(7 * HOUR, lambda: woods.unit.cut_power(SECOND))
+        woods.run(DAY)
+        after = module_state()
+        self.assertGreater(len(before), 200)
+        self.assertEqual([name for name in before if after.get(name) != before[name]], [])
+
     def test_a_winter_of_150_days(self):
         woods = self.woods(seed=11, fresh_every=50)
         days = 150
@@ -52,3 +66,8 @@ class DaysTest(Story):
         self.all_is_well(woods)
         self.assertEqual((woods.unit.causes[0], woods.unit.causes[2:]), (1, [0, 0]))  # nothing but deep sleep
         self.assertGreater(woods.unit.slept_ms, days * DAY * 995 // 1000)
+
+
+if not ON_A_DISK:  # minutes on CPython
+    del DaysTest.test_a_winter_of_150_days
+    del DaysTest.test_modules_keep_no_state_so_that_few_starts_need_fresh_ones

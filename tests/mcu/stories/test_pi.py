@@ -1,7 +1,8 @@
 """The Pi misbehaves, or somebody is here: it is never left on, and never left out for good."""
 
 from tests.mcu.stories.bench import LOOK_REACH, Story, count, log
-from trapmcu.pipower import NO_HALT, NO_START, SILENT
+from trapmcu.diary import CUTS
+from trapmcu.pipower import NO_HALT, SILENT
 from trapsim.unitsim import simpi
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire import events as ev
@@ -10,7 +11,7 @@ LEAVE = 31 * SECOND  # what a Pi that does not halt is given
 
 
 def cuts(unit, why):
-    return sum(1 for _, _, code, value in log(unit) if code in (ev.PI_CUT, ev.PI_NO_SHOW) and value == why)
+    return sum(1 for _, _, code, value in log(unit) if code == ev.PI_CUT and value == CUTS[why])
 
 
 class PiTest(Story):
@@ -45,7 +46,7 @@ class PiTest(Story):
         woods.run(18 * HOUR)
         self.assertEqual((woods.pi.looks, woods.pi.boots), (0, 8))
         self.assertLess(woods.pi.powered_ms(), 8 * 61 * SECOND)
-        self.assertEqual(cuts(woods.unit, NO_START), 8)
+        self.assertEqual(count(woods.unit, ev.PI_NO_SHOW), 8)
         self.assertGreater(woods.base.beats, 16)
         woods.pi.faults.clear()
         woods.passes(3, HOUR, HOUR)
@@ -58,7 +59,7 @@ class PiTest(Story):
         woods.pi.faults.add(simpi.SILENT)
         woods.passes(3, 2 * HOUR, HOUR)
         woods.run(6 * HOUR)
-        self.assertEqual(cuts(woods.unit, NO_START) + cuts(woods.unit, SILENT), 3)
+        self.assertEqual(count(woods.unit, ev.PI_NO_SHOW) + cuts(woods.unit, SILENT), 3)
         self.assertLess(woods.pi.powered_ms(), 3 * 61 * SECOND)
 
     def test_garbage_on_the_uart_for_a_day(self):

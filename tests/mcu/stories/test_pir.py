@@ -1,6 +1,6 @@
 """The PIR tells too much: a budget keeps the battery, and is reported."""
 
-from tests.mcu.stories.bench import Story, count
+from tests.mcu.stories.bench import ON_A_DISK, Story, count
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire import events as ev
 
@@ -47,3 +47,8 @@ class PirTest(Story):
         woods.run(16 * HOUR)
         self.assertEqual(woods.ledger.missing(), [])
         self.assertEqual(woods.pi.sightings, 2)
+
+
+if not ON_A_DISK:  # minutes on CPython
+    del PirTest.test_pir_bush_in_wind
+    del PirTest.test_a_pir_that_is_stuck_for_two_days
