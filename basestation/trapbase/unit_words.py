@@ -108,8 +108,8 @@ def fault_words(code: int | None) -> str:
 def entry_words(code: int, value: int) -> str:
     """One entry of a log."""
     if code == events.REPEATED:
-        count, more = value & 255, " or more" if value & 255 == 255 else ""
-        return f"{_what(value >> 8)}: {count}{more} times more, not written down"
+        count = {1: "once", 255: "255 or more times"}.get(value & 255, f"{value & 255} times")
+        return f"{_what(value >> 8)}: {count} more, not written down"
     if code == events.STATE:
         return f"from {_state(value >> 8)} to {_state(value & 255)}"
     meaning = EVENTS[code][2] if code in EVENTS else "value #"
