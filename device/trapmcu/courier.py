@@ -19,13 +19,7 @@ from trapwire.fragments import check_sendable
 from trapwire.hop import HOP_BYTES
 from trapwire.linkkeys import parse_key
 from trapwire.linktimes import LinkTimes
-from trapwire.objects import (
-    ALERT,
-    ObjectKey,
-    decode_envelope,
-    pack_keys,
-    unpack_keys,
-)
+from trapwire.objects import ALERT, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat
 from trapwire.quick import QuickTurns
 from trapwire.traplink import TrapLink
@@ -44,7 +38,7 @@ MAX_BEGUN = 16
 REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
 # Pieces of memory that outlive a deep sleep
 _LINK = ">QQIIIQ"
-_STATUS = ">IIB"
+_STATUS, _NO_STATUS = ">IIB", bytes(8) + b"\xff"  # unreceipted, full frames held, battery
 MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR, PI = 1, 2, 3, 4, 5, 6, 7
 
 
@@ -120,7 +114,7 @@ class Courier:
         self._delivered = Delivered(folder + "/delivered")
         self._repeat_ms = settings["repeat_ms"]
         self._repeat_at = 0
-        self._pi = struct.unpack(_STATUS, kept[PI]) if PI in kept else (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
+        self._pi = struct.unpack(_STATUS, kept.get(PI, _NO_STATUS))  # the Pi's last word
         self.dropped = 0
         self._link.words.log = log
         self._begun = unpack_keys(kept[BEGUN]) if BEGUN in kept else None

@@ -130,7 +130,8 @@ class Supervisor:
         """ms and wake sources of a deep sleep that may follow at once, else None. All is kept for it."""
         if not states.WANTS[self.state] & states.SLEEP or self._pi.state != pipower.OFF:
             return None
-        if now < self._held_until or self._lights.showing or self._promise_at is not None or self._pending or self._events:
+        shown = self._lights.showing or self._promise_at is not None
+        if now < self._held_until or shown or self._pending or self._events:
             return None
         rest = self.courier.rest_ms(now)
         if rest is None:

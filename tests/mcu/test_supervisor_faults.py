@@ -4,7 +4,7 @@ import os
 import struct
 import unittest
 
-from tests.mcu.bench import BenchBoard, make_folder, remove_folder
+from tests.mcu.bench import BenchBoard, remove_folder
 from tests.mcu.test_supervisor import Unit
 from tests.mcu.test_units import ENVELOPE, KEY
 from trapmcu.battery import Battery
