@@ -245,6 +245,7 @@ def test_a_cable_pulled_in_the_middle_is_said_and_mended(
         (XIAO, "this unit says that it is 'Seeed XIAO ESP32S3 with ESP32-S3-FN8', and --board pico is a "
                "Raspberry Pi Pico; say --board xiao-s3, or plug in the other one"),
         ({**PICO, "machine": "Raspberry Pi Pico2 with RP2350"}, "and --board pico is a Raspberry Pi Pico; plug in"),
+        ({**PICO, "machine": "Raspberry Pi Pico W with RP2040"}, "and --board pico is a Raspberry Pi Pico; plug in"),
         ({**PICO, "version": [1, 24, 1]}, "this unit's MicroPython is 1.24.1; allowed is 1.25.0 or newer"),
         ({**PICO, "mpy": 5}, "reads .mpy version 5, and the bundle is version 6"),
     ],
