@@ -220,7 +220,7 @@ def test_every_entry_has_words_whatever_its_value() -> None:
             assert "None" not in words
             assert "#" not in words
             assert (code in EVENTS) != words.startswith(f"event {code},")
-    assert entry_words(events.PI_CUT, 3) == "camera computer (Pi) cut off: it did not halt"
+    assert entry_words(events.PI_CUT, 1) == "camera computer (Pi) cut off: it did not halt"
     assert entry_words(events.STATE, 2) == "from parked to shooting"
     assert entry_words(events.BASE_LOST, 3) == "base not heard: 3 days"
     assert entry_words(events.REPEATED, events.PIR_STUCK << 8 | 255) == (
@@ -297,8 +297,8 @@ def test_the_command_asks_and_shows(world: World, config: Path, capsys: pytest.C
     world.hear(LOG, encode_log(700, 0, CUT + START + entry(99, 5)))
     assert log() == 0
     assert capsys.readouterr().out.splitlines() == [
-        "9000000  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
-        "700  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
+        "9000000  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: battery gave way under it",
+        "700  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: battery gave way under it",
         "701  its clock at 1 day, 1:01:01  started: by the watchdog",
         "702  21 Nov 2025, 11:00:00 UTC+10  event 99, which this base does not know: value 5",
     ]
