@@ -44,7 +44,9 @@ def add_unit_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
 
 def _add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", required=True, metavar="PATH", help="where it is plugged in, like /dev/ttyACM0")
-    parser.add_argument("--wait", type=_wait_s, default=WAIT_S, metavar="S", help=f"for its answer, in s ({WAIT_S:.0f})")
+    parser.add_argument(
+        "--wait", type=_wait_s, default=WAIT_S, metavar="S", help=f"for its answer, in s ({WAIT_S:.0f})"
+    )
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
 
 
