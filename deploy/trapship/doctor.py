@@ -87,6 +87,11 @@ def _examine(repl: RawRepl, who: dict[str, Any], bundle: Bundle | None, report: 
     _slots(repl, there, board, bundle, report)
     _settings(there, report)
     _events(repl, report)
+    if there.settings is not None and there.slots.now in there.found_sound:
+        refused = repl.call("check", there.slots.now, there.settings)
+        if refused:
+            report.find("settings", f"the firmware refuses them, so it does not start: {refused}; mend them, then flash")
+            return  # nor would its board's file take them
     if board is not None and there.settings is not None and there.slots.now in there.found_sound:
         _hardware(
             repl.call("probe", there.slots.now, board.module, board.name_in_module, there.settings), board, report
@@ -135,7 +140,9 @@ def _settings(there: Look, report: Report) -> None:
             "settings", "are on trial; they are good when the unit has heard its base, or the ones before return"
         )
     if not there.settings.get("plan"):
-        report.find("plan", "no radio plan is named: the unit never transmits; name one in mcu.json, then flash")
+        report.find("plan", "no radio plan is named: the unit does not start; name one in mcu.json, then flash")
+    if role == "supervisor":
+        report.facts["battery"] = there.settings.get("battery") or "none is named: no percent, no days left, no saving"
     if role == "supervisor" and not there.settings.get("link_key"):
         report.find("key", "link_key is missing; make it with trapship keys, then flash with --keys")
     if role == "repeater" and not there.settings.get("hops"):

@@ -44,6 +44,11 @@ SIGN = b"pugmark: "  # how the line begins by which a unit says that it runs
 PROMPT = b">>> "  # MicroPython's, when nothing runs
 TROUBLE = b"Traceback"
 TROUBLE_S = 0.5
+PLAN_470 = "cn470"
+NOTE_470 = (
+    "plan cn470 needs a 470 MHz radio; those of hardware/bom.csv for trap, base and repeater are for 862–930 MHz, and "
+    "the chip cannot tell (hardware/README.md, China)"
+)
 AGAIN = "run the same command again, it goes on from there"
 
 
@@ -119,6 +124,8 @@ class Flasher:
         """What is on it, and whether these settings are for it."""
         there = look(self._repl)
         self._say(f"what is on it: {there.words()}")
+        if settings.get("plan") == PLAN_470:
+            self._note(NOTE_470)
         self.state = there.runs_words()
         if there.settings is not None:
             change = same_unit(there.settings, settings)

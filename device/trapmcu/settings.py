@@ -54,7 +54,7 @@ NUMBERS = {
 }
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,
-    "plan": "",  # no plan named: the unit refuses to transmit
+    "plan": "",  # no plan named: the unit does not start
     "link_key": "",  # this trap's own, 32 hexadecimal digits; a modem has none: it carries frames that it cannot read
     "hop_key": "",  # of a trap that goes by a repeater: their key for the hop, and its base's
     "hops": {},  # of a repeater: the hop key of each trap that it serves, by the trap's number

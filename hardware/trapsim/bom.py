@@ -13,7 +13,7 @@ import msgspec
 from trapkit.errors import SetupError
 from trapsim.pinmap import HARDWARE, Wiring
 
-UNITS = ("trap", "base", "repeater")
+UNITS = ("trap", "base", "repeater", "cn470")  # cn470: a trap's and a modem's radio in China, not tried; no unit
 COLD_C = -30  # the winters that units are made for: Field facts, "−30 °C and below"
 YES = "yes"
 NO = ("outside rating", "at its limit", "not stated")  # how any other answer begins

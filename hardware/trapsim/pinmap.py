@@ -136,4 +136,29 @@ def _read(path: Path, kind: type[Named]) -> Named:
     try:
         return msgspec.convert(data, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise SetupError(f"{path}: {error}") from error
+        raise SetupError(f"{path}: {_named_fault(data) or error}") from error
+
+
+# Tables of tables, of whose entries msgspec says only "[...]": the parts that it can be asked about alone.
+PARTS: dict[str, dict[str, type[msgspec.Struct]]] = {
+    "boards": {"signals": Signal, "expander": Bit},
+    "drawings": {"parts": Part},
+}
+ALLOWED = "direction: in, out, both; active: high, low; the head of the file says what each field is"
+
+
+def _named_fault(data: dict[str, Any]) -> str:
+    """The first entry that is wrong, with its name; nothing where the fault lies elsewhere."""
+    for kind, parts in PARTS.items():
+        for name, table in _tables(data.get(kind)):
+            for part, struct in parts.items():
+                for entry, fields in _tables(table.get(part)):
+                    try:
+                        msgspec.convert(fields, struct, str_keys=True)
+                    except msgspec.ValidationError as error:
+                        return f"{kind}.{name}.{part}.{entry}: {error}; allowed for {ALLOWED}"
+    return ""
+
+
+def _tables(data: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(k, v) for k, v in data.items() if isinstance(v, dict)] if isinstance(data, dict) else []

@@ -125,6 +125,12 @@ def test_source_that_does_not_compile_is_named(tmp_path: Path, library: Path) ->
         make_bundle(tmp_path / "bundle", library=library, index=None)
 
 
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, library: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(SetupError, match="is no folder; name a new one"):
+        make_bundle(tmp_path / "mine", library=library, index=None)
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, library: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary").write_text("")

@@ -1,5 +1,7 @@
 """`trapship`: what an operator pastes, from keys to a trap that reaches the broker of another machine."""
 
+import json
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -15,9 +17,11 @@ from trapbase.config import Settings
 from trapbase.keyring import read_hop_keys, read_link_keys
 from trapcam.seal import open_sealer
 from trapkit.bus import Bus
+from trapkit.errors import SetupError
 from trapkit.sealing import open_box, read_key
 from trapkit.settings import load_settings
 from trapmcu.settings import complete
+from trapship import unitsettings
 from trapship.certificates import server_names
 from trapship.cli import main
 from trapship.names import LOCAL
@@ -337,3 +341,29 @@ def test_the_settings_find_what_trapship_writes(say: Say, tmp_path: Path) -> Non
     settings = load_settings(Settings, config)
     assert len(read_key(Path(settings.box_key), "key")) == 32
     assert settings.bus.host in LOCAL, "the base's own parts reach the broker without a --name"
+
+
+@pytest.mark.parametrize("wait", ["nan", "-3", "inf", "long"])
+def test_a_wait_that_is_no_time_is_named(wait: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", "--port", "/dev/none", "--wait", wait])
+    assert caught.value.code == 2
+    assert f"{wait!r} is no time to wait; allowed is 0–3600 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"role": "supervisor", "trap": True}, "trap is True; allowed is the trap's number, 1–65535"),
+        ({"role": "supervisor", "trap": 70000}, "trap is 70000; allowed is the trap's number, 1–65535"),
+        ({"role": "repeater", "hops": {"../base": ""}}, "hops has '../base'; allowed are traps' numbers, 1–65535"),
+        ({"role": "repeater", "hops": {"07": ""}}, "hops has '07'; allowed are traps' numbers"),
+    ],
+)
+def test_a_unit_number_that_is_none_reaches_no_file(
+    say: Say, tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    assert say("keys", tmp_path / "keys", "--trap", 7)[0] == 0
+    (tmp_path / "unit.json").write_text(json.dumps(settings))
+    with pytest.raises(SetupError, match=re.escape(words)):
+        unitsettings.load_settings(tmp_path / "unit.json", settings["role"], tmp_path / "keys")

@@ -20,6 +20,7 @@ from trapship import layout
 from trapship.bundle import LIST, make_bundle, read_bundle
 from trapship.cli import main
 from trapship.compiler import compile_file
+from trapship.flash import NOTE_470
 from trapship.layout import SlotState, decode_slots, encode_list, encode_settings, encode_slots
 from trapship.rawrepl import RawRepl
 
@@ -126,6 +127,7 @@ def test_a_bare_board_becomes_a_modem(bench: Bench, flash: Flash, bundle: Path) 
     code, told, said = flash()
     assert (code, told.get("error")) == (0, None), said + bench.said()
     assert (told["slot"], told["on_trial"], told["alive"]) == ("a", False, "modem runs from slot a, a/a/0")
+    assert told["notes"] == [NOTE_470], "the test's modem is of plan cn470"
     files = read_bundle(bundle).files["pico"]
     assert told["written"] == len(files)
     there = bench.files()

@@ -108,7 +108,9 @@ def test_the_constants_run_and_are_plain_numbers() -> None:
             "LORA_SCK is spi1.sck on GPIO9; this line reaches only GPIO 10, 14, 26",
         ),
         (PINS.replace('chip = "rp2040"', 'chip = "rp2350"'), "chip 'rp2350' is unknown; allowed are: esp32s3, rp2040"),
-        (signal("PIR", pin='"D1"'), "Expected `int`, got `str` - at `$.boards[...].signals[...].pin`"),
+        (signal("PIR", pin='"D1"'), "boards.xiao_s3.signals.PIR: Expected `int`, got `str` - at `$.pin`"),
+        (signal("PIR", direction='"sideways"'), "boards.xiao_s3.signals.PIR: Invalid enum value 'sideways'"),
+        (signal("PIR", direction='"sideways"'), "allowed for direction: in, out, both"),
         (signal("PIR", pinn="2"), "Object contains unknown field `pinn`"),
         (PINS.replace('pins = ["0-29"]', 'pins = ["0..29"]'), "'0..29' is no range of pins"),
         ("[boards", "is not TOML"),
@@ -116,6 +118,10 @@ def test_the_constants_run_and_are_plain_numbers() -> None:
 )  # fmt: skip
 def test_a_map_that_cannot_work_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
     assert words in refusal(tmp_path, text)
+
+
+def test_a_name_that_nobody_knows_is_not_said_to_point_the_wrong_way(tmp_path: Path) -> None:
+    assert "direction" not in refusal(tmp_path, PINS.replace("signals.PIR]", "signals.PIRR]"))
 
 
 def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
