@@ -4,7 +4,7 @@ from tests.mcu.stories.bench import ON_A_DISK, Story, count
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire import events as ev
 
-BURST, A_DAY = 60, 300  # of the settings
+BURST, A_DAY = 40, 100  # of the settings
 
 
 class PirTest(Story):
@@ -19,7 +19,7 @@ class PirTest(Story):
         self.assertGreater(edges, 3000)
         self.assertLess(woods.pi.looks, BURST + A_DAY // 2 + 5)
         self.assertGreater(woods.pi.looks, A_DAY // 2)
-        self.assertLess(woods.pi.powered_ms(), 75 * MINUTE)
+        self.assertLess(woods.pi.powered_ms(), 30 * MINUTE)
         self.assertGreater(count(woods.unit, ev.BUDGET_SPENT), 0)
         self.assertGreater(woods.base.beats, 20)
         self.assertEqual(woods.unit.causes[2:], [0, 0])
@@ -39,7 +39,7 @@ class PirTest(Story):
         woods.unit.pir_high_until = woods.world.now + 2 * DAY
         woods.run(2 * DAY)
         self.assertLess(woods.pi.looks, BURST + 2 * A_DAY + 5)
-        self.assertLess(woods.pi.powered_ms(), 5 * HOUR)
+        self.assertLess(woods.pi.powered_ms(), 2 * HOUR)
         self.assertGreater(woods.base.beats, 40)
         woods.run(HOUR)
         woods.pi.feline_permille = 1000
