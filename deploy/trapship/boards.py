@@ -45,7 +45,7 @@ BOARDS = {
         Board(
             name="pico",
             title="Raspberry Pi Pico",
-            machines=("Raspberry Pi Pico with RP2040", "Raspberry Pi Pico W with RP2040"),
+            machines=("Raspberry Pi Pico with RP2040",),  # a Pico W has its lamp's pin at its Wi-Fi: pins.toml
             arch="armv6m",
             arch_code=4,
             module="pico",

@@ -58,6 +58,8 @@ def make_bundle(folder: Path, *, library: Path | None, index: str | None) -> lis
     library: a folder with micropython-lib's `lora` in it, instead of the internet; index: another package index than
     mpremote's own.  Raises: SetupError, OSError.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SetupError(f"{folder}: is no folder; name a new one")
     if folder.exists() and not (folder / LIST).exists() and any(folder.iterdir()):
         raise SetupError(f"{folder}: is no bundle and not empty; name a new folder")
     new = folder.with_name(f".{folder.name}.new")

@@ -11,6 +11,7 @@ from trapship.boards import BOARDS
 from trapship.unitsettings import ROLES, load_settings
 
 WAIT_S = 30.0
+MOST_WAIT_S = 3600.0  # somebody stands beside the board, with a hand on its RESET
 BUNDLE = Path("bundle")
 
 
@@ -43,8 +44,18 @@ def add_unit_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
 
 def _add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", required=True, metavar="PATH", help="where it is plugged in, like /dev/ttyACM0")
-    parser.add_argument("--wait", type=float, default=WAIT_S, metavar="S", help=f"for its answer, in s ({WAIT_S:.0f})")
+    parser.add_argument("--wait", type=_wait_s, default=WAIT_S, metavar="S", help=f"for its answer, in s ({WAIT_S:.0f})")
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
+
+
+def _wait_s(text: str) -> float:
+    try:
+        wait_s = float(text)
+    except ValueError:
+        wait_s = -1.0
+    if not 0 <= wait_s <= MOST_WAIT_S:  # nan is not either: with it the knocking would never end
+        raise argparse.ArgumentTypeError(f"{text!r} is no time to wait; allowed is 0–{MOST_WAIT_S:g} s")
+    return wait_s
 
 
 def _bundle(args: argparse.Namespace) -> int:

@@ -44,7 +44,9 @@ def small_sources(board_module: str) -> dict[str, str]:
     """The same files, made small (`shrink`): path within a slot -> source.  Raises: SetupError."""
     files = unit_files(board_module)
     modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
-    small = shrink({modules[path]: file.read_text("utf-8") for path, file in files.items()})
+    here = Path(__file__).parent
+    others = [(here / name).read_text("utf-8") for name in ("board_side.py", "unit_main.py")]
+    small = shrink({modules[path]: file.read_text("utf-8") for path, file in files.items()}, others)
     return {path: small[module] for path, module in modules.items()}
 
 

@@ -1,7 +1,7 @@
 """What lies where in a unit's flash, as `trapmcu.boot`, `slots` and `settingsfile` have it. Pure.
 
 /boot.py  /main.py            outside the slots; by cable alone
-/slot                         good slot, the one in force, what is left of its trial; checked
+/slot                         good slot, the one in force, what is left of its trial, since when; checked
 /a  /b                        trapmcu/, trapwire/, lora/ and files.sha256, which is written last
 /settings/mcu.json            {"version": n, "settings": {…}} and a line's end; checked
 /settings/mcu-before.json     the ones before; /settings/trial: while new ones are tried
@@ -25,8 +25,11 @@ COUNTER = "/state/counter"
 LOGS = ("/state/log0", "/state/log1")
 TRIAL = 150  # starts' worth: `trapmcu.boot`
 ENTRY = ">IBI"
-# A trial's beginning by a clock that is not known here: the unit takes the earlier of this and its own time.
+# A trial's beginning by a clock that is not known here. Settings: the unit takes the earlier of this and its own time;
+# a slot's trial then ends by its starts alone.
 UNKNOWN_S = 0xFFFFFFFF
+NEVER_S = 0  # of a slot that is not on trial
+SLOT_ENTRY = ">2sBI"
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ def without_check(data: bytes | None) -> bytes | None:
 
 
 def encode_slots(state: SlotState) -> bytes:
-    return with_check((state.good + state.now).encode() + bytes([state.left]))
+    since_s = UNKNOWN_S if state.on_trial else NEVER_S
+    return with_check(struct.pack(SLOT_ENTRY, (state.good + state.now).encode(), state.left, since_s))
 
 
 def decode_slots(data: bytes | None) -> SlotState | None:
     """None where there is none, or it is damaged."""
     told = without_check(data)
-    if told is None or len(told) != 3 or any(chr(slot) not in SLOTS for slot in told[:2]):
+    if told is None or len(told) != struct.calcsize(SLOT_ENTRY) or any(chr(slot) not in SLOTS for slot in told[:2]):
         return None
     return SlotState(chr(told[0]), chr(told[1]), told[2])
 

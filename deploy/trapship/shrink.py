@@ -3,29 +3,35 @@
 - Whole numbers under a name in capitals (`PARKED = 0`) stand where they are used; the names are gone.
 - Names with one underscore in front are shortened, alike in all modules. Those that a board file uses stay as they are:
   they may be the radio driver's.
+- Functions, classes and methods of the firmware that nothing here names go: a unit only speaks, a base understands.
 - What a `WireError` says is left out, but where a setting may be at fault: a unit only counts them.
 - Types, what is imported for them, and docstrings go.
 """
 
 import ast
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from trapship.shrinkable import check
 
 SPOKEN = ("trapwire.airtime", "trapwire.linkkeys", "trapwire.plans")  # their errors reach somebody who sets a unit up
 BOARDS = "trapmcu.boards"
+FIRMWARE = ("trapmcu.", "trapwire.")
+ALWAYS = "object"  # what is always used
 FOREIGN = frozenset({"_machine", "_mpy", "_"})  # MicroPython's own
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Numbers = dict[str, int]
 
 
-def shrink(sources: Mapping[str, str]) -> dict[str, str]:
-    """The same modules, by name (`trapwire.frame`), in fewer words.  Raises: SyntaxError, SetupError."""
+def shrink(sources: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, str]:
+    """The same modules, by name (`trapwire.frame`), in fewer words.
+
+    others: source of what calls them and is not among them.  Raises: SyntaxError, SetupError.
+    """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     numbers = _numbers(trees)
     names = _short_names(trees)
-    small = {}
     for name, tree in trees.items():
         check(name, tree, numbers, names)
         known = _visible(tree, numbers) | numbers[name]
@@ -34,8 +40,64 @@ def shrink(sources: Mapping[str, str]) -> dict[str, str]:
         tree = _Inline(known, numbers[name], {a: numbers[m] for a, m in aliases.items()}, numbers).visit(tree)
         if name.startswith("trapwire.") and name not in SPOKEN:
             tree = _Silent().visit(tree)
-        small[name] = ast.unparse(ast.fix_missing_locations(_Rename(names).visit(tree))) + "\n"
-    return small
+        trees[name] = cast(ast.Module, tree)
+    called = {word for text in others for word in _words(ast.parse(text))}
+    while _drop_unused(trees, called):
+        pass
+    return {n: ast.unparse(ast.fix_missing_locations(_Rename(names).visit(t))) + "\n" for n, t in trees.items()}
+
+
+def _words(tree: ast.AST) -> set[str]:
+    """Everything that may name something: loaded names, attributes, imports, strings."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(a.name for a in node.names)
+        elif isinstance(node, ast.keyword) and node.arg:
+            found.add(node.arg)
+    return found
+
+
+def _drop_unused(trees: Mapping[str, ast.Module], called: set[str]) -> bool:
+    """Take out what nobody names, and imports of what is not used; whether there was any. One round of several."""
+    used = called.union([ALWAYS], *(_words(tree) for tree in trees.values()))
+    dropped = False
+    for name, tree in trees.items():
+        if not name.startswith(FIRMWARE) or name.startswith(BOARDS):
+            continue
+        blocks: list[ast.Module | ast.ClassDef] = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef))]
+        for block in blocks:
+            kept = [node for node in block.body if _name_of(node) in used]
+            dropped = dropped or len(kept) < len(block.body)
+            block.body = kept or ([] if block is tree else [ast.Pass()])
+        dropped = _drop_imports(tree) or dropped
+    return dropped
+
+
+def _name_of(node: ast.stmt) -> str:
+    """The name that a definition gives; for all else one that is always used."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("__"):
+        return node.name
+    return ALWAYS
+
+
+def _drop_imports(tree: ast.Module) -> bool:
+    own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    dropped = False
+    for node in list(tree.body):
+        if isinstance(node, ast.ImportFrom):
+            left = [a for a in node.names if (a.asname or a.name) in own]
+            dropped = dropped or len(left) < len(node.names)
+            node.names = left
+            if not left:
+                tree.body.remove(node)
+    return dropped
 
 
 def _imported_modules(tree: ast.Module) -> dict[str, str]:

@@ -11,6 +11,7 @@ from trapkit.errors import SetupError
 from trapship.linkkeys import LINK
 
 ROLES = ("supervisor", "modem", "repeater")
+MAX_TRAP = 65535
 MAX_SETTINGS_BYTES = 8192  # four times one with every key and sixteen hops
 SECRET = ("link_key", "hop_key", "station_key", "hops")
 
@@ -46,8 +47,10 @@ def _with_keys(settings: dict[str, Any], keys: Path) -> dict[str, Any]:
     filled = dict(settings)
     trap = settings.get("trap")
     if settings["role"] == "supervisor":
-        if not isinstance(trap, int):
-            raise SetupError(f"trap is {trap!r}; allowed is the trap's number, 1–65535, or --keys cannot find its keys")
+        if type(trap) is not int or not 0 < trap <= MAX_TRAP:  # True is an int too
+            raise SetupError(
+                f"trap is {trap!r}; allowed is the trap's number, 1–{MAX_TRAP}, or --keys cannot find its keys"
+            )
         # A next key is what a renewed unit gets: the one before it may be in somebody else's hands.
         new = link / f"{trap}.next"
         filled.setdefault("link_key", _read(new if new.exists() else link / f"{trap}.key"))
@@ -57,6 +60,9 @@ def _with_keys(settings: dict[str, Any], keys: Path) -> dict[str, Any]:
             if str(trap) in pair.stem.split("-"):
                 filled.setdefault("station_key", _read(pair))
     if settings["role"] == "repeater" and isinstance(settings.get("hops"), dict):
+        for n in settings["hops"]:
+            if not (n.isascii() and n.isdecimal() and 0 < int(n) <= MAX_TRAP and n == str(int(n))):
+                raise SetupError(f"hops has {n!r}; allowed are traps' numbers, 1–{MAX_TRAP}")
         filled["hops"] = {n: key or _read(link / f"{n}.hop") for n, key in settings["hops"].items()}
     return filled
 

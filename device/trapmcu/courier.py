@@ -329,6 +329,7 @@ class Courier:
             if not self.alerts_only or key.rung == ALERT:
                 self._link.offer(key, min(payload[0], 9))
         else:
+            self._notice("full", len(self._up), self._board.now_ms())
             self.say(line.FULL_QUEUE, packed)
 
     @staticmethod

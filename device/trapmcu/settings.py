@@ -47,9 +47,9 @@ NUMBERS = {
     "pi_leave_ms": (30000, 5000, 3600000),
     "pi_silent_ms": (60000, 15000, 3600000),
     "pi_busy_ms": (600000, 60000, 3600000),
-    "battery_cells": (2, 1, 16),
-    "battery_mah": (57000, 100, 1000000),
-    "battery_mv": (7200, 1000, 60000),
+    "battery_cells": (1, 1, 16),
+    "battery_mah": (72000, 100, 1000000),
+    "battery_mv": (3600, 1000, 60000),
     "cut_mv": (0, 0, 60000),
 }
 DEFAULTS: "dict[str, Any]" = {

@@ -196,6 +196,8 @@ class Supervisor:
             if self._promise_at is not None:
                 self._promise_at = None
                 self._lights.show(self._trouble() or lights.LEAVE, now)
+        elif what == "full":
+            self._diary.note(ev.QUEUE_FULL, value)
         elif what == "pi":
             self._on_pi(value[0], value[1], now)
         self._diary.link(what, now)

@@ -13,6 +13,8 @@ from trapsim.arguments import number, whole
 from trapsim.power.figures import load_figures
 from trapsim.power.loads import PROFILES, Habit
 
+ARMED_H = 10.0  # the goals' night
+NIGHTS = 60
 HARDWARE = Path(__file__).resolve().parents[1]
 
 
@@ -26,11 +28,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--profile", choices=PROFILES, default="parked", help="what the trap is asked to do (parked)")
     parser.add_argument("--battery", default="lithium-d", metavar="NAME", help="of hardware/power.toml (lithium-d)")
     parser.add_argument("--temp", type=number(-40, 60), default=-20.0, metavar="C", help="all the time (-20)")
-    parser.add_argument("--hours", type=number(0, 24), default=10.0, help="armed a night, under armed (10)")
+    parser.add_argument("--hours", type=number(0, 24), help=f"armed a night, under armed ({ARMED_H:g})")
     parser.add_argument("--triggers", type=number(0, 10000), metavar="N", help="a day, false ones included (2.64)")
     parser.add_argument("--apart", type=number(0, 500), default=0.0, metavar="M", help="between the two cameras (0)")
     parser.add_argument("--solar", type=number(0, 500), default=0.0, metavar="W", help="panel, in December (none)")
-    parser.add_argument("--nights", type=whole(1, 365), default=60, help="of size: armed in a row (60)")
+    parser.add_argument("--nights", type=whole(1, 365), help=f"of size: armed in a row ({NIGHTS})")
     parser.add_argument("--deaf", action="store_true", help="no listening for the partner")
     parser.add_argument("--preamble", type=whole(16, 65535), metavar="N", help="of the wake frame, symbols (320)")
     parser.add_argument("--gated", action="store_true", help="RF switch driven by the radio, not held on")
@@ -44,6 +46,14 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Compute and print.  Raises: SetupError, OSError."""
     if args.plot is not None and not args.plot.absolute().parent.is_dir():
         raise SetupError(f"--plot {args.plot}: there is no folder {args.plot.parent}; make it, or name another")
+    if args.plot is not None and args.plot.is_dir():
+        raise SetupError(f"--plot {args.plot}: is a folder; name a file in it, like {args.plot / 'days.png'}")
+    if args.hours is not None and args.what == "life" and args.profile != "armed" and args.plot is None:
+        raise SetupError(f"--hours {args.hours:g}: counts under --profile armed, or for size; this is {args.profile}")
+    if args.nights is not None and args.what == "life":
+        raise SetupError(f"--nights {args.nights}: counts for size alone: trapsim power size --nights {args.nights}")
+    args.hours = ARMED_H if args.hours is None else args.hours
+    args.nights = NIGHTS if args.nights is None else args.nights
     figures = load_figures()
     if args.write:
         return _write()

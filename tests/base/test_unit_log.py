@@ -226,6 +226,7 @@ def test_every_entry_has_words_whatever_its_value() -> None:
     assert entry_words(events.REPEATED, events.PIR_STUCK << 8 | 255) == (
         "motion sensor is stuck: 255 or more times more, not written down"
     )
+    assert entry_words(events.REPEATED, events.STATE << 8 | 1) == "another state: once more, not written down"
     assert entry_words(events.LID_OPENED, 0) == "lid opened"
 
 
@@ -261,7 +262,6 @@ def test_what_needs_a_visit_is_pointed_out_once() -> None:
     shown = view(*(trap(number, "S1") for number in (1, 2, 3)), traps=list(units))
     assert [note.partition(".")[0] for note in shown.notes] == [
         "S1, trap 1 saves its battery and sends alerts only, no pictures",
-        "S1, trap 1, fault in the last day: battery is low",
         "S1, trap 2 started again and again, and leaves its camera off for hours",
         "S1, trap 3: battery at 60 %, for about 6 days",
     ]

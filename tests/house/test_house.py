@@ -79,7 +79,7 @@ def imports(path: Path) -> Iterator[str]:
     ("package", "allowed"),
     [
         ("trapwire", {"trapwire", "struct", "binascii", "hashlib"}),
-        ("trapmcu", {"trapmcu", "trapwire", "struct", "os", "cryptolib", "sys", "json", "binascii", "hashlib"}),
+        ("trapmcu", {"trapmcu", "trapwire", "struct", "os", "cryptolib", "sys", "json", "binascii", "hashlib", "time"}),
         (
             "trapmcu/boards",
             {"trapmcu", "trapwire", "struct", "os", "sys", "time", "select", "micropython", *BOARD_ONLY},

@@ -167,6 +167,14 @@ class LifeTest(unittest.TestCase):
         lab.unit.battery = Battery(Weather(lab.world, fixed_c=20), ohm=1.0)
         self.assertGreater(lab.unit.battery.under_load_mv(2.4), 5000)
 
+    def test_after_a_story_its_surroundings_have_the_modules_they_had(self):
+        before = sys.modules["trapmcu.flash"]
+        lab = self.lab(lambda board: board.sleep(1000, 0))
+        lab.world.run(10 * SECOND)
+        self.assertFalse(sys.modules.get("trapmcu.flash") is before)
+        lab.close()
+        self.assertTrue(sys.modules["trapmcu.flash"] is before)
+
     def test_a_firmware_module_is_not_the_same_one_after_a_sleep(self):
         seen = []
 

@@ -15,6 +15,7 @@ from trapkit.serialport import ByteLine
 from trapmcu import boot
 from trapmcu.settings import complete
 from trapmcu.settingsfile import SettingsFile
+from trapmcu.slots import Slots
 from trapship import layout
 from trapship.bundle import LIST, make_bundle, read_bundle
 from trapship.cli import main
@@ -131,7 +132,7 @@ def test_a_bare_board_becomes_a_modem(bench: Bench, flash: Flash, bundle: Path) 
     for path in files:
         assert there[f"a/{path}"] == read_bundle(bundle).read("pico", path)
     assert there["boot.py"] == Path(boot.__file__).read_bytes()
-    assert boot.state(str(bench.flash)) == ("a", "a", 0)
+    assert boot.state(str(bench.flash)) == ("a", "a", 0, bytes(4))
     assert in_force(bench) == MODEM
     assert "partial" not in there
     for step in (
@@ -181,7 +182,7 @@ def test_firmware_that_does_not_start_gives_way_and_is_said(
     code, told, said = flash(bundle=spoiled(bundle, tmp_path / "spoiled"))
     assert code == 1, said
     assert "slot b does not start: the unit went back to slot a by itself" in told["error"]
-    assert boot.state(str(modem.flash)) == ("a", "a", 0)
+    assert boot.state(str(modem.flash))[:3] == ("a", "a", 0)
 
 
 def test_a_bare_board_with_firmware_that_does_not_start_says_its_words(
@@ -208,7 +209,7 @@ def test_power_that_goes_anywhere_is_said_and_mended_by_a_second_run(
     assert (code, modem.on) == (1, False), said
     assert "it still runs slot a, as before" in told["error"]
     assert "run the same command again" in told["error"]
-    assert boot.state(str(modem.flash)) == ("a", "a", 0)
+    assert boot.state(str(modem.flash))[:3] == ("a", "a", 0)
     modem.start(power_bytes=None)
     code, told, said = flash(bundle=newer)
     assert (code, told["alive"]) == (0, "modem runs from slot b, a/b/100"), said
@@ -244,6 +245,7 @@ def test_a_cable_pulled_in_the_middle_is_said_and_mended(
         (XIAO, "this unit says that it is 'Seeed XIAO ESP32S3 with ESP32-S3-FN8', and --board pico is a "
                "Raspberry Pi Pico; say --board xiao-s3, or plug in the other one"),
         ({**PICO, "machine": "Raspberry Pi Pico2 with RP2350"}, "and --board pico is a Raspberry Pi Pico; plug in"),
+        ({**PICO, "machine": "Raspberry Pi Pico W with RP2040"}, "and --board pico is a Raspberry Pi Pico; plug in"),
         ({**PICO, "version": [1, 24, 1]}, "this unit's MicroPython is 1.24.1; allowed is 1.25.0 or newer"),
         ({**PICO, "mpy": 5}, "reads .mpy version 5, and the bundle is version 6"),
     ],
@@ -335,10 +337,22 @@ def test_the_formats_are_the_firmwares(tmp_path: Path, told: bytes | None) -> No
     if told is not None:
         (tmp_path / "slot").write_bytes(told)
     state = decode_slots(told) or SlotState("a", "a", 0)
-    assert boot.state(str(tmp_path)) == (state.good, state.now, state.left)
+    since = b"\xff" * 4 if state.on_trial else bytes(4)  # of a slot taken back it tells the firmware that it was
+    assert boot.state(str(tmp_path)) == (state.good, state.now, state.left, since)
     boot.put_state(str(tmp_path), "b", "a", 149)
     assert decode_slots((tmp_path / "slot").read_bytes()) == SlotState("b", "a", 149)
     assert (boot.TRIAL, boot.LIST) == (layout.TRIAL, "/" + layout.LIST)
+
+
+def test_a_slot_of_the_cable_is_tried_by_its_starts_whatever_the_clock_says(tmp_path: Path) -> None:
+    (tmp_path / "slot").write_bytes(encode_slots(SlotState("a", "b", layout.TRIAL)))
+    assert [boot.choose(str(tmp_path), False) for _ in range(3)] == ["b", "b", "b"]
+    tried = Slots(str(tmp_path), "b")
+    assert tried.on_trial()
+    assert not tried.expired(0) and not tried.expired(2_000_000_000)
+    assert boot.choose(str(tmp_path), False) == "a"
+    assert Slots(str(tmp_path), "a").reverted(), "the log says so, once"
+    assert not Slots(str(tmp_path), "a").reverted()
 
 
 def test_settings_on_trial_go_back_by_the_firmwares_own_rules(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not rated for −30 °C: " in capsys.readouterr().out
     assert main(["bom", "--unit", "repeater"]) == 0
     assert "Pico-LoRa-SX1262" in capsys.readouterr().out
+    assert main(["bom", "--unit", "cn470"]) == 0
+    assert "E22-400M22S" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

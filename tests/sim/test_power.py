@@ -232,6 +232,9 @@ def test_the_command_prints_json_and_draws(tmp_path: Path, capsys: pytest.Captur
         (["--battery", "potato"], "battery 'potato' is unknown; allowed are"),
         (["--solar", "10"], "cannot be charged; leave --solar away"),
         (["--plot", "/nowhere/at/all.png"], "there is no folder"),
+        (["--plot", "/tmp"], "--plot /tmp: is a folder; name a file in it"),
+        (["--hours", "5"], "--hours 5: counts under --profile armed, or for size; this is parked"),
+        (["--nights", "3"], "--nights 3: counts for size alone"),
         (["size", "--solar", "5"], "size goes with"),
     ],
 )

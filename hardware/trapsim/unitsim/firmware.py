@@ -23,6 +23,18 @@ def forget_firmware() -> None:
         del sys.modules[name]
 
 
+def loaded_firmware() -> "dict[str, Any]":
+    """The modules that are loaded, for `restore_firmware`."""
+    return {name: sys.modules[name] for name in _loaded()}
+
+
+def restore_firmware(modules: "dict[str, Any]") -> None:
+    """These modules again and no others: who imported them before a story meets the same classes after it."""
+    forget_firmware()
+    for name in modules:
+        sys.modules[name] = modules[name]
+
+
 def module_state() -> "dict[str, str]":
     """Every value of every loaded module of the firmware, and of its classes, that could change, as text."""
     found = {}

@@ -11,6 +11,7 @@ import _thread
 
 from trapsim.unitsim.dice import Dice
 from trapsim.unitsim.endings import Over
+from trapsim.unitsim.firmware import loaded_firmware, restore_firmware
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -107,6 +108,7 @@ class World:
         self._actors: "list[Actor]" = []
         self._threads: "list[Thread]" = []
         self._calls: "list[tuple[int, int, Callable[[], None]]]" = []
+        self._firmware = loaded_firmware()  # as its surroundings have it: lives load their own
         self._count = 0
         self._end = 0
         self._until: "Callable[[], bool] | None" = None
@@ -160,7 +162,7 @@ class World:
         return True
 
     def close(self) -> None:
-        """End every unit's thread."""
+        """End every unit's thread, and put back the modules that were loaded when the world began."""
         self.over = True
         for thread in self._threads:
             if not thread.done and thread._started:
@@ -168,6 +170,7 @@ class World:
         self._threads = []
         self._actors = []
         self._calls = []
+        restore_firmware(self._firmware)
 
     def _settle(self) -> None:
         """Every unit runs until it waits for something that is not here yet."""

@@ -79,11 +79,11 @@ class PairTest(Story):
         self.all_is_well(woods, LOOK_REACH_OF_TWO)
         self.assertGreater(woods.units[1].slept_ms, 9 * HOUR)
 
-    def test_a_pair_that_sleeps_listens_for_less_than_a_fiftieth_of_the_time(self):
+    def test_a_pair_that_sleeps_listens_for_less_than_a_twentieth_of_the_time(self):
         woods = self.woods(traps=(5, 6), settings={"station_key": PAIR}, fresh_every=10)
         woods.run(DAY)
         for unit in woods.units:
-            self.assertLess(unit.chip.listen_ms, DAY // 40)
+            self.assertLess(unit.chip.listen_ms, DAY // 20)
 
 
 LOOK_REACH_OF_TWO = 50 * SECOND

@@ -18,6 +18,7 @@ FAULTS = (
 class MonthTest(Story):
     def test_a_month_with_every_fault(self):
         settings = {"armed_from_h": ARMED_FROM_H, "armed_to_h": ARMED_TO_H, "battery": "lithium-primary"}
+        settings.update({"battery_cells": 2, "battery_mah": 57000, "battery_mv": 7200})
         woods = self.woods(seed=17, loss=0.15, settings=settings, feline_permille=350, ppm=2.0, fresh_every=10)
         self.pass_by(woods)
         self.plague(woods)

@@ -12,7 +12,7 @@ from trapmcu.settingsfile import SettingsFile
 
 def main(slot):
     settings = SettingsFile("/settings", complete).load(False, 1000)
-    print("pugmark: %s runs from slot %s, %s" % (settings["role"], slot, "/".join(map(str, state("")))))
+    print("pugmark: %s runs from slot %s, %s" % (settings["role"], slot, "/".join(map(str, state("")[:3]))))
     while True:
         key = _board.key(50)
         if key == 3:
