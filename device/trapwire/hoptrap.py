@@ -47,13 +47,19 @@ class HopTrapLink(TrapLink):
         def wait_wrapped_ms(now: int, size: int, urgent: bool) -> int:
             return 0 if wait_ms is None else wait_ms(now, size + HOP_BYTES, urgent)
 
-        times = hop_times(times, frame_bytes, sf)
+        asked, times = times, hop_times(times, frame_bytes, sf)
         super().__init__(key, frame_bytes - HOP_BYTES, times, counter, load, random, heartbeat, wait_wrapped_ms)
+        self._asked_times = asked  # which `retune` says were changed
         self._hop = hop
         self._sf = sf
         self._taken_counter = counter
         self._size = 0
         self._carried_at: "int | None" = None  # the frame sent last has been sent on then
+
+    def retune(self, frame_bytes: int, now: int) -> None:
+        for name, value in hop_times(self._asked_times, frame_bytes + HOP_BYTES, self._sf).__dict__.items():
+            setattr(self._times, name, value)
+        super().retune(frame_bytes, now)
 
     def on_frame(self, data: bytes, now: int) -> "list[tuple[object, ...]]":
         if is_wrapped(data):

@@ -17,6 +17,7 @@ from trapwire import serialline as line
 from trapwire.unitstates import PARKED, SERVICE, SHOOTING
 from trapwire.words import SETTING_CODES
 
+PACK = {"battery": "lithium-primary", "battery_cells": 2, "battery_mah": 57000, "battery_mv": 7200}
 DAY_MS = 86400000
 YEAR_MS = 365 * DAY_MS
 
@@ -65,7 +66,7 @@ class GaugeTest(Faults):
     def gauge(self, cause, now, kept=None, mv=None):
         board = BenchBoard(self._unit.folder)
         board.cause, board.mv = cause, mv
-        settings = complete(dict(self._unit.settings, battery="lithium-primary"))
+        settings = complete(dict(self._unit.settings, **PACK))
         return Gauge(board, settings, now, kept)
 
     def test_months_without_a_battery_are_not_counted_as_months_awake(self):
