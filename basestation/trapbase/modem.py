@@ -91,6 +91,5 @@ def modem_words(state: State | None, zone: ZoneInfo) -> str:
 
 
 def count_words(state: State) -> str:
-    """What it heard and sent; an answer that is just going out counts as not sent."""
-    lost = max(0, state["given"] - state["sent"])
-    return f"{state['heard']} frames heard, {state['given']} answers given to it, {lost} of them not sent"
+    """What it heard and sent; an answer that is just going out is not sent yet."""
+    return f"{state['heard']} frames heard, {min(state['sent'], state['given'])} of {state['given']} answers sent"

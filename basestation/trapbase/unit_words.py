@@ -30,7 +30,8 @@ TROUBLES = {
 }
 
 RESETS = {0: "power came back", 1: "woke", 2: "by the watchdog", 3: "by itself"}
-CUTS = {2: "it was silent", 3: "it did not halt", 4: "battery gave way under it"}
+PI_REASONS = {0: "something moved", 1: "its partner called", 2: "hours or season", 3: "service"}
+CUTS = {0: "it was silent", 1: "it did not halt", 3: "battery gave way under it"}
 PLACES = {1: "settings"}
 SLOTS = {97: "a", 98: "b"}
 STATE_NAMES = {state: f"unit is {name}" for state, (name, _) in STATES.items()}
@@ -40,31 +41,31 @@ Value = None | str | dict[int, str]
 EVENTS: dict[int, tuple[str, str, Value]] = {
     events.REPEATED: ("REPEATED", "came more often than is written down", None),
     events.STATE: ("STATE", "another state", None),
-    events.PI_ON: ("PI_ON", "Pi switched on", STATE_NAMES),
-    events.PI_UP: ("PI_UP", "Pi is up", STATE_NAMES),
+    events.PI_ON: ("PI_ON", "Pi switched on", PI_REASONS),
+    events.PI_UP: ("PI_UP", "Pi is up", "# s after power"),
     events.PI_LEAVE: ("PI_LEAVE", "Pi asked to leave", STATE_NAMES),
-    events.PI_HALTED: ("PI_HALTED", "Pi is off", STATE_NAMES),
-    events.CLOCK_SET: ("CLOCK_SET", "clock set by the base", "# s of correction"),
+    events.PI_HALTED: ("PI_HALTED", "Pi is off", "# s after it was asked"),
+    events.CLOCK_SET: ("CLOCK_SET", "clock set by the base", None),
     events.BASE_HEARD: ("BASE_HEARD", "base heard again", "# days without"),
     events.SERVICE_ENTERED: ("SERVICE_ENTERED", "service begins", None),
-    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", None),
-    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "# %"),
-    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", None),
+    events.SERVICE_LEFT: ("SERVICE_LEFT", "service ends", "# s long"),
+    events.BATTERY_OK: ("BATTERY_OK", "battery has recovered", "# mV"),
+    events.SAFE_LEFT: ("SAFE_LEFT", "safe mode ends", "# resets in all"),
     events.SETTINGS_KEPT: ("SETTINGS_KEPT", "new settings are kept", "version #"),
     events.SLOT_KEPT: ("SLOT_KEPT", "new firmware is kept, slot", SLOTS),
     events.START: ("START", "started", RESETS),
     events.SLOT_TRIED: ("SLOT_TRIED", "new firmware on trial, slot", SLOTS),
     events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "version #"),
     events.LID_OPENED: ("LID_OPENED", "lid opened", None),
-    events.WATCHDOG: ("WATCHDOG", "it hung, and its watchdog restarted it", None),
-    events.BROWN_OUT: ("BROWN_OUT", "battery gave way while the camera ran", None),
+    events.WATCHDOG: ("WATCHDOG", "it hung, and its watchdog restarted it", "# resets in all"),
+    events.BROWN_OUT: ("BROWN_OUT", "battery gave way while the camera ran", "# mV"),
     events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "# resets in a row"),
     events.PI_CUT: ("PI_CUT", "camera computer (Pi) cut off", CUTS),
-    events.PI_NO_SHOW: ("PI_NO_SHOW", "camera computer (Pi) did not start", None),
+    events.PI_NO_SHOW: ("PI_NO_SHOW", "camera computer (Pi) did not start", "# times in a row"),
     events.BUDGET_SPENT: ("BUDGET_SPENT", "triggered too often to look each time; a bush in the wind?", "# triggers"),
     events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "# edges"),
-    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# %"),
-    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# %"),
+    events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# mV"),
+    events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# mV"),
     events.CLOCK_LOST: ("CLOCK_LOST", "clock lost its power and time", None),
     events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock may be far off", "# s"),
     events.FLASH_FULL: ("FLASH_FULL", "flash is full", "# KiB queued"),
@@ -108,8 +109,8 @@ def fault_words(code: int | None) -> str:
 def entry_words(code: int, value: int) -> str:
     """One entry of a log."""
     if code == events.REPEATED:
-        count, more = value & 255, " or more" if value & 255 == 255 else ""
-        return f"{_what(value >> 8)}: {count}{more} times more, not written down"
+        count = {1: "once", 255: "255 or more times"}.get(value & 255, f"{value & 255} times")
+        return f"{_what(value >> 8)}: {count} more, not written down"
     if code == events.STATE:
         return f"from {_state(value >> 8)} to {_state(value & 255)}"
     meaning = EVENTS[code][2] if code in EVENTS else "value #"

@@ -11,10 +11,12 @@ from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees
 from trapbase.view_events import SIDES, events, species_counts
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
+from trapwire.events import BATTERY_CRITICAL, BATTERY_LOW
 
 Row = dict[str, Any]
 LOW_BATTERY_PERCENT = 20
 FEW_DAYS = 14  # of battery: about the time between two visits
+BATTERY_FAULTS = (fault_words(BATTERY_LOW), fault_words(BATTERY_CRITICAL))  # why a unit saves: one note says it
 THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
 SILENT_MS = 24 * 3_600_000
 DEAF_MS = 2 * 3_600_000  # without a word from anybody: heartbeats come every hour
@@ -201,7 +203,7 @@ def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
                 notes.append(f"{name} {trap['trouble']}")
             elif trap["battery_low"] or trap["days_few"]:
                 notes.append(f"{name}: battery {_battery_words(trap)}. Take fresh cells on the next visit.")
-            if trap["fault"]:
+            if trap["fault"] and not (trap["trouble"] and trap["fault"] in BATTERY_FAULTS):
                 notes.append(
                     f"{name}, fault in the last day: {trap['fault']}. More: `trapbase log {trap['number']} --ask 20`."
                 )

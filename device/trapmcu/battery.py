@@ -59,6 +59,12 @@ class Battery:
                 self._learned //= 2
         self._at = now
 
+    def skip(self, now: int, most_ms: int) -> None:
+        """What went on uncounted since `pack` was written: at the average, and for `most_ms` at most."""
+        if self._at and self._minutes and now > self._at:
+            self._used += self._learned * min(now - self._at, most_ms) // (60000 * self._minutes)
+        self._at = now
+
     def reading(
         self, rest_mv: "int | None", temp_c: "int | None", load_mv: "int | None" = None, power_lost: bool = False
     ) -> None:

@@ -21,8 +21,10 @@ class Clock:
         self._path = path
         self._set: "tuple[int, int, int] | None" = None  # board's ms, Unix ms, uncertainty ms at that moment
         self._written: "int | None" = None
-        kept = read_file(path) if path is not None and chip_kept else None
-        if kept is not None and len(kept) == _KEPT_BYTES and kept[-1] == sum(kept[:-1]) & 0xFF:
+        kept = read_file(path) if path is not None else None
+        if kept and not chip_kept:
+            self._store(b"")  # or a later start, with the chip counting again, would believe it
+        elif kept is not None and len(kept) == _KEPT_BYTES and kept[-1] == sum(kept[:-1]) & 0xFF:
             self._set = struct.unpack(_KEPT, kept)[:3]
             self._written = self._set[0]
 
@@ -59,8 +61,12 @@ class Clock:
         if self._path is None or self._set is None:
             return
         data = struct.pack(">QQQ", *self._set)
+        if self._store(data + bytes([sum(data) & 0xFF])):
+            self._written = now
+
+    def _store(self, data: bytes) -> bool:
         try:
-            write_file(self._path, data + bytes([sum(data) & 0xFF]))
+            write_file(str(self._path), data)
         except OSError:
-            return  # flash is full: a battery swap costs the time until the base says it again
-        self._written = now
+            return False  # flash is full: a battery swap costs the time until the base says it again
+        return True

@@ -19,13 +19,7 @@ from trapwire.fragments import check_sendable
 from trapwire.hop import HOP_BYTES
 from trapwire.linkkeys import parse_key
 from trapwire.linktimes import LinkTimes
-from trapwire.objects import (
-    ALERT,
-    ObjectKey,
-    decode_envelope,
-    pack_keys,
-    unpack_keys,
-)
+from trapwire.objects import ALERT, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat
 from trapwire.quick import QuickTurns
 from trapwire.traplink import TrapLink
@@ -44,7 +38,8 @@ MAX_BEGUN = 16
 REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
 # Pieces of memory that outlive a deep sleep
 _LINK = ">QQIIIQ"
-MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR = 1, 2, 3, 4, 5, 6
+_STATUS, _NO_STATUS = ">IIB", bytes(8) + b"\xff"  # unreceipted, full frames held, battery
+MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR, PI = 1, 2, 3, 4, 5, 6, 7
 
 
 class Courier:
@@ -119,7 +114,7 @@ class Courier:
         self._delivered = Delivered(folder + "/delivered")
         self._repeat_ms = settings["repeat_ms"]
         self._repeat_at = 0
-        self._pi = (0, 0, 255)  # unreceipted, full frames held, battery: the Pi's last word
+        self._pi = struct.unpack(_STATUS, kept.get(PI, _NO_STATUS))  # the Pi's last word
         self.dropped = 0
         self._link.words.log = log
         self._begun = unpack_keys(kept[BEGUN]) if BEGUN in kept else None
@@ -200,6 +195,7 @@ class Courier:
             LINK: struct.pack(_LINK, *times, *self._antenna.counts()),
             WANTED: pack_keys(self._told.wanted),
             DUTY: self._duty.keep(now),
+            PI: struct.pack(_STATUS, *self._pi),
         }
         if len(begun) <= MAX_BEGUN:
             kept[BEGUN] = pack_keys(begun)  # else all count as begun: the base is asked once more than needed
@@ -310,7 +306,7 @@ class Courier:
             for key in unpack_keys(payload):
                 self._down.remove(key)
         elif kind == line.STATUS and len(payload) == 9:
-            self._pi = struct.unpack(">IIB", payload)
+            self._pi = struct.unpack(_STATUS, payload)
         elif kind not in (line.DONE, line.FAULT):  # those are the supervisor's
             self.dropped += 1
 
@@ -333,6 +329,7 @@ class Courier:
             if not self.alerts_only or key.rung == ALERT:
                 self._link.offer(key, min(payload[0], 9))
         else:
+            self._notice("full", len(self._up), self._board.now_ms())
             self.say(line.FULL_QUEUE, packed)
 
     @staticmethod

@@ -34,7 +34,7 @@ BEAT_MS = 21600000  # six hours without a call of ours: the partner is told our 
 FIRST_BEAT_MS = 60000  # and soon after a start, at which it has changed
 LATE_MS = 2000  # a cat crosses the view in about 4 s
 GAP_MS = 5000  # a partner that was woken, or that woke us, is awake for so long
-# The radio's own receive duty cycle: eight symbols of SF7 and a little. Once it has found a preamble, a look goes on for
+# The radio's own receive duty cycle: eight symbols of SF7 and a little. Once it has found a preamble, a look lasts for
 # 2 * LOOK_MS + the sleep, which has to last to that preamble's end, 327.7 ms (as RadioLib reckons it).
 LOOK_MS, EVERY_MS = 10, 320
 _KEPT = ">Qqqqq"

@@ -44,6 +44,13 @@ def _exists(path: str) -> bool:
     return True
 
 
+def _remove(path: str) -> None:
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+
+
 def _make_folder(path: str) -> None:
     if not _exists(path):
         os.mkdir(path)
@@ -64,7 +71,7 @@ class FlashStore:
         for name in sorted(os.listdir(folder)):
             key = _key_of(name)
             if key is None:
-                os.remove(folder + "/" + name)  # half a write that power loss cut short
+                _remove(folder + "/" + name)  # half a write that power loss cut short
             else:
                 self._names[key] = name
                 self._sizes[key] = os.stat(folder + "/" + name)[6]
@@ -86,19 +93,18 @@ class FlashStore:
         return True
 
     def get(self, key: ObjectKey) -> "bytes | None":
-        """The envelope, or None when it is not here."""
+        """The envelope, or None when it is not here; no bytes where it cannot be read."""
         name = self._names.get(key)
         if name is None:
             return None
-        with open(self._folder + "/" + name, "rb") as file:
-            return file.read()
+        return read_file(self._folder + "/" + name) or b""
 
     def remove(self, key: ObjectKey) -> None:
-        """Forget an envelope, if it is here."""
+        """Forget an envelope, if it is here; where flash refuses, until the next start."""
         name = self._names.pop(key, None)
         if name is not None:
             del self._sizes[key]
-            os.remove(self._folder + "/" + name)
+            _remove(self._folder + "/" + name)
 
     def __len__(self) -> int:
         return len(self._names)

@@ -1,7 +1,10 @@
 """The battery between board and model: when it is measured, what the unit draws meanwhile, what is remembered."""
 
+import struct
+
 from trapmcu.battery import OK, Battery
 from trapmcu.flash import read_file, write_file
+from trapmcu.retained import POWER
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -11,6 +14,7 @@ MEASURE_MS = 60000
 MEASURE_PI_MS = 3000  # while the Pi boots, and draws the most
 REST_MS = 300000  # after a load, until the voltage tells something
 WRITE_MS = 86400000
+WRITE_FIRST_MS = 3600000  # after a reset: those that come more often lead to `safe`
 # Drawn from the pack, in mW; hardware/power.toml has where they come from. They need not be exact: days left follow
 # the share of the pack that is used, and the sum is put right by the voltage where a kind of cell allows it.
 ASLEEP_UW = 400
@@ -31,16 +35,19 @@ class Gauge:
         self._nominal_mv = settings["battery_mv"]
         self._model: "Battery | None" = None
         self._due_at = now
-        self._loaded_at: "int | None" = None  # not known: a start says nothing of the load before
-        self._write_at = now + WRITE_MS
-        self._power_lost = kept is None
+        self._loaded_at: "int | None" = None  # not known: a reset says nothing of the load before
+        self._write_at = now + WRITE_FIRST_MS
+        self._power_lost = kept is None and board.reset_cause() == POWER
         self.celsius: "int | None" = None
         self.mv: "int | None" = None
         if settings["battery"]:
-            state = (read_file(self._path) or b"") if kept is None else kept[8:]
+            state = (read_file(self._path) or b"") if kept is None else kept[16:]
             self._model = Battery(settings["battery"], settings["battery_cells"], settings["battery_mah"], state)
-            if kept is not None:
-                self._write_at = int.from_bytes(kept[:8], "big")
+            if kept is None:
+                self._model.skip(now, WRITE_MS)
+            else:
+                self._write_at, loaded_at = struct.unpack(">QQ", kept[:16])
+                self._loaded_at = loaded_at or None
                 self._model.spend(now, ASLEEP_UW * 1000 // self._nominal_mv)
 
     @property
@@ -84,7 +91,7 @@ class Gauge:
         if self._model is None:
             return b""
         self._spend(now, False)
-        return self._write_at.to_bytes(8, "big") + self._model.pack()
+        return struct.pack(">QQ", self._write_at, self._loaded_at or 0) + self._model.pack()
 
     def _spend(self, now: int, pi_on: bool) -> None:
         if self._model is not None:

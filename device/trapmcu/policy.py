@@ -29,7 +29,7 @@ class Policy:
 
     def accept(self, now: int, utc_ms: "int | None", saving: bool) -> bool:
         """Take a trigger at `now`; `utc_ms`: what time it is, if that is known."""
-        if self.wait_ms(now) or not self._within("watch", utc_ms):
+        if self.wait_ms(now) or not self.watches(utc_ms):
             self.refused = min(self.refused + self.spent(now), 0xFFFF)
             return False
         self._spent_until = max(self._spent_until, now) + self._cost_ms
@@ -51,6 +51,10 @@ class Policy:
         self._news_at = now + REPORT_MS
         refused, self.refused = self.refused, 0
         return refused
+
+    def watches(self, utc_ms: "int | None") -> bool:
+        """Whether these are hours in which anything that moves counts."""
+        return self._within("watch", utc_ms)
 
     def armed(self, utc_ms: "int | None") -> bool:
         return self._within("armed", utc_ms)

@@ -67,8 +67,9 @@ class SettingsFile:
                     pass  # at the next start again
                 self.since = None
             new = old
-        else:
+        elif self.reverted:
             self.reverted = False
+            self.since = None  # nothing to go back to; `expired` would end in a reset, and that one in the next
         if new is None:
             raise ValueError("mcu.json")
         self.version, settings, self._raw = new

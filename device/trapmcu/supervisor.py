@@ -31,6 +31,7 @@ DAY_MS = 86400000
 LONGEST_REST_MS = 3600000  # then the battery is looked at
 REST_MS = 20000  # what is shorter is waited for in light sleep: a start costs half a second at full power
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
+HELD_MS = 10000  # so long a press that ended a sleep is waited for; a magnet may stay where it is
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
 STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
 PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
@@ -62,6 +63,7 @@ class Supervisor:
         self._told = 0  # the last of these that it was told
         self._was_heard = False
         self._idle = False
+        self._missed = False  # the Pi has said DONE of less than it was told
         self._mode: "int | None" = None  # the state that it was told
         self._promise_at: "int | None" = None  # until then the base is asked after, for somebody who waits here
         self._card_fault = False
@@ -73,6 +75,7 @@ class Supervisor:
         self._lights = Lights(board.lamp, board.beep)
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
+        self._held_until = now + HELD_MS if woke & BUTTON else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
         low = self._gauge.level != OK
         self.courier = Courier(
@@ -88,6 +91,7 @@ class Supervisor:
             elif not slept:
                 self._promise(now)  # somebody has just put it up, or nobody is there to see the lamp
         if woke & PIR:
+            board.pir_edges()  # that edge is among them
             self._trigger(BY_PIR, now)
 
     def step(self, now: int) -> int:
@@ -126,7 +130,8 @@ class Supervisor:
         """ms and wake sources of a deep sleep that may follow at once, else None. All is kept for it."""
         if not states.WANTS[self.state] & states.SLEEP or self._pi.state != pipower.OFF:
             return None
-        if self._lights.showing or self._promise_at is not None or self._pending or self._events:
+        shown = self._lights.showing or self._promise_at is not None
+        if now < self._held_until or shown or self._pending or self._events:
             return None
         rest = self.courier.rest_ms(now)
         if rest is None:
@@ -135,7 +140,11 @@ class Supervisor:
         if self.state == SAFE:
             rest = min(rest, self._over_at - now)
         wakes = TIMER | BUTTON
-        if states.WANTS[self.state] & states.WATCH and self._gauge.level != CRITICAL:
+        if (
+            states.WANTS[self.state] & states.WATCH
+            and self._gauge.level != CRITICAL
+            and self._policy.watches(self._utc_ms(now))
+        ):
             gap = self._policy.wait_ms(now)
             if gap:
                 rest = min(rest, gap)
@@ -170,6 +179,8 @@ class Supervisor:
         self._events |= states.TRIGGER
 
     def _press(self, held_ms: int, now: int) -> None:
+        if held_ms:
+            self._held_until = 0
         if held_ms >= PRESS_MS:
             self._resets.forgive()
             self._events |= states.BUTTON
@@ -185,6 +196,8 @@ class Supervisor:
             if self._promise_at is not None:
                 self._promise_at = None
                 self._lights.show(self._trouble() or lights.LEAVE, now)
+        elif what == "full":
+            self._diary.note(ev.QUEUE_FULL, value)
         elif what == "pi":
             self._on_pi(value[0], value[1], now)
         self._diary.link(what, now)
@@ -200,6 +213,10 @@ class Supervisor:
             self._pending = [p for p in self._pending if p[0] > number]
             if what:
                 self._pi.halting(now)
+            elif self._pending and self._missed:
+                self._told, self._missed = number, False  # twice: the WAKE was lost on the line
+            else:
+                self._missed = bool(self._pending)
             self._idle = not self._pending
         elif kind == line.FAULT and len(payload) == 1:
             if payload[0] and not self._card_fault:
@@ -264,7 +281,7 @@ class Supervisor:
             self.courier.say(line.MODE, bytes([self.state, self._percent()]))
         for number, cause, at in self._pending:
             if number > self._told:
-                self._told = number
+                self._told, self._missed = number, False
                 self.courier.wake(number, cause, now - at, now)
 
     def _ask(self) -> None:

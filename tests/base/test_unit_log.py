@@ -220,12 +220,13 @@ def test_every_entry_has_words_whatever_its_value() -> None:
             assert "None" not in words
             assert "#" not in words
             assert (code in EVENTS) != words.startswith(f"event {code},")
-    assert entry_words(events.PI_CUT, 3) == "camera computer (Pi) cut off: it did not halt"
+    assert entry_words(events.PI_CUT, 1) == "camera computer (Pi) cut off: it did not halt"
     assert entry_words(events.STATE, 2) == "from parked to shooting"
     assert entry_words(events.BASE_LOST, 3) == "base not heard: 3 days"
     assert entry_words(events.REPEATED, events.PIR_STUCK << 8 | 255) == (
         "motion sensor is stuck: 255 or more times more, not written down"
     )
+    assert entry_words(events.REPEATED, events.STATE << 8 | 1) == "another state: once more, not written down"
     assert entry_words(events.LID_OPENED, 0) == "lid opened"
 
 
@@ -261,7 +262,6 @@ def test_what_needs_a_visit_is_pointed_out_once() -> None:
     shown = view(*(trap(number, "S1") for number in (1, 2, 3)), traps=list(units))
     assert [note.partition(".")[0] for note in shown.notes] == [
         "S1, trap 1 saves its battery and sends alerts only, no pictures",
-        "S1, trap 1, fault in the last day: battery is low",
         "S1, trap 2 started again and again, and leaves its camera off for hours",
         "S1, trap 3: battery at 60 %, for about 6 days",
     ]
@@ -297,8 +297,8 @@ def test_the_command_asks_and_shows(world: World, config: Path, capsys: pytest.C
     world.hear(LOG, encode_log(700, 0, CUT + START + entry(99, 5)))
     assert log() == 0
     assert capsys.readouterr().out.splitlines() == [
-        "9000000  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
-        "700  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: it did not halt",
+        "9000000  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: battery gave way under it",
+        "700  21 Nov 2025, 11:00:00 UTC+10  camera computer (Pi) cut off: battery gave way under it",
         "701  its clock at 1 day, 1:01:01  started: by the watchdog",
         "702  21 Nov 2025, 11:00:00 UTC+10  event 99, which this base does not know: value 5",
     ]

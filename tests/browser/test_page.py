@@ -75,8 +75,25 @@ def test_times_are_the_readers_with_the_stations_beside(demo: Demo, open_page: O
     hours = [int(re.search(r"(\d\d):\d\d:\d\d", text.inner_text())[1]) for text in (here, there)]  # type: ignore[index]
     assert (hours[1] - hours[0]) % 24 in (8, 9), "Vladivostok is eight or nine hours ahead of Berlin"
     assert "UTC+10" in there.inner_text()
-    same = open_page(demo.url, zone="Asia/Vladivostok").locator(".event time").first
-    assert not same.locator(".there").is_visible()
+    same = open_page(demo.url, zone="Asia/Vladivostok")
+    for when in (same.locator(".event time").first, same.locator(".trap time").first):
+        assert when.locator(".here").is_visible()
+        assert not when.locator(".there").is_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_each_unit_says_how_it_is(demo: Demo, open_page: Open, size: dict[str, int]) -> None:
+    page = open_page(demo.url, size)
+    page.wait_for_selector("#line.live")
+    units = page.locator(".trap")
+    assert units.count() == 2
+    for unit in units.all():
+        words = unit.inner_text()
+        assert unit.locator(".state").inner_text() in ("awake, camera warm", "taking pictures")
+        assert re.search(r"\d+ %", words)
+        assert re.search(r"−\d+ °C", words)
+        assert "last fault" not in words
+    assert re.search(r"[1-9]\d* frames heard, [1-9]\d* of [1-9]\d* answers sent", page.locator("#modem").inner_text())
 
 
 def test_the_box_lies_on_the_picture_and_a_frame_opens(demo: Demo, open_page: Open) -> None:

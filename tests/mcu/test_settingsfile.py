@@ -177,6 +177,12 @@ class SettingsFileTest(unittest.TestCase):
             pair, sf = start(self.folder)
             self.assertEqual((sf, pair.reverted), (10, False))
 
+    def test_a_trial_without_the_ones_before_ends_in_no_circle_of_resets(self):
+        self.propose()
+        os.remove(self.folder + "/mcu-before.json")
+        pair, sf = start(self.folder, now_s=NOW_S + 90000)
+        self.assertEqual((sf, pair.expired(NOW_S + 90001)), (10, False))
+
     def test_garbage_in_the_trial_file(self):
         self.propose()
         random = Random(7)

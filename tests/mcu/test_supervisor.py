@@ -46,6 +46,7 @@ class Unit:
         self.board.now = self.now
         self.board.cause, self.board.woke, self.board.memory = cause, woke, self.memory
         self.board.mv = self.mv
+        self.board.edges = 1 if woke & PIR else 0  # as both boards count the one that ended a sleep
         self.unit = build(self.board, self.settings)
 
     def run(self, ms, every=10):

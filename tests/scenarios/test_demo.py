@@ -1,4 +1,4 @@
-"""The demo as real processes: at thirty percent loss, and with twenty `kill -9` at seeded times under twenty.
+"""The demo as real processes: at thirty percent loss, with twenty `kill -9` at seeded times under twenty, and parked.
 
 Real Mosquitto with TLS, real ptys, real SQLite, the real detector on real photographs.
 """
@@ -87,3 +87,14 @@ def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path, pictures: 
     assert figures["frames_in"] == TRAPS * (CATS + len(OTHERS))
     assert figures["kills"] == 20
     assert figures["kills_under_way"] >= 12, "most of them while something was on its way"
+
+
+def test_parked_pis_start_for_what_moves_and_none_is_cut(tmp_path: Path, pictures: Path) -> None:
+    state = tmp_path / "demo"
+    code, figures, words = demo(state, "--images", str(pictures), "--parked", "--pir", "3")
+    check(code, figures, words, TRAPS * CATS, state)
+    assert figures["frames_in"] == TRAPS * (CATS + len(OTHERS))
+    assert figures["pi_cuts"] == 0
+    assert figures["pi_starts"] > 2 * TRAPS, "off in between, and on again"
+    log = (state / "logs" / "trapcam1.log").read_text()
+    assert log.count("the supervisor lets this computer go") >= 2

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trapbase.unit_words import CUTS, EVENTS, RESETS, SLOTS, STATES
-from trapmcu import pipower, retained
+from trapbase.unit_words import CUTS, EVENTS, PI_REASONS, RESETS, SLOTS, STATES
+from trapmcu import crosswake, diary, pipower, retained
 from trapwire import events, unitstates
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -31,11 +31,11 @@ def test_every_state_has_its_words() -> None:
 
 
 def test_values_mean_what_the_firmware_writes() -> None:
-    assert CUTS[pipower.SILENT] == "it was silent"
-    assert CUTS[pipower.NO_HALT] == "it did not halt"
-    assert CUTS[pipower.BATTERY] == "battery gave way under it"
-    assert len(CUTS) == 3
+    assert CUTS[diary.CUTS[pipower.SILENT]] == "it was silent"
+    assert CUTS[diary.CUTS[pipower.NO_HALT]] == "it did not halt"
+    assert CUTS[diary.CUTS[pipower.BATTERY]] == "battery gave way under it"
+    assert set(CUTS) == set(diary.CUTS.values())
+    assert set(PI_REASONS) == {diary.MOVED, crosswake.PARTNER, diary.HOURS, diary.SERVES}
     assert set(RESETS) == {retained.POWER, retained.SLEEP, retained.WATCHDOG, retained.SOFT}
     assert set(SLOTS) == {ord("a"), ord("b")}
-    for code in (events.PI_ON, events.PI_UP, events.PI_LEAVE, events.PI_HALTED):
-        assert EVENTS[code][2] == {state: f"unit is {name}" for state, (name, _) in STATES.items()}
+    assert EVENTS[events.PI_LEAVE][2] == {state: f"unit is {name}" for state, (name, _) in STATES.items()}

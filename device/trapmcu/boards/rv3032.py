@@ -97,7 +97,10 @@ class Rv3032:
                 return
 
     def _read(self, register: int, count: int) -> bytes:
-        return bytes(self._bus.readfrom_mem(self._address, register, count))
+        try:
+            return bytes(self._bus.readfrom_mem(self._address, register, count))
+        except OSError:  # a disturbance at the start would pass for a clock that began anew
+            return bytes(self._bus.readfrom_mem(self._address, register, count))
 
     def _write(self, register: int, data: bytes) -> None:
         self._bus.writeto_mem(self._address, register, data)
