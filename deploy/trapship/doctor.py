@@ -90,7 +90,7 @@ def _examine(repl: RawRepl, who: dict[str, Any], bundle: Bundle | None, report: 
     if there.settings is not None and there.slots.now in there.found_sound:
         refused = repl.call("check", there.slots.now, there.settings)
         if refused:
-            report.find("settings", f"the firmware refuses them, so it does not start: {refused}; mend them, then flash")
+            report.find("settings", f"the firmware refuses them and does not start: {refused}; mend them, then flash")
             return  # nor would its board's file take them
     if board is not None and there.settings is not None and there.slots.now in there.found_sound:
         _hardware(

@@ -105,7 +105,7 @@ def test_settings_without_plan_or_key(modem: Bench, ask: Ask) -> None:
     code, found, told = ask_all(modem, ask)
     assert (code, told["role"]) == (1, "supervisor")
     assert "the unit does not start; name one in mcu.json" in found["plan"]
-    assert "the firmware refuses them, so it does not start: radio plan '' is unknown" in found["settings"]
+    assert "the firmware refuses them and does not start: radio plan '' is unknown" in found["settings"]
     assert "link_key is missing" in found["key"]
     assert told["battery"] == "none is named: no percent, no days left, no saving"
 
@@ -114,7 +114,7 @@ def test_settings_that_the_firmware_refuses_are_said_in_its_words(modem: Bench, 
     put(modem, "settings/mcu.json", json.dumps({**MODEM, "plan": "mn433"}).encode())
     code, found, _ = ask_all(modem, ask)
     assert code == 1
-    assert "the firmware refuses them, so it does not start: radio plan 'mn433' is unknown" in found["settings"]
+    assert "the firmware refuses them and does not start: radio plan 'mn433' is unknown" in found["settings"]
 
 
 def test_a_board_that_is_none_of_ours_or_too_old(modem: Bench, ask: Ask) -> None:
