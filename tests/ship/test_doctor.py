@@ -10,7 +10,9 @@ import pytest
 from tests.ship.bench import XIAO, Bench
 from tests.ship.test_flash import KEY, MODEM, bench, bundle, modem, newer, put
 
+from trapship.boards import BOARDS
 from trapship.cli import main
+from trapship.doctor import Report, _hardware
 from trapship.eventwords import last_entries
 from trapship.layout import SlotState, encode_settings, encode_slots
 from trapwire.events import BROWN_OUT, START
@@ -153,3 +155,9 @@ def test_the_log_is_read_in_order_over_both_files_and_damage() -> None:
     harmed = first[:13] + b"\x00" + first[14:]
     assert [e["value"] for e in last_entries([harmed, second], 3)] == [632, 633, 1]
     assert MODEM["role"] == "modem"
+
+
+def test_firmware_that_is_broken_is_not_laid_to_the_radio() -> None:
+    report = Report(port="x")
+    _hardware({"broken": "ImportError: can't import name Pin"}, BOARDS["pico"], report)
+    assert [about for about, _ in report.findings] == ["firmware"]
