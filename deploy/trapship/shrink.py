@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from trapship.shrinkable import check
+
 SPOKEN = ("trapwire.airtime", "trapwire.linkkeys", "trapwire.plans")  # their errors reach somebody who sets a unit up
 BOARDS = "trapmcu.boards"
 FIRMWARE = ("trapmcu.", "trapwire.")
@@ -25,12 +27,13 @@ Numbers = dict[str, int]
 def shrink(sources: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, str]:
     """The same modules, by name (`trapwire.frame`), in fewer words.
 
-    others: source of what calls them and is not among them.  Raises: SyntaxError.
+    others: source of what calls them and is not among them.  Raises: SyntaxError, SetupError.
     """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     numbers = _numbers(trees)
     names = _short_names(trees)
     for name, tree in trees.items():
+        check(name, tree, numbers, names)
         known = _visible(tree, numbers) | numbers[name]
         aliases = {a: m for a, m in _imported_modules(tree).items() if m in numbers}
         tree = _Types().visit(tree)
@@ -293,6 +296,22 @@ class _Rename(ast.NodeTransformer):
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.arg = self._short(node.arg)
+        return node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST:
+        node.arg = node.arg and self._short(node.arg)
+        return self.generic_visit(node)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        node.name = node.name and self._short(node.name)
+        return self.generic_visit(node)
+
+    def visit_Global(self, node: ast.Global) -> ast.AST:
+        node.names = [self._short(name) for name in node.names]
+        return node
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
+        node.names = [self._short(name) for name in node.names]
         return node
 
     def visit_alias(self, node: ast.alias) -> ast.AST:

@@ -15,6 +15,7 @@ from trapmcu.retained import BUTTON, PIR, POWER, SLEEP, TIMER, WATCHDOG
 from trapmcu.settings import complete
 from trapwire import serialline as line
 from trapwire.unitstates import PARKED, SERVICE, SHOOTING
+from trapwire.words import SETTING_CODES
 
 DAY_MS = 86400000
 YEAR_MS = 365 * DAY_MS
@@ -194,6 +195,17 @@ class LineTest(Faults):
         unit.unit.courier.beat()
         unit.run(3000)
         self.assertEqual((unit.health[0]["unreceipted"], unit.health[0]["full_held"]), (7, 3))
+
+
+class HopTest(Faults):
+    def test_times_that_the_base_sets_are_in_force_behind_a_repeater_too(self):
+        unit = self.unit(hop_key="07" * 16)
+        courier = unit.unit.courier
+        before = courier._link._times.reply_window_ms
+        courier._apply(SETTING_CODES["heartbeat_ms"], 60000)
+        courier._apply(SETTING_CODES["reply_window_ms"], 700)
+        times = courier._link._times
+        self.assertEqual((times.heartbeat_ms, times.reply_window_ms - before), (60000, 400))
 
 
 class FlashTest(Faults):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trapkit.errors import SetupError
 from trapship.shrink import shrink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,3 +90,44 @@ def test_the_firmware_itself_becomes_much_shorter_and_still_parses() -> None:
     for name, text in small.items():
         compile(text, name, "exec")
     assert sum(map(len, small.values())) < 0.7 * sum(map(len, sources.values()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A = 1\ndef f(A):\n    return A\n",
+        "A = 1\ndef f():\n    A = 2\n    return A\n",
+        "A = 1\nclass C:\n    A = 2\n",
+        "A = 1\nprint([A for A in range(3)])\n",
+        "A = 1\nA = 2\n",
+        "A = 1\ndef f():\n    global A\n    A = 2\n",
+        "from other import B\ndef f(B):\n    return B\n",
+        "def f():\n    from other import B\n    return B\n",
+        "import other_package\nfrom package import numbers as line\ndef f(line):\n    return line.B\n",
+        "def f(o):\n    o._long = 1\n    return getattr(o, '_long')\n",
+    ],
+)
+def test_what_would_become_wrong_is_refused(text: str) -> None:
+    with pytest.raises(SetupError, match="a, line"):
+        shrink({"a": text, "other": "B = 1\n", "package.numbers": "B = 1\n"})
+
+
+def test_private_names_are_short_wherever_they_may_stand() -> None:
+    text = """
+_count = 0
+def _call(_first=1):
+    global _count
+    def inner():
+        nonlocal_ = _first
+        return nonlocal_
+    try:
+        _count = _count + inner()
+    except OSError as _error:
+        print(_error)
+    return _count
+said = _call(_first=4)
+"""
+    found: dict[str, object] = {}
+    exec(shrink({"a": text})["a"], found)
+    assert found["said"] == 4
+    assert not {"_count", "_call"} & set(found)
