@@ -163,9 +163,7 @@ def _hardware(found: dict[str, Any], board: Board, report: Report) -> None:
         if str(found["broken"]).startswith(RADIO_FAULTS):
             report.find("radio", f"the radio chip does not answer ({found['broken']}); look at its plug and its solder")
         else:
-            report.find(
-                "firmware", f"its board file does not start ({found['broken']}); make a new bundle; {AGAIN}"
-            )
+            report.find("firmware", f"its board file does not start ({found['broken']}); make a new bundle; {AGAIN}")
         return
     for name, words in found.items():
         if name.endswith("_broken"):
