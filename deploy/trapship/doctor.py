@@ -19,6 +19,7 @@ from trapship.reach import reach
 
 LAST_EVENTS = 12
 FAULTS_SHOWN = 3
+RADIO_FAULTS = ("OSError", "RuntimeError")  # what `Radio` raises where no chip answers
 AGAIN = "trapship flash puts it right"
 
 
@@ -90,7 +91,7 @@ def _examine(repl: RawRepl, who: dict[str, Any], bundle: Bundle | None, report: 
     if there.settings is not None and there.slots.now in there.found_sound:
         refused = repl.call("check", there.slots.now, there.settings)
         if refused:
-            report.find("settings", f"the firmware refuses them, so it does not start: {refused}; mend them, then flash")
+            report.find("settings", f"the firmware refuses them and does not start: {refused}; mend them, then flash")
             return  # nor would its board's file take them
     if board is not None and there.settings is not None and there.slots.now in there.found_sound:
         _hardware(
@@ -157,9 +158,12 @@ def _events(repl: RawRepl, report: Report) -> None:
 
 
 def _hardware(found: dict[str, Any], board: Board, report: Report) -> None:
-    """What the board's own file sees. Its constructor raises for the radio alone."""
+    """What the board's own file sees. Its constructor raises for the radio, or is broken."""
     if "broken" in found:
-        report.find("radio", f"the radio chip does not answer ({found['broken']}); look at its plug and its solder")
+        if str(found["broken"]).startswith(RADIO_FAULTS):
+            report.find("radio", f"the radio chip does not answer ({found['broken']}); look at its plug and its solder")
+        else:
+            report.find("firmware", f"its board file does not start ({found['broken']}); make a new bundle; {AGAIN}")
         return
     for name, words in found.items():
         if name.endswith("_broken"):

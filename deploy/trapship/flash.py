@@ -247,7 +247,8 @@ class Flasher:
             self._put(SLOT, encode_slots(after))
         self.done.on_trial = after.on_trial
         self._repl.call("remove", PARTIAL)
-        self.state = f"it starts slot {after.now} from now on"
+        back = f", on trial: if it goes on failing, slot {after.good} runs again by itself" if after.on_trial else ""
+        self.state = f"it starts slot {after.now} from now on{back}"
         trial = ", on trial until its base is heard; then it is the good one" if after.on_trial else ""
         self._say(f"slot: it starts slot {after.now}{trial}")
 

@@ -10,7 +10,9 @@ import pytest
 from tests.ship.bench import XIAO, Bench
 from tests.ship.test_flash import KEY, MODEM, bench, bundle, modem, newer, put
 
+from trapship.boards import BOARDS
 from trapship.cli import main
+from trapship.doctor import Report, _hardware
 from trapship.eventwords import last_entries
 from trapship.layout import SlotState, encode_settings, encode_slots
 from trapwire.events import BROWN_OUT, START
@@ -105,7 +107,7 @@ def test_settings_without_plan_or_key(modem: Bench, ask: Ask) -> None:
     code, found, told = ask_all(modem, ask)
     assert (code, told["role"]) == (1, "supervisor")
     assert "the unit does not start; name one in mcu.json" in found["plan"]
-    assert "the firmware refuses them, so it does not start: radio plan '' is unknown" in found["settings"]
+    assert "the firmware refuses them and does not start: radio plan '' is unknown" in found["settings"]
     assert "link_key is missing" in found["key"]
     assert told["battery"] == "none is named: no percent, no days left, no saving"
 
@@ -114,7 +116,7 @@ def test_settings_that_the_firmware_refuses_are_said_in_its_words(modem: Bench, 
     put(modem, "settings/mcu.json", json.dumps({**MODEM, "plan": "mn433"}).encode())
     code, found, _ = ask_all(modem, ask)
     assert code == 1
-    assert "the firmware refuses them, so it does not start: radio plan 'mn433' is unknown" in found["settings"]
+    assert "the firmware refuses them and does not start: radio plan 'mn433' is unknown" in found["settings"]
 
 
 def test_a_board_that_is_none_of_ours_or_too_old(modem: Bench, ask: Ask) -> None:
@@ -153,3 +155,9 @@ def test_the_log_is_read_in_order_over_both_files_and_damage() -> None:
     harmed = first[:13] + b"\x00" + first[14:]
     assert [e["value"] for e in last_entries([harmed, second], 3)] == [632, 633, 1]
     assert MODEM["role"] == "modem"
+
+
+def test_firmware_that_is_broken_is_not_laid_to_the_radio() -> None:
+    report = Report(port="x")
+    _hardware({"broken": "ImportError: can't import name Pin"}, BOARDS["pico"], report)
+    assert [about for about, _ in report.findings] == ["firmware"]
