@@ -66,8 +66,7 @@ class GaugeTest(Faults):
     def gauge(self, cause, now, kept=None, mv=None):
         board = BenchBoard(self._unit.folder)
         board.cause, board.mv = cause, mv
-        pack = {"battery": "lithium-primary", "battery_cells": 2, "battery_mah": 57000, "battery_mv": 7200}
-        settings = complete(dict(self._unit.settings, **pack))
+        settings = complete(dict(self._unit.settings, **PACK))
         return Gauge(board, settings, now, kept)
 
     def test_months_without_a_battery_are_not_counted_as_months_awake(self):

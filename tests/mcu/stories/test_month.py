@@ -1,11 +1,11 @@
 """A month with every fault, alone and together: no sighting lost, the Pi never powered without a reason."""
 
 from tests.mcu.stories.bench import ON_A_DISK, Story, log
+from trapmcu.diary import HOURS, MOVED, SERVES
 from trapsim.unitsim import simpi
 from trapsim.unitsim.battery import Battery, Weather
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire import events as ev
-from trapwire.unitstates import ARMED, SERVICE, SHOOTING
 from trapwire.words import SETTING_CODES
 
 FAULTY_REACH = 12 * MINUTE  # a Pi that hangs, is silent, or has a long queue to hand over
@@ -31,8 +31,8 @@ class MonthTest(Story):
         spans = [(d * DAY + ARMED_FROM_H * HOUR - MINUTE, d * DAY + ARMED_TO_H * HOUR + MINUTE) for d in range(33)]
         spans.append((14 * DAY, 14 * DAY + 6 * HOUR + MINUTE))  # the PIR is stuck, and says so all the time
         self.all_is_well(woods, FAULTY_REACH, spans)
-        states = {value for _, _, code, value in log(unit) if code == ev.PI_ON}
-        self.assertTrue(states and states <= {ARMED, SHOOTING, SERVICE})
+        reasons = {value for _, _, code, value in log(unit) if code == ev.PI_ON}
+        self.assertTrue(reasons and reasons <= {MOVED, HOURS, SERVES})
         self.assertGreater(unit.slept_ms, 26 * DAY)
 
     def pass_by(self, woods):
