@@ -6,7 +6,6 @@ from trapmcu.flash import read_file, write_file
 
 STEADY_MS = 3600000
 SAFE_MS = 6 * 3600000  # in which a unit that keeps falling over leaves its Pi alone
-MANY = 5  # in a row: a battery that the Pi pulls down, a fault that comes back
 _FORMAT = ">HBB"
 
 

@@ -13,7 +13,7 @@ from trapmcu.gauge import Gauge
 from trapmcu.lights import Lights
 from trapmcu.pipower import PiPower
 from trapmcu.policy import Policy
-from trapmcu.resets import MANY, SAFE_MS, STEADY_MS, Resets
+from trapmcu.resets import SAFE_MS, STEADY_MS, Resets
 from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, TIMER, keep, take
 from trapwire import events as ev
 from trapwire import serialline as line
@@ -52,6 +52,7 @@ class Supervisor:
         self._board = board
         self._service_ms = settings["service_min"] * 60000
         self._busy_ms = settings["pi_busy_ms"]
+        self._many = settings["safe_resets"]
         self.state = PARKED
         self._since = self._started = now
         self._steady_at = now + STEADY_MS
@@ -86,7 +87,7 @@ class Supervisor:
         else:
             board.pi_power(False)
             self._diary.start(self._resets.total)
-            if self._resets.in_row >= MANY:
+            if self._resets.in_row >= self._many:
                 self.courier.hush(now + HUSH_MS)
             elif not slept:
                 self._promise(now)  # somebody has just put it up, or nobody is there to see the lamp
@@ -245,7 +246,7 @@ class Supervisor:
         levels = self._events | (states.LOW if low else states.WELL)
         if self.state == SAFE and now >= self._over_at:
             self._resets.forgive()
-        levels |= states.RESETS if self._resets.in_row >= MANY else states.CALM
+        levels |= states.RESETS if self._resets.in_row >= self._many else states.CALM
         if self.state == SERVICE and now >= self._over_at:
             levels |= states.OVER
         if self.state == SHOOTING and self._pi_has_done(now):

@@ -86,7 +86,7 @@ GOOD = {"role": "supervisor", "trap": 1, "plan": "cn470"}
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: down_bytes, drift_ppm, freq_khz, hop_burst_s, "),
+        ({"rol": "modem"}, "unknown setting 'rol'; allowed are: armed_from_h, armed_from_month, armed_to_h, "),
         ({"role": "toaster"}, "role 'toaster' is unknown; allowed are: modem, repeater, supervisor"),
         (GOOD | {"trap": 0}, "trap is 0; allowed is a whole number within 1–65535"),
         (GOOD | {"trap": "a"}, "trap is 'a'; allowed is a whole number within 1–65535"),

@@ -9,7 +9,7 @@ from tests.wire.keys import base_keys
 from tests.wire.world import no_reserve
 from trapmcu import lights, pipower
 from trapmcu.main import build
-from trapmcu.resets import MANY, SAFE_MS, STEADY_MS
+from trapmcu.resets import SAFE_MS, STEADY_MS
 from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, SOFT, TIMER, WATCHDOG
 from trapmcu.supervisor import LONGEST_REST_MS, PROMISE_MS
 from trapwire import events as ev
@@ -20,6 +20,7 @@ from trapwire.objects import CROP, Envelope, ObjectKey, decode_envelope, pack_ke
 from trapwire.unitstates import ARMED, PARKED, SAFE, SAVING, SERVICE, SHOOTING
 
 SETTINGS = {"trap": 5, "plan": "cn470", "link_key": "05" * 16, "min_gap_ms": 0}
+MANY = 5  # starts in a row, by default
 CROP_KEY = ObjectKey(5, 1, 1, CROP)
 
 

@@ -35,6 +35,7 @@ class Lab:
         carrier.run_firmware = self._real
         if self.folder:
             remove_folder(self.folder)
+            self.folder = None
 
 
 class LifeTest(unittest.TestCase):
