@@ -59,7 +59,10 @@ class PiPower:
     def heard(self, now: int) -> None:
         """A whole message has come from it."""
         self._heard_at = now
-        # Off, and yet it speaks: somebody feeds it otherwise, as on a bench, or our switch is stuck. It is up.
+        if self.state == OFF:
+            # Off, and yet it speaks: somebody feeds it otherwise, or these are its last words. It counts as up; so the
+            # switch is closed, and whichever it was, it is up soon.
+            self._switch(True)
         if self.state in (OFF, BOOTING):
             self._enter(UP, now)
 

@@ -193,7 +193,9 @@ answer_s = 2.0
     unit |= {"armed_from_h": 0, "armed_to_h": 0 if plan.parked else 24, "min_gap_ms": 0, "triggers_a_day": 100000}
     unit["safe_resets"] = 256  # the demo's kills come by the dozen
     # A Pi here is a program that starts in seconds of the wall, which are minutes of a fast clock.
-    unit |= dict.fromkeys(("pi_boot_ms", "pi_leave_ms", "pi_silent_ms", "pi_busy_ms"), 3_600_000)
+    unit |= dict.fromkeys(
+        ("pi_boot_ms", "pi_leave_ms", "pi_silent_ms", "pi_busy_ms"), round(60_000 * max(1, plan.speed))
+    )
     unit |= {"battery": "liion", "battery_cells": 2, "battery_mah": 9000, "battery_mv": 7200}
     unit["repeat_ms"] = round(2000 * plan.speed)
     unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()

@@ -191,6 +191,28 @@ class StatesTest(unittest.TestCase):
         self.assertEqual(unit.board.switched, [False, True, False])
         self.assertEqual(unit.unit._pi.faults, 1)
 
+    def test_the_last_words_of_a_pi_that_a_reset_has_cut_off_leave_none_that_is_believed_up_and_is_off(self):
+        unit = self.unit(armed_to_h=24)
+        unit.run(100)
+        unit.pi_says(line.HELLO)
+        unit.run(5000)
+        unit.start(WATCHDOG)
+        unit.pi_says(line.STATUS, bytes(9))  # it lay in the line
+        unit.run(5000)
+        self.assertEqual(unit.board.switched, [False, True])
+        self.assertTrue(unit.unit._pi.state in (pipower.BOOTING, pipower.UP))
+
+    def test_a_pi_that_speaks_without_us_is_kept_on_until_it_has_left(self):
+        unit = self.unit()
+        unit.run(5000)
+        unit.pi_says(line.HELLO)
+        unit.run(20)
+        self.assertEqual(unit.board.switched, [False, True])
+        unit.done(1, 0)
+        unit.board.halted = True
+        unit.run(100)
+        self.assertEqual(unit.board.switched, [False, True, False])
+
     def test_a_bush_in_the_wind_spends_its_budget_and_no_more(self):
         unit = self.unit(triggers_a_day=100, trigger_burst=10)
         for _ in range(3600):
