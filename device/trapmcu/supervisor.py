@@ -36,7 +36,6 @@ MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the
 STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
 PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
 HUSH_MS = 900000  # after repeated resets nothing is sent for so long: it may be that which pulls the battery down
-MODE_MS = 2000  # the Pi hears its mode again after so long without a sign that it took it
 
 
 class Supervisor:
