@@ -72,10 +72,11 @@ class TrapApp:
         if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
             self._work(now_ms)
         if not self._pending and self._unsaved is None:
-            if self._uplink.leave and not self.left:
+            if not self._uplink.leave:
+                self._uplink.idle(now_ms)
+            elif not self.left:
                 self.left = True
                 self._uplink.farewell()
-            self._uplink.idle(now_ms)
         return moved or (bool(self._pending) and self._refused_ms is None)
 
     def _refused_receipts(self) -> str:

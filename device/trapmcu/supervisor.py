@@ -7,7 +7,7 @@ import struct
 from trapmcu import lights, pipower, states
 from trapmcu.battery import CRITICAL, OK
 from trapmcu.clock import Clock
-from trapmcu.courier import Courier
+from trapmcu.courier import REST_MS, Courier
 from trapmcu.diary import Diary
 from trapmcu.gauge import Gauge
 from trapmcu.lights import Lights
@@ -29,7 +29,6 @@ UNIT, POLICY, CLOCK, BATTERY, LOG = 16, 17, 18, 19, 20
 _UNIT = ">BBIIQQQQQ"
 DAY_MS = 86400000
 LONGEST_REST_MS = 3600000  # then the battery is looked at
-REST_MS = 20000  # what is shorter is waited for in light sleep: a start costs half a second at full power
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
 HELD_MS = 10000  # so long a press that ended a sleep is waited for; a magnet may stay where it is
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal

@@ -13,9 +13,11 @@ from trapcam.states import DELETED, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.aes import Aes
+from trapmcu import pipower
 from trapmcu.settings import complete
 from trapmcu.supervisor import Supervisor
 from trapsim.plainboard import PlainBoard
+from trapwire import serialline as line
 from trapwire.objects import ALERT
 from trapwire.serialline import SerialDecoder, encode_message
 
@@ -149,3 +151,26 @@ def test_a_full_flash_takes_the_alerts_first_and_the_rest_when_there_is_room(box
         unit.supervisor.courier._up.remove(box.key(number, rung))
     unit.steps(400)
     assert len(box.in_state(STORED)) > len(stored)
+
+
+def test_the_pi_is_done_once_all_is_handed_over_and_leaves_when_it_is_told_to(box: Outbox, tmp_path: Path) -> None:
+    unit = Unit(box, tmp_path / "flash", queue_bytes=20_000)
+    unit.steps(1)
+    assert box.in_state(WAITING)
+    unit.uplink.idle(NOW + unit.board.ms)  # objects wait still: nothing is said
+    unit.supervisor.step(unit.board.ms)
+    assert not unit.supervisor._idle
+    unit.board.edges = 1
+    (trigger,) = unit.steps(4)
+    unit.steps(60)
+    assert box.in_state(WAITING) == []
+    unit.uplink.idle(NOW + unit.board.ms)
+    unit.steps(2)
+    assert unit.supervisor._idle
+    assert trigger.number == 1
+    unit.supervisor.courier.say(line.LEAVE, b"")
+    unit.steps(2)
+    assert unit.uplink.leave
+    unit.uplink.farewell()
+    unit.steps(1)
+    assert unit.supervisor._pi.state == pipower.LEAVING
