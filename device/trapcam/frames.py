@@ -1,5 +1,6 @@
 """Frames and bursts: what a camera gives for a trigger (pure)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +13,19 @@ Image = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One picture: `image` (h, w, 3) RGB, when it was taken (Unix ms, UTC) and how far that may be off (ms; None:
-    unknown), what the source calls it, and the file's own JPEG bytes where it was one."""
+    """One picture: its pixels, or what unpacks them; when it was taken (Unix ms, UTC) and how far that may be off (ms;
+    None: unknown), what the source calls it, and the file's own JPEG bytes where it was one."""
 
-    image: Image
+    pixels: Image | Callable[[], Image]
     taken_ms: int
     uncertainty_ms: int | None
     name: str
     jpeg: bytes | None = None
+
+    @property
+    def image(self) -> Image:
+        """(height, width, 3), RGB. Of a packed one unpacked at each call: 9 MB of a trap's 512, so hold few at once."""
+        return self.pixels() if callable(self.pixels) else self.pixels
 
 
 @dataclass(frozen=True, kw_only=True)

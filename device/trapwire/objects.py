@@ -16,9 +16,24 @@ ALERT = 0
 CROP = 1
 FRAME = 2
 FULL = 3
+FULL_2 = 4  # a second and a third picture of the burst
+FULL_3 = 5
+NOTE = 6  # what the trap says of itself, signed (no sighting)
+SCENE = 7  # what the trap sees when nothing is there, small (no sighting)
 RECEIPT = 8
 
-RUNG_NAMES = {ALERT: "alert", CROP: "crop", FRAME: "frame", FULL: "full", RECEIPT: "receipt"}
+FULLS = (FULL, FULL_2, FULL_3)
+RUNG_NAMES = {
+    ALERT: "alert",
+    CROP: "crop",
+    FRAME: "frame",
+    FULL: "full",
+    FULL_2: "full-2",
+    FULL_3: "full-3",
+    NOTE: "note",
+    SCENE: "scene",
+    RECEIPT: "receipt",
+}
 RUNG_BY_NAME = {name: rung for rung, name in RUNG_NAMES.items()}
 
 DIGEST_BYTES = 16

@@ -40,7 +40,7 @@ class Times:
         """Time and uncertainty of a picture taken a while ago."""
         at = self.system - ago_ms
         image = np.zeros((2, 2, 3), np.uint8)
-        frame = Frame(image=image, taken_ms=at, uncertainty_ms=self._own_ms, name="x")
+        frame = Frame(pixels=image, taken_ms=at, uncertainty_ms=self._own_ms, name="x")
         burst = self.clock.stamp(Burst(frames=(frame,), trigger=Trigger(number=1, cause=0, at_ms=at)))
         assert burst.trigger.at_ms == burst.frames[0].taken_ms
         return burst.frames[0].taken_ms, burst.frames[0].uncertainty_ms

@@ -31,7 +31,7 @@ def event(bbox: tuple[float, float, float, float] = FACE, confidence: float = 0.
 
 
 def picture(image: Image = CHELSEA, taken_ms: int = NOW, jpeg: bytes | None = None) -> Frame:
-    return Frame(image=image, taken_ms=taken_ms, uncertainty_ms=500, name="chelsea", jpeg=jpeg)
+    return Frame(pixels=image, taken_ms=taken_ms, uncertainty_ms=500, name="chelsea", jpeg=jpeg)
 
 
 def test_the_crop_of_the_cat_fills_its_budget_and_not_more() -> None:

@@ -79,7 +79,7 @@ class ReplayCamera:
         data = read_bytes(self._folder / name)
         image, is_jpeg = decode_picture(data, self._max_pixels)
         return Frame(
-            image=image,
+            pixels=image,
             taken_ms=trigger.at_ms,
             uncertainty_ms=self._uncertainty_ms,
             name=storable(name),
@@ -93,7 +93,7 @@ class ReplayCamera:
         began_s = number * self._sampling.burst_s
         frames = tuple(
             Frame(
-                image=shot.image,
+                pixels=shot.image,
                 taken_ms=trigger.at_ms + round((shot.at_s - began_s) * 1000),
                 uncertainty_ms=self._uncertainty_ms,
                 name=f"{storable(name)}@{shot.at_s:.1f}s",

@@ -137,7 +137,7 @@ class UsbCamera:
             image = unpack(picture, self._max_pixels)
         taken = datetime.fromtimestamp(picture.taken_ms / 1000, UTC)
         return Frame(
-            image=image,
+            pixels=image,
             taken_ms=picture.taken_ms,
             uncertainty_ms=self._uncertainty_ms,
             name=f"{Path(self.source).name} {taken:%Y-%m-%dT%H:%M:%S}.{picture.taken_ms % 1000:03d}Z",
