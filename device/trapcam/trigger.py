@@ -7,6 +7,9 @@ from trapwire.errors import WireError
 
 # Causes of a wake, as the supervisor sends them; others are taken as they come.
 CAUSE_PIR = 0
+CAUSE_PARTNER = 1
+CAUSE_DAY = 2  # once a day, nothing moved: the picture of the empty scene
+CAUSE_LID = 3  # the lid was opened
 CAUSE_INTERVAL = 255
 
 

@@ -289,7 +289,11 @@ def test_of_people_and_of_those_who_may_be_no_byte_is_kept(tmp_path: Path, trap:
 def test_a_burst_is_shown_by_its_best_its_first_and_its_last_frame() -> None:
     frames = tuple(
         Frame(
-            pixels=np.zeros((8, 8, 3), np.uint8), taken_ms=NOW + i, uncertainty_ms=None, name=f"{i}", jpeg=b"jpeg %d" % i
+            pixels=np.zeros((8, 8, 3), np.uint8),
+            taken_ms=NOW + i,
+            uncertainty_ms=None,
+            name=f"{i}",
+            jpeg=b"jpeg %d" % i,
         )
         for i in range(6)
     )

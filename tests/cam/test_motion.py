@@ -98,7 +98,8 @@ def test_the_trap_s_detector_is_told_where() -> None:
     taken = Burst(
         trigger=Trigger(number=1, at_ms=NOW, cause=0),
         frames=tuple(
-            Frame(name=f"{i}.jpg", pixels=frame, taken_ms=NOW + i, uncertainty_ms=None) for i, frame in enumerate(frames)
+            Frame(name=f"{i}.jpg", pixels=frame, taken_ms=NOW + i, uncertainty_ms=None)
+            for i, frame in enumerate(frames)
         ),
     )
     Capture(Listening(), sealer(), Policy()).outcome(taken, "here", 0)

@@ -168,7 +168,7 @@ class Frames(unittest.TestCase):
             (s.HAVE, 1, bytes.fromhex("abcd0fff0000") + bytes(33)),
             (s.ACK, 1, bytes(7)),
             (s.ACK, 1, bytes(72)),
-            (s.ACK, 1, bytes(7) + b"\x07"),  # rung 7
+            (s.ACK, 1, bytes(7) + b"\x09"),  # rung 9
             (s.ASK, 0, bytes(5)),
             (s.HEARTBEAT, 0, bytes(20)),
             (s.PIECE, 0, bytes(2)),
@@ -238,7 +238,7 @@ class Objects(unittest.TestCase):
                 assert refused(s.read_envelope, whole) or s.read_envelope(whole)["rung"] != rung
             for size in range(len(sealed)):
                 assert refused(s.read_envelope, sealed[:size])
-        assert refused(s.read_envelope, s.envelope(4, TRAP, EPOCH, NUMBER, CROP))
+        assert refused(s.read_envelope, s.envelope(12, TRAP, EPOCH, NUMBER, CROP))
         assert refused(s.read_envelope, s.envelope(1, 0, EPOCH, NUMBER, CROP))
 
     def test_key_lists(self):

@@ -149,7 +149,7 @@ class StrangerSpeaker(StrangerBase):
         (None, 200, b"later"),
         ("margin", {"margin": -7}),
         (None, 2, b"\xf9\0"),  # a known type of another length
-        (None, 3, bytes.fromhex("00c0ffee00000804")),  # no such rung
+        (None, 3, bytes.fromhex("00c0ffee0000080c")),  # no such rung
         (None, 1, bytes.fromhex("2b4585f2fbff")),  # a time of unknown uncertainty
         ("time", {"time": 185_850_000_123, "uncertainty": 42}),
         ("setting", {"command": 40001, "setting": 9, "value": 2**32 - 1}),

@@ -32,7 +32,7 @@ def test_what_a_receiver_skips_and_the_others_hold() -> None:
         "0309c0ffee0100032c0200",
         "04069c4103000000",
         "01062b4585f2fbff",  # a time of unknown uncertainty
-        "0308c0ffee0100032c04",  # rungs that are none
+        "0308c0ffee0100032c0c",  # rungs that are none
         "0308c0ffee0100032cff",
     ):
         data = margin + bytes.fromhex(item) + margin
