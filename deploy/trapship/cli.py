@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import write_atomically
+from trapship.cmd_card import add_card_command
 from trapship.cmd_unit import add_unit_commands
 
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_broker(subparsers)
     _add_revoke(subparsers)
     add_unit_commands(subparsers)
+    add_card_command(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))

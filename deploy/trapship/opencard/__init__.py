@@ -1,0 +1,1 @@
+"""What lies on a trap's card, for whoever holds the keys: `trapship open-card`."""
