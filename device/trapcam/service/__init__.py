@@ -1,0 +1,1 @@
+"""The ranger's page, served by the trap itself in service mode."""

@@ -1,0 +1,171 @@
+"""What a ranger's forms say → cards and samples, or what is wrong with each field, in words (pure).
+
+Nothing typed is thrown away: a form that is refused comes back as it was, with the reasons beside the fields.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trapcam.service.places import check_place
+from trapcam.service.positions import Position, PositionError, parse
+from trapcam.service.words import N_
+from trapkit.cards import Card, CardError, Sample, encode
+
+MAX_FIELD = 400
+SIDES = {"left": N_("left"), "right": N_("right")}
+BAITS = {
+    "none": N_("no bait"), "scent": N_("scent"), "food": N_("food"), "visual": N_("something to see"),
+    "acoustic": N_("something to hear"), "other": N_("other"),
+}  # fmt: skip
+KINDS = {
+    "scat": N_("scat"), "hair": N_("hair"), "urine": N_("urine"), "saliva": N_("saliva"), "other": N_("other"),
+}  # fmt: skip
+KEPT = {
+    "dry": N_("dry, in paper"), "frozen": N_("frozen"), "ethanol": N_("in ethanol"), "silica": N_("on silica gel"),
+    "buffer": N_("in buffer"), "other": N_("other"),
+}  # fmt: skip
+Region = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A message of the catalogues and what goes into it."""
+
+    text: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time:
+    """The trap's time (Unix ms) and how far it may be off; `phone_ms`: the phone's, a hint."""
+
+    at_ms: int
+    uncertainty_ms: int | None
+    phone_ms: int | None = None
+
+
+class Form:
+    """One posted form: its fields as they came, and what is wrong with them so far."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = {name: value[:MAX_FIELD].strip() for name, value in fields.items()}
+        self.wrong: dict[str, Reason] = {}
+
+    def text(self, name: str, most: int, *, needed: bool = False) -> str:
+        value = "".join(letter for letter in self.fields.get(name, "") if letter.isprintable())
+        if needed and not value:
+            self.wrong[name] = Reason(N_("This is needed."))
+        elif len(value) > most:
+            self.wrong[name] = Reason(N_("At most {most} letters."), {"most": most})
+        return value
+
+    def choice(self, name: str, of: Mapping[str, str]) -> Any:
+        value = self.fields.get(name, "")
+        if value not in of:
+            self.wrong[name] = Reason(N_("Choose one."))
+            return next(iter(of))
+        return value
+
+    def number(self, name: str, low: float, high: float, *, whole: bool = True) -> float | None:
+        """A number in its bounds, or None where nothing was typed; a decimal comma is a point."""
+        value = self.fields.get(name, "").replace(",", ".")
+        if not value:
+            return None
+        try:
+            found = float(value)
+        except ValueError:
+            self.wrong[name] = Reason(N_("This is no number."))
+            return None
+        if not low <= found <= high:  # also what is no number at all
+            self.wrong[name] = Reason(N_("From {low} to {high}."), {"low": f"{low:g}", "high": f"{high:g}"})
+            return None
+        return round(found) if whole else found
+
+    def position(self, name: str, region: Region, *, needed: bool) -> Position | None:
+        value = self.fields.get(name, "")
+        if not value and not needed:
+            return None
+        try:
+            found = parse(value)
+            check_place(found, region)
+        except PositionError as error:
+            self.wrong[name] = Reason(error.reason, error.values)
+            return None
+        return found
+
+
+def card(
+    form: Form, action: Literal["place", "take over", "end"], time: Time, region: Region, before: Card | None
+) -> Card | None:
+    """The card that a form says, or None with its reasons in `form.wrong`; `before`: this unit's open deployment."""
+    if action == "end":
+        if before is None:
+            form.wrong["who"] = Reason(N_("This trap is not deployed: there is nothing to end."))
+            return None
+        said: dict[str, Any] = {"station": before.station, "side": before.side}
+    else:
+        said = {"station": _station(form), "side": form.choice("side", SIDES)}
+        found = form.position("position", region, needed=True)
+        if found is not None:
+            said |= {
+                "latitude": round(found.latitude, 7), "longitude": round(found.longitude, 7),
+                "precision_m": round(found.precision_m, 2),
+            }  # fmt: skip
+        said |= {
+            "height_cm": form.number("height_cm", 0, 1_000),
+            "bearing_deg": form.number("bearing_deg", 0, 359),
+            "trail_m": form.number("trail_m", 0, 100, whole=False),
+            "bait": form.choice("bait", BAITS),
+        }
+        if before is not None and action == "place" and "station" not in form.wrong:
+            form.wrong["station"] = Reason(
+                N_("This trap stands at {station}, {side}. End that deployment first."),
+                {"station": before.station, "side": before.side},
+            )
+    who, note = form.text("who", 40, needed=True), form.text("note", 200)
+    if form.wrong:
+        return None
+    made = Card(
+        action=action, who=who, note=note, at_ms=time.at_ms, uncertainty_ms=time.uncertainty_ms,
+        phone_ms=time.phone_ms, **said,
+    )  # fmt: skip
+    return None if _too_long(made, form) else made
+
+
+def sample(form: Form, time: Time, region: Region, standing: Card | None) -> Sample | None:
+    """The field sample that a form says, or None with its reasons; `standing`: this unit's open deployment."""
+    barcode = form.text("barcode", 40, needed=True)
+    if barcode and not all(letter.isascii() and (letter.isalnum() or letter in "._/-") for letter in barcode):
+        form.wrong["barcode"] = Reason(N_("Latin letters, digits and . _ / - only."))
+    station = standing.station if standing else _station(form)
+    found = form.position("position", region, needed=standing is None)
+    sighting = form.number("sighting", 1, (1 << 24) - 1)
+    who, note = form.text("who", 40, needed=True), form.text("note", 200)
+    kind, kept = form.choice("kind", KINDS), form.choice("kept", KEPT)
+    if form.wrong:
+        return None
+    where = found or standing  # what was typed, else where the trap stands
+    made = Sample(
+        barcode=barcode, kind=kind, kept=kept, station=station, who=who, note=note, at_ms=time.at_ms,
+        uncertainty_ms=time.uncertainty_ms, sighting=None if sighting is None else int(sighting),
+        latitude=where.latitude if where else None, longitude=where.longitude if where else None,
+        precision_m=where.precision_m if where else None,
+    )  # fmt: skip
+    return None if _too_long(made, form) else made
+
+
+def _station(form: Form) -> str:
+    station = form.text("station", 32, needed=True)
+    if station and not re.fullmatch(r"\w[\w .-]*", station):
+        form.wrong["station"] = Reason(N_("Letters, digits, spaces, . and - only; a letter or digit first."))
+    return station
+
+
+def _too_long(made: Card | Sample, form: Form) -> bool:
+    try:
+        encode(made)
+    except CardError:
+        form.wrong["note"] = Reason(N_("This is too much for one card: shorten it."))
+    return bool(form.wrong)

@@ -1,0 +1,69 @@
+"""What the page knows of the trap it is served by: values, and what may be asked of it (pure)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from trapkit.cards import Card, Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """The trap now. None: not known. Margins in dB; `heard_s`: since the base was heard."""
+
+    trap: int
+    time_ms: int
+    uncertainty_ms: int | None
+    battery: int | None
+    days_left: int | None
+    margin_db: int | None
+    partner_db: int | None
+    heard_s: int | None
+    picture_s: int | None  # how long a picture takes to the base from here
+    standing: Card | None  # the deployment that is open
+    triggers: int
+    sightings: int
+    unreceipted: int
+    full_frames: int
+    blind_days: int
+    faults: tuple[str, ...]  # messages of the catalogues
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the camera sees: a JPEG with the detector's boxes, what they are, and whether it is sharp."""
+
+    jpeg: bytes
+    seen: tuple[tuple[str, float], ...]
+    sharp: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One moment of a walk test: since its beginning (s), what saw the walker, and whether the picture was sharp."""
+
+    at_s: float
+    pir: bool
+    seen: str  # the detector's class, or nothing
+    confidence: float
+    sharp: bool
+
+
+class Trap(Protocol):
+    """Called in the trap's loop only."""
+
+    def unit(self) -> Unit: ...
+
+    def look(self) -> Look | None: ...
+
+    def save(self, said: Card | Sample) -> int:
+        """Its number: from now on it is not lost.  Raises: StorageError."""
+
+    def progress(self, number: int) -> str:
+        """waiting, stored or delivered."""
+
+    def begin_walk(self) -> None: ...
+
+    def walk(self) -> list[Step] | None:
+        """What was seen so far; None where no test runs."""
+
+    def end_walk(self) -> None: ...

@@ -1,0 +1,341 @@
+"""The ranger's page: routes over the parts of `trapcam.service` (Starlette, Jinja2; rendered here, no script needed).
+
+Plain HTTP on the trap's own access point: a PIN opens it, a cookie keeps it open, every form brings a token back.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
+from math import radians, tan
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from trapcam.service import forms
+from trapcam.service.desk import BusyError, Desk
+from trapcam.service.forms import Form, Region, Time
+from trapcam.service.pin import Door
+from trapcam.service.sessions import Session, Sessions
+from trapcam.service.unit import Trap, Unit
+from trapcam.service.words import LANGUAGES, N_, Words, wanted
+from trapkit.errors import StorageError
+from trapkit.headers import Headers
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+NAME = "trap.local"
+# What phones ask for to find out whether a network leads anywhere: answered by the page's address, so that it opens.
+CAPTIVE = (
+    "/generate_204", "/gen_204", "/hotspot-detect.html", "/library/test/success.html", "/connecttest.txt",
+    "/ncsi.txt", "/redirect", "/canonical.html", "/success.txt", "/check_network_status.txt", "/wifi_status",
+)  # fmt: skip
+MAX_FORM_BYTES = 16 * 1024
+MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+COOKIE, LANGUAGE, NIGHT = "trap", "language", "night"
+YEAR_S = 31_536_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the page is made of. `wrong`: writes down how many wrong PINs there were, over restarts."""
+
+    desk: Desk
+    trap: Trap
+    door: Door
+    region: Region
+    address: str  # numeric, for phones that do not know the name
+    view_deg: tuple[float, float]  # how wide the camera sees, across and up
+    wrong: Callable[[int], None]
+    monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
+
+
+def create_page(parts: Parts) -> Starlette:
+    """The application."""
+    page = _Page(parts)
+    routes = [
+        Route("/", page.door, methods=["GET", "POST"]),
+        Route("/language/{code}", page.language, methods=["POST"]),
+        Route("/light/{how}", page.light, methods=["POST"]),
+        Route("/out", page.out, methods=["POST"]),
+        Route("/menu", page.menu),
+        Route("/place", page.place),
+        Route("/look.jpg", page.look),
+        Route("/walk", page.walk, methods=["GET", "POST"]),
+        Route("/card", page.card, methods=["GET", "POST"]),
+        Route("/sent/{number:int}", page.sent),
+        Route("/visit", page.visit),
+        Route("/sample", page.sample, methods=["GET", "POST"]),
+        Route("/end", page.end, methods=["GET", "POST"]),
+        *(Route(path, page.captive) for path in CAPTIVE),
+        *(Route(f"/{name}", page.asset) for name in ASSETS),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: page.refuse, BusyError: page.busy,
+                                                       StorageError: page.disk})  # fmt: skip
+    app.add_middleware(Headers, headers=HEADERS)
+    return app
+
+
+class _Page:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._sessions = Sessions()
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
+        self._templates.filters |= {"clock": _clock, "span": _span}
+
+    # --- the way in ---------------------------------------------------------------------------------------------
+
+    async def door(self, request: Request) -> Response:
+        """PIN, then the menu."""
+        now_ms, door, wrong = self._parts.monotonic_ms(), self._parts.door, ""
+        if request.method == "POST":
+            fields = await _fields(request)
+            operator = fields.get("operator", door.names[0] if len(door.names) == 1 else "")
+            before = door.wait_ms(now_ms)
+            # Hashing takes a third of a second of a slow board: not in the loop that serves the others.
+            if await run_in_threadpool(door.opens, operator, fields.get("pin", ""), now_ms):
+                self._parts.wrong(0)
+                answer = RedirectResponse("/menu", 303)
+                cookie = self._sessions.begin(operator, now_ms)
+                answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+                return answer
+            if not before:
+                self._parts.wrong(door.tries.wrong)
+            wrong = N_("This PIN is wrong.")
+        elif self._session(request) is not None:
+            return RedirectResponse("/menu", 303)
+        wait_s = -(-door.wait_ms(now_ms) // 1000)
+        return self._show(request, "door.html", 403 if wrong else 200, names=door.names, wrong=wrong, wait_s=wait_s)
+
+    async def language(self, request: Request) -> Response:
+        return _remember(request, LANGUAGE, request.path_params["code"], LANGUAGES)
+
+    async def light(self, request: Request) -> Response:
+        return _remember(request, NIGHT, request.path_params["how"], ("on", "off"))
+
+    async def out(self, request: Request) -> Response:
+        self._sessions.end(request.cookies.get(COOKIE, ""))
+        return RedirectResponse("/", 303)
+
+    async def captive(self, request: Request) -> Response:
+        return RedirectResponse(f"http://{NAME}/", 302)
+
+    async def asset(self, request: Request) -> Response:
+        name = request.url.path[1:]
+        data = (files("trapcam.service") / "templates" / name).read_bytes()
+        return Response(data, media_type=ASSETS[name], headers={"Cache-Control": "max-age=3600"})
+
+    # --- the tasks ----------------------------------------------------------------------------------------------
+
+    async def menu(self, request: Request) -> Response:
+        session = self._inside(request)
+        return self._show(request, "menu.html", session=session, unit=await self._unit())
+
+    async def place(self, request: Request) -> Response:
+        session = self._inside(request)
+        field = [(metres, *_field_m(metres, self._parts.view_deg)) for metres in (2, 5, 10)]
+        return self._show(request, "place.html", session=session, unit=await self._unit(), field=field)
+
+    async def look(self, request: Request) -> Response:
+        self._inside(request)
+        look = await self._ask(self._parts.trap.look)
+        if look is None:
+            raise HTTPException(503, N_("The camera gives no picture."))
+        return Response(look.jpeg, media_type="image/jpeg")
+
+    async def walk(self, request: Request) -> Response:
+        session = self._inside(request)
+        trap = self._parts.trap
+        if request.method == "POST":
+            fields = await self._form(request, session)
+            await self._ask(trap.begin_walk if fields.get("do") == "begin" else trap.end_walk)
+            return RedirectResponse("/walk", 303)
+        return self._show(request, "walk.html", session=session, steps=await self._ask(trap.walk))
+
+    async def card(self, request: Request) -> Response:
+        """Fill in, look it over, save: three steps of one form that comes back whatever happens."""
+        session = self._inside(request)
+        unit = await self._unit()
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form(_known(unit))
+        action: Literal["place", "take over"] = "take over" if form.fields.get("action") == "take over" else "place"
+        standing = unit.standing
+        if request.method == "POST":
+            made = forms.card(form, action, _time(unit, form), self._parts.region, standing)
+            if made is not None and form.fields.get("do") == "save":
+                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+            if made is not None and form.fields.get("do") != "change":
+                return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
+            if form.fields.get("do") == "change":
+                form.wrong.clear()
+        code = 422 if form.wrong else 200
+        return self._show(
+            request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS
+        )
+
+    async def sent(self, request: Request) -> Response:
+        session = self._inside(request)
+        state = await self._ask(partial(self._parts.trap.progress, request.path_params["number"]))
+        return self._show(request, "sent.html", session=session, state=state, unit=await self._unit())
+
+    async def visit(self, request: Request) -> Response:
+        session = self._inside(request)
+        return self._show(request, "visit.html", session=session, unit=await self._unit())
+
+    async def sample(self, request: Request) -> Response:
+        session = self._inside(request)
+        unit = await self._unit()
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        if request.method == "POST":
+            made = forms.sample(form, _time(unit, form), self._parts.region, unit.standing)
+            if made is not None:
+                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+        code = 422 if form.wrong else 200
+        return self._show(
+            request, "sample.html", code, session=session, form=form, unit=unit, kinds=forms.KINDS, kept=forms.KEPT
+        )
+
+    async def end(self, request: Request) -> Response:
+        session = self._inside(request)
+        unit = await self._unit()
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        if request.method == "POST":
+            made = forms.card(form, "end", _time(unit, form), self._parts.region, unit.standing)
+            if made is not None:
+                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+        return self._show(request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit)
+
+    # --- shared -------------------------------------------------------------------------------------------------
+
+    async def _ask(self, work: Callable[[], Any]) -> Any:
+        return await run_in_threadpool(self._parts.desk.ask, work)
+
+    async def _unit(self) -> Unit:
+        found: Unit = await self._ask(self._parts.trap.unit)
+        return found
+
+    async def _save(self, said: Any) -> int:
+        return int(await self._ask(partial(self._parts.trap.save, said)))
+
+    def _session(self, request: Request) -> Session | None:
+        return self._sessions.find(request.cookies.get(COOKIE, ""), self._parts.monotonic_ms())
+
+    def _inside(self, request: Request) -> Session:
+        session = self._session(request)
+        if session is None:
+            raise HTTPException(401)
+        return session
+
+    async def _form(self, request: Request, session: Session) -> dict[str, str]:
+        fields = await _fields(request)
+        if fields.pop("form", "") != session.form:
+            raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
+        return fields
+
+    def _show(self, request: Request, name: str, code: int = 200, **values: Any) -> HTMLResponse:
+        language = request.cookies.get(LANGUAGE) or wanted(request.headers.get("accept-language", ""))
+        words = Words(language)
+        text = self._templates.get_template(name).render(
+            _=words, languages=LANGUAGES, night=request.cookies.get(NIGHT) == "on", path=request.url.path,
+            address=self._parts.address, **values,
+        )  # fmt: skip
+        return HTMLResponse(text, code)
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 401:
+            return RedirectResponse("/", 303)
+        if request.url.path.endswith((".jpg", ".css", ".js")):
+            return PlainTextResponse(f"{error.status_code}\n", error.status_code)
+        reason = error.detail if error.status_code in (403, 503) else N_("There is no such page.")
+        return self._show(request, "trouble.html", error.status_code, reason=reason, session=self._session(request))
+
+    async def busy(self, request: Request, error: Exception) -> Response:
+        reason = N_("The trap is busy. Try again in a moment: nothing is lost.")
+        return self._show(request, "trouble.html", 503, reason=reason, session=self._session(request))
+
+    async def disk(self, request: Request, error: Exception) -> Response:
+        reason = N_("The card takes nothing now. What you typed was not saved: go back and try again.")
+        return self._show(request, "trouble.html", 507, reason=reason, session=self._session(request))
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """A posted form's fields; anything else is none. Bounded: a phone may send what it likes."""
+    body, size = b"", 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= MAX_FORM_BYTES:
+            body += part
+        elif size > MAX_HEARD_BYTES:
+            break
+    if size > MAX_FORM_BYTES:
+        raise HTTPException(413)
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise HTTPException(415)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=40, errors="replace")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise HTTPException(400) from error
+    return dict(pairs)
+
+
+def _remember(request: Request, name: str, value: str, allowed: Any) -> Response:
+    """Keep a choice in the phone, and go back to where it was made."""
+    if value not in allowed:
+        raise HTTPException(404)
+    back = request.query_params.get("back", "/")
+    answer = RedirectResponse(back if back.startswith("/") and not back.startswith("//") else "/", 303)
+    answer.set_cookie(name, value, max_age=YEAR_S, samesite="strict")
+    return answer
+
+
+def _clock(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _span(ms: int) -> str:
+    """How long, in the largest unit that leaves more than one of it."""
+    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if ms >= 2 * size:
+            return f"{ms // size} {name}"
+    return f"{ms} ms"
+
+
+def _field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:
+    """How wide and high the view is at a distance."""
+    return 2 * metres * tan(radians(view_deg[0] / 2)), 2 * metres * tan(radians(view_deg[1] / 2))
+
+
+def _known(unit: Unit) -> dict[str, str]:
+    """What need not be typed again: the side follows the unit."""
+    return {"bait": "none"} | ({"side": unit.standing.side} if unit.standing else {})
+
+
+def _time(unit: Unit, form: Form) -> Time:
+    """The trap's own time; a phone's is a hint beside it."""
+    try:
+        phone_ms: int | None = int(form.fields.get("phone_ms", ""))
+    except ValueError:
+        phone_ms = None
+    if phone_ms is not None and not 1_577_836_800_000 <= phone_ms <= 4_102_444_800_000:
+        phone_ms = None
+    return Time(at_ms=max(unit.time_ms, 1_577_836_800_000), uncertainty_ms=unit.uncertainty_ms, phone_ms=phone_ms)

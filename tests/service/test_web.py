@@ -1,0 +1,301 @@
+"""The ranger's page over HTTP: a PIN first, forms that lose nothing, and nothing that a stranger may ask for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, looping, phone, served
+
+from trapcam.service.desk import Desk
+from trapcam.service.pin import FREE, Door, hashed
+from trapcam.service.unit import Step
+from trapcam.service.web import CAPTIVE, Parts, create_page
+from trapkit.cards import Card, Sample
+from trapkit.errors import StorageError
+
+PIN = "271828"
+HASHED = hashed(PIN)
+CARD = {
+    "station": "S 12", "side": "left", "position": "43.12345, 131.45678", "height_cm": "60", "bearing_deg": "90",
+    "trail_m": "3,5", "bait": "none", "who": "Vera", "note": "двойная берёза",
+}  # fmt: skip
+STANDING = Card(
+    action="place", station="S 12", side="left", who="Vera", at_ms=NOW, latitude=43.12345, longitude=131.45678
+)
+
+
+@dataclass
+class Site:
+    """The page of a scripted trap, and a phone."""
+
+    trap: ScriptedTrap
+    door: Door
+    address: str
+    phone: httpx.Client
+    wrong: list[int]
+    now_ms: int = 0
+
+    def another(self) -> httpx.Client:
+        return phone(self.address)
+
+    def open(self, phone: httpx.Client | None = None) -> None:
+        answer = (phone or self.phone).post("/", data={"pin": PIN})
+        assert answer.url.path == "/menu"
+
+    def post(self, path: str, fields: dict[str, str], phone: httpx.Client | None = None) -> tuple[int, str, str]:
+        """Status, path and text after a form of that page was sent as the page made it."""
+        own = phone or self.phone
+        page = own.get(path).text
+        token = page.split('name="form" value="')[1].split('"')[0]
+        answer = own.post(path, data={"form": token, **fields})
+        return answer.status_code, answer.url.path, answer.text
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    desk, trap = Desk(patience_s=5), ScriptedTrap()
+    door = Door({"vera": HASHED}, 0, 0)
+    wrong: list[int] = []
+    parts = Parts(
+        desk=desk, trap=trap, door=door, region=(35, 70, 60, 150), address="192.168.4.1", view_deg=(66, 41),
+        wrong=wrong.append, monotonic_ms=lambda: made.now_ms,
+    )  # fmt: skip
+    with looping(desk), served(create_page(parts)) as address, phone(address) as own:
+        made = Site(trap, door, address, own, wrong)
+        yield made
+
+
+INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/sample", "/end")
+
+
+@pytest.mark.parametrize("path", INSIDE)
+def test_without_the_pin_every_page_leads_to_the_door(site: Site, path: str) -> None:
+    assert site.phone.get(path).url.path == "/"
+    if path in ("/walk", "/card", "/sample", "/end"):
+        assert site.phone.post(path, data=CARD).url.path == "/"
+    assert site.trap.saved == []
+
+
+def test_the_pin_opens_it_and_wrong_ones_are_counted(site: Site) -> None:
+    answer = site.phone.post("/", data={"pin": "111222"})
+    assert (answer.status_code, site.wrong) == (403, [1])
+    assert "This PIN is wrong." in answer.text
+    site.open()
+    assert site.wrong == [1, 0]
+    for path in INSIDE:
+        assert site.phone.get(path).status_code == 200
+    site.phone.post("/out")
+    assert site.phone.get("/menu").url.path == "/"
+
+
+def test_too_many_wrong_ones_stop_every_phone(site: Site) -> None:
+    for _ in range(FREE):
+        site.phone.post("/", data={"pin": "111222"})
+    other = site.another()
+    assert "Wait 30 seconds" in other.get("/").text
+    assert other.post("/", data={"pin": PIN}).status_code == 403
+    site.now_ms += 30_000
+    site.open(other)
+
+
+def test_a_phone_that_lay_in_a_pocket_has_to_come_in_again(site: Site) -> None:
+    site.open()
+    site.now_ms += 31 * 60_000
+    assert site.phone.get("/menu").url.path == "/"
+
+
+@pytest.mark.parametrize("path", CAPTIVE)
+def test_phones_that_ask_for_the_internet_are_led_to_the_page(site: Site, path: str) -> None:
+    answer = site.phone.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (302, "http://trap.local/")
+
+
+def test_a_card_is_looked_over_saved_and_followed_until_the_base_has_it(site: Site) -> None:
+    site.open()
+    status, path, text = site.post("/card", CARD | {"do": "check"})
+    assert (status, path) == (200, "/card")
+    assert "Is this right?" in text
+    assert "43.12345, 131.45678" in text
+    assert site.trap.saved == []
+    status, path, text = site.post("/card", CARD | {"do": "save"})
+    assert path == "/sent/1"
+    assert "On its way to the base" in text
+    site.trap.states[1] = "delivered"
+    assert "heard by the base: you may leave" in site.phone.get("/sent/1").text
+    assert site.trap.saved == [
+        Card(
+            action="place", station="S 12", side="left", who="Vera", at_ms=NOW, uncertainty_ms=1500, latitude=43.12345,
+            longitude=131.45678, precision_m=1.11, height_cm=60, bearing_deg=90, trail_m=3.5, note="двойная берёза",
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("station", "", "This is needed."),
+        ("station", "<script>", "a letter or digit first"),
+        ("station", "S" * 33, "At most 32 letters."),
+        ("side", "both", "Choose one."),
+        ("position", "42, 133.0", "lies in the sea"),
+        ("position", "13.1, 131.4", "outside the region"),
+        ("position", "the oak", "is no part of a position"),
+        ("height_cm", "tall", "This is no number."),
+        ("height_cm", "nan", "From 0 to 1000."),
+        ("bearing_deg", "360", "From 0 to 359."),
+        ("trail_m", "-1", "From 0 to 100."),
+        ("bait", "", "Choose one."),
+        ("who", "", "This is needed."),
+        ("who", "V" * 41, "At most 40 letters."),
+        ("note", "n" * 201, "At most 200 letters."),
+    ],
+)
+def test_a_field_that_is_wrong_is_said_beside_it_and_nothing_typed_is_lost(
+    site: Site, field: str, value: str, words: str
+) -> None:
+    site.open()
+    status, _, text = site.post("/card", CARD | {field: value, "do": "save"})
+    assert status == 422
+    assert words in text
+    assert site.trap.saved == []
+    for name in ("station", "position", "who", "note", "height_cm"):
+        kept = (CARD | {field: value})[name].replace("<", "&lt;").replace(">", "&gt;")
+        assert f'value="{kept}"' in text
+
+
+def test_a_side_that_is_taken_is_said_and_a_replacing_unit_may_take_it(site: Site) -> None:
+    site.trap.now = replace(UNIT, standing=STANDING)
+    site.open()
+    status, _, text = site.post("/card", CARD | {"do": "save"})
+    assert status == 422
+    assert "This trap stands at S 12, left. End that deployment first." in text
+    _, path, _ = site.post("/card", CARD | {"do": "save", "action": "take over"})
+    assert path == "/sent/1"
+    assert [said.action for said in site.trap.saved if isinstance(said, Card)] == ["take over"]
+
+
+def test_a_clock_of_1970_makes_a_card_whose_time_is_not_believed(site: Site) -> None:
+    site.trap.now = replace(UNIT, time_ms=86_400_000, uncertainty_ms=None)
+    site.open()
+    _, _, text = site.post("/card", CARD | {"do": "check"})
+    assert "not sure: the base will correct it" in text
+    site.post("/card", CARD | {"do": "save", "phone_ms": "1800000000123"})
+    (card,) = site.trap.saved
+    assert isinstance(card, Card)
+    assert (card.uncertainty_ms, card.phone_ms) == (None, 1_800_000_000_123)
+
+
+def test_a_deployment_is_ended_by_name(site: Site) -> None:
+    site.open()
+    assert "nothing to end" in site.phone.get("/end").text
+    site.trap.now = replace(UNIT, standing=STANDING)
+    status, _, text = site.post("/end", {"who": ""})
+    assert (status, "This is needed." in text) == (422, True)
+    assert site.post("/end", {"who": "Li", "note": "battery"})[1] == "/sent/1"
+    (card,) = site.trap.saved
+    assert isinstance(card, Card)
+    assert (card.action, card.station, card.side, card.who) == ("end", "S 12", "left", "Li")
+
+
+def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
+    site.trap.now = replace(UNIT, standing=STANDING)
+    site.open()
+    fields = {"barcode": "NE-0042", "kind": "scat", "kept": "silica", "who": "Li", "sighting": "9"}
+    assert site.post("/sample", fields)[1] == "/sent/1"
+    assert site.trap.saved == [
+        Sample(
+            barcode="NE-0042", kind="scat", kept="silica", station="S 12", who="Li", at_ms=NOW, uncertainty_ms=1500,
+            sighting=9, latitude=43.12345, longitude=131.45678,
+        )
+    ]  # fmt: skip
+    status, _, text = site.post("/sample", fields | {"barcode": "штрих"})
+    assert (status, "Latin letters" in text) == (422, True)
+
+
+def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> None:
+    site.open()
+    assert site.post("/walk", {"do": "begin"})[0] == 200
+    assert "noticed you: 0 times" in site.phone.get("/walk").text
+    site.trap.steps = [Step(at_s=2, pir=True, seen="", confidence=0, sharp=False)]
+    assert "Stand further away" in site.phone.get("/walk").text
+    site.trap.steps.append(Step(at_s=3, pir=False, seen="person", confidence=0.9, sharp=True))
+    assert "Passed." in site.phone.get("/walk").text
+    site.post("/walk", {"do": "end"})
+    assert site.trap.steps is None
+
+
+def test_a_full_card_says_so_and_the_trap_is_asked_again(site: Site) -> None:
+    site.open()
+    site.trap.fail = StorageError("database outbox: full")
+    status, _, text = site.post("/card", CARD | {"do": "save"})
+    assert status == 507
+    assert "was not saved" in text
+    site.trap.fail = None
+    assert site.post("/card", CARD | {"do": "save"})[1] == "/sent/1"
+
+
+def test_two_phones_at_once_have_a_form_each(site: Site) -> None:
+    other = site.another()
+    site.open()
+    site.open(other)
+    mine = site.phone.get("/card").text.split('name="form" value="')[1].split('"')[0]
+    answer = other.post("/card", data={"form": mine, **CARD, "do": "save"})
+    assert answer.status_code == 403
+    assert site.trap.saved == []
+    assert site.post("/card", CARD | {"do": "save"}, other)[1] == "/sent/1"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"x" * 20_000, "application/x-www-form-urlencoded", 413),
+        (b"{}", "application/json", 415),
+        (b"\xff\xfe", "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"a%d=1" % i for i in range(100)), "application/x-www-form-urlencoded", 400),
+        (b"form=x&station=1", "application/x-www-form-urlencoded", 403),
+        (b"form=%00%ff", "application/x-www-form-urlencoded", 403),
+    ],
+)
+def test_hostile_forms_are_refused_and_nothing_is_saved(site: Site, body: bytes, kind: str, status: int) -> None:
+    site.open()
+    for path in ("/card", "/sample", "/end", "/walk"):
+        assert site.phone.post(path, content=body, headers={"content-type": kind}).status_code == status
+    assert site.trap.saved == []
+
+
+def test_what_is_typed_never_becomes_part_of_the_page(site: Site) -> None:
+    site.open()
+    text = site.post("/card", CARD | {"note": '"><img src=x onerror=alert(1)>', "do": "check"})[2]
+    assert "<img src=x" not in text
+    assert site.phone.get("/menu").headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_a_page_says_no_picture_of_a_cat_and_no_position_but_the_one_just_typed(site: Site) -> None:
+    site.trap.now = replace(UNIT, standing=STANDING)
+    site.open()
+    for path in INSIDE:
+        if path != "/look.jpg":
+            assert "43.1" not in site.phone.get(path).text.replace("43.12345, 131.45678", "")
+
+
+@pytest.mark.parametrize("path", ["/menu/", "/static/../x", "/sent/x", "/parcels", "/language/xx", "/light/bright"])
+def test_pages_that_are_none_are_said_to_be_none(site: Site, path: str) -> None:
+    site.open()
+    assert site.phone.get(path, follow_redirects=False).status_code in (404, 405, 307)
+
+
+def test_a_phone_is_answered_in_its_language_and_remembers_another(site: Site) -> None:
+    assert '<html lang="ru"' in site.phone.get("/", headers={"accept-language": "de, ru;q=0.8, en;q=0.5"}).text
+    assert '<html lang="en"' in site.phone.get("/", headers={"accept-language": "xx;q=nan"}).text
+    site.phone.post("/language/mn?back=/")
+    assert '<html lang="mn"' in site.phone.get("/", headers={"accept-language": "ru"}).text
+    assert site.phone.post("/language/ko?back=//evil.example/", follow_redirects=False).headers["location"] == "/"
+
+
+def test_every_page_is_small(site: Site) -> None:
+    site.open()
+    shared = sum(len(site.phone.get(path).content) for path in ("/page.css", "/page.js"))
+    for path in ("/", *INSIDE):
+        if path != "/look.jpg":
+            assert len(site.phone.get(path).content) + shared < 200_000 / 5
