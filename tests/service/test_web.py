@@ -93,7 +93,7 @@ def test_too_many_wrong_ones_stop_every_phone(site: Site) -> None:
     for _ in range(FREE):
         site.phone.post("/", data={"pin": "111222"})
     other = site.another()
-    assert "Wait 30 seconds" in other.get("/").text
+    assert "Wait 30 s" in other.get("/").text
     assert other.post("/", data={"pin": PIN}).status_code == 403
     site.now_ms += 30_000
     site.open(other)
@@ -216,7 +216,7 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
 def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> None:
     site.open()
     assert site.post("/walk", {"do": "begin"})[0] == 200
-    assert "noticed you: 0 times" in site.phone.get("/walk").text
+    assert "noticed you, times: 0" in site.phone.get("/walk").text
     site.trap.steps = [Step(at_s=2, pir=True, seen="", confidence=0, sharp=False)]
     assert "Stand further away" in site.phone.get("/walk").text
     site.trap.steps.append(Step(at_s=3, pir=False, seen="person", confidence=0.9, sharp=True))
