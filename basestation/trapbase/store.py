@@ -117,14 +117,15 @@ class Store:
                 repeats.append(a)
             else:
                 self._refused += 1
-                if (key, a.sha256) in aside or self._is_aside(a):
+                if (key, a.sha256) in aside or self.is_aside(a):
                     conflicts.append(a)
                 elif len(aside) < room:
                     aside.add((key, a.sha256))
                     conflicts.append(a)
         return fresh, repeats, conflicts
 
-    def _is_aside(self, a: Arrival) -> bool:
+    def is_aside(self, a: Arrival) -> bool:
+        """Whether it is kept beside other bytes that came first."""
         return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
     def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:

@@ -13,6 +13,7 @@ from trapcam.states import DELIVERED, HELD, STORED
 from trapwire import serialline as kinds
 from trapwire.objects import ALERT, CROP, FRAME, FULL
 
+
 @pytest.fixture
 def both(make_unit: Callable[..., Any], pictures: Path) -> Both:
     write_picture(pictures / "0.png", CAT)

@@ -1,4 +1,4 @@
-"""Large objects in pieces against a real ingest, in virtual time: cuts, losses, restarts cost little; nothing is wrong."""
+"""Large objects in pieces against a real ingest, in virtual time: cuts and losses cost little."""
 
 import random
 from collections.abc import Iterator

