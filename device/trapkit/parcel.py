@@ -65,5 +65,5 @@ def decode_index(data: bytes) -> Index | None:
     """What the index says; None where it is damaged or of a newer version: the objects speak for themselves."""
     try:
         return msgspec.json.decode(data, type=Index)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
