@@ -34,8 +34,8 @@ Tell = Callable[[str, int], None]
 @dataclass(kw_only=True)
 class Imported:
     """What became of a parcel's objects: `new` here; `doubles`: here before; `aside`: other bytes than came first under
-    their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that do not hold an object,
-    and those that the index names and are not there. `note`: why nothing could be written beside them."""
+    their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that hold no object, and
+    those that the index names and are not there. `note`: why nothing could be written beside them."""
 
     folder: Path
     new: int = 0
@@ -127,7 +127,7 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> bytes:
     """One bad place of a stick does not hold up the others; a stick that is gone does.  Raises: WireError, OSError."""
-    os.listdir(path.parent)
+    list(path.parent.iterdir())
     raise WireError(f"cannot be read: {error.strerror or error}") from error
 
 

@@ -225,16 +225,16 @@ def test_a_stick_that_is_pulled_out_in_between_leaves_what_was_taken_and_the_nex
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
         return real(path, *flags, **more)
 
-    listdir = os.listdir
+    iterdir = Path.iterdir
 
-    def gone(path: Any) -> list[str]:
-        if Path(path) == stick.parcel():
+    def gone(path: Path) -> Any:
+        if path == stick.parcel():
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return listdir(path)
+        return iterdir(path)
 
     with monkeypatch.context() as patch:
         patch.setattr(parcels.os, "open", pulled)
-        patch.setattr(parcels.os, "listdir", gone)
+        patch.setattr(Path, "iterdir", gone)
         code, said = stick.go(capsys)
     assert code == 1
     assert "the stick cannot be read: Input/output error" in said["said"]

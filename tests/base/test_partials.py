@@ -198,9 +198,7 @@ def test_what_is_none_of_ours_is_counted_and_leaves_nothing(bench: Bench) -> Non
     assert bench.files() == []
 
 
-def test_a_trap_that_begins_and_never_ends_has_its_own_bound(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trap_that_begins_and_never_ends_has_its_own_bound(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     quiet = body(seed=5)
     bench.send(*cut(quiet, trap=2)[:3])
     for number in range(1, 5 * MAX_OF_TRAP):

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,7 @@ def test_status_says_what_was_carried_when_and_in_which_parcel(visit: Visit) -> 
     assert (visit.status()["carried"], visit.status()["parcels"]) == (0, [])
     done = visit.go()
     assert visit.status()["carried"] == 8
-    assert visit.status()["parcels"] == [
-        {"parcel": done.parcel, "carried_ms": NOW, "objects": 8, "unreceipted": 8}
-    ]
+    assert visit.status()["parcels"] == [{"parcel": done.parcel, "carried_ms": NOW, "objects": 8, "unreceipted": 8}]
     visit.outbox.apply_receipt(receipt_for(TRAP, visit.outbox.epoch, objects_of(visit.outbox, 1, *RUNGS)), KEY, NOW)
     assert len(visit.outbox.in_state(DELETED)) == 4
     assert visit.status()["carried"] == 4
@@ -223,9 +221,7 @@ def test_a_full_frame_that_is_damaged_here_is_named_and_the_others_go(visit: Vis
 
 
 @pytest.mark.parametrize("what", ["no stick", "no outbox", "another trap's"])
-def test_a_wrong_set_up_is_named(
-    tmp_path: Path, visit: Visit, keys: str, capsys: Any, what: str
-) -> None:
+def test_a_wrong_set_up_is_named(tmp_path: Path, visit: Visit, keys: str, capsys: Any, what: str) -> None:
     config = tmp_path / "trapcam.toml"
     config.write_text(keys)
     to = visit.stick
@@ -274,7 +270,7 @@ def test_collected_objects_still_go_by_radio_and_network(visit: Visit) -> None:
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Iterator[Path]:
+def old(tmp_path: Path) -> Path:
     """An outbox that a program wrote which did not know of parcels."""
     folder = tmp_path / "old"
     folder.mkdir()
@@ -284,7 +280,7 @@ def old(tmp_path: Path) -> Iterator[Path]:
         db.executescript((sql / step).read_text())
     db.executescript("PRAGMA user_version = 3; INSERT INTO outbox VALUES (1, 7, 99, 0);")
     db.close()
-    yield folder
+    return folder
 
 
 def test_an_outbox_of_before_shows_no_parcels_and_can_be_collected(old: Path, tmp_path: Path) -> None:
@@ -303,7 +299,9 @@ def test_names_hold_on_fat(visit: Visit) -> None:
         assert not set(path.name) & set('\\:*?"<>|')
         assert len(path.name) < 64
     assert all(parcel.is_file_name(name) for name in visit.files())
-    assert not any(map(parcel.is_file_name, ("1-tiger.obj", "01-full.obj", "1-full.OBJ", "../1-full.obj", "parcel.json")))
+    assert not any(
+        map(parcel.is_file_name, ("1-tiger.obj", "01-full.obj", "1-full.OBJ", "../1-full.obj", "parcel.json"))
+    )
 
 
 def test_progress_comes_for_every_object(visit: Visit) -> None:

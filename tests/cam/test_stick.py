@@ -4,14 +4,15 @@ Real parts and real commands, in virtual time; only the stick is a folder, and t
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
+from cam_parts import BACKEND, NOW
+from records import SOURCE, kept
 from tests.base.parts import TRAPS
+
 from trapbase import ingest, receipts
 from trapbase.cli import main as trapbase
 from trapbase.config import BatchSettings, UploadSettings
@@ -29,11 +30,6 @@ from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import FULL
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cam"))
-
-from cam_parts import BACKEND, NOW
-from records import SOURCE, kept
 
 TRAP = 1
 KEY = bytes(BACKEND.verify_key)
