@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -312,3 +314,34 @@ def test_progress_comes_for_every_object(visit: Visit) -> None:
     total = visit.status()["bytes"]
     assert told[0] == (0, 8, 0, total)
     assert told[-1] == (8, 8, total, total)
+
+
+IN_A_ROOM_OF_ITS_OWN = ("unshare", "-rm", "sh", "-c")  # mounts are seen by that shell alone
+TRAPCAM = Path(sys.executable).parent / "trapcam"
+
+
+@pytest.mark.parametrize(
+    ("mount", "words", "some"),
+    [
+        ("mount -t tmpfs -o size=64k none {stick}", "the stick is full", True),
+        ("mount -t tmpfs -o ro,size=1m none {stick}", "the stick is read-only", False),
+    ],
+)
+def test_a_real_file_system_that_is_full_or_read_only(
+    visit: Visit, keys: str, tmp_path: Path, mount: str, words: str, some: bool
+) -> None:
+    """What the kernel says, and not what a test thinks that it says."""
+    if subprocess.run([*IN_A_ROOM_OF_ITS_OWN, "mount -t tmpfs none /tmp"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system of their own")
+    visit.sightings(5)
+    config = tmp_path / "trapcam.toml"
+    config.write_text(keys)
+    collected = f"{TRAPCAM} collect --config {config} --to {visit.stick}; echo exit $?; ls {visit.stick}/pugmark/*"
+    command = [*IN_A_ROOM_OF_ITS_OWN, f"{mount.format(stick=visit.stick)} && {collected}"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert words in run.stderr
+    assert "exit 1" in run.stdout
+    names = [name for name in run.stdout.split() if name.endswith(".obj")]
+    assert visit.status()["carried"] == len(names)
+    assert (0 < len(names) < 20) == some
+    assert not any(name.endswith(".tmp") for name in run.stdout.split()), "no half file"
