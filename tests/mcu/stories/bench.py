@@ -35,7 +35,7 @@ class Woods:
         self._folders = []
         self.units = []
         for trap in traps:
-            own = {"trap": trap, "plan": PLAN, "sf": SF, "link_key": "%02x" % trap * 16}
+            own = {"trap": trap, "plan": PLAN, "sf": SF, "link_key": "%02x" % trap * 16, "picture_min": 1440}
             own.update(settings or {})
             folder = None
             if not ON_A_DISK:
