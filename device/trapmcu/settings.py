@@ -16,46 +16,44 @@ SUPERVISOR = "supervisor"
 MODEM = "modem"
 REPEATER = "repeater"
 
-# key, default, lowest, highest of whole numbers; what they are: `setting_words`, which no unit carries. As text,
-# which takes less of a unit's flash.
-_NUMBERS = """\
-trap 0 1 65535
-sf 9 7 12
-quick_sf 0 0 11
-queue_bytes 262144 1 16777216
-down_bytes 16384 1 1048576
-drift_ppm 100 1 100000
-trial_ms 600000 60000 86400000
-repeat_ms 5000 100 3600000
-hop_burst_s 120 1 3600
-hop_permille 10 1 1000
-freq_khz 0 0 960000
-wake_khz 0 0 960000
-utc_offset_min 0 -720 840
-armed_from_h 0 0 24
-armed_to_h 0 0 24
-armed_from_month 1 1 12
-armed_to_month 12 1 12
-watch_from_h 0 0 24
-watch_to_h 24 0 24
-watch_from_month 1 1 12
-watch_to_month 12 1 12
-min_gap_ms 5000 0 3600000
-triggers_a_day 100 1 100000
-trigger_burst 40 1 1000
-picture_min 720 0 1440
-safe_resets 5 2 256
-service_min 30 1 120
-pi_boot_ms 60000 5000 7200000
-pi_leave_ms 30000 5000 7200000
-pi_silent_ms 60000 15000 7200000
-pi_busy_ms 600000 60000 7200000
-battery_cells 1 1 16
-battery_mah 72000 100 1000000
-battery_mv 3600 1000 60000
-cut_mv 0 0 60000
-"""
-NUMBERS = {row.split()[0]: tuple([int(word) for word in row.split()[1:]]) for row in _NUMBERS.splitlines()}
+# key: (default, lowest, highest) of whole numbers; what they are: `setting_words`, which no unit carries
+NUMBERS = {
+    "trap": (0, 1, 65535),
+    "sf": (9, 7, 12),
+    "quick_sf": (0, 0, 11),
+    "queue_bytes": (262144, 1, 16777216),
+    "down_bytes": (16384, 1, 1048576),
+    "drift_ppm": (100, 1, 100000),
+    "trial_ms": (600000, 60000, 86400000),
+    "repeat_ms": (5000, 100, 3600000),
+    "hop_burst_s": (120, 1, 3600),
+    "hop_permille": (10, 1, 1000),
+    "freq_khz": (0, 0, 960000),
+    "wake_khz": (0, 0, 960000),
+    "utc_offset_min": (0, -720, 840),
+    "armed_from_h": (0, 0, 24),
+    "armed_to_h": (0, 0, 24),
+    "armed_from_month": (1, 1, 12),
+    "armed_to_month": (12, 1, 12),
+    "watch_from_h": (0, 0, 24),
+    "watch_to_h": (24, 0, 24),
+    "watch_from_month": (1, 1, 12),
+    "watch_to_month": (12, 1, 12),
+    "min_gap_ms": (5000, 0, 3600000),
+    "triggers_a_day": (100, 1, 100000),
+    "trigger_burst": (40, 1, 1000),
+    "picture_min": (720, 0, 1440),
+    "safe_resets": (5, 2, 256),
+    "service_min": (30, 1, 120),
+    "pi_boot_ms": (60000, 5000, 7200000),
+    "pi_leave_ms": (30000, 5000, 7200000),
+    "pi_silent_ms": (60000, 15000, 7200000),
+    "pi_busy_ms": (600000, 60000, 7200000),
+    "battery_cells": (1, 1, 16),
+    "battery_mah": (72000, 100, 1000000),
+    "battery_mv": (3600, 1000, 60000),
+    "cut_mv": (0, 0, 60000),
+}
 DEFAULTS: "dict[str, Any]" = {
     "role": SUPERVISOR,
     "plan": "",  # no plan named: the unit does not start

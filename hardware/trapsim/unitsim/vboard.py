@@ -77,7 +77,7 @@ class VirtualBoard:
         until = self._world.now + max(1, ms)
         if unit.hangs and unit.pi.on_since is not None:
             unit.thread.hold(NEVER, lambda: unit.ended is not None)
-        if unit.chip.sends_until is not None:
+        if unit.chip.sends_until is not None and not unit.chip.stuck:
             until = min(until, max(unit.chip.sends_until, self._world.now + 1))
         before = unit.happened()
         unit.thread.hold(until, lambda: unit.happened() != before)

@@ -54,6 +54,10 @@ class Woods:
         for i in range(count):
             self.unit.edge(first_ms + i * every_ms)
 
+    def health(self, name):
+        """A value of the last heartbeat."""
+        return self.base.heartbeats[-1][2].values[name]
+
     def settled(self):
         """Whether all that was committed is at the base."""
         return not self.ledger.missing()
