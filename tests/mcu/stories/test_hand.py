@@ -19,7 +19,7 @@ class LidTest(Story):
         woods = self.woods()
         self.open(woods, HOUR + 10 * MINUTE, 2 * HOUR)
         woods.run(HOUR)
-        self.assertNotEqual(woods.health("fault"), ev.LID_ALARM)
+        self.assertTrue(woods.health("fault") != ev.LID_ALARM)
         woods.run(70 * MINUTE)
         self.assertEqual(woods.health("fault"), ev.LID_ALARM)
         self.assertEqual((woods.pi.causes, count(woods.unit, ev.LID_ALARM)), ([LID], 1))
