@@ -92,6 +92,8 @@ class Outbox:
         counted at their event. What is left of a sighting is small, and may use the reserve.
         Raises: StorageError; ValueError for a position that was skipped to, or of a source never declared.
         """
+        if outcome.position < self.position(outcome.source):
+            return None  # and its files stay as they are, whatever the card says now
         fulls = fulls_of(outcome)
         keep = self._fitting(fulls)
         first: StorageError | None = None
