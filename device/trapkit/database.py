@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from trapkit.errors import DamagedError, SetupError, StorageError
-from trapkit.files import FULL, MAKE_ROOM
+from trapkit.files import FULL, MAKE_ROOM, refusal
 
 DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
@@ -30,6 +30,8 @@ def open_database(path: Path, package: str) -> sqlite3.Connection:
             raise StorageError(f"{path}: {error}: {_advice(error)}") from error
         if _is_damaged(error):
             raise DamagedError(f"{path}: cannot be used as a database: {error}: {_advice(error)}") from error
+        if isinstance(error, OSError):
+            raise SetupError(f"cannot be used as a database: {refusal(path, error)}") from error
         raise SetupError(f"{path}: cannot be used as a database: {error}") from error
 
 
