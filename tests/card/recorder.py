@@ -104,22 +104,27 @@ def _calls(log: Path) -> Iterator[tuple[str, str, int, str]]:
 
 def operations(log: Path, roots: Iterable[Path]) -> list[Op]:
     """What was done below `roots`, and what was said on stderr, in order.  Raises: UnrecordedError."""
-    reader = _Reader([str(root) for root in roots])
-    return [op for call in _calls(log) for op in reader.take(*call[:3])]
+    return Reader(roots).operations(log)
 
 
-class _Reader:
-    def __init__(self, roots: list[str]) -> None:
-        self._roots = roots
+class Reader:
+    """Reads records of processes that ran one after the other on the same `roots`, which were empty at first."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = [str(root) for root in roots]
         self._at: dict[int, int] = {}  # where the next plain write of a descriptor goes
         self._appends: set[int] = set()
         self._sizes: dict[str, int] = {}
         self._there: set[str] = set()
 
+    def operations(self, log: Path) -> list[Op]:
+        """The next record, as `operations` gives it.  Raises: UnrecordedError."""
+        return [op for call in _calls(log) for op in self._take(*call[:3])]
+
     def _mine(self, path: str) -> bool:
         return any(path == root or path.startswith(root + "/") for root in self._roots)
 
-    def take(self, name: str, text: str, result: int) -> Iterator[Op]:
+    def _take(self, name: str, text: str, result: int) -> Iterator[Op]:
         if name in ("open", "openat", "creat"):
             yield from self._open(text, result)
         elif name in ("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"):

@@ -85,12 +85,15 @@ class Run:
         return self._process.returncode
 
 
-def watch(card: Path, settings: Path, last: str) -> tuple[list[Op], list[str]]:
-    """A start that takes all pictures up to the one named `last`: every operation on `card`, every line."""
+def watch(card: Path, settings: Path, last: str, reader: recorder.Reader | None = None) -> tuple[list[Op], list[str]]:
+    """A start that takes all pictures up to the one named `last`: every operation on `card`, every line.
+
+    reader: that of the start before, where there was one.
+    """
     log = card.with_name(f"{card.name}.log")
     run = Run(settings, log)
     run.until(f"{last}: ")
     assert run.end() == 0, run.lines
-    ops = recorder.operations(log, [card])
+    ops = (reader or recorder.Reader([card])).operations(log)
     log.unlink()
     return ops, run.lines
