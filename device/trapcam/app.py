@@ -14,10 +14,15 @@ from trapcam.stay import Patience, Stay
 from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
-from trapkit.errors import StorageError
+from trapkit.errors import DamagedError, StorageError
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
 STORAGE_RETRY_MS = 5_000
+SLOW_COMMIT_MS = 5_000  # a good card needs some ten ms; triggers wait as long as one takes
+SLOW = (
+    f"the card is slow: a commit took {SLOW_COMMIT_MS // 1000} s or more; triggers wait meanwhile and nothing is lost. "
+    "Replace the card if it stays so"
+)
 OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
 
 
@@ -25,7 +30,8 @@ class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
-    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator.
+    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator; elapsed_ms:
+    a clock that never steps, for what the card takes.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class TrapApp:
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
         report: Callable[[str], None] = lambda text: None,
+        elapsed_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -50,9 +57,11 @@ class TrapApp:
         self._interval = interval
         self._clock = clock
         self._report = report
+        self._elapsed_ms = elapsed_ms
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
+        self._slow = False  # the last commit
         self._told: dict[str, str] = {}  # the trouble last reported and not over, by part
         self._quiet_ms: dict[str, int] = {}  # since when such a part has had none
         self.dropped_triggers = 0
@@ -114,7 +123,8 @@ class TrapApp:
     def _work(self, now_ms: int) -> None:
         """Take and commit one burst.
 
-        A full card keeps the outcome in memory, sealed as it is, takes no further burst, and asks again later.
+        A card that takes not even a small one keeps the outcome in memory, sealed as it is; no further burst is taken,
+        and it is asked again later.  Raises: DamagedError: the outbox cannot go on.
         """
         try:
             if self._unsaved is None and self._pending:
@@ -125,17 +135,24 @@ class TrapApp:
                     taken = self._clock.stamp(taken)
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
+                began_ms = self._elapsed_ms()
                 outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
+                self._slow = self._elapsed_ms() - began_ms >= SLOW_COMMIT_MS
                 self._unsaved = None
                 self._tell_outcome(outcome, number)
+        except DamagedError:
+            raise  # no repeat will mend it: whoever runs this sets it aside and begins anew
         except StorageError as error:
             self._refused_ms = now_ms
             self._uplink.card_fault = True
             self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}", now_ms)
             return
         self._refused_ms = None
-        self._uplink.card_fault = False
+        shortage = self._outbox.shortage
+        self._uplink.card_fault = bool(shortage)
         self._tell("outbox", "", now_ms)
+        self._tell("card's room", shortage, now_ms)
+        self._tell("card's speed", SLOW if self._slow else "", now_ms)
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time

@@ -22,13 +22,13 @@ from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
 from trapcam.judge import Judge
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
-from trapcam.outbox import Outbox, open_outbox
+from trapcam.outbox import Outbox, open_outbox, put_aside_if_damaged
 from trapcam.seal import Sealer, open_sealer
 from trapcam.stay import Patience, Stay
 from trapcam.trigger import IntervalTrigger
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
-from trapkit.errors import SetupError
+from trapkit.errors import DamagedError, SetupError
 from trapkit.files import lock_folder
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
@@ -57,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
         camera = open_camera(settings)
         judge = Detector(model_path(settings), threads=settings.detector.threads)
         check_keep(settings, judge.description.thresholds)
-        room = settings.audit.max_mb * 1_000_000
-        with closing(camera), closing(open_outbox(data, trap, _now_ms(), audit_bytes=room)) as outbox:
+        with closing(camera), set_aside_if_damaged(data), closing(open_box(settings)) as outbox:
             camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
@@ -71,6 +70,11 @@ def run(args: argparse.Namespace) -> int:
             _report(
                 f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source} ({camera.about}), supervisor at {line.path}"
             )
+            if outbox.aside:
+                _report(
+                    f"{outbox.aside}: the outbox was damaged and lies here with its files now; a new epoch has begun. "
+                    "Keep the folder: what is sealed in it opens with its keys as ever"
+                )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
             with running(bus):
@@ -87,6 +91,28 @@ def _shut_down(command: list[str]) -> int:
         return subprocess.run(command, check=False, timeout=SHUT_DOWN_S).returncode
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"key 'supervisor.power_off' is {command}: cannot be run: {error}") from error
+
+
+def open_box(settings: TrapSettings) -> Outbox:
+    """The outbox that the settings name.  Raises: SetupError, StorageError."""
+    return open_outbox(
+        Path(settings.data),
+        require_trap(settings),
+        _now_ms(),
+        audit_bytes=settings.audit.max_mb * 1_000_000,
+        reserve_bytes=settings.card.reserve_mb * 1_000_000,
+    )
+
+
+@contextmanager
+def set_aside_if_damaged(data: Path) -> Iterator[None]:
+    """Around an open outbox: one that turns out to be damaged is set aside, for the next start to begin anew."""
+    try:
+        yield
+    except DamagedError as error:
+        aside = put_aside_if_damaged(data)
+        what = f"set aside as {aside}; the next start begins a new epoch" if aside else "all of it can be read again"
+        raise DamagedError(f"{error}; {what}. The burst in hand is lost") from error
 
 
 @contextmanager
@@ -201,8 +227,6 @@ def build_app(
         share=audit.share,
         people=audit.people,
         enabled=audit.enabled,
-        station=audit.station or f"trap {outbox.trap}",
-        region=audit.region,
     )
     capture = Capture(judge, sealer, policy, sampler)
     return TrapApp(
@@ -215,6 +239,7 @@ def build_app(
         interval=interval,
         clock=clock,
         report=_report,
+        elapsed_ms=lambda: time.monotonic_ns() // 1_000_000,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from trapcam.audit_store import AuditStore
 from trapcam.outbox import DATABASE, Outbox
-from trapcam.outbox import SQL as OUTBOX_SQL
+from trapcam.outbox_rows import SQL as OUTBOX_SQL
 from trapkit import parcel
 from trapkit.database import load_queries, open_database, transaction
 from trapkit.errors import SetupError, StorageError

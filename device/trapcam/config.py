@@ -11,7 +11,6 @@ from trapkit.errors import SetupError
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
 KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
-PLACE = r"^(\w[\w .-]{0,63})?$"  # nothing that a table or a spreadsheet would take for more than a name
 _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -108,10 +107,17 @@ class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_mb: Annotated[
         int, Meta(ge=1, le=100_000, description="Room for them; what is beyond goes by lot, far ones first (MB)")
     ] = 500
-    station: Annotated[
-        str, Meta(pattern=PLACE, description="Where the trap stands, for the table of misses (name; empty: its number)")
-    ] = ""
-    region: Annotated[str, Meta(pattern=PLACE, description="What that station is counted with (name)")] = ""
+
+
+class CardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reserve_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Room that full frames and samples leave for alerts, crops, frames and receipts (MB)",
+        ),
+    ] = 200
 
 
 class PeopleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,6 +201,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    card: CardSettings = field(default_factory=CardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)

@@ -1,7 +1,7 @@
 """An object's states, and its priority on every carrier (pure)."""
 
 from trapwire.alert import SPECIES
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapwire.objects import ALERT, CROP, FRAME, FULLS
 
 # States of an object. `trapcam/sql/queries.sql` holds the transitions:
 #   held      no carrier for it yet: collected at a service visit, or sent where there is a network
@@ -11,7 +11,7 @@ from trapwire.objects import ALERT, CROP, FRAME, FULL
 #   deleted   the back end's receipt was applied; the body is gone, the row and its digest stay
 HELD, WAITING, STORED, DELIVERED, DELETED = "held", "waiting", "stored", "delivered", "deleted"
 STATES = (HELD, WAITING, STORED, DELIVERED, DELETED)
-FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD}
+FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD} | dict.fromkeys(FULLS, HELD)
 
 PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 

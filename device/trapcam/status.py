@@ -4,9 +4,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from trapcam.aside import folders
 from trapcam.audit_store import SQL as AUDIT_SQL
 from trapcam.collect import SQL as CARRIED_SQL
-from trapcam.outbox import DATABASE, SQL
+from trapcam.outbox import DATABASE
+from trapcam.outbox_rows import SQL
 from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
 from trapwire.objects import FULL, RUNG_NAMES
@@ -18,14 +20,15 @@ def read_status(folder: Path, trap: int) -> dict[str, Any]:
     Raises: StorageError when the database cannot be read.
     """
     path = folder / DATABASE
+    empty = _empty(trap) | {"set_aside": folders(folder)}
     if not path.exists():
-        return _empty(trap)
+        return empty
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
         db.row_factory = sqlite3.Row
         try:
             db.execute("BEGIN")  # one moment for all of the counts
-            return _read(db, trap)
+            return _read(db, empty)
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
@@ -44,6 +47,7 @@ def _empty(trap: int) -> dict[str, Any]:
         "sightings": 0,
         "objects": {},
         "full_frames_held": 0,
+        "full_frames_left_out": 0,
         "bytes": 0,
         "receipts": 0,
         "receipts_refused": 0,
@@ -53,11 +57,12 @@ def _empty(trap: int) -> dict[str, Any]:
         "audit_bytes": 0,
         "carried": 0,
         "parcels": [],
+        "set_aside": [],
     }
 
 
-def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
-    status = _empty(trap)
+def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
+    trap = status["trap"]
     identity = db.execute(SQL["identity"]).fetchone()
     if identity is None:
         return status
@@ -83,6 +88,8 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
             status["bytes"] += row["bytes"]
         if row["rung"] == FULL and row["state"] == "held":
             status["full_frames_held"] = row["objects"]
+    if _has(db, "left_out"):
+        status["full_frames_left_out"] = db.execute(SQL["status_left_out"]).fetchone()["left_out"]
     status["receipts"] = db.execute(SQL["status_receipts"]).fetchone()["receipts"]
     status["sources"] = {
         row["source"]: {"position": row["position"], "total": row["total"]}
@@ -95,9 +102,10 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
     return _read_audit(db, status) if _has(db, "audit") else status
 
 
-def _has(db: sqlite3.Connection, table: str) -> bool:
-    """An outbox that no program of today has opened yet lacks some tables."""
-    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
+def _has(db: sqlite3.Connection, what: str) -> bool:
+    """An outbox that no program of today has opened yet lacks tables, or columns of its events."""
+    known = db.execute("SELECT name FROM sqlite_schema UNION SELECT name FROM pragma_table_info('events')")
+    return what in {row["name"] for row in known}
 
 
 def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:

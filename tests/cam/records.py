@@ -70,7 +70,7 @@ def withheld(position: int, hour_ms: int | None = None) -> Withheld:
 
 def audited(position: int, stratum: str = "near", draw: float = 0.0, share: float = 1.0, size: int = 900) -> Outcome:
     """A rejected burst that is counted, and kept as a sample where its draw is below the share."""
-    cell = Cell(station="S1", region="R1", season="2027 winter", stratum=stratum, share=share)
+    cell = Cell(season="2027 winter", stratum=stratum, share=share)
     body = (b"sample %d" % position).ljust(size)
     sample = Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()) if draw < share else None
     return replace(rejected(position), audited=Audited(cell=cell, sample=sample))

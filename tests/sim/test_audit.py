@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     change(trap / "outbox.sqlite", "INSERT INTO progress VALUES ('r', 1, 1)")
     change(trap / "outbox.sqlite", "INSERT INTO counters VALUES ('frames_in', 1)")
     change(trap / "outbox.sqlite", "INSERT INTO bursts VALUES (1, 'r', 0, 'cat.png', 1, 0, 0, 1, 'kept', '', 0.9)")
-    event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '')"
+    event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '', 0)"
     change(trap / "outbox.sqlite", event)
     for rung, digest in DIGESTS.items():
         state, body = ("held", b"x") if rung == 3 else ("deleted", None)
@@ -101,7 +101,7 @@ def test_every_loss_is_seen(folder: Path, fault: Callable[[Path], None]) -> None
 def test_every_double_or_invention_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
     fault(folder)
     change(folder / "trap1" / "data" / "outbox.sqlite", "INSERT INTO events SELECT 2, 2, taken_ms, NULL, category, "
-           "species, confidence, count, x, y, w, h, model, model_sha256 FROM events WHERE EXISTS "
+           "species, confidence, count, x, y, w, h, model, model_sha256, 0 FROM events WHERE EXISTS "
            "(SELECT 1 FROM bursts WHERE burst_no = 2)")  # fmt: skip
     assert look(folder, 1, traps=(1,)).duplicated > 0
 

@@ -23,9 +23,9 @@ SELECT coalesce(max(number), 0) + 1 FROM events;
 
 -- name: add_event
 INSERT INTO events (number, burst_no, taken_ms, uncertainty_ms, category, species, confidence, count,
-                    x, y, w, h, model, model_sha256)
+                    x, y, w, h, model, model_sha256, left_out)
 VALUES (:number, :burst_no, :taken_ms, :uncertainty_ms, :category, :species, :confidence, :count,
-        :x, :y, :w, :h, :model, :model_sha256);
+        :x, :y, :w, :h, :model, :model_sha256, :left_out);
 
 -- name: add_object
 INSERT INTO objects (number, rung, priority, state, bytes, sha256, body, file)
@@ -93,6 +93,9 @@ ORDER BY outcome, reason;
 
 -- name: status_objects
 SELECT rung, state, count(*) AS objects, sum(bytes) AS bytes FROM objects GROUP BY rung, state ORDER BY rung, state;
+
+-- name: status_left_out
+SELECT coalesce(sum(left_out), 0) AS left_out FROM events;
 
 -- name: status_receipts
 SELECT count(*) AS receipts FROM receipts;
