@@ -144,6 +144,7 @@ def test_of_a_trap_with_a_network_the_full_frame_is_waited_for(folder: Path) -> 
         base("DELETE FROM objects WHERE rung = 3"),
         backend("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 3"),
         outbox("DELETE FROM objects WHERE rung = 2"),
+        outbox("INSERT INTO objects VALUES (1, 4, 8, 'deleted', 1, zeroblob(32), NULL, NULL)"),
     ],
 )
 def test_a_full_frame_that_was_let_go_too_early_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
