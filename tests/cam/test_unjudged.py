@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,10 +18,11 @@ from pyrage import decrypt
 from records import kept
 
 from trapcam import cmd_run
+from trapcam import outbox as outbox_module
 from trapcam.cli import main
 from trapcam.config import TrapSettings, model_path
 from trapcam.frames import Burst, Unreadable
-from trapcam.outbox import Outbox, open_outbox
+from trapcam.outbox import DATABASE, Outbox, open_outbox
 from trapcam.record import KEPT, NO_MODEL, NO_MODEL_NO_ROOM, REJECTED, UNREADABLE
 from trapcam.states import HELD, WAITING
 from trapcam.status import read_status
@@ -29,6 +31,7 @@ from trapkit.settings import load_settings
 from trapwire.objects import FULL, FULL_2, FULL_3, FULLS
 
 MODEL = model_path(TrapSettings())
+SQL_FOLDER = Path(outbox_module.__file__).parent / "sql"
 SOURCE = "unjudged"
 TRAP = 7
 Output = pytest.CaptureFixture[str]
@@ -158,7 +161,7 @@ def test_it_stays_within_its_room_and_counts_the_rest(outbox: Outbox, tmp_path: 
     outbox.declare_source(SOURCE, None)
     alone = Unjudged(sealer(), lambda: 0, 10**9, 1).outcome(still(1), SOURCE, 0)
     assert alone.sighting is not None
-    room = 3 * len(alone.sighting.objects[0].body) - 1  # two fit
+    room = len(alone.sighting.objects[0].body) * 5 // 2  # two fit; `age` pads by chance, a few hundred bytes
     capture = Unjudged(sealer(), outbox.unjudged_bytes, room, 1)
     for position in range(4):
         outbox.commit(capture.outcome(still(1), SOURCE, position))
@@ -225,3 +228,20 @@ def test_with_a_model_nothing_is_unjudged(config: Path, tmp_path: Path) -> None:
     judge, why = cmd_run.open_judge(load_settings(TrapSettings, config))
     assert judge is not None
     assert why == ""
+
+
+def test_an_outbox_from_before_is_read_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    db = sqlite3.connect(tmp_path / "data" / DATABASE)
+    for name in ("001_outbox.sql", "002_undelivered.sql", "003_audit.sql"):
+        db.executescript((SQL_FOLDER / name).read_text())
+    db.execute("INSERT INTO outbox VALUES (1, 7, 99, 0)")
+    db.execute("PRAGMA user_version = 3")
+    db.commit()
+    db.close()
+    assert read_status(tmp_path / "data", TRAP)["model"] == ""
+    box = open_outbox(tmp_path / "data", TRAP, NOW)
+    box.declare_source(SOURCE, None)
+    box.commit(Unjudged(sealer(), box.unjudged_bytes, 10**9).outcome(still(), SOURCE, 0))
+    assert (box.epoch, read_status(tmp_path / "data", TRAP)["unjudged"]["kept"]) == (99, 1)
+    box.close()
