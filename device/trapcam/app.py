@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from trapcam.camera import Camera
-from trapcam.capture import Capture
 from trapcam.clock import Clock
-from trapcam.frames import Burst
+from trapcam.frames import Burst, Unreadable
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
+from trapcam.states import UNJUDGED
 from trapcam.stay import Patience, Stay
 from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
@@ -26,18 +27,24 @@ SLOW = (
 OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
 
 
+class Capturing(Protocol):
+    """What makes outcomes of bursts: `trapcam.capture.Capture`, or `trapcam.unjudged.Unjudged` without a model."""
+
+    def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld: ...
+
+
 class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
-    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator; elapsed_ms:
-    a clock that never steps, for what the card takes.
+    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator;
+    elapsed_ms: a clock that never steps, for what the card takes.
     """
 
     def __init__(
         self,
         camera: Camera,
-        capture: Capture,
+        capture: Capturing,
         outbox: Outbox,
         uplink: Uplink,
         *,
@@ -156,7 +163,9 @@ class TrapApp:
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time
-            what = f"sighting {number}" if number else outcome.outcome
+            what = outcome.outcome
+            if number and outcome.sighting:
+                what = f"{'unjudged' if outcome.sighting.event.category == UNJUDGED else 'sighting'} {number}"
             reason = f" ({outcome.reason})" if outcome.reason else ""
             self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
 

@@ -24,7 +24,7 @@ from trapcam.states import DELETED, DELIVERED, WANTED_PRIORITY
 from trapkit.database import is_sound, open_database, storage_error, transaction
 from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, Envelope, ObjectKey
 
 DATABASE = "outbox.sqlite"
 FULL_FOLDER = "full"
@@ -225,8 +225,12 @@ class Outbox:
 
     def held_counts(self) -> tuple[int, int]:
         """Objects without a receipt, and full frames that nobody has collected."""
-        row = self._rows("held_counts", {"full": FULL})[0]
+        row = self._rows("held_counts", {"first": FULLS[0], "last": FULLS[-1]})[0]
         return row["unreceipted"], row["full_frames_held"]
+
+    def unjudged_bytes(self) -> int:
+        """What bursts that no model judged take now.  Raises: StorageError."""
+        return int(self._rows("unjudged_bytes")[0]["bytes"])
 
     # --- receipts -----------------------------------------------------------------------------------------------
 
@@ -257,6 +261,12 @@ class Outbox:
     def _digest(self, number: int, rung: int) -> bytes | None:
         found = self._rows("object", (number, rung))
         return found[0]["sha256"] if found else None
+
+    def tell(self, part: str, says: str) -> None:
+        """What is true of a part of the trap from now on, for `trapcam status`; written only where it is new."""
+        if not any(row["says"] == says for row in self._rows("told", (part,))):
+            with transaction(self._db) as db:
+                db.execute(SQL["tell"], (part, says))
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a durable counter."""

@@ -85,7 +85,7 @@ def add_event(
             {
                 "number": number,
                 "rung": sealed.rung,
-                "priority": priority(sealed.rung, event.species),
+                "priority": priority(sealed.rung, event.species, event.category),
                 "state": FIRST_STATE[sealed.rung],
                 "bytes": len(sealed.body),
                 "sha256": sealed.sha256,

@@ -22,7 +22,14 @@ LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic c
 """Who gives way to tigers, leopards, snow leopards and cats that nobody named: they may be such."""
 
 
-def priority(rung: int, species: int) -> int:
+UNJUDGED = "unjudged"
+"""The category of an event that no model has judged."""
+UNJUDGED_PRIORITY = 200  # after all that was judged: most of it shows nothing
+
+
+def priority(rung: int, species: int, category: str = "") -> int:
     """Alerts before crops before frames; among alike the cats that the traps are for; a domestic cat's alert counts as
-    much as a wild one's frame."""
+    much as a wild one's frame. What nobody judged comes last."""
+    if category == UNJUDGED:
+        return UNJUDGED_PRIORITY + rung
     return 2 * rung + LATER.get(SPECIES.get(species, ""), 0)

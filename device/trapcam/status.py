@@ -9,9 +9,11 @@ from trapcam.audit_store import SQL as AUDIT_SQL
 from trapcam.collect import SQL as CARRIED_SQL
 from trapcam.outbox import DATABASE
 from trapcam.outbox_rows import SQL
-from trapcam.record import plain_reason
+from trapcam.record import NO_MODEL, NO_MODEL_NO_ROOM, plain_reason
 from trapkit.errors import SetupError, StorageError
-from trapwire.objects import FULL, RUNG_NAMES
+from trapwire.objects import FULLS, RUNG_NAMES
+
+UNJUDGED_COUNTS = {NO_MODEL: "kept", NO_MODEL_NO_ROOM: "not kept"}
 
 
 def read_status(folder: Path, trap: int) -> dict[str, Any]:
@@ -45,6 +47,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "unreadable": 0,
         "rejected": {},
         "sightings": 0,
+        "model": "",
+        "unjudged": {},
         "objects": {},
         "full_frames_held": 0,
         "full_frames_left_out": 0,
@@ -73,7 +77,10 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
     for name in ("frames_in", "frames_withheld", "receipts_refused"):
         status[name] = counters.get(name, 0)
     for row in db.execute(SQL["status_bursts"]):
-        if row["outcome"] == "kept":
+        if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
+            name = UNJUDGED_COUNTS[plain_reason(row["reason"])]
+            status["unjudged"][name] = status["unjudged"].get(name, 0) + row["bursts"]
+        elif row["outcome"] == "kept":
             status["frames_kept"] += row["frames"]
             status["sightings"] += row["bursts"]
         elif row["outcome"] == "unreadable":
@@ -86,8 +93,8 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
         status["objects"].setdefault(rung, {})[row["state"]] = row["objects"]
         if row["state"] != "deleted":
             status["bytes"] += row["bytes"]
-        if row["rung"] == FULL and row["state"] == "held":
-            status["full_frames_held"] = row["objects"]
+        if row["rung"] in FULLS and row["state"] == "held":
+            status["full_frames_held"] += row["objects"]
     if _has(db, "left_out"):
         status["full_frames_left_out"] = db.execute(SQL["status_left_out"]).fetchone()["left_out"]
     status["receipts"] = db.execute(SQL["status_receipts"]).fetchone()["receipts"]
@@ -99,6 +106,10 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
     if _has(db, "carried"):
         status["carried"] = db.execute(CARRIED_SQL["carried"]).fetchone()["objects"]
         status["parcels"] = [dict(row) for row in db.execute(CARRIED_SQL["parcels"])]
+    if _has(db, "told"):
+        status["model"] = next((row["says"] for row in db.execute(SQL["told"], ("model",))), "")
+    if status["unjudged"]:
+        status["unjudged"]["bytes"] = db.execute(SQL["unjudged_bytes"]).fetchone()["bytes"]
     return _read_audit(db, status) if _has(db, "audit") else status
 
 

@@ -12,7 +12,7 @@ from records import SOURCE, audited, kept, rejected, withheld
 from trapcam.audit_store import AUDIT_FOLDER
 from trapcam.outbox import FULL_FOLDER, Outbox
 from trapcam.states import DELETED, STATES
-from trapwire.objects import FULL
+from trapwire.objects import FULL, FULL_2, FULLS
 
 TRAP = 7
 KEY = bytes(BACKEND.verify_key)
@@ -24,7 +24,7 @@ def outcome(life: int, position: int) -> Any:
     dice = random.Random(f"{life}/{position}")
     draw = dice.random() if position else 0.0
     if draw < 0.5:
-        return kept(position)
+        return kept(position, fulls=1 + position % 3)
     if draw < 0.6:
         return withheld(position)
     if draw < 0.65:
@@ -56,7 +56,7 @@ def answers(box: Outbox, life: int, number: int) -> None:
 
 
 def receive(box: Outbox, number: int) -> None:
-    found = [(number, rung, box._digest(number, rung)) for rung in (0, 1, FULL)]
+    found = [(number, rung, box._digest(number, rung)) for rung in (0, 1, FULL, FULL_2)]
     objects = [(n, rung, digest) for n, rung, digest in found if digest]
     if objects:
         box.apply_receipt(receipt_for(TRAP, box.epoch, objects, number), KEY, NOW)
@@ -83,7 +83,7 @@ def check(box: Outbox, folder: Path, life: int) -> None:
             assert (envelope is None) == ((number, made.rung) in gone)
             if envelope:
                 assert hashlib.sha256(envelope.body).digest() == made.sha256
-                if made.rung == FULL:
+                if made.rung in FULLS:
                     files.add(f"{made.sha256.hex()}.age")
     assert {path.name for path in (folder / FULL_FOLDER).iterdir()} == files
     check_samples(box, folder, [o.audited for o in expected if getattr(o, "audited", None)])
