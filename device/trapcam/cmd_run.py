@@ -1,6 +1,7 @@
 """`trapcam run`: build the parts from the settings and drive the main loop until told to stop."""
 
 import argparse
+import os
 import select
 import signal
 import subprocess
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, NoReturn
 
 from trapcam.app import TrapApp
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
+from trapcam.camera.device import CameraLostError
 from trapcam.capture import Capture, Policy
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the trap.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
-    data = Path(settings.data)
+    data, lost = Path(settings.data), ""
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
@@ -72,9 +74,21 @@ def run(args: argparse.Namespace) -> int:
             )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            with running(bus):
-                _loop(app, line, stop)
+            try:
+                with running(bus):
+                    _loop(app, line, stop)
+            except CameraLostError as error:
+                lost = str(error)
+    if lost:
+        _end_now(lost)
     return _shut_down(settings.supervisor.power_off) if app.left else 0
+
+
+def _end_now(reason: str) -> NoReturn:
+    """End with 1, whatever hangs: a thread in the camera's library would keep Python's own way out from coming to an
+    end. Everything that is to last is committed and closed."""
+    _report(f"trapcam: {reason}")
+    os._exit(1)
 
 
 def _shut_down(command: list[str]) -> int:
@@ -198,7 +212,10 @@ def build_app(
         region=audit.region,
     )
     capture = Capture(judge, sealer, policy, sampler)
-    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, clock=clock, report=_report)
+    return TrapApp(
+        camera, capture, outbox, uplink,
+        network=network, interval=interval, clock=clock, report=_report, tend=choose.tending(camera),
+    )  # fmt: skip
 
 
 class Stop:

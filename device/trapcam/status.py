@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.camera.pi import RENEWALS, RESTARTS
 from trapcam.outbox import DATABASE, SQL
 from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
@@ -48,6 +49,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "camera_restarts": {},
+        "camera_renewals": 0,
         "audit": {},
         "audit_bytes": 0,
     }
@@ -62,8 +65,11 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
         status[name] = counters.get(name, 0)
+    status["camera_restarts"] = {
+        name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)
+    }
     for row in db.execute(SQL["status_bursts"]):
         if row["outcome"] == "kept":
             status["frames_kept"] += row["frames"]
