@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO, NoReturn
+from typing import IO
 
 from trapcam.app import TrapApp
 from trapcam.audit import Sampler
@@ -80,15 +80,13 @@ def run(args: argparse.Namespace) -> int:
             except CameraLostError as error:
                 lost = str(error)
     if lost:
-        _end_now(lost)
-    return _shut_down(settings.supervisor.power_off) if app.left else 0
-
-
-def _end_now(reason: str) -> NoReturn:
-    """End with 1, whatever hangs: a thread in the camera's library would keep Python's own way out from coming to an
-    end. Everything that is to last is committed and closed."""
-    _report(f"trapcam: {reason}")
-    os._exit(1)
+        _report(f"trapcam: {lost}")
+    code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
+    if choose.hangs(camera):
+        # A thread that hangs in the camera's library would keep Python's own way out from coming to an end. All that
+        # is to last is committed and closed.
+        os._exit(code)
+    return code
 
 
 def _shut_down(command: list[str]) -> int:

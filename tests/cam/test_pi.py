@@ -147,8 +147,7 @@ def test_memory_that_never_comes_ends_the_process_with_its_reason() -> None:
     rig = Rig(Faults(no_memory_from=2), bounds=Bounds(renew_shots=5))
     rig.camera.start()
     with pytest.raises(CameraLostError, match=r"failed to allocate capture buffers.*started again"):
-        for _ in range(2000):
-            rig.idle(0.1)
+        rig.idle(200.0)
     assert rig.told.count("camera_restarts_memory") == Bounds().in_a_row, "all told before it ends"
     assert isinstance(rig.camera.frames(rig.trigger(), 0), Unreadable), "asked all the same: at once, and no crash"
 
@@ -294,6 +293,7 @@ def alive() -> int:
 
 
 def test_two_thousand_bursts_with_faults_leave_nothing_behind() -> None:
+    others = alive()  # of tests before this one
     rig = Rig(Faults(error_every=700, late=tuple(range(977, 60_000, 977)), hang=tuple(range(3001, 60_000, 3001))))
     rig.camera.start()
     counts, whole = [], 0
@@ -303,7 +303,7 @@ def test_two_thousand_bursts_with_faults_leave_nothing_behind() -> None:
         rig.idle(0.1)
         if number in (500, 1999):
             del burst
-            counts.append(alive())
+            counts.append(alive() - others)
     assert counts == [RING] * 2
     assert whole > 1950
     assert rig.module.most_open == 1

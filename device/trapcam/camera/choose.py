@@ -37,6 +37,11 @@ def tending(camera: Camera) -> Callable[[], tuple[Notice, ...]]:
     return camera.tend if isinstance(camera, PiCamera) else lambda: ()
 
 
+def hangs(camera: Camera) -> bool:
+    """Whether a thread of it was left behind in a call that does not return."""
+    return isinstance(camera, PiCamera) and camera.hung
+
+
 def _open_pi(pi: PiSettings, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
     light = LightPlan(
         longest_us=round(pi.day_longest_ms * 1000),

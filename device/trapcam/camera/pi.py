@@ -80,6 +80,7 @@ class PiCamera:
             shot_s=plan.bounds.shot_s * 0.75,  # it says so itself before it counts as hanging
             now_ms=now_ms, monotonic_s=monotonic_s,
         )  # fmt: skip
+        self._closed = True
         self._given = 0  # the last picture given: none is given twice
         self._renewals = 0  # told so far
         self._filtered: bool | None = None
@@ -89,7 +90,7 @@ class PiCamera:
     @property
     def hung(self) -> bool:
         """A thread was left behind: the program cannot end in the ordinary way."""
-        return self._watch.hung > 0
+        return self._watch.hung > 0 or not self._closed
 
     def start(self) -> None:
         """Raises: SetupError when the camera gives no first picture, or the lamp's line is not to be had."""
@@ -104,7 +105,7 @@ class PiCamera:
 
     def close(self) -> None:
         """Close the camera, dark; a thread that hangs is left behind."""
-        self._feed.stop(self._plan.bounds.close_s)
+        self._closed = self._feed.stop(self._plan.bounds.close_s)
         self._lamp.close()
 
     def tend(self) -> tuple[Notice, ...]:

@@ -33,7 +33,7 @@ class Bounds:
     renew_shots: int = 1_200
     in_a_row: int = 6
     good_shots: int = 20
-    hung: int = 2
+    hung: int = 1
 
 
 class State(Enum):
