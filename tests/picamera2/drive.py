@@ -10,11 +10,14 @@ import os
 import resource
 import threading
 import time
+from pathlib import Path
 
 import shims  # first: what picamera2 is given in place of a Pi
+
+# isort: split
 from trapcam.camera.device import HEIGHT, WIDTH, Controls, DeviceError, DeviceSilentError
-from trapcam.camera.picamera2_device import picamera2_opener
 from trapcam.camera.pi import PiCamera, PiPlan
+from trapcam.camera.picamera2_device import picamera2_opener
 from trapcam.camera.watch import Bounds
 from trapcam.frames import Burst, Unreadable
 from trapcam.trigger import CAUSE_PIR, Trigger
@@ -50,8 +53,7 @@ def idle(one, seconds):
 
 
 def resident_kb():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() // 1024
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
 def wait_for(one, counter, seconds):
@@ -159,7 +161,7 @@ def lasting():
         device.close()
         del device
         gc.collect()
-        sizes.append((resident_kb(), len(os.listdir("/proc/self/fd")), threading.active_count()))
+        sizes.append((resident_kb(), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
     promise(sizes[-1][0] - sizes[3][0] < 4_000, f"12 restarts: resident kB {[size[0] for size in sizes[3::4]]}")
     promise(sizes[-1][1] <= sizes[3][1] + 2, f"open files {[size[1] for size in sizes[3::4]]}")
     promise(sizes[-1][2] <= sizes[3][2], f"threads {[size[2] for size in sizes[3::4]]}")

@@ -33,12 +33,12 @@ heaps = {"open": 0, "bytes": 0, "room": None}  # room: bytes that there are (Non
 
 
 class MemfdHeap:
-    """`picamera2.dma_heap.DmaHeap` over memfds. With `heaps["room"]` it runs out, as the contiguous memory of a Pi does."""
+    """`picamera2.dma_heap.DmaHeap` over memfds. With `heaps["room"]` it runs out, as a Pi's does."""
 
     def __init__(self):
         heaps["open"] += 1
 
-    isValid = True
+    isValid = True  # noqa: N815 (picamera2's name)
 
     def alloc(self, name, size):
         heaps["bytes"] += size
