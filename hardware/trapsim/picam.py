@@ -95,6 +95,7 @@ class Module:
         self.frame_s = frame_s
         self.light = light
         self.lamp_light = lamp_light
+        self.lag_s = 0.0  # from a picture's reading to its arrival
         self.captures = self.starts = self.closes = 0
         self.open = 0  # devices that stream now: more than one is a fault of the program
         self.most_open = 0
@@ -203,7 +204,7 @@ class SimulatedDevice:
             main = main[: main.shape[0] // 2]
         jump_s = dict(faults.jump_s).get(number, 0.0)
         return Shot(
-            main=main.copy(), lores=small(main), at_s=module.now_s() + jump_s, exposure_us=exposure_us, gain=gain
+            main=main.copy(), lores=small(main), at_s=module.now_s() - module.lag_s + jump_s, exposure_us=exposure_us, gain=gain
         )  # fmt: skip
 
     def close(self) -> None:

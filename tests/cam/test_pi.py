@@ -209,6 +209,14 @@ def test_time_stamps_that_jump_are_not_believed() -> None:
     assert ages == sorted(ages, reverse=True)
 
 
+def test_a_time_stamp_from_before_an_outage_is_not_believed() -> None:
+    rig = Rig(Faults(late=(8,), jump_s=((9, -3.0),)))
+    rig.camera.start()
+    while rig.module.captures < 9:
+        rig.idle(0.05)
+    assert rig.time.now_ms() - rig.camera._feed.kept()[-1].taken_ms < 1000
+
+
 def test_black_pictures_are_given_as_they_are_and_taken_for_night() -> None:
     lamp = SimLamp()
     rig = Rig(Faults(black=(10, 1000)), light=40.0, lamp=lamp)
@@ -244,13 +252,22 @@ def test_by_night_the_lamp_shines_on_every_frame_from_the_trigger_to_the_end() -
     assert not lamp.on
 
 
+def test_a_frame_whose_exposure_began_before_the_lamp_is_not_given() -> None:
+    rig = Rig(light=0.02, lamp=SimLamp())
+    rig.camera.start()
+    rig.idle(3.0)
+    rig.module.lag_s = 0.096  # read 4 ms after the lamp was lit; exposed for 8 ms
+    trigger = rig.trigger()
+    assert taken(rig).frames[0].taken_ms - trigger.at_ms > 8
+
+
 def test_the_lamp_does_not_make_day() -> None:
     rig = Rig(light=0.02, lamp=SimLamp())
+    rig.module.lamp_light = 50.0
     rig.camera.start()
     rig.idle(3.0)
     for _ in range(20):
         taken(rig)
-        rig.idle(0.3)
     assert rig.camera._light.night
 
 

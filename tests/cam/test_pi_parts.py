@@ -231,6 +231,46 @@ def test_without_picamera2_it_says_where_it_comes_from(keys: str, tmp_path: Path
     assert "sudo apt install python3-picamera2" in capsys.readouterr().err
 
 
+class Lines:
+    """A chip's lines behind gpiod's own settings: what was asked for, and their levels."""
+
+    def __init__(self, config: Any) -> None:
+        self.levels = {number: settings.output_value for number, settings in config.items()}
+        self.outputs = {number for number, settings in config.items() if settings.direction.name == "OUTPUT"}
+        self.released = False
+
+    def set_value(self, number: int, value: Any) -> None:
+        assert number in self.outputs
+        assert not self.released
+        self.levels[number] = value
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_the_lamp_begins_dark_and_ends_dark_and_the_filter_begins_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpiod = pytest.importorskip("gpiod")
+    made: list[Lines] = []
+
+    def request_lines(chip: str, consumer: str, config: Any) -> Lines:
+        assert (chip, consumer) == ("/dev/gpiochip0", "trapcam")
+        made.append(Lines(config))
+        return made[-1]
+
+    monkeypatch.setattr(gpiod, "request_lines", request_lines)
+    on, off = gpiod.line.Value.ACTIVE, gpiod.line.Value.INACTIVE
+    lamp = GpioLamp("/dev/gpiochip0", 17, 22)
+    assert made == [], "nothing is touched before the first use"
+    lamp.light(False)
+    assert made[0].levels == {17: off, 22: on}
+    lamp.light(True)
+    lamp.filter(False)
+    assert made[0].levels == {17: on, 22: off}
+    lamp.close()
+    lamp.close()
+    assert (len(made), made[0].levels[17], made[0].released) == (1, off, True)
+
+
 def test_a_chip_that_is_none_is_said_at_the_start_by_the_real_library(tmp_path: Path) -> None:
     pytest.importorskip("gpiod")
     chip = tmp_path / "chip"

@@ -1,5 +1,6 @@
 """The lamp and the infrared filter on the Pi's own pins, by the kernel's GPIO device (the only importer of gpiod)."""
 
+from contextlib import suppress
 from typing import Any
 
 from trapkit.errors import SetupError
@@ -38,11 +39,10 @@ class GpioLamp:
         if self._lines is None:
             return
         lines, self._lines = self._lines, None
-        try:
+        with suppress(OSError):  # the chip is gone, and the light with it
             if self._lamp is not None:
                 lines.set_value(self._lamp, self._values[False])
-        finally:
-            lines.release()
+        lines.release()
 
     def _set(self, line: int | None, high: bool) -> None:
         if line is None:

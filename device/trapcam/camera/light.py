@@ -1,11 +1,12 @@
 """Day and night, and how pictures are taken in each, so that nothing hunts (pure).
 
 How light it is: the mean luminance (0–1) for each second of exposure and unit of gain, so that it does not depend on
-what the camera chose: some 100 under trees at noon, 2 when the sun has long set (estimates; no camera was at hand). By day the camera
-chooses the exposure, up to the longest that freezes a walking cat; where that is too dark, the time stays and it
-chooses the gain alone. By night all is fixed: the lamp's light does not change, and a camera that measured would take
-the first half second to find out. White balance is the camera's by day; by night it is fixed, for infrared has no
-colours and a camera that looks for them drifts.
+what the camera chose: some 100 under trees at noon, 2 when the sun has long set (estimates; no camera was at hand).
+
+By day the camera chooses the exposure, up to the longest that freezes a walking cat; where that is too dark, the time
+stays and it chooses the gain alone. By night all is fixed: the lamp's light does not change, and a camera that measured
+would take the first half second to find out. White balance is the camera's by day; by night it is fixed, for infrared
+has no colours and a camera that looks for them drifts.
 """
 
 from dataclasses import dataclass
