@@ -203,9 +203,8 @@ class SimulatedDevice:
         if number in faults.wrong_size:
             main = main[: main.shape[0] // 2]
         jump_s = dict(faults.jump_s).get(number, 0.0)
-        return Shot(
-            main=main.copy(), lores=small(main), at_s=module.now_s() - module.lag_s + jump_s, exposure_us=exposure_us, gain=gain
-        )  # fmt: skip
+        at_s = module.now_s() - module.lag_s + jump_s
+        return Shot(main=main.copy(), lores=small(main), at_s=at_s, exposure_us=exposure_us, gain=gain)
 
     def close(self) -> None:
         if not self._streaming:
