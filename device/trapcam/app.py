@@ -1,10 +1,12 @@
 """The trap's main loop, one bounded piece of work at a time, in whatever time it is handed."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from trapcam.camera import Camera
+from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Unreadable
 from trapcam.network import Network
@@ -18,6 +20,7 @@ from trapcam.uplink import Uplink
 from trapkit.errors import DamagedError, StorageError
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
+MAX_NOTICES = 64  # of the camera, that wait while the card is full
 STORAGE_RETRY_MS = 5_000
 SLOW_COMMIT_MS = 5_000  # a good card needs some ten ms; triggers wait as long as one takes
 SLOW = (
@@ -38,7 +41,8 @@ class TrapApp:
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
     supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator;
-    elapsed_ms: a clock that never steps, for what the card takes.
+    elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the camera, and says what is to be
+    counted.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class TrapApp:
         clock: Clock | None = None,
         report: Callable[[str], None] = lambda text: None,
         elapsed_ms: Callable[[], int] = lambda: 0,
+        tend: Callable[[], Sequence[Notice]] = tuple,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -65,6 +70,8 @@ class TrapApp:
         self._clock = clock
         self._report = report
         self._elapsed_ms = elapsed_ms
+        self._tend = tend
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
@@ -75,7 +82,11 @@ class TrapApp:
         self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
-        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
+        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand.
+
+        Raises: CameraLostError when the camera can only be had by a new process.
+        """
+        self._look_after_camera()
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving and not self._stay.stalled
         if self._network is not None:
@@ -110,6 +121,17 @@ class TrapApp:
             return self._stay.wanted(self._network, now_ms)
         except StorageError:
             return False  # what cannot be read cannot be sent
+
+    def _look_after_camera(self) -> None:
+        """Count durably what happened to it. A full card must not end the trap: what was not counted waits."""
+        for notice in self._tend():
+            self._notices.append(notice)
+            if notice.text:
+                self._report(notice.text)
+        with suppress(StorageError):
+            while self._notices:
+                self._outbox.count(self._notices[0].counter)
+                self._notices.popleft()
 
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""

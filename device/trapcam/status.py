@@ -6,6 +6,7 @@ from typing import Any
 
 from trapcam.aside import folders
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.camera.pi import RENEWALS, RESTARTS
 from trapcam.collect import SQL as CARRIED_SQL
 from trapcam.outbox import DATABASE
 from trapcam.outbox_rows import SQL
@@ -57,6 +58,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "camera_restarts": {},
+        "camera_renewals": 0,
         "audit": {},
         "audit_bytes": 0,
         "carried": 0,
@@ -74,8 +77,11 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
         status[name] = counters.get(name, 0)
+    status["camera_restarts"] = {
+        name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)
+    }
     for row in db.execute(SQL["status_bursts"]):
         if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
             name = UNJUDGED_COUNTS[plain_reason(row["reason"])]
