@@ -1,6 +1,7 @@
-"""What a trap signs its notes with: `FOLDER/units/N.sign` (its Ed25519 seed) for trap N alone, `N.sign.pub` for the base.
+"""What a trap signs its notes with: `FOLDER/units/N.sign` (Ed25519 seed) for trap N alone, `N.sign.pub` for the base.
 
-Not beside the link keys, which trap and base both have: a base that had the seeds could write its traps' ledgers itself.
+Not beside the link keys, which trap and base both have: a base that had the seeds could write its traps' ledgers
+itself.
 """
 
 from pathlib import Path

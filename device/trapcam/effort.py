@@ -10,11 +10,11 @@ Seen is what was watched between two moments at both of which nothing stood befo
 worse one counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trapwire.alert import TIME_BASE_UNIX_MS as EPOCH_2020_MS
+from trapwire.alert import TIME_BASE_UNIX_MS
 from trapwire.notes import (
     AFTER_MOVING,
     AFTER_OPENING,
@@ -29,6 +29,7 @@ from trapwire.unitstates import ARMED, PARKED, SAFE, SENDING, SHOOTING
 from trapwire.unitstates import SAVING as STATE_SAVING
 from trapwire.unitstates import SERVICE as STATE_SERVICE
 
+EPOCH_2020_MS = TIME_BASE_UNIX_MS  # days are counted from there
 DAY_MS = 86_400_000
 WATCHING = (PARKED, ARMED, SHOOTING, SENDING)
 OFF = {STATE_SERVICE: SERVICE, STATE_SAVING: SAVING, SAFE: SAVING}
@@ -43,8 +44,9 @@ MAX_COUNT = 0xFFFF
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A moment that the trap can tell: Unix ms and whether the clock is trusted, the unit's state (None: nobody said it),
-    the number of its newest trigger (None: none came yet), and why the camera cannot see, as `REASONS` (0: it can)."""
+    """A moment that the trap can tell: Unix ms and whether the clock is trusted, the unit's state (None: nobody said
+    it), the number of its newest trigger (None: none came yet), and why the camera cannot see, as `REASONS` (0: it
+    can)."""
 
     at_ms: int
     trusted: bool
@@ -85,8 +87,8 @@ def is_trusted(at_ms: int, uncertainty_ms: int | None) -> bool:
 def count(last: Moment | None, now: Moment, slept: bool, elapsed_ms: int | None, alone: bool) -> list[Share] | None:
     """The shares of the time from `last` to `now`; None: `now` cannot be believed, and nothing is counted from it.
 
-    slept: the program was started in between (or never ran before); elapsed_ms: what a clock that nobody sets says, where
-    it ran through; alone: there is no supervisor, and the trap watches by itself while it is awake.
+    slept: the program was started in between (or never ran before); elapsed_ms: what a clock that nobody sets says,
+    where it ran through; alone: there is no supervisor, and the trap watches by itself while it is awake.
     """
     if not FIRST_MS <= now.at_ms < EPOCH_2020_MS + (1 << 40):
         return None
@@ -153,12 +155,12 @@ def _triggers(last: Moment | None, now: Moment) -> int:
 
 
 def day_values(
-    share: Share, bursts: int, sightings: int, alarms: Mapping[str, int] | None = None, *, worn: bool = False
+    share: Share, bursts: int, sightings: int, alarms: Collection[str] = (), *, worn: bool = False
 ) -> dict[str, int]:
     """The fields of a day's note; alarms: those that mark the epoch, by kind; worn: the card wears out."""
     marks = share.marks | (0 if share.trusted else CLOCK_UNTRUSTED) | (CARD_WORN if worn else 0)
     for kind, bit in (("opened", AFTER_OPENING), ("moved", AFTER_MOVING)):
-        marks |= bit if alarms and kind in alarms else 0
+        marks |= bit if kind in alarms else 0
     watch = min(share.watch_s // 60, MINUTES)
     return {
         "day": share.day,

@@ -1,14 +1,16 @@
 """What the trap says of itself: the effort ledger's lines, and alarms. Takes `now_ms`; the outbox keeps, the key signs.
 
 Rules:
-- A moment is counted when the supervisor has said its state and a trigger after a start (or `QUIET_MS` later), when that
-  state changes, and every `EVERY_MS`. With it go the lines of the days that are over (`effort` decides what they say).
-- An alarm is kept as soon as its reason is known, before the burst that comes with it is taken, and goes before all else.
-  While it cannot be kept it is tried again at every step.
+- A moment is counted when the supervisor has said its state and a trigger after a start (or `QUIET_MS` later), when
+  that state changes, and every `EVERY_MS`. With it go the lines of the days that are over (`effort` decides what they
+  say).
+- An alarm is kept as soon as its reason is known, before the burst that comes with it is taken, and goes before all
+  else. While it cannot be kept it is tried again.
 - A service visit settles the alarms: once it is over, nothing is marked any more.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from trapcam.clock import Clock
 from trapcam.effort import Moment, Share, count, day_values, is_trusted
@@ -124,7 +126,7 @@ class Ledger:
             self.trouble = "ledger: the clock cannot be right: no effort is counted until the time is known"
             return
         try:
-            self._outbox.notes.advance(moment, shares, lambda *told: self._day(*told, at_ms, uncertainty_ms))
+            self._outbox.notes.advance(moment, shares, self._day(at_ms, uncertainty_ms))
         except StorageError as error:
             self.trouble = str(error)
             return
@@ -165,23 +167,25 @@ class Ledger:
         uncertainty_ms = self._clock.now()[1]
         while self._alarms:
             kind, at_ms, trigger_no, values = self._alarms[0]
+            make = partial(self._signed, kind, values, at_ms, uncertainty_ms)
             try:
-                self._outbox.notes.add_alarm(
-                    kind, at_ms, trigger_no, lambda number: self._signed(kind, values, number, at_ms, uncertainty_ms)
-                )
+                self._outbox.notes.add_alarm(kind, at_ms, trigger_no, make)
             except StorageError as error:
                 self.trouble = str(error)
                 return
             self._alarms.pop(0)
 
-    def _day(
-        self, share: Share, bursts: int, sightings: int, number: int, at_ms: int, uncertainty_ms: int | None
-    ) -> bytes:
-        alarms = {kind: each for each, kind, _ in self._outbox.notes.open_alarms()}
-        values = day_values(share, bursts, sightings, alarms, worn=self._health.worn)
-        return self._signed(DAY, values, number, at_ms, uncertainty_ms)
+    def _day(self, at_ms: int, uncertainty_ms: int | None) -> Callable[[Share, int, int, int], bytes]:
+        """What makes a day's line at that time, from its share, bursts, sightings and the note's number."""
 
-    def _signed(self, kind: int, values: dict[str, int], number: int, at_ms: int, uncertainty_ms: int | None) -> bytes:
+        def make(share: Share, bursts: int, sightings: int, number: int) -> bytes:
+            alarms = {kind for _, kind, _ in self._outbox.notes.open_alarms()}
+            values = day_values(share, bursts, sightings, alarms, worn=self._health.worn)
+            return self._signed(DAY, values, at_ms, uncertainty_ms, number)
+
+        return make
+
+    def _signed(self, kind: int, values: dict[str, int], at_ms: int, uncertainty_ms: int | None, number: int) -> bytes:
         within = min(max(at_ms, TIME_BASE_UNIX_MS), TIME_LAST_UNIX_MS)
         note = Note(kind, within, uncertainty_ms if within == at_ms else None, values)
         note.signature = sign(self._seed, statement(self._outbox.trap, self._outbox.epoch, number, note.fields()))

@@ -1,4 +1,4 @@
-"""What the outbox holds besides sightings: notes, scenes, the effort ledger's days, alarms (the SQL of `sql/notes.sql`).
+"""What the outbox holds besides sightings: notes, scenes, the effort ledger's days, alarms (`sql/notes.sql`).
 
 Every method that changes something is one transaction, or takes part in its caller's; what a note reports on is settled
 in the transaction that makes the note, so a power cut leaves both or neither.

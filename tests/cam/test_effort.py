@@ -117,7 +117,7 @@ def test_minutes_counted_in_small_steps_lose_nothing() -> None:
 
 def test_a_days_fields_fit_a_note_whatever_was_counted() -> None:
     wild = Share(day=TODAY, watch_s=10**6, seen_s=10**7, off_s=10**6, reasons=3, triggers=10**6, starts=999)
-    values = day_values(wild, 10**6, 10**6, {"opened": 4})
+    values = day_values(wild, 10**6, 10**6, {"opened"})
     assert Note(DAY, NOON, None, values).values["watch"] == 1440
     assert values["marks"] & CLOCK_UNTRUSTED
     assert (values["off"], values["starts"], values["triggers"]) == (0, 255, 0xFFFF)

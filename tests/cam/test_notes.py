@@ -47,7 +47,7 @@ def test_an_alarm_goes_before_every_alert_and_a_day_after_them(outbox: Outbox) -
     outbox.notes.add_alarm(OPENED, NOW, 9, lambda number: BODY)
     order = [(number, rung) for _, number, rung in outbox.waiting(10, 256)]
     assert order[:2] == [(3, NOTE), (1, 0)]
-    assert [(number, rung) for _, number, rung, _ in outbox.undelivered(3)][0] == (3, NOTE)
+    assert outbox.undelivered(3)[0][1:3] == (3, NOTE)
     assert (2, NOTE) in order
 
 
@@ -128,7 +128,8 @@ def _downgraded(path: Path) -> list[tuple[object, ...]]:
         db.execute(f"DROP TABLE {name}")
     db.execute("CREATE INDEX objects_waiting ON objects (priority, number, rung) WHERE state = 'waiting'")
     db.execute(
-        "CREATE INDEX objects_undelivered ON objects (priority, number, rung) WHERE state NOT IN ('delivered', 'deleted')"
+        "CREATE INDEX objects_undelivered ON objects (priority, number, rung) "
+        "WHERE state NOT IN ('delivered', 'deleted')"
     )
     db.execute("PRAGMA user_version = 3")
     found = db.execute("SELECT number, rung, state, priority, sha256 FROM objects ORDER BY 1, 2").fetchall()
@@ -139,10 +140,13 @@ def _downgraded(path: Path) -> list[tuple[object, ...]]:
 def test_a_full_card_refuses_a_note_whole(outbox: Outbox) -> None:
     pages = outbox._db.execute("PRAGMA page_count").fetchone()[0]
     outbox._db.execute(f"PRAGMA max_page_count = {pages}")
-    made = 0
-    with pytest.raises(StorageError):
-        for _ in range(10_000):
+    made, refused = 0, False
+    while not refused:
+        try:
             outbox.notes.add_note(DAY, NOW, lambda number: BODY * 20)
             made += 1
+        except StorageError:
+            refused = True
+        assert made < 10_000
     rows = outbox._db.execute("SELECT (SELECT count(*) FROM notes), (SELECT count(*) FROM objects)").fetchone()
     assert tuple(rows) == (made, made)

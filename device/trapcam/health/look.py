@@ -73,7 +73,7 @@ def unpack(data: bytes) -> tuple[float, Profile, Profile] | None:
     """(detail, columns, rows) of a kept look; None for what is none."""
     if len(data) != 2 + KEPT_BYTES:
         return None
-    profiles = np.frombuffer(data, np.int8, offset=2).astype(np.float32) / 32
+    profiles: Profile = np.frombuffer(data, np.int8, offset=2).astype(np.float32) / np.float32(32)
     return int.from_bytes(data[:2], "big") / 100, profiles[:WIDTH], profiles[WIDTH:].reshape(THIRDS, HEIGHT)
 
 
@@ -90,7 +90,8 @@ def _shrunk(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     cells = np.add.reduceat(down, left, axis=1, dtype=np.uint32).astype(np.float32)
     high = np.diff(top, append=height).astype(np.float32)
     wide = np.diff(left, append=width).astype(np.float32)
-    return (cells / (high[:, None, None] * wide[None, :, None])).astype(np.float32)
+    means: npt.NDArray[np.float32] = (cells / (high[:, None, None] * wide[None, :, None])).astype(np.float32)
+    return means
 
 
 def _standard(profile: npt.NDArray[np.floating]) -> Profile:
