@@ -1,8 +1,8 @@
 """Which stored objects make the next batch: pure decisions over stored rows and `now`.
 
 A note or a scene is ready at once; a sighting when its alert and its crop are stored, or when what is there has waited
-`max_wait_ms`: nothing waits for ever for something that may never come. A batch is cut when `max_events` sightings are ready, or the
-oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
+`max_wait_ms`: nothing waits for ever for something that may never come. A batch is cut when `max_events` sightings are
+ready, or the oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
 """
 
 import hashlib

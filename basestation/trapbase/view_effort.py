@@ -71,6 +71,8 @@ def _trap(
         "number": number,
         "name": f"{trap.station} {trap.side}" if trap else "not in the settings",
         "days": days,
+        "first": date_of(today - DAYS),
+        "last": date_of(today - 1),
         "seen": _days(seen),
         "blind": _days(blind),
         "why": words(reasons, REASONS),
