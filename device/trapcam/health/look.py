@@ -1,9 +1,10 @@
 """A look: how well the camera sees, in figures from one picture that shows no animal (numpy alone).
 
-What is kept of a scene from day to day must not show it: the card is in the clear. So a look has a few sums, and four
-*profiles*: how rough the picture is along each column, and along each row of its left, middle and right third. A shift
-moves profiles, a turn moves the left ones against the right; but nobody makes a picture from one sum over each column
-and three over each row: that leaves 416 numbers of 12,288 grey values, and says nothing of what is where along a line.
+What is kept of a scene from day to day must not show it: the card is in the clear. So a look has a few sums, and six
+*profiles*: how rough the picture is along each column of its upper, middle and lower third, and along each row of its
+left, middle and right one. A shift moves them all, a turn moves the outer ones against each other; but nobody makes a
+picture from three sums over each column and each row: they leave 672 numbers of 12,288 grey values, with the light and
+the slow changes taken off, and say nothing of what is where along a line.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ Profile = npt.NDArray[np.float32]
 WIDTH, HEIGHT = 128, 96
 THIRDS = 3
 SMOOTH = 15  # of a profile's mean that is taken off: what is left are its steps, not the light
-KEPT_BYTES = WIDTH + THIRDS * HEIGHT
+KEPT_BYTES = THIRDS * (WIDTH + HEIGHT)
+PACKED_BYTES = 2 + KEPT_BYTES
 BLOCK = 16  # of 8 × 6 blocks, each looked at for something to see
 FLAT_DETAIL = 1.5  # grey levels between neighbours below which a block shows nothing
 
@@ -26,7 +28,7 @@ FLAT_DETAIL = 1.5  # grey levels between neighbours below which a block shows no
 class Look:
     """mean, spread: of the grey values; bright: the value that 1 % are above; detail: mean step between neighbours
     (all 0–255); bare: the share of blocks that show nothing (0–1); colour: mean difference of the channels (0–255);
-    columns (WIDTH,) and rows (THIRDS, HEIGHT): profiles, mean 0, deviation 1."""
+    columns (THIRDS, WIDTH) and rows (THIRDS, HEIGHT): profiles, mean 0, deviation 1."""
 
     mean: float
     bright: float
@@ -43,13 +45,14 @@ def look_at(image: npt.NDArray[np.uint8]) -> Look:
     small = _shrunk(image)
     colour = float((small.max(axis=2) - small.min(axis=2)).mean())
     grey = (small @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
-    across = np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
-    down = np.abs(np.diff(grey, axis=0, append=grey[-1:]))
+    # The last step is said twice: a step of nothing there would be a mark that never moves.
+    across = np.pad(np.abs(np.diff(grey, axis=1)), ((0, 0), (0, 1)), mode="edge")
+    down = np.pad(np.abs(np.diff(grey, axis=0)), ((0, 1), (0, 0)), mode="edge")
     detail = (across + down) / 2
     blocks = detail.reshape(HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).mean(axis=(1, 3))
-    edges = np.array([0, WIDTH // 3, WIDTH - WIDTH // 3])
     # A square root, or one bright branch would be the whole profile.
-    rows = np.add.reduceat(np.sqrt(down), edges, axis=1).T
+    columns = np.add.reduceat(np.sqrt(across), _thirds(HEIGHT), axis=0)
+    rows = np.add.reduceat(np.sqrt(down), _thirds(WIDTH), axis=1).T
     return Look(
         mean=float(grey.mean()),
         bright=float(np.percentile(grey, 99)),
@@ -57,7 +60,7 @@ def look_at(image: npt.NDArray[np.uint8]) -> Look:
         detail=float(detail.mean()),
         bare=float((blocks < FLAT_DETAIL).mean()),
         colour=colour,
-        columns=_standard(np.sqrt(across).sum(axis=0)),
+        columns=np.stack([_standard(column) for column in columns]),
         rows=np.stack([_standard(row) for row in rows]),
     )
 
@@ -65,16 +68,21 @@ def look_at(image: npt.NDArray[np.uint8]) -> Look:
 def pack(look: Look) -> bytes:
     """What is kept of a look to compare later ones with: its detail in 1/100, and its profiles in 1/32."""
     detail = min(round(look.detail * 100), 0xFFFF).to_bytes(2, "big")
-    profiles = np.concatenate([look.columns, look.rows.ravel()])
+    profiles = np.concatenate([look.columns.ravel(), look.rows.ravel()])
     return detail + np.clip(np.round(profiles * 32), -127, 127).astype(np.int8).tobytes()
 
 
 def unpack(data: bytes) -> tuple[float, Profile, Profile] | None:
     """(detail, columns, rows) of a kept look; None for what is none."""
-    if len(data) != 2 + KEPT_BYTES:
+    if len(data) != PACKED_BYTES:
         return None
     profiles: Profile = np.frombuffer(data, np.int8, offset=2).astype(np.float32) / np.float32(32)
-    return int.from_bytes(data[:2], "big") / 100, profiles[:WIDTH], profiles[WIDTH:].reshape(THIRDS, HEIGHT)
+    columns, rows = profiles[: THIRDS * WIDTH], profiles[THIRDS * WIDTH :]
+    return int.from_bytes(data[:2], "big") / 100, columns.reshape(THIRDS, WIDTH), rows.reshape(THIRDS, HEIGHT)
+
+
+def _thirds(size: int) -> npt.NDArray[np.intp]:
+    return np.array([0, size // 3, size - size // 3])
 
 
 def _shrunk(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

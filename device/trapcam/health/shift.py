@@ -15,27 +15,30 @@ TWO_THIRDS = 2 / 3  # of the width lie between the middles of the left and the r
 @dataclass(frozen=True, kw_only=True)
 class Shift:
     """right, down: how far the scene lies further right and down than before, in shares of width and height;
-    turned: clockwise, degrees; agreement: correlation of the profiles there (−1–1), the weaker of the two ways."""
+    turned: clockwise, degrees; agreement: correlation of the profiles there (−1–1), the weaker of the two ways;
+    doubt: by how many degrees the turns differ that columns and rows tell of: much of it, and it is no turn."""
 
     right: float
     down: float
     turned: float
     agreement: float
+    doubt: float
 
 
 def shift_between(columns: Profile, rows: Profile, look: Look) -> Shift:
     """From a kept look's profiles to a new look."""
-    across, agree_across = _best(columns, look.columns)
-    each = [_best(rows[third], look.rows[third]) for third in range(THIRDS)]
-    down = float(np.median([cells for cells, _ in each]))
-    agree_down = float(np.median([agree for _, agree in each]))
-    # The thirds at the sides fall apart by this much: a turn about the middle.
-    apart = (each[-1][0] - each[0][0]) / HEIGHT * ASPECT
+    across = [_best(columns[third], look.columns[third]) for third in range(THIRDS)]
+    along = [_best(rows[third], look.rows[third]) for third in range(THIRDS)]
+    agreement = min(float(np.median([agree for _, agree in ways])) for ways in (across, along))
+    # The outer thirds fall apart by a turn about the middle, in heights of the picture.
+    by_columns = math.degrees(math.atan2((across[0][0] - across[-1][0]) / WIDTH / ASPECT, TWO_THIRDS))
+    by_rows = math.degrees(math.atan2((along[-1][0] - along[0][0]) / HEIGHT * ASPECT, TWO_THIRDS))
     return Shift(
-        right=across / WIDTH,
-        down=down / HEIGHT,
-        turned=math.degrees(math.atan2(apart, TWO_THIRDS)),
-        agreement=min(agree_across, agree_down),
+        right=float(np.median([cells for cells, _ in across])) / WIDTH,
+        down=float(np.median([cells for cells, _ in along])) / HEIGHT,
+        turned=(by_columns + by_rows) / 2,
+        agreement=agreement,
+        doubt=abs(by_columns - by_rows),
     )
 
 
