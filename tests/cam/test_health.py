@@ -185,7 +185,8 @@ def test_the_committed_figures_hold_on_the_still_camera(tmp_path: Path) -> None:
     for kind in SPOILT:
         found, of = figures["found"][kind]
         assert found >= 0.9 * of, kind
-    assert figures["found"]["4 % right"][0] == 0
+    assert figures["found"]["4 % right"][0] <= 1
+    assert figures["found"]["10 % right"][0] >= 12
     assert (tmp_path / "out" / "health.png").exists()
 
 
