@@ -3,12 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from trapcam.camera import Camera
 from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Unreadable
+from trapcam.ledger import Ledger
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
@@ -40,9 +42,9 @@ class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
-    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator;
-    elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the camera, and says what is to be
-    counted.
+    supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
+    line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
+    camera, and says what is to be counted.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class TrapApp:
         stay: Stay | None = None,
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
+        ledger: Ledger | None = None,
         report: Callable[[str], None] = lambda text: None,
         elapsed_ms: Callable[[], int] = lambda: 0,
         tend: Callable[[], Sequence[Notice]] = tuple,
@@ -68,6 +71,7 @@ class TrapApp:
         self._stay = stay or Stay(Patience())
         self._interval = interval
         self._clock = clock
+        self._ledger = ledger
         self._report = report
         self._elapsed_ms = elapsed_ms
         self._tend = tend
@@ -92,8 +96,13 @@ class TrapApp:
         if self._network is not None:
             self._stay.see(self._network, now_ms)
         for trigger in self._uplink.step(now_ms, networked=networked):
+            if self._ledger is not None:
+                self._ledger.on_trigger(trigger)
             if self._interval is None:
                 self._accept(trigger)
+        if self._ledger is not None:
+            self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
+            self._tell("ledger", self._ledger.trouble, now_ms)
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)
@@ -164,10 +173,13 @@ class TrapApp:
                     taken = self._clock.stamp(taken)
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
+                outcome, commit = self._unsaved, partial(self._outbox.commit, self._unsaved)
                 began_ms = self._elapsed_ms()
-                outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
+                number = commit() if self._ledger is None else self._ledger.timed(commit)
                 self._slow = self._elapsed_ms() - began_ms >= SLOW_COMMIT_MS
                 self._unsaved = None
+                if self._ledger is not None:
+                    self._ledger.on_outcome(outcome)
                 self._tell_outcome(outcome, number)
         except DamagedError:
             raise  # no repeat will mend it: whoever runs this sets it aside and begins anew

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from trapcam import choice, motion, rungs
 from trapcam.audit import Audited, Sample, Sampler
 from trapcam.audit_pack import pack
-from trapcam.frames import Burst, Unreadable
+from trapcam.frames import Burst, Image, Unreadable
+from trapcam.health.look import look_at
 from trapcam.judge import Judge, Seen
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
-from trapcam.seal import Sealer
+from trapcam.seal import SealedObject, Sealer
 from trapcam.sighting import DEFAULT_THRESHOLD, Event, Rejected, decide, limits_of
-from trapwire.objects import ALERT, CROP, FRAME, FULLS
+from trapcam.trigger import CAUSE_DAY
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, SCENE
 
 HOUR_MS = 3_600_000
 ALMOST = 0.5  # of the threshold: where a cat was seen in another frame, so much is likely she
@@ -35,16 +37,23 @@ class Policy:
     frame_bytes: int = 8_000
     frame_pixels: int = 960
     full_frames: int = len(FULLS)
+    scene_bytes: int = 3_000
+    scene_pixels: int = 320
+    scene_people: float = 0.5  # of a person's or vehicle's threshold: from there on it is no empty scene
 
 
 class Capture:
-    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples)."""
+    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples).
+
+    scene_due: the next burst in which nothing is gives a scene; set where a day's picture is asked for.
+    """
 
     def __init__(self, judge: Judge, sealer: Sealer, policy: Policy, sampler: Sampler | None = None) -> None:
         self._judge = judge
         self._sealer = sealer
         self._policy = policy
         self._sampler = sampler
+        self.scene_due = False
 
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
         """What is to be recorded of one trigger."""
@@ -58,6 +67,8 @@ class Capture:
                 outcome=UNREADABLE,
                 reason=taken.reason,
             )
+        if taken.trigger.cause == CAUSE_DAY:
+            self.scene_due = True
         thresholds, policy = self._judge.description.thresholds, self._policy
         limits = limits_of(thresholds, policy.keep, policy.keep_threshold)
         found, views = self._look(taken, limits)
@@ -75,6 +86,10 @@ class Capture:
                 category=decision.reason,
                 hour_ms=hour_ms,
             )
+        # Nothing moved before the day's picture: it would only make what the detector misses look rarer.
+        of_the_day = taken.trigger.cause == CAUSE_DAY
+        audited = None if of_the_day else self._audited(taken, decision, source, position)
+        first = taken.frames[0].image
         return Outcome(
             source=source,
             position=position,
@@ -84,7 +99,9 @@ class Capture:
             outcome=REJECTED,
             reason=noted(decision.reason, taken.note),
             score=decision.score,
-            audited=self._audited(taken, decision, source, position),
+            audited=audited,
+            scene=self._scene(first, decision),
+            look=look_at(first),
         )
 
     def _look(self, burst: Burst, limits: Mapping[str, float]) -> tuple[list[Sequence[Seen]], list[choice.View]]:
@@ -105,6 +122,13 @@ class Capture:
             views += choice.views(number, frame.taken_ms, image, near)
             del image  # before the next one is unpacked
         return found, views
+
+    def _scene(self, image: Image, decision: Rejected) -> SealedObject | None:
+        """The day's picture, where one is due and neither an animal nor anybody may be in it; else a later burst's."""
+        if not self.scene_due or max(decision.people, decision.nearness) >= self._policy.scene_people:
+            return None
+        self.scene_due = False
+        return self._sealer.seal(SCENE, rungs.frame(image, self._policy.scene_bytes, self._policy.scene_pixels))
 
     def _audited(self, burst: Burst, rejected: Rejected, source: str, position: int) -> Audited | None:
         if self._sampler is None:
