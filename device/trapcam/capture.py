@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from trapcam import choice, motion, rungs
 from trapcam.audit import Audited, Sample, Sampler
 from trapcam.audit_pack import pack
-from trapcam.frames import Burst, Image, Unreadable
-from trapcam.health.look import look_at
+from trapcam.frames import Burst, Frame, Unreadable
+from trapcam.health.look import Look, look_at
 from trapcam.judge import Judge, Seen
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
 from trapcam.seal import SealedObject, Sealer
@@ -71,7 +71,7 @@ class Capture:
             self.scene_due = True
         thresholds, policy = self._judge.description.thresholds, self._policy
         limits = limits_of(thresholds, policy.keep, policy.keep_threshold)
-        found, views = self._look(taken, limits)
+        found, views, first_look = self._look(taken, limits)
         decision = decide(found, thresholds, policy.keep, policy.keep_threshold)
         if isinstance(decision, Event):
             shown = [view for view in views if view.category == decision.category]
@@ -89,7 +89,6 @@ class Capture:
         # Nothing moved before the day's picture: it would only make what the detector misses look rarer.
         of_the_day = taken.trigger.cause == CAUSE_DAY
         audited = None if of_the_day else self._audited(taken, decision, source, position)
-        first = taken.frames[0].image
         return Outcome(
             source=source,
             position=position,
@@ -100,18 +99,23 @@ class Capture:
             reason=noted(decision.reason, taken.note),
             score=decision.score,
             audited=audited,
-            scene=self._scene(first, decision),
-            look=look_at(first),
+            scene=self._scene(taken.frames[0], decision),
+            look=first_look,
         )
 
-    def _look(self, burst: Burst, limits: Mapping[str, float]) -> tuple[list[Sequence[Seen]], list[choice.View]]:
-        """What the detector sees in each frame, and the measures of the animals that may be what is kept."""
+    def _look(
+        self, burst: Burst, limits: Mapping[str, float]
+    ) -> tuple[list[Sequence[Seen]], list[choice.View], Look | None]:
+        """What the detector sees in each frame, the measures of the animals that may be what is kept, and how well the
+        first frame shows the scene."""
         copies = [motion.copy_of(frame) for frame in burst.frames]
         found: list[Sequence[Seen]] = []
         views: list[choice.View] = []
+        first_look: Look | None = None
         for number, (frame, place) in enumerate(zip(burst.frames, motion.places(copies), strict=True)):
             image = frame.image
             seen = self._judge.detect(image, place)
+            first_look = look_at(image) if number == 0 else first_look
             found.append(seen)
             near = [
                 each
@@ -121,14 +125,14 @@ class Capture:
             ]
             views += choice.views(number, frame.taken_ms, image, near)
             del image  # before the next one is unpacked
-        return found, views
+        return found, views, first_look
 
-    def _scene(self, image: Image, decision: Rejected) -> SealedObject | None:
+    def _scene(self, frame: Frame, decision: Rejected) -> SealedObject | None:
         """The day's picture, where one is due and neither an animal nor anybody may be in it; else a later burst's."""
         if not self.scene_due or max(decision.people, decision.nearness) >= self._policy.scene_people:
             return None
         self.scene_due = False
-        return self._sealer.seal(SCENE, rungs.frame(image, self._policy.scene_bytes, self._policy.scene_pixels))
+        return self._sealer.seal(SCENE, rungs.frame(frame.image, self._policy.scene_bytes, self._policy.scene_pixels))
 
     def _audited(self, burst: Burst, rejected: Rejected, source: str, position: int) -> Audited | None:
         if self._sampler is None:
