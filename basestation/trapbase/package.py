@@ -19,7 +19,7 @@ from trapbase.config import BatchSettings, TrapSettings
 from trapbase.eventid import sighting_id
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.pictures import SEALED, media_type
-from trapwire.objects import ALERT, RUNG_NAMES
+from trapwire.objects import ALERT, FULLS, RUNG_NAMES
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
 Row = dict[str, object]
@@ -57,7 +57,8 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
                 where = deployment_id(contents.traps[o.trap])
                 pictures.append(picture | {"timestamp": time_text(time_ms), "deploymentID": where})
         media += pictures
-        best = pictures[0] if pictures else None  # the crop, where there is one
+        # The crop, where there is one. A further full frame shows the animal elsewhere than the alert's box says.
+        best = next((p for p in pictures if p["rung"] not in FULLS[1:]), None)
         trap = contents.traps[sighting[0]]
         observations.append(
             observation_row(
@@ -113,6 +114,8 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     kind = media_type(opened) if opened is not None else None
     if opened is None or kind is None:
         comment = "sealed: opens with the key of its recipient"
+        if o.rung in FULLS[1:]:
+            comment += "; another frame of the burst, some seconds from this time"
         return row, picture | {"filePath": sealed_path, "fileMediatype": SEALED, "mediaComments": comment}
     path = f"media/{name}.{kind[1]}"
     files[path] = opened

@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from trapcam.camera import Camera
-from trapcam.capture import Capture
 from trapcam.clock import Clock
-from trapcam.frames import Burst
+from trapcam.frames import Burst, Unreadable
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
+from trapcam.states import UNJUDGED
 from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
@@ -18,6 +19,12 @@ from trapkit.errors import StorageError
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
 STORAGE_RETRY_MS = 5_000
 OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
+
+
+class Capturing(Protocol):
+    """What makes outcomes of bursts: `trapcam.capture.Capture`, or `trapcam.unjudged.Unjudged` without a model."""
+
+    def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld: ...
 
 
 class TrapApp:
@@ -30,7 +37,7 @@ class TrapApp:
     def __init__(
         self,
         camera: Camera,
-        capture: Capture,
+        capture: Capturing,
         outbox: Outbox,
         uplink: Uplink,
         *,
@@ -123,7 +130,9 @@ class TrapApp:
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time
-            what = f"sighting {number}" if number else outcome.outcome
+            what = outcome.outcome
+            if number and outcome.sighting:
+                what = f"{'unjudged' if outcome.sighting.event.category == UNJUDGED else 'sighting'} {number}"
             reason = f" ({outcome.reason})" if outcome.reason else ""
             self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
 

@@ -1,29 +1,32 @@
-"""From a burst to its outcome: detect, decide, make the rungs, seal (no storage here).
+"""From a burst to its outcome: detect, decide, choose the frames, make the rungs, seal (no storage here).
+
+Frames are unpacked one after the other, and again for what is made of them: a trap has no room for a burst of pictures.
 
 Nothing of a burst with people leaves this module: only that there was one, and only its hour where that is asked for.
 Of other bursts that are not kept, some are sealed as audit samples.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from trapcam import rungs
+from trapcam import choice, motion, rungs
 from trapcam.audit import Audited, Sample, Sampler
 from trapcam.audit_pack import pack
 from trapcam.frames import Burst, Unreadable
-from trapcam.judge import Judge
-from trapcam.motion import moved
+from trapcam.judge import Judge, Seen
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
 from trapcam.seal import Sealer
-from trapcam.sighting import Event, Rejected, decide
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapcam.sighting import DEFAULT_THRESHOLD, Event, Rejected, decide, limits_of
+from trapwire.objects import ALERT, CROP, FRAME, FULLS
 
 HOUR_MS = 3_600_000
+ALMOST = 0.5  # of the threshold: where a cat was seen in another frame, so much is likely she
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What is kept, and how large its rungs may be (bytes before sealing, pixels)."""
+    """What is kept, how large its rungs may be (bytes before sealing, pixels), and how many full frames (1–3)."""
 
     keep: tuple[str, ...] = ("feline",)
     keep_threshold: float = 0.0
@@ -31,6 +34,7 @@ class Policy:
     crop_bytes: int = 1_480
     frame_bytes: int = 8_000
     frame_pixels: int = 960
+    full_frames: int = len(FULLS)
 
 
 class Capture:
@@ -54,15 +58,14 @@ class Capture:
                 outcome=UNREADABLE,
                 reason=taken.reason,
             )
-        images = [frame.image for frame in taken.frames]
-        decision = decide(
-            [self._judge.detect(image, place) for image, place in zip(images, moved(images), strict=True)],
-            self._judge.description.thresholds,
-            self._policy.keep,
-            self._policy.keep_threshold,
-        )
+        thresholds, policy = self._judge.description.thresholds, self._policy
+        limits = limits_of(thresholds, policy.keep, policy.keep_threshold)
+        found, views = self._look(taken, limits)
+        decision = decide(found, thresholds, policy.keep, policy.keep_threshold)
         if isinstance(decision, Event):
-            return self._kept(taken, decision, source, position)
+            shown = [view for view in views if view.category == decision.category]
+            threshold = limits.get(decision.category, DEFAULT_THRESHOLD)
+            return self._kept(taken, decision, choice.choose(shown, threshold, policy.full_frames), source, position)
         if decision.private:
             hour_ms = taken.trigger.at_ms // HOUR_MS * HOUR_MS if self._policy.hourly_count else None
             return Withheld(
@@ -84,6 +87,25 @@ class Capture:
             audited=self._audited(taken, decision, source, position),
         )
 
+    def _look(self, burst: Burst, limits: Mapping[str, float]) -> tuple[list[Sequence[Seen]], list[choice.View]]:
+        """What the detector sees in each frame, and the measures of the animals that may be what is kept."""
+        copies = [motion.copy_of(frame) for frame in burst.frames]
+        found: list[Sequence[Seen]] = []
+        views: list[choice.View] = []
+        for number, (frame, place) in enumerate(zip(burst.frames, motion.places(copies), strict=True)):
+            image = frame.image
+            seen = self._judge.detect(image, place)
+            found.append(seen)
+            near = [
+                each
+                for each in seen
+                if each.category in self._policy.keep
+                and each.confidence >= ALMOST * limits.get(each.category, DEFAULT_THRESHOLD)
+            ]
+            views += choice.views(number, frame.taken_ms, image, near)
+            del image  # before the next one is unpacked
+        return found, views
+
     def _audited(self, burst: Burst, rejected: Rejected, source: str, position: int) -> Audited | None:
         if self._sampler is None:
             return None
@@ -96,15 +118,21 @@ class Capture:
         body = self._sealer.seal_file(pack(burst, rejected, cell, facts))
         return Audited(cell=cell, sample=Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()))
 
-    def _kept(self, burst: Burst, event: Event, source: str, position: int) -> Outcome:
+    def _kept(self, burst: Burst, event: Event, chosen: Sequence[choice.View], source: str, position: int) -> Outcome:
+        event = replace(event, frame=chosen[0].frame, bbox=chosen[0].bbox)
         best = burst.frames[event.frame]
         policy, model = self._policy, self._judge.description
-        made = (
+        image = best.image
+        made = [
             (ALERT, rungs.alert(event, best)),
-            (CROP, rungs.crop(best.image, event.bbox, policy.crop_bytes)),
-            (FRAME, rungs.frame(best.image, policy.frame_bytes, policy.frame_pixels)),
-            (FULL, rungs.full(best)),
-        )
+            (CROP, rungs.crop(image, event.bbox, policy.crop_bytes)),
+            (FRAME, rungs.frame(image, policy.frame_bytes, policy.frame_pixels)),
+            (FULLS[0], rungs.full(best, image)),
+        ]
+        del image
+        made += [
+            (rung, rungs.full(burst.frames[view.frame])) for rung, view in zip(FULLS[1:], chosen[1:], strict=False)
+        ]
         sighting = Sighting(
             event=event,
             taken_ms=best.taken_ms,

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from trapcam.app import TrapApp
+from trapcam.app import Capturing, TrapApp
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
 from trapcam.capture import Capture, Policy
+from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
@@ -25,6 +26,7 @@ from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
 from trapcam.trigger import IntervalTrigger
+from trapcam.unjudged import Unjudged
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
 from trapkit.errors import SetupError
@@ -54,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
         camera = open_camera(settings)
-        judge = Detector(model_path(settings), threads=settings.detector.threads)
-        check_keep(settings, judge.description.thresholds)
+        judge, no_model = open_judge(settings)
         room = settings.audit.max_mb * 1_000_000
         with closing(camera), closing(open_outbox(data, trap, _now_ms(), audit_bytes=room)) as outbox:
+            outbox.tell("model", no_model or _named(judge))
             camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
@@ -70,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
             _report(
                 f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source} ({camera.about}), supervisor at {line.path}"
             )
+            if no_model:
+                _report(
+                    f"no model, so every burst is kept sealed and unjudged, at most {settings.detector.without_mb} MB, "
+                    f"and nothing goes by radio: {no_model}"
+                )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
             with running(bus):
@@ -115,6 +122,22 @@ def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
     """The sealer, and the key that receipts are checked with.  Raises: SetupError naming the file."""
     sealer = open_sealer(Path(settings.keys.base), Path(settings.keys.recipients))
     return sealer, read_key(Path(settings.keys.receipts), "the back end's receipt key")
+
+
+def open_judge(settings: TrapSettings) -> tuple[Detector | None, str]:
+    """The detector; or None and why there is none, where the settings let a trap run so.  Raises: SetupError."""
+    try:
+        judge = Detector(model_path(settings), threads=settings.detector.threads)
+    except ModelError as error:
+        if settings.detector.required:
+            raise
+        return None, str(error)
+    check_keep(settings, judge.description.thresholds)
+    return judge, ""
+
+
+def _named(judge: Judge | None) -> str:
+    return "none" if judge is None else f"{judge.description.name} {judge.description.version}"
 
 
 def open_bus(settings: TrapSettings) -> Bus | None:
@@ -169,14 +192,14 @@ def pace(settings: TrapSettings) -> Pace:
 def build_app(
     settings: TrapSettings,
     camera: Camera,
-    judge: Judge,
+    judge: Judge | None,
     sealer: Sealer,
     outbox: Outbox,
     uplink: Uplink,
     network: Network | None,
     clock: Clock | None = None,
 ) -> TrapApp:
-    """The application from its parts; nothing runs yet."""
+    """The application from its parts; nothing runs yet. judge: None where there is no model."""
     policy = Policy(
         keep=settings.keep.categories,
         keep_threshold=settings.keep.threshold,
@@ -184,6 +207,7 @@ def build_app(
         crop_bytes=settings.rungs.crop_bytes,
         frame_bytes=settings.rungs.frame_bytes,
         frame_pixels=settings.rungs.frame_pixels,
+        full_frames=settings.rungs.full_frames,
     )
     interval_ms = round(settings.trigger.interval_s * 1000)
     interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
@@ -197,7 +221,12 @@ def build_app(
         station=audit.station or f"trap {outbox.trap}",
         region=audit.region,
     )
-    capture = Capture(judge, sealer, policy, sampler)
+    capture: Capturing
+    if judge is None:
+        room = settings.detector.without_mb * 1_000_000
+        capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
+    else:
+        capture = Capture(judge, sealer, policy, sampler)
     return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, clock=clock, report=_report)
 
 

@@ -77,6 +77,12 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="TFLite model, its description file beside it (path; a checkout's own `models/` stands in)"),
     ] = MODEL_DEFAULT
     threads: Annotated[int, Meta(ge=1, le=4, description="Threads of the detector (count)")] = 1
+    required: Annotated[
+        bool, Meta(description="Do not start without a good model; else every burst is kept, sealed and unjudged")
+    ] = False
+    without_mb: Annotated[
+        int, Meta(ge=1, le=100_000, description="Room for what is kept so; what is beyond is only counted (MB)")
+    ] = 2_000
 
 
 class KeepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,6 +140,9 @@ class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     crop_bytes: Annotated[int, Meta(ge=400, le=8_000, description="Largest crop before sealing (bytes)")] = 1_480
     frame_bytes: Annotated[int, Meta(ge=2_000, le=11_000, description="Largest frame before sealing (bytes)")] = 8_000
     frame_pixels: Annotated[int, Meta(ge=160, le=1_920, description="Longest side of a frame (pixels)")] = 960
+    full_frames: Annotated[
+        int, Meta(ge=1, le=3, description="Full frames of a burst: the best, and those that add most to it (count)")
+    ] = 3
 
 
 class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

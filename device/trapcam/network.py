@@ -25,7 +25,7 @@ from trapkit.errors import StorageError
 from trapkit.topics import Message, MessageBus
 from trapwire.errors import WireError
 from trapwire.objects import (
-    FULL,
+    FULLS,
     HEAD_BYTES,
     MAX_DOWN_BYTES,
     RECEIPT,
@@ -181,7 +181,7 @@ class Network:
                 continue
             if self._has_room(rung, size):
                 moved |= self._publish(key, 1, now_ms)
-            elif rung != FULL:
+            elif rung not in FULLS:
                 break  # nothing less urgent overtakes it
         return moved
 
@@ -205,9 +205,9 @@ class Network:
 
     def _has_room(self, rung: int, size: int) -> bool:
         # A full frame may have 16 MiB, and this, the client and TLS each hold a copy of what is sent.
-        if rung == FULL:
-            return not any(key[1] == FULL for key in self._offers)
-        small = [offer.size for key, offer in self._offers.items() if key[1] != FULL]
+        if rung in FULLS:
+            return not any(key[1] in FULLS for key in self._offers)
+        small = [offer.size for key, offer in self._offers.items() if key[1] not in FULLS]
         return not small or (len(small) < self._pace.window and sum(small) + size <= self._pace.window_bytes)
 
     def _publish(self, key: Key, tries: int, now_ms: int) -> bool:

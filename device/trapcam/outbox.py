@@ -21,7 +21,7 @@ from trapcam.states import DELETED, DELIVERED, FIRST_STATE, WANTED_PRIORITY, pri
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, Envelope, ObjectKey
 
 SQL = load_queries("trapcam")
 DATABASE = "outbox.sqlite"
@@ -89,7 +89,7 @@ class Outbox:
         sighting = outcome.sighting if isinstance(outcome, Outcome) else None
         audited = outcome.audited if isinstance(outcome, Outcome) else None
         for sealed in sighting.objects if sighting else ():
-            if sealed.rung == FULL:
+            if sealed.rung in FULLS:
                 self._write_full(sealed)
         written = audited is not None and self.audit.prepare(audited)
         with transaction(self._db) as db:
@@ -176,8 +176,12 @@ class Outbox:
 
     def held_counts(self) -> tuple[int, int]:
         """Objects without a receipt, and full frames that nobody has collected."""
-        row = self._rows("held_counts", {"full": FULL})[0]
+        row = self._rows("held_counts", {"first": FULLS[0], "last": FULLS[-1]})[0]
         return row["unreceipted"], row["full_frames_held"]
+
+    def unjudged_bytes(self) -> int:
+        """What bursts that no model judged take now.  Raises: StorageError."""
+        return int(self._rows("unjudged_bytes")[0]["bytes"])
 
     # --- receipts -----------------------------------------------------------------------------------------------
 
@@ -205,6 +209,12 @@ class Outbox:
     def _digest(self, number: int, rung: int) -> bytes | None:
         found = self._rows("object", (number, rung))
         return found[0]["sha256"] if found else None
+
+    def tell(self, part: str, says: str) -> None:
+        """What is true of a part of the trap from now on, for `trapcam status`; written only where it is new."""
+        if not any(row["says"] == says for row in self._rows("told", (part,))):
+            with transaction(self._db) as db:
+                db.execute(SQL["tell"], (part, says))
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a durable counter."""
@@ -265,13 +275,13 @@ def _add_event(db: sqlite3.Connection, burst_no: int | None, sighting: Sighting)
         },
     )
     for sealed in sighting.objects:
-        on_disk = sealed.rung == FULL
+        on_disk = sealed.rung in FULLS
         db.execute(
             SQL["add_object"],
             {
                 "number": number,
                 "rung": sealed.rung,
-                "priority": priority(sealed.rung, event.species),
+                "priority": priority(sealed.rung, event.species, event.category),
                 "state": FIRST_STATE[sealed.rung],
                 "bytes": len(sealed.body),
                 "sha256": sealed.sha256,

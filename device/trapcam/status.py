@@ -6,9 +6,11 @@ from typing import Any
 
 from trapcam.audit_store import SQL as AUDIT_SQL
 from trapcam.outbox import DATABASE, SQL
-from trapcam.record import plain_reason
+from trapcam.record import NO_MODEL, NO_MODEL_NO_ROOM, plain_reason
 from trapkit.errors import SetupError, StorageError
-from trapwire.objects import FULL, RUNG_NAMES
+from trapwire.objects import FULLS, RUNG_NAMES
+
+UNJUDGED_COUNTS = {NO_MODEL: "kept", NO_MODEL_NO_ROOM: "not kept"}
 
 
 def read_status(folder: Path, trap: int) -> dict[str, Any]:
@@ -41,6 +43,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "unreadable": 0,
         "rejected": {},
         "sightings": 0,
+        "model": "",
+        "unjudged": {},
         "objects": {},
         "full_frames_held": 0,
         "bytes": 0,
@@ -65,7 +69,10 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
     for name in ("frames_in", "frames_withheld", "receipts_refused"):
         status[name] = counters.get(name, 0)
     for row in db.execute(SQL["status_bursts"]):
-        if row["outcome"] == "kept":
+        if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
+            name = UNJUDGED_COUNTS[plain_reason(row["reason"])]
+            status["unjudged"][name] = status["unjudged"].get(name, 0) + row["bursts"]
+        elif row["outcome"] == "kept":
             status["frames_kept"] += row["frames"]
             status["sightings"] += row["bursts"]
         elif row["outcome"] == "unreadable":
@@ -78,20 +85,24 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         status["objects"].setdefault(rung, {})[row["state"]] = row["objects"]
         if row["state"] != "deleted":
             status["bytes"] += row["bytes"]
-        if row["rung"] == FULL and row["state"] == "held":
-            status["full_frames_held"] = row["objects"]
+        if row["rung"] in FULLS and row["state"] == "held":
+            status["full_frames_held"] += row["objects"]
     status["receipts"] = db.execute(SQL["status_receipts"]).fetchone()["receipts"]
     status["sources"] = {
         row["source"]: {"position": row["position"], "total": row["total"]}
         for row in db.execute(SQL["status_progress"])
     }
     status["people_hours"] = [dict(row) for row in db.execute(SQL["status_people"])]
-    return _read_audit(db, status) if _has_audit(db) else status
+    if _has(db, "told"):
+        status["model"] = next((row["says"] for row in db.execute(SQL["told"], ("model",))), "")
+    if status["unjudged"]:
+        status["unjudged"]["bytes"] = db.execute(SQL["unjudged_bytes"]).fetchone()["bytes"]
+    return _read_audit(db, status) if _has(db, "audit") else status
 
 
-def _has_audit(db: sqlite3.Connection) -> bool:
-    """An outbox that no program of today has opened yet has no samples."""
-    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'audit'").fetchone() is not None
+def _has(db: sqlite3.Connection, table: str) -> bool:
+    """An outbox that no program of today has opened yet lacks the newer tables."""
+    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
 
 
 def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,17 @@ SELECT file FROM objects WHERE file IS NOT NULL;
 
 -- name: held_counts
 SELECT count(*) FILTER (WHERE state <> 'deleted') AS unreceipted,
-       count(*) FILTER (WHERE rung = :full AND state = 'held') AS full_frames_held FROM objects;
+       count(*) FILTER (WHERE rung BETWEEN :first AND :last AND state = 'held') AS full_frames_held FROM objects;
+
+-- name: unjudged_bytes
+SELECT coalesce(sum(o.bytes), 0) AS bytes FROM events e JOIN objects o ON o.number = e.number
+WHERE e.category = 'unjudged' AND o.state <> 'deleted';
+
+-- name: told
+SELECT says FROM told WHERE part = ?;
+
+-- name: tell
+INSERT INTO told (part, says) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET says = excluded.says;
 
 -- name: status_progress
 SELECT source, position, total FROM progress ORDER BY source;
