@@ -1,13 +1,8 @@
 """The Pi's camera over the simulated module, in virtual time: bursts around their triggers, every known fault."""
 
-import pytest
-from pi_parts import Rig, SimLamp
+from pi_parts import Rig
 
-from trapcam.camera.device import CameraLostError
-from trapcam.camera.watch import Bounds
 from trapcam.frames import Burst, Unreadable
-from trapkit.errors import SetupError
-from trapsim.picam import Faults
 
 
 def numbers(burst: Burst | Unreadable | None) -> list[int]:

@@ -50,14 +50,16 @@ FAULTS = {
 def page(figures: dict[str, Any]) -> str:
     """The whole page as Markdown."""
     counts = figures["counts"]
+    words = {"lost": "lost", "doubled": "doubled", "human on the card": "human frames on the card"}
+    words |= {"in the clear": "pictures in the clear"}
+    found = ", ".join(f"{text} {counts[kind]:,.0f}" for kind, text in words.items())
+    found += f", other violations {figures['others']:,.0f}"
     lines = [
         "# The trap unit, soaked",
         f"`{figures['command']}`, at commit {figures['commit']}. Drawn from seed {figures['seed']}; real kills strike by",
         "the machine's own clock, so their counts differ a bit from run to run.",
         "",
-        f"**{counts['bursts']:,.0f} bursts with faults in {counts['seasons']:,.0f} seasons: lost {counts['lost']:,.0f}, "
-        f"doubled {counts['doubled']:,.0f}, human frames on the card {counts['human on the card']:,.0f}, "
-        f"pictures in the clear {counts['in the clear']:,.0f}, other violations {figures['others']:,.0f}.**",
+        f"**{counts['bursts']:,.0f} bursts with faults in {counts['seasons']:,.0f} seasons: {found}.**",
         "",
     ]
     if figures["violations"]:
@@ -89,7 +91,7 @@ At the end everything on the card and at the base is opened with the keys and co
 for: every burst has one outcome, and one that the detector's own words on the frames that the camera gave allow; every
 sighting has all its objects, whole, on the card or at the base, in the same bytes, and each opens and shows its own
 burst; nothing is deleted but by a good receipt, nothing said to be delivered that the base has not; no two objects hold
-the same sealed bytes; no picture of a burst with people, no rejected one but as an audit sample; no picture in the clear
-in any file, deleted bytes included; all is delivered within {BOUND_MS // 3_600_000} hour of virtual time.
+the same sealed bytes; no picture of a burst with people, no rejected one but as an audit sample; no picture in the
+clear in any file, deleted bytes included; all is delivered within {BOUND_MS // 3_600_000} hour of virtual time.
 
 `trapsim soak --bursts N --season K` plays one of them again.""".split("\n")

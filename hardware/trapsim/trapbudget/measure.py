@@ -1,0 +1,76 @@
+"""Runs in the measured process: a wake in real time, or bursts in virtual time, on the real trap (`parts`)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IDLE_S = 4.0  # of the camera's own time between two bursts: its ring is full again
+CYCLE = ("nothing", "cat", "nothing", "person")
+SAMPLES = 0.5  # of far bursts are audit samples here, to have some to measure
+
+
+def wake(folder: Path, process_s: float, python_s: float) -> dict[str, Any]:
+    """One trap, started, woken at once, and again while it runs; when what was done (ms since the process began)."""
+    marks: list[tuple[str, float]] = [("python", python_s)]
+
+    def told(what: str) -> None:
+        marks.append((what, time.clock_gettime(time.CLOCK_BOOTTIME)))
+
+    import trapcam.cmd_run  # noqa: F401 - what `trapcam run` imports, and nothing of the simulation
+
+    told("imports")
+    from trapsim.trapbudget.rig import Rig
+
+    told("simulation")
+    rig = Rig(folder, told=told, real_time=True)
+    told("ready")
+    rig.eye.show("cat")
+    rig.step_until(lambda: bool(rig.outcomes))
+    first = len(marks)
+    rig.run_for(6.0)
+    rig.supervisor.wake()
+    told("second wake")
+    rig.step_until(lambda: len(rig.outcomes) > 1)
+    rig.close()
+    simulation_s = marks[2][1] - marks[1][1]  # is no trap's; taken out of all that follows it
+    since = [(name, 1000 * (at_s - process_s - (simulation_s if at_s > marks[1][1] else 0))) for name, at_s in marks]
+    return {"start": [m for m in since[:first] if m[0] != "simulation"], "armed": since[first:]}
+
+
+def bursts(folder: Path, count: int, *, stand_in: bool) -> dict[str, Any]:
+    """`count` bursts; of each its outcome, CPU seconds by stage, bytes written, memory after it."""
+    from trapsim.trapbudget.proc import memory_kb, written_bytes
+    from trapsim.trapbudget.rig import Rig
+
+    rig = Rig(folder, samples=SAMPLES, stand_in=stand_in)
+    rows = []
+    began_s = time.monotonic()
+    for number in range(count):
+        kind = CYCLE[number % len(CYCLE)]
+        rig.eye.show(kind)
+        rig.run_for(IDLE_S)
+        rig.clock.take()
+        written, unpacked, pictures = written_bytes(), rig.camera.unpacked, rig.module.captures
+        rig.supervisor.wake()
+        rig.step_until(lambda done=number + 1: len(rig.outcomes) >= done)  # type: ignore[misc]
+        rows.append(
+            {
+                "kind": kind,
+                "outcome": rig.outcomes[number],
+                "frames": rig.frames[number],
+                "cpu_s": rig.clock.take(),
+                "written": written_bytes() - written,
+                "objects": rig.bytes[number],
+                "unpacked": rig.camera.unpacked - unpacked,
+                "pictures": rig.module.captures - pictures,
+                "rss_kb": memory_kb()["VmRSS"],
+            }
+        )
+        rig.run_for(1.0)  # hand-over and receipt, which belong to no burst
+    rig.close()
+    return {"rows": rows, "memory_kb": memory_kb(), "seconds": time.monotonic() - began_s, "simulation_kb": SCENES_KB}
+
+
+SCENES_KB = 2 * 2304 * 1296 * 3 // 2 // 1024  # the simulated module's two pictures; a driver holds as many and more
+Told = Callable[[str], None]
