@@ -24,7 +24,7 @@ from trapcam.rungs import CROP_MARGIN
 from trapcam.seal import open_reader
 from trapkit.errors import StorageError
 from trapkit.sealing import open_box
-from trapsim.trapsoak.journal import allowed_outcomes
+from trapsim.trapsoak.journal import Told, told_of
 from trapsim.trapsoak.marks import PRIVATE, WORDS, Box, Mark, in_crop, read
 from trapsim.trapsoak.outside import TRAP, Outside
 from trapsim.trapsoak.plan import UTC_MS, Season
@@ -55,9 +55,9 @@ def close_books(
 ) -> Books:
     """Compare what a season left in `folder` and at the base with what was planted. said: the trap's log."""
     books = Books(violations=list(outside.violations))
-    allowed = allowed_outcomes(journal, thresholds)
+    told = told_of(journal, thresholds)
     with closing(open_outbox(folder / "data", TRAP, UTC_MS)) as box:
-        page = _Page(season, folder, outside, box, allowed, books)
+        page = _Page(season, folder, outside, box, told, books)
         page.bursts(said)
         page.objects()
         page.samples()
@@ -67,13 +67,13 @@ def close_books(
 
 class _Page:
     def __init__(
-        self, season: Season, folder: Path, outside: Outside, box: Outbox, allowed: dict[int, set[str]], books: Books
+        self, season: Season, folder: Path, outside: Outside, box: Outbox, told: dict[int, Told], books: Books
     ) -> None:
         self._season = season
         self._folder = folder
         self._outside = outside
         self._box = box
-        self._allowed = allowed
+        self._told = told
         self._books = books
         self._place: Box = CORNER if season.real else MIDDLE
         self._db = sqlite3.connect(f"file:{folder / 'data' / 'outbox.sqlite'}?mode=ro", uri=True)
@@ -97,23 +97,22 @@ class _Page:
                 self._wrong("doubled", f"burst {row['position']} has two outcomes")
             self._outcome[row["position"]] = row["outcome"]
         (position,) = self._db.execute("SELECT max(position) FROM progress").fetchone()
-        if position != total:
+        if position < total:
             self._wrong("lost", f"{total - position} bursts have no outcome")
         private = set()
         for burst in range(position):
-            got, may = self._outcome.get(burst, "withheld"), self._allowed.get(burst, set())
+            got, told = self._outcome.get(burst, "withheld"), self._told.get(burst, Told())
             counts["bursts"] += 1
             counts[got] += 1
-            for shown in set(self._season.bursts[burst].shown):
+            counts["bursts cut short by the camera"] += bool(told.note)
+            for shown in {mark.shown for mark in told.marks}:
                 counts[f"bursts with {WORDS[shown]}"] += 1
-            counts[f"camera {self._season.bursts[burst].fault}"] += bool(self._season.bursts[burst].fault)
-            if may == {"withheld"}:
+            if told.allowed == {"withheld"}:
                 private.add(burst)
-            if got not in may:
-                kind = "lost" if may == {"kept"} else "human on the card" if may == {"withheld"} else "wrong"
-                self._wrong(
-                    kind, f"burst {burst} is {got}; its pictures allow {sorted(may) or 'nothing: none was seen'}"
-                )
+            if got not in told.allowed:
+                kind = {frozenset({"kept"}): "lost", frozenset({"withheld"}): "human on the card"}
+                may = sorted(told.allowed) or "nothing: none was seen"
+                self._wrong(kind.get(frozenset(told.allowed), "wrong"), f"burst {burst} is {got}; allowed is {may}")
         for line in said:
             named = re.match(r"burst (\d+), frame \d+: ", line)
             if named and int(named[1]) in private:
@@ -194,15 +193,16 @@ class _Page:
 
     def _shown(self, what: str, data: bytes, burst: int, place: Box, *, marked: bool) -> None:
         mark = _mark(data, place)
-        if not marked and mark is None:
+        if mark is None and (not marked or self._told.get(burst, Told()).unmarked):
             return
         if mark is None:
             self._wrong("lost", f"{what} is no picture with a mark")
             return
         self._books.counts["pictures opened"] += 1
-        if mark.burst != burst or mark.season != self._season.number & 0xFF:
-            self._wrong("wrong", f"{what} of burst {burst} shows burst {mark.burst}")
-        if mark.shown in PRIVATE and self._allowed.get(burst, set()) == {"withheld"}:
+        told = self._told.get(burst, Told())
+        if mark not in told.marks:
+            self._wrong("wrong", f"{what} of burst {burst} shows {mark}, which the camera never gave for it")
+        if mark.shown in PRIVATE and told.allowed == {"withheld"}:
             self._wrong("human on the card", f"{what} shows a {WORDS[mark.shown]}")
 
     def samples(self) -> None:

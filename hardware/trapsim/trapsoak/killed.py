@@ -17,10 +17,11 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from trapcam.status import read_status
+from trapkit.errors import StorageError
 from trapkit.serialport import SerialPort
 from trapship.keys import make_keys
 from trapsim.trapsoak.books import Books, close_books
-from trapsim.trapsoak.journal import Journal, Watched, read_journal
+from trapsim.trapsoak.journal import Journal, Journaled, Watched, read_journal
 from trapsim.trapsoak.outside import TRAP, Outside
 from trapsim.trapsoak.pi import Pi, settings_of
 from trapsim.trapsoak.plan import UTC_MS, Season, draws_of
@@ -112,11 +113,15 @@ class KilledRun:
                 self._outside.hear(kind, payload, now)
 
     def _finished(self, more: bool) -> bool:
-        status = read_status(self._folder / "data", TRAP)
+        try:
+            status = read_status(self._folder / "data", TRAP)
+        except StorageError:
+            return False  # killed, or looked at, before its first start had made the tables
         position = sum(source["position"] for source in status["sources"].values())
         self._done = position >= len(self.season.bursts)
+        # Of what is stored the word that it is delivered may be lost: it is asked for at the next start, not before.
         states = {state for rung in status["objects"].values() for state in rung}
-        return self._done and not more and self._outside.settled and not states & {"waiting", "stored"}
+        return self._done and not more and self._outside.settled and "waiting" not in states
 
     def _kill(self, child: int) -> None:
         os.kill(child, signal.SIGKILL)
@@ -134,8 +139,9 @@ class KilledRun:
     def _trap(self, line: str) -> None:
         """The child's whole life."""
         journal = Journal(self._folder / "journal")
-        camera = PlantedCamera(self.season, journal, _system_ms, lambda ms: time.sleep(ms / 1000 / HURRY))
-        judge = Watched(MarkReader(), journal, MIDDLE)
+        planted = PlantedCamera(self.season, _system_ms, lambda ms: time.sleep(ms / 1000 / HURRY))
+        camera = Journaled(planted, journal, MIDDLE, lambda: None)
+        judge = Watched(MarkReader(), journal, lambda: None)
         pi = Pi(
             settings_of(self._folder, HURRY), camera, judge, SerialPort(line), system_ms=_system_ms,
             monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, broker=None,

@@ -4,7 +4,7 @@ from typing import Any
 
 from trapsim.linkpage import table
 from trapsim.trapsoak.killed import HURRY
-from trapsim.trapsoak.plan import CAMERA, SPELLS
+from trapsim.trapsoak.plan import CAMERA, MODULE_EVERY, SPELLS
 from trapsim.trapsoak.run import KILLED_EVERY, KINDS
 from trapsim.trapsoak.season import BOUND_MS
 
@@ -27,7 +27,9 @@ FAULTS = {
     "power cuts in capture": "of them in the capture",
     "power cuts in judge": "of them while judging",
     "power cuts in seal": "of them while sealing",
+    "power cuts in commit": "of them at a durable call of a commit, as such",
     "power cuts in hand-over": "of them after something was said on the line",
+    "power cuts in receipt": "of them at a durable call of a receipt, as such",
     "real kills": "real kills (SIGKILL) of a process on a serial line",
     "starts": "starts of the trap",
     "starts refused, with words": "starts refused, with words",
@@ -36,6 +38,11 @@ FAULTS = {
     "receipt forged": "receipts, forged",
     "receipt of another epoch": "receipts of another epoch",
     "receipt for other bytes": "receipts signed for other bytes",
+    "bursts cut short by the camera": "bursts that the camera cut short, or gave nothing of",
+    "camera_restarts_error": "restarts of the Pi's camera: errors",
+    "camera_restarts_silent": "restarts of the Pi's camera: silent, or hanging",
+    "camera_restarts_memory": "restarts of the Pi's camera: no memory",
+    "processes that ended for a new camera": "processes that ended for a new camera",
     "recipients missing": "recipients' file missing at a start",
     "recipients damaged": "recipients' file damaged",
     "base key damaged": "base's key damaged",
@@ -56,8 +63,8 @@ def page(figures: dict[str, Any]) -> str:
     found += f", other violations {figures['others']:,.0f}"
     lines = [
         "# The trap unit, soaked",
-        f"`{figures['command']}`, at commit {figures['commit']}. Drawn from seed {figures['seed']}; real kills strike by",
-        "the machine's own clock, so their counts differ a bit from run to run.",
+        f"`{figures['command']}`, at commit {figures['commit']}. Drawn from seed {figures['seed']}; real kills",
+        "strike by the machine's own clock, and what is sealed differs, so counts differ a bit from run to run.",
         "",
         f"**{counts['bursts']:,.0f} bursts with faults in {counts['seasons']:,.0f} seasons: {found}.**",
         "",
@@ -82,7 +89,8 @@ def others(figures: dict[str, Any]) -> int:
 HOW = f"""## How
 Real are the application, its outbox and SQLite on a disk, its sealing, receipts, uplink and network, built by
 `trapcam run`'s own builders; on photographs the real detector too. Elsewhere the detector reads a mark in each picture
-that says of which burst it is and what was planted. Outside are a supervisor, a base and a back end with books of their
+that says which it is and what was planted; one season in {MODULE_EVERY} has the Pi's own camera over its simulated
+module, with that one's faults. Outside are a supervisor, a base and a back end with books of their
 own. Each season strikes with, for a while: {", ".join(SPELLS)}; in a burst, the camera {", ".join(CAMERA)}; and at a
 moment what the table counts. One season in {KILLED_EVERY} is played in real time ({HURRY} times as fast outside) by a
 process of its own on a pty, killed every few hundred milliseconds.

@@ -8,6 +8,7 @@ from trapsim.trapsoak.marks import ANIMAL, CAT, DOMESTIC, EMPTY, HUMAN, NEAR, VE
 BURSTS = 100  # of a season
 REAL_BURSTS = 20  # of one with the real detector, which takes its time
 REAL_EVERY = 20  # one season in so many has it
+MODULE_EVERY = 6  # one in so many has the Pi's own camera, over its simulated module, with that one's faults
 SHOWN = {CAT: 25, DOMESTIC: 8, EMPTY: 30, NEAR: 8, ANIMAL: 9, HUMAN: 13, VEHICLE: 7}  # of a hundred bursts
 FRAMES_MOST = 4
 BLANK = 0.15  # of a burst's frames show nothing: what was there came late, or had left
@@ -57,11 +58,13 @@ class PlannedBurst:
 
 @dataclass(frozen=True, kw_only=True)
 class Season:
-    """`spells`: (name, from ms, to ms); `moments`: (ms, name); `deaths`: durable calls between one and the next."""
+    """`real`: with the real detector; `module`: with the Pi's own camera; `spells`: (name, from ms, to ms); `moments`:
+    (ms, name); `deaths`: durable calls between one and the next."""
 
     seed: int
     number: int
     real: bool
+    module: bool
     bursts: tuple[PlannedBurst, ...]
     spells: tuple[tuple[str, int, int], ...]
     moments: tuple[tuple[int, str], ...]
@@ -101,7 +104,8 @@ def draw(seed: int, number: int, bursts: int = BURSTS) -> Season:
     low, high = CALLS_TO_DEATH
     deaths = tuple(min(high, low + int(draws.expovariate(1 / 60))) for _ in range(_times(draws, 10 * share)))
     return Season(
-        seed=seed, number=number, real=real, bursts=planned, spells=tuple(sorted(spells, key=lambda s: s[1])),
+        seed=seed, number=number, real=real, module=not real and number % MODULE_EVERY == 3, bursts=planned,
+        spells=tuple(sorted(spells, key=lambda s: s[1])),
         moments=tuple(sorted(moments)), deaths=deaths, networked=draws.random() < 0.5,
     )  # fmt: skip
 

@@ -10,7 +10,6 @@ from PIL import Image as Pictures
 from trapcam.detections import Detection
 from trapcam.frames import Burst, Frame, Image, Unreadable
 from trapcam.trigger import Trigger
-from trapsim.trapsoak.journal import Journal
 from trapsim.trapsoak.marks import ANIMAL, CAT, DOMESTIC, EMPTY, HUMAN, NEAR, VEHICLE, Box, Mark, draw, read
 from trapsim.trapsoak.plan import Season
 
@@ -31,11 +30,10 @@ class PlantedCamera:
     about = "planted"
 
     def __init__(
-        self, season: Season, journal: Journal, now_ms: Callable[[], int], wait: Callable[[int], None],
+        self, season: Season, now_ms: Callable[[], int], wait: Callable[[int], None],
         photographs: Path | None = None,
     ) -> None:  # fmt: skip
         self._season = season
-        self._journal = journal
         self._now_ms = now_ms
         self._wait = wait
         self._photographs = photographs
@@ -56,7 +54,6 @@ class PlantedCamera:
         count = planned.fault_at if planned.fault else len(planned.shown)
         if planned.fault == "hangs":
             self._wait(HANG_MS)
-        self._journal.write(what="given", burst=position, frames=list(range(count)), fault=planned.fault)
         if not count:
             return Unreadable(name=f"burst {position}", reason=f"the camera: {planned.fault}", trigger=trigger)
         frames = []
