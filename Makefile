@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots train train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots test-picamera2 train train-test settings-page house clean tools
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http://127.0.0.1:8080 (IMAGES=folder, ARGS="--once --json")
 	@trapsim demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
@@ -55,6 +55,10 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 train-test: ## the training code's tests, TensorFlow and all (make test runs those that need none)
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
 	@PYTHONPATH=models:tests/train .venv-train/bin/python -m pytest -q --noconftest -W default tests/train
+
+test-picamera2: $(VENV)/.test ## the Pi's camera on the real picamera2, over libcamera's virtual camera (500 MB once; no root)
+	@deploy/get-picamera2 $(CACHE)/picamera2
+	@tests/picamera2/run $(CACHE)/picamera2
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

@@ -1,10 +1,12 @@
 """The trap's main loop, one bounded piece of work at a time, in whatever time it is handed."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from trapcam.camera import Camera
+from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Unreadable
 from trapcam.network import Network
@@ -17,6 +19,7 @@ from trapcam.uplink import Uplink
 from trapkit.errors import StorageError
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
+MAX_NOTICES = 64  # of the camera, that wait while the card is full
 STORAGE_RETRY_MS = 5_000
 OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
 
@@ -31,7 +34,7 @@ class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     interval: triggers of its own in place of the supervisor's, or None; clock: corrects the pictures'
-    times; report: takes a line of text for the operator.
+    times; report: takes a line of text for the operator; tend: looks after the camera, and says what is to be counted.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class TrapApp:
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
         report: Callable[[str], None] = lambda text: None,
+        tend: Callable[[], Sequence[Notice]] = tuple,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -54,6 +58,8 @@ class TrapApp:
         self._interval = interval
         self._clock = clock
         self._report = report
+        self._tend = tend
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
@@ -63,7 +69,11 @@ class TrapApp:
         self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
-        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
+        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand.
+
+        Raises: CameraLostError when the camera can only be had by a new process.
+        """
+        self._look_after_camera()
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving
         for trigger in self._uplink.step(now_ms, networked=networked):
@@ -85,6 +95,17 @@ class TrapApp:
                 self.left = True
                 self._uplink.farewell()
         return moved or (bool(self._pending) and self._refused_ms is None)
+
+    def _look_after_camera(self) -> None:
+        """Count durably what happened to it. A full card must not end the trap: what was not counted waits."""
+        for notice in self._tend():
+            self._notices.append(notice)
+            if notice.text:
+                self._report(notice.text)
+        with suppress(StorageError):
+            while self._notices:
+                self._outbox.count(self._notices[0].counter)
+                self._notices.popleft()
 
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""

@@ -1,6 +1,7 @@
 """`trapcam run`: build the parts from the settings and drive the main loop until told to stop."""
 
 import argparse
+import os
 import select
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import IO
 from trapcam.app import Capturing, TrapApp
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
+from trapcam.camera.device import CameraLostError
 from trapcam.capture import Capture, Policy
 from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the trap.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
-    data = Path(settings.data)
+    data, lost = Path(settings.data), ""
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
@@ -79,9 +81,19 @@ def run(args: argparse.Namespace) -> int:
                 )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            with running(bus):
-                _loop(app, line, stop)
-    return _shut_down(settings.supervisor.power_off) if app.left else 0
+            try:
+                with running(bus):
+                    _loop(app, line, stop)
+            except CameraLostError as error:
+                lost = str(error)
+    if lost:
+        _report(f"trapcam: {lost}")
+    code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
+    if choose.hangs(camera):
+        # A thread that hangs in the camera's library would keep Python's own way out from coming to an end. All that
+        # is to last is committed and closed.
+        os._exit(code)
+    return code
 
 
 def _shut_down(command: list[str]) -> int:
@@ -228,7 +240,10 @@ def build_app(
         capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
     else:
         capture = Capture(judge, sealer, policy, sampler, stage)
-    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, clock=clock, report=_report)
+    return TrapApp(
+        camera, capture, outbox, uplink,
+        network=network, interval=interval, clock=clock, report=_report, tend=choose.tending(camera),
+    )  # fmt: skip
 
 
 class Stop:

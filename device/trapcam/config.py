@@ -55,12 +55,48 @@ class UsbSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = 1
 
 
+class PiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    frames: Annotated[int, Meta(ge=1, le=6, description="Frames of a burst (count)")] = 6
+    every_s: Annotated[float, Meta(ge=0.1, le=2, description="Time between these frames (s)")] = 0.4
+    preroll: Annotated[
+        int,
+        Meta(
+            ge=0, le=5, description="How many are from before the trigger, but under the lamp (count; below `frames`)"
+        ),
+    ] = 2
+    rate: Annotated[float, Meta(ge=2, le=30, description="Pictures that the camera takes (1/s)")] = 10.0
+    lens_position: Annotated[
+        float, Meta(ge=0, le=15, description="Focus, fixed: 1 / distance of the path in m (dioptres; 0: far away)")
+    ] = 0.25
+    light: Annotated[
+        Literal["auto", "day", "night"], Meta(description="Whether it is day or night; auto: the pictures tell")
+    ] = "auto"
+    day_longest_ms: Annotated[
+        float, Meta(ge=0.5, le=50, description="Exposure that is not exceeded by day: longer ones blur what walks (ms)")
+    ] = 8.0
+    night_ms: Annotated[float, Meta(ge=0.5, le=100, description="Exposure by night, fixed (ms)")] = 8.0
+    night_gain: Annotated[float, Meta(ge=1, le=16, description="Gain by night, fixed (times)")] = 8.0
+    lamp_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that switches the infrared lamp; 17 as we wire it (-1: no lamp)")
+    ] = -1
+    filter_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that is high while the infrared filter is in (-1: no such filter)")
+    ] = -1
+    gpio_chip: Annotated[str, Meta(description="The chip that these belong to (path)")] = "/dev/gpiochip0"
+    renew_shots: Annotated[
+        int,
+        Meta(ge=0, le=1_400, description="Pictures after which an idle camera is opened anew, lest it fail (0: never)"),
+    ] = 1_200
+
+
 class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[
-        Literal["replay", "usb"], Meta(description="Where frames come from: a folder, or a camera on USB (V4L2)")
+        Literal["replay", "usb", "pi"],
+        Meta(description="Where frames come from: a folder, a camera on USB (V4L2), the Pi's own (picamera2)"),
     ] = "replay"
     replay: ReplaySettings = field(default_factory=ReplaySettings)
     usb: UsbSettings = field(default_factory=UsbSettings)
+    pi: PiSettings = field(default_factory=PiSettings)
 
 
 class TriggerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

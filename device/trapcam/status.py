@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.camera.pi import RENEWALS, RESTARTS
 from trapcam.outbox import DATABASE, SQL
 from trapcam.record import NO_MODEL, NO_MODEL_NO_ROOM, plain_reason
 from trapkit.errors import SetupError, StorageError
@@ -52,6 +53,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "camera_restarts": {},
+        "camera_renewals": 0,
         "audit": {},
         "audit_bytes": 0,
     }
@@ -66,8 +69,11 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
         status[name] = counters.get(name, 0)
+    status["camera_restarts"] = {
+        name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)
+    }
     for row in db.execute(SQL["status_bursts"]):
         if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
             name = UNJUDGED_COUNTS[plain_reason(row["reason"])]

@@ -217,11 +217,10 @@ class SimulatedDevice:
 
 
 def small(main: Plane) -> Plane:
-    """The low-resolution stream's luminance of a picture: (LORES_HEIGHT, LORES_WIDTH)."""
+    """The low-resolution stream's luminance of a picture: about (LORES_HEIGHT, LORES_WIDTH), never larger than it."""
     height = main.shape[0] * 2 // 3
-    rows = np.linspace(0, height - 1, LORES_HEIGHT).astype(int)
-    columns = np.linspace(0, main.shape[1] - 1, LORES_WIDTH).astype(int)
-    return np.ascontiguousarray(main[rows][:, columns])
+    down, across = max(height // LORES_HEIGHT, 1), max(main.shape[1] // LORES_WIDTH, 1)
+    return np.ascontiguousarray(main[:height:down, ::across])
 
 
 def _lit(scene: Plane, brightness: float) -> Plane:

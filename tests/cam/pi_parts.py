@@ -1,4 +1,4 @@
-"""What the tests of the Pi's camera share: the simulated module in virtual time, with pictures that tell their number."""
+"""What the tests of the Pi's camera share: the simulated module in virtual time, its pictures tell their number."""
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Rig:
         lamp: "SimLamp | None" = None,
     ) -> None:
         self.time = VirtualTime()
+        self.told: list[str] = []
         self.module = Module(
             [scene(number) for number in range(40, 240)],
             monotonic_s=self.time.monotonic_s, sleep=self.time.sleep, faults=faults, light=light,
@@ -50,11 +51,11 @@ class Rig:
 
     def idle(self, seconds: float) -> list[str]:
         """Let time pass, as the app's loop does; the counters that were asked for."""
-        end_s, told = self.time.now_s + seconds, []
+        end_s, before = self.time.now_s + seconds, len(self.told)
         while self.time.now_s < end_s:
-            told += [notice.counter for notice in self.camera.tend()]
+            self.told += [notice.counter for notice in self.camera.tend()]
             self.time.sleep(0.05)
-        return told
+        return self.told[before:]
 
 
 class SimLamp:

@@ -124,7 +124,7 @@ class Feed:
                 self._worker.stop = True
             elif act is Act.OPEN:
                 before = self._worker
-                self._worker = _Worker(self, None if before is None or before.ended else before.device)
+                self._worker = _Worker(self, None if before is None or before.ended else before.held())
                 self.watch.opening(now_s)
                 self._drive.launch(self._worker.turn)
 
@@ -164,7 +164,7 @@ class Feed:
                 return True
             worker.stop = True
             self._drive.wait(self.changed, lambda: worker.ended, timeout_s)
-            return worker.ended and self.watch.hung == 0
+            return worker.ended
 
     # --- what the worker says; one that was left behind is not heard -------------------------------------------------
 
@@ -244,6 +244,10 @@ class _Worker:
         self._before = before  # of a worker that was left behind: two cannot be open
         self._feed = feed
         self._set: Controls | None = None
+
+    def held(self) -> Device | None:
+        """What it, left behind, may still hold open."""
+        return self.device or self._before
 
     def turn(self) -> float | None:
         """One piece of work; the pause before the next (s), None when there is none."""

@@ -1,7 +1,7 @@
 """Day and night, and how pictures are taken in each, so that nothing hunts (pure).
 
 How light it is: the mean luminance (0–1) for each second of exposure and unit of gain, so that it does not depend on
-what the camera chose: 40 in a lit room, 0.1 under a moonless wood (estimates; no camera was at hand). By day the camera
+what the camera chose: some 100 under trees at noon, 2 when the sun has long set (estimates; no camera was at hand). By day the camera
 chooses the exposure, up to the longest that freezes a walking cat; where that is too dark, the time stays and it
 chooses the gain alone. By night all is fixed: the lamp's light does not change, and a camera that measured would take
 the first half second to find out. White balance is the camera's by day; by night it is fixed, for infrared has no
@@ -25,8 +25,8 @@ class LightPlan:
     night_colours: by night (µs; gain; of red and blue); always: "day" or "night" where that is not to be decided.
     """
 
-    night_below: float = 0.6
-    day_above: float = 1.5
+    night_below: float = 2.0  # two stops darker than wanted, at the longest exposure and gain 16
+    day_above: float = 5.0
     settle_s: float = 5.0
     longest_us: int = 8_000
     night_us: int = 8_000

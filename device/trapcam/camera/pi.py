@@ -48,7 +48,8 @@ class Notice:
 class PiCamera:
     """Built stopped. `start` begins to watch; `tend` is to be called often: it opens the camera again after faults.
 
-    open_device: makes a closed device; lamp: what lights the night; drive: what runs the device, a thread by default.
+    open_device: makes a closed device; lamp: what lights the night, or, where it does not shine, has a filter only;
+    drive: what runs the device, a thread by default.
     """
 
     total: int | None = None
@@ -63,13 +64,14 @@ class PiCamera:
         now_ms: Callable[[], int],
         monotonic_s: Callable[[], float] = time.monotonic,
         lamp: Lamp | None = None,
+        shines: bool = True,
         drive: Drive | None = None,
     ) -> None:
         self._plan = plan
         self._uncertainty_ms = uncertainty_ms
         self._now_ms = now_ms
         self._monotonic_s = monotonic_s
-        self._has_lamp = lamp is not None
+        self._has_lamp = lamp is not None and shines
         self._lamp = lamp or NoLamp()
         self._watch = Watch(plan.bounds, monotonic_s())
         self._light = Light(plan.light)
@@ -78,6 +80,7 @@ class PiCamera:
             shot_s=plan.bounds.shot_s * 0.75,  # it says so itself before it counts as hanging
             now_ms=now_ms, monotonic_s=monotonic_s,
         )  # fmt: skip
+        self._closed = True
         self._given = 0  # the last picture given: none is given twice
         self._renewals = 0  # told so far
         self._filtered: bool | None = None
@@ -87,10 +90,14 @@ class PiCamera:
     @property
     def hung(self) -> bool:
         """A thread was left behind: the program cannot end in the ordinary way."""
-        return self._watch.hung > 0
+        return self._watch.hung > 0 or not self._closed
 
     def start(self) -> None:
-        """Raises: SetupError when the camera gives no first picture."""
+        """Raises: SetupError when the camera gives no first picture, or the lamp's line is not to be had."""
+        try:
+            self._lamp.light(False)
+        except OSError as error:
+            raise SetupError(f"camera.pi.lamp_gpio, camera.pi.gpio_chip: {error.strerror or error}") from error
         if not self._next(0, self._plan.bounds.start_s, hurry=False):
             reason = self._watch.reason or "gave no picture"
             self.close()
@@ -98,7 +105,7 @@ class PiCamera:
 
     def close(self) -> None:
         """Close the camera, dark; a thread that hangs is left behind."""
-        self._feed.stop(self._plan.bounds.close_s)
+        self._closed = self._feed.stop(self._plan.bounds.close_s)
         self._lamp.close()
 
     def tend(self) -> tuple[Notice, ...]:
@@ -153,17 +160,18 @@ class PiCamera:
         """Fill `taken` up with pictures of after `after_s`, `every_s` apart, none with light from before `from_s`."""
         plan = self._plan
         end_s = self._monotonic_s() + min(plan.frames * plan.every_s + plan.answer_s, MAX_LIT_S)
+        hurry = True  # until the first picture of after the trigger is here
         while True:
-            if taken:
-                self._given = max(self._given, taken[-1].number)
-                after_s = max(after_s, taken[-1].at_s + 0.75 * plan.every_s)
+            self._given = taken[-1].number if taken else self._given
             if len(taken) >= plan.frames:
                 return taken
             newest = self._feed.newest()
             found = (one for one in self._fresh() if one.at_s > after_s and one.from_s >= from_s)
             if (one := next(found, None)) is not None:
                 taken.append(one)
-            elif not self._next(newest, min(plan.answer_s, end_s - self._monotonic_s()), hurry=not taken):
+                after_s = one.at_s + 0.75 * plan.every_s
+                hurry = False
+            elif not self._next(newest, min(plan.answer_s, end_s - self._monotonic_s()), hurry=hurry):
                 return taken
 
     def _fresh(self) -> list[Taken]:
@@ -189,7 +197,7 @@ class PiCamera:
         except OSError as error:
             self._lamp_trouble = f"the lamp cannot be switched: {error.strerror or error}"
         else:
-            self._lamp_trouble = ""
+            self._lamp_trouble = "" if on else self._lamp_trouble
 
     def _switch_filter(self) -> None:
         by_day = not self._light.night
@@ -221,8 +229,20 @@ class PiCamera:
         )
 
 
-def check_plan(plan: PiPlan) -> None:
-    """Raises: SetupError when no frame of a burst would be from after its trigger."""
+def check_plan(plan: PiPlan, rate: float) -> None:
+    """`rate`: pictures that the camera takes (1/s).
+
+    Raises: SetupError when no frame of a burst would be from after its trigger, or the camera is too slow for it.
+    """
+    if plan.every_s * rate < 1:
+        raise SetupError(
+            f"key 'camera.pi.every_s' is {plan.every_s:g}; allowed is {1 / rate:g} and more: camera.pi.rate is {rate:g}"
+        )
+    if max(plan.light.night_us, plan.light.longest_us) * rate > 1e6:
+        raise SetupError(
+            f"keys 'camera.pi.night_ms' and 'camera.pi.day_longest_ms' are {plan.light.night_us / 1000:g} and "
+            f"{plan.light.longest_us / 1000:g}; allowed is up to {1000 / rate:g}, as camera.pi.rate is {rate:g}"
+        )
     if plan.preroll >= plan.frames:
         raise SetupError(
             f"key 'camera.pi.preroll' is {plan.preroll}; allowed are 0–{plan.frames - 1}, fewer than camera.pi.frames"

@@ -21,8 +21,8 @@ class Bounds:
 
     start_s: from the opening to the first shot; shot_s: between two shots; close_s: for its closing; pause_s: before
     it is opened again, twice as long each time up to `longest_pause_s`; renew_shots: after so many it is opened anew
-    before it fails (0: never); in_a_row: failures without `good_shots` between them, after which the process ends; hung:
-    threads that may be left behind in calls that never return, before it does so at once.
+    before it fails (0: never); in_a_row: failures without `good_shots` between them, after which the process ends;
+    hung: threads that may be left behind in calls that never return, before it does so at once.
     """
 
     start_s: float = 20.0
@@ -33,7 +33,7 @@ class Bounds:
     renew_shots: int = 1_200
     in_a_row: int = 6
     good_shots: int = 20
-    hung: int = 2
+    hung: int = 1
 
 
 class State(Enum):

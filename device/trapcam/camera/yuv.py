@@ -17,10 +17,11 @@ def rows_of(height: int) -> int:
     return height * 3 // 2
 
 
-def pack(buffer: Plane, width: int, height: int, stride: int) -> Plane:
+def pack(buffer: Plane, width: int, height: int, stride: int, *, interleaved: bool = False) -> Plane:
     """A picture as the driver lays it out, rows padded to `stride` bytes (chroma to half), without padding; a copy.
 
-    Returns (height × 3 / 2, width).  Raises: ValueError when the buffer is too short for it.
+    interleaved: U and V alternate in one plane with rows of `stride` bytes (NV12). Returns (height × 3 / 2, width).
+    Raises: ValueError when the buffer is too short for it.
     """
     needed = stride * rows_of(height)
     flat = buffer.reshape(-1)
@@ -29,8 +30,13 @@ def pack(buffer: Plane, width: int, height: int, stride: int) -> Plane:
     packed = np.empty(width * rows_of(height), np.uint8)
     luminance = flat[: stride * height].reshape(height, stride)
     packed[: width * height].reshape(height, width)[:] = luminance[:, :width]
-    chroma = flat[stride * height : needed].reshape(height, stride // 2)  # U's rows, then V's
-    packed[width * height :].reshape(height, width // 2)[:] = chroma[:, : width // 2]
+    rest = flat[stride * height : needed]
+    target = packed[width * height :].reshape(2, height // 2, width // 2)
+    if interleaved:
+        pairs = rest.reshape(height // 2, stride)[:, :width].reshape(height // 2, width // 2, 2)
+        target[0], target[1] = pairs[..., 0], pairs[..., 1]
+    else:
+        target[:] = rest.reshape(2, height // 2, stride // 2)[:, :, : width // 2]
     return packed.reshape(rows_of(height), width)
 
 
