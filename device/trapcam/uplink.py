@@ -33,7 +33,6 @@ from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
 from trapwire.words import decode_time
 
-
 SILENT = (
     "supervisor: the line is open and nothing answers: is its firmware running, and are RX and TX not swapped? "
     "The camera goes on, all is kept"

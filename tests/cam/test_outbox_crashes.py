@@ -21,7 +21,7 @@ from trapcam.audit_tables import MANIFEST, MANIFEST_COLUMNS, read_table
 from trapcam.outbox import FULL_FOLDER, Outbox, open_outbox
 from trapcam.states import DELETED, STATES
 from trapsim.crash import Died, Fuse, fused
-from trapwire.objects import FULL
+from trapwire.objects import FULL, FULL_2, FULLS
 
 TRAP = 7
 KEY = bytes(BACKEND.verify_key)
@@ -40,7 +40,7 @@ def outcome(life: int, position: int) -> Any:
     dice = random.Random(f"{life}/{position}")
     draw = dice.random() if position else 0.0
     if draw < 0.5:
-        return kept(position)
+        return kept(position, fulls=1 + position % 3)
     if draw < 0.6:
         return withheld(position)
     if draw < 0.65:
@@ -68,7 +68,7 @@ def answers(box: Outbox, life: int, number: int) -> None:
 
 
 def receive(box: Outbox, number: int) -> None:
-    found = [(number, rung, box._digest(number, rung)) for rung in (0, 1, FULL)]
+    found = [(number, rung, box._digest(number, rung)) for rung in (0, 1, FULL, FULL_2)]
     objects = [(n, rung, digest) for n, rung, digest in found if digest]
     if objects:
         box.apply_receipt(receipt_for(TRAP, box.epoch, objects, number), KEY, NOW)
@@ -95,7 +95,7 @@ def check(box: Outbox, folder: Path, life: int) -> None:
             assert (envelope is None) == ((number, made.rung) in gone)
             if envelope:
                 assert hashlib.sha256(envelope.body).digest() == made.sha256
-                if made.rung == FULL:
+                if made.rung in FULLS:
                     files.add(f"{made.sha256.hex()}.age")
     assert {path.name for path in (folder / FULL_FOLDER).iterdir()} == files
     check_samples(box, folder, [o.audited for o in expected if getattr(o, "audited", None)])

@@ -70,6 +70,12 @@ def test_a_clean_run_is_finished(folder: Path) -> None:
     assert (audit.deleted_on_trap, audit.full_frames_held, audit.media_stored) == (2, 1, 1)
 
 
+def test_further_full_frames_are_held_too(folder: Path) -> None:
+    outbox("INSERT INTO objects VALUES (1, 4, 0, 'held', 1, zeroblob(32), x'00', NULL)")(folder)
+    audit = look(folder, 1, traps=(1,))
+    assert (audit.full_frames_held, audit.lost, audit.finished) == (2, 0, True)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -79,6 +85,7 @@ def test_a_clean_run_is_finished(folder: Path) -> None:
         base("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 1"),
         outbox("DELETE FROM objects WHERE rung = 1"),
         outbox("DELETE FROM objects WHERE rung = 3"),
+        outbox("INSERT INTO objects VALUES (1, 5, 0, 'held', 1, zeroblob(32), x'00', NULL)"),
         outbox("UPDATE progress SET position = 2"),
     ],
 )
@@ -137,6 +144,7 @@ def test_of_a_trap_with_a_network_the_full_frame_is_waited_for(folder: Path) -> 
         base("DELETE FROM objects WHERE rung = 3"),
         backend("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 3"),
         outbox("DELETE FROM objects WHERE rung = 2"),
+        outbox("INSERT INTO objects VALUES (1, 4, 8, 'deleted', 1, zeroblob(32), NULL, NULL)"),
     ],
 )
 def test_a_full_frame_that_was_let_go_too_early_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:

@@ -20,15 +20,16 @@ def table_of(figures: dict[str, Any]) -> list[str]:
     outcomes = figures["outcomes"]
     peak, own = figures["peak_kb"] / 1024, figures["simulation_kb"] / 1024
     judge = "a detector that answers at once" if figures["stand_in"] else "the real detector"
+    grown = f"{figures['growth_kb'] / 1024:+.1f} MB"
     lines = [
-        f"By `{figures['command']}` at commit {figures['commit']}, on {processor()}:",
-        f"the real application as a process of its own, {figures['frames']} frames of 2304 × 1296 a burst from the simulated",
-        f"camera module, {judge}, sealing and SQLite on a disk. Bytes written are the kernel's count for the",
-        "process; CPU seconds are all threads'.",
+        f"By `{figures['command']}` at commit {figures['commit']},",
+        f"on {processor()}: the real application as a process of its own, {figures['frames']} frames of 2304 × 1296 a burst",
+        f"from the simulated camera module, {judge}, sealing and SQLite on a disk.",
+        "Bytes written are the kernel's count for the process; CPU seconds are all threads'.",
         "",
-        f"**Memory:** {peak:.0f} MB resident at the most (wanted: {RSS_MAX_KB // 1024}), of which {own:.0f} are the simulated",
-        f"camera's own pictures; over {figures['bursts']:,} bursts {figures['growth_kb'] / 1024:+.1f} MB from the first",
-        "quarter's middle to the last's. picamera2 and libcamera are not in it: nobody has measured them here.",
+        f"**Memory:** {peak:.0f} MB resident at the most (wanted: {RSS_MAX_KB // 1024}), {own:.0f} of them the simulated",
+        f"camera's own pictures; over {figures['bursts']:,} bursts {grown} from the first quarter's middle to the",
+        "last's. picamera2 and libcamera are not in it: nobody has measured them here.",
         "",
     ]
     head = ["CPU seconds of a burst", *outcomes]
@@ -45,9 +46,9 @@ def table_of(figures: dict[str, Any]) -> list[str]:
     lines += [
         *table(["wake to the first frame judged", "ms here", "s on a Zero 2 W, estimate"], steps),
         "",
-        f"The factor is an estimate: a Cortex-A53 at 1 GHz has about a {ZERO_FACTOR}th of such a core (public single-core",
-        "benchmarks, from memory); for this detector on a Zero 2 W nothing is published. Waiting for the camera takes as",
-        "long on both.",
+        f"The factor is an estimate: a Cortex-A53 at 1 GHz has about a {ZERO_FACTOR}th of such a core (public",
+        "single-core benchmarks, from memory); for this detector on a Zero 2 W nothing is published. Waiting for the",
+        "camera takes as long on both.",
     ]
     return lines
 

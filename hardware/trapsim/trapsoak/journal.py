@@ -87,8 +87,8 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 @dataclass
 class Told:
     """Of one burst: `allowed`: what may have become of it, an outcome for each try of which the trap saw all frames;
-    `marks`: all that the camera gave of it; `note`: what was said of the last try; `unmarked`: it gave a frame without a
-    mark, as one of a covered lens is."""
+    `marks`: all that the camera gave of it; `note`: what was said of the last try;
+    `unmarked`: it gave a frame without a mark, as one of a covered lens is."""
 
     allowed: set[str] = field(default_factory=set)
     marks: set[Mark] = field(default_factory=set)
