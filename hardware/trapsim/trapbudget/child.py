@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("folder")
     parser.add_argument("--wake", action="store_true", help="one wake in real time")
     parser.add_argument("--bursts", type=int, default=0)
+    parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--stand-in", action="store_true", help="a detector that answers at once")
     args = parser.parse_args()
     from pathlib import Path
@@ -36,7 +37,7 @@ def main() -> int:
     if args.wake:
         found = wake(folder, process_started_s(), STARTED_S)
     else:
-        found = bursts(folder, args.bursts, stand_in=args.stand_in)
+        found = bursts(folder, args.bursts, args.frames, stand_in=args.stand_in)
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 IDLE_S = 4.0  # of the camera's own time between two bursts: its ring is full again
+QUICK_IDLE_S = 1.0  # the same where only memory is looked at
 CYCLE = ("nothing", "cat", "nothing", "person")
 SAMPLES = 0.5  # of far bursts are audit samples here, to have some to measure
 
@@ -38,18 +39,18 @@ def wake(folder: Path, process_s: float, python_s: float) -> dict[str, Any]:
     return {"start": [m for m in since[:first] if m[0] != "simulation"], "armed": since[first:]}
 
 
-def bursts(folder: Path, count: int, *, stand_in: bool) -> dict[str, Any]:
-    """`count` bursts; of each its outcome, CPU seconds by stage, bytes written, memory after it."""
+def bursts(folder: Path, count: int, frames: int, *, stand_in: bool) -> dict[str, Any]:
+    """`count` bursts of so many frames; of each its outcome, CPU seconds by stage, bytes written, memory after it."""
     from trapsim.trapbudget.proc import memory_kb, written_bytes
     from trapsim.trapbudget.rig import Rig
 
-    rig = Rig(folder, samples=SAMPLES, stand_in=stand_in)
+    rig = Rig(folder, samples=SAMPLES, frames=frames, stand_in=stand_in)
     rows = []
     began_s = time.monotonic()
     for number in range(count):
         kind = CYCLE[number % len(CYCLE)]
         rig.eye.show(kind)
-        rig.run_for(IDLE_S)
+        rig.run_for(QUICK_IDLE_S if stand_in else IDLE_S)
         rig.clock.take()
         written, unpacked, pictures = written_bytes(), rig.camera.unpacked, rig.module.captures
         rig.supervisor.wake()

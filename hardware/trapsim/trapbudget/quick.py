@@ -20,11 +20,12 @@ class Quick:
 
     description = _Description()
 
-    def __init__(self) -> None:
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
         self._looks = 0
 
     def detect(self, image: Image, moved: object = None) -> Sequence[Detection]:
-        kind = self._looks // 6 % 4
+        kind = self._looks // self._frames % 4
         self._looks += 1
         if kind in (0, 2):
             return []

@@ -41,7 +41,7 @@ class Rig:
 
     def __init__(
         self, folder: Path, *, told: Callable[[str], None] = lambda what: None, real_time: bool = False,
-        samples: float = 0.05, stand_in: bool = False,
+        samples: float = 0.05, frames: int = 6, stand_in: bool = False,
     ) -> None:  # fmt: skip
         keys = folder / "keys"
         self._settings = settings = TrapSettings(
@@ -60,7 +60,7 @@ class Rig:
         sealer, receipt_key = open_keys(settings)
         self._outbox = open_outbox(Path(settings.data), TRAP, self._now_ms())
         told("outbox and keys")
-        judge: Judge = Quick() if stand_in else Detector(model_path(settings), threads=settings.detector.threads)
+        judge: Judge = Quick(frames) if stand_in else Detector(model_path(settings), threads=settings.detector.threads)
         told("model")
         virtual = self._time
         self.module = Module(
@@ -70,7 +70,8 @@ class Rig:
         self.eye = Eye(folder / "scenes", self.module)
         self.eye.show("cat")
         camera = PiCamera(
-            self.module.device, PiPlan(), uncertainty_ms=200, now_ms=self._now_ms,
+            self.module.device, PiPlan(frames=frames, preroll=min(2, frames - 1)), uncertainty_ms=200,
+            now_ms=self._now_ms,
             monotonic_s=virtual.monotonic_s if virtual else time.monotonic,
             drive=VirtualDrive(virtual) if virtual else Threads(),
         )  # fmt: skip

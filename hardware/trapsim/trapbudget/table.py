@@ -23,13 +23,13 @@ def table_of(figures: dict[str, Any]) -> list[str]:
     grown = f"{figures['growth_kb'] / 1024:+.1f} MB"
     lines = [
         f"By `{figures['command']}` at commit {figures['commit']},",
-        f"on {processor()}: the real application as a process of its own, {figures['frames']} frames of 2304 × 1296 a burst",
-        f"from the simulated camera module, {judge}, sealing and SQLite on a disk.",
+        f"on {processor()}: the real application as a process of its own, {figures['frames']} frames of",
+        f"2304 × 1296 a burst from the simulated camera module, {judge}, sealing and SQLite on a disk.",
         "Bytes written are the kernel's count for the process; CPU seconds are all threads'.",
         "",
-        f"**Memory:** {peak:.0f} MB resident at the most (wanted: {RSS_MAX_KB // 1024}), {own:.0f} of them the simulated",
-        f"camera's own pictures; over {figures['bursts']:,} bursts {grown} from the first quarter's middle to the",
-        "last's. picamera2 and libcamera are not in it: nobody has measured them here.",
+        f"**Memory:** {peak:.0f} MB resident at the most (wanted: {RSS_MAX_KB // 1024}), {own:.0f} of them",
+        f"the simulated camera's own pictures; over {figures['bursts']:,} bursts {grown} from the first quarter's",
+        "middle to the last's. picamera2 and libcamera are not in it: nobody has measured them here.",
         "",
     ]
     head = ["CPU seconds of a burst", *outcomes]

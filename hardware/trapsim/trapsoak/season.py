@@ -203,6 +203,7 @@ class Run:
         except (SetupError, StorageError) as error:
             self.counts["starts refused, with words"] += 1
             self.said.append(str(error))
+            self._end(died=False)
             self._start_at = self.now + 5_000  # as systemd has it
         else:
             self._mark(self._pi.outbox, "commit", "commit")
@@ -216,8 +217,8 @@ class Run:
             self.said += self._pi.said
             self._pi.close()
             self._pi = None
-            if self._modules is not None:
-                self._modules.close()
+        if self._modules is not None:
+            self._modules.close()  # also of a start that came to nothing: the kernel takes the camera back
         self._start_at = self.now + self._draws.randint(*RESTART_MS)
         if died:
             self.outside.switched_off()
