@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def run_season(job: tuple[int, int, int]) -> dict[str, Any]:
         try:
             books, counts = _play(season, Path(folder))
         except Exception as error:  # which season it was is what matters
-            books, counts = Books(violations=[f"{type(error).__name__}: {error}"]), {}
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}, line {last.lineno}"
+            books, counts = Books(violations=[f"{type(error).__name__}: {error} ({where})"]), {}
     found = dict(books.counts) | {name: books.counts[name] + count for name, count in counts.items()}
     found |= {"seasons": 1, "seconds": time.monotonic() - began}
     return {"name": f"season {season.number}", "violations": books.violations, "counts": found}

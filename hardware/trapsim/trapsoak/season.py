@@ -200,7 +200,7 @@ class Run:
             self.counts["power cuts"] += 1
             self._end(died=True)
             self._arm()
-        except (SetupError, StorageError) as error:
+        except (SetupError, StorageError, OSError) as error:  # as trapcam's command line has it
             self.counts["starts refused, with words"] += 1
             self.said.append(str(error))
             self._end(died=False)
