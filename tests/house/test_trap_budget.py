@@ -67,16 +67,16 @@ def test_the_detector_and_unpacking_are_what_a_rejected_burst_costs(real: dict[s
 
 
 def test_the_table_says_what_was_measured(real: dict[str, Any]) -> None:
-    start = [("python", 10.0), ("imports", 60.0), ("outbox and keys", 70.0), ("model", 90.0), ("camera", 100.0),
-             ("ready", 101.0), ("wake", 110.0), ("burst", 200.0), ("judged", 260.0)]  # fmt: skip
-    armed = [("second wake", 500.0), ("wake", 501.0), ("burst", 600.0), ("judged", 650.0)]
+    at = {"python": 10.0, "imports": 60.0, "outbox and keys": 70.0, "model": 90.0, "camera": 100.0, "wake": 110.0,
+          "burst": 200.0, "judged": 260.0}  # fmt: skip
+    start = [(name, ms, ms / 2) for name, ms in at.items()]
+    armed = [("second wake", 500.0, 130.0), ("wake", 501.0, 130.0), ("burst", 600.0, 140.0), ("judged", 650.0, 180.0)]
     wake = wake_of([{"start": start, "armed": armed}])
-    assert (wake["imports"], wake["all, from the process's start"]) == (50.0, 260.0)
-    assert wake["from WAKE, in a running trap"] == 150.0
+    assert (wake["imports"], wake["all, from the process's start"]) == ((50.0, 25.0), (260.0, 130.0))
+    assert wake["from WAKE, in a running trap"] == (150.0, 50.0)
     figures = {"command": "trapsim budget", "commit": "0", "stand_in": False, "wake": wake, **real}
     page = "\n".join(table_of(figures))
-    assert "| imports | 50 | 0.5 |" in page
-    assert "| until the burst is whole | 90 | – |" in page
+    assert "| imports | 50 | 25 | 0.2 |" in page
     assert "estimate" in page
 
 

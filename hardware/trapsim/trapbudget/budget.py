@@ -61,31 +61,35 @@ def run_child(folder: Path, name: str, options: Sequence[str], limit_s: float) -
     return result
 
 
-def wake_of(starts: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """ms of each step of a start and of a wake of a running trap: the middle of all starts."""
+def wake_of(starts: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """ms of each step of a start and of a wake of a running trap, by the clock and in CPU time: the middle of all."""
     rows = [_steps(start) for start in starts]
-    return {name: median(row[name] for row in rows) for name in rows[0]}
+    return {name: (median(row[name][0] for row in rows), median(row[name][1] for row in rows)) for name in rows[0]}
 
 
-def _steps(start: dict[str, Any]) -> dict[str, float]:
-    at: dict[str, float] = {}
-    for name, ms in start["start"]:
-        at.setdefault(name, ms)
-    armed: dict[str, float] = {}
-    for name, ms in start["armed"]:
-        armed.setdefault(name, ms)
+def _steps(start: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    at: dict[str, tuple[float, float]] = {}
+    for name, ms, cpu_ms in start["start"]:
+        at.setdefault(name, (ms, cpu_ms))
+    armed: dict[str, tuple[float, float]] = {}
+    for name, ms, cpu_ms in start["armed"]:
+        armed.setdefault(name, (ms, cpu_ms))
+
+    def between(after: tuple[float, float], before: tuple[float, float]) -> tuple[float, float]:
+        return after[0] - before[0], after[1] - before[1]
+
     return {
         "Python": at["python"],
-        "imports": at["imports"] - at["python"],
-        "keys and outbox": at["outbox and keys"] - at["imports"],
-        "model": at["model"] - at["outbox and keys"],
-        "camera's first picture": at["camera"] - at["model"],
-        "until the trigger is read": at["wake"] - at["camera"],
-        "until the burst is whole": at["burst"] - at["wake"],
-        "first look": at["judged"] - at["burst"],
+        "imports": between(at["imports"], at["python"]),
+        "keys and outbox": between(at["outbox and keys"], at["imports"]),
+        "model": between(at["model"], at["outbox and keys"]),
+        "camera's first picture": between(at["camera"], at["model"]),
+        "until the trigger is read": between(at["wake"], at["camera"]),
+        "until the burst is whole": between(at["burst"], at["wake"]),
+        "first look": between(at["judged"], at["burst"]),
         "all, from the process's start": at["judged"],
-        "from WAKE, in a running trap": armed["judged"] - armed["second wake"],
-        "of that, until the burst is whole": armed["burst"] - armed["second wake"],
+        "from WAKE, in a running trap": between(armed["judged"], armed["second wake"]),
+        "of that, until the burst is whole": between(armed["burst"], armed["second wake"]),
     }
 
 

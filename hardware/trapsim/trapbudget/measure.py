@@ -12,11 +12,11 @@ SAMPLES = 0.5  # of far bursts are audit samples here, to have some to measure
 
 
 def wake(folder: Path, process_s: float, python_s: float) -> dict[str, Any]:
-    """One trap, started, woken at once, and again while it runs; when what was done (ms since the process began)."""
-    marks: list[tuple[str, float]] = [("python", python_s)]
+    """One trap, woken at its start and again while it runs; when what was done, by the clock and in CPU time (ms)."""
+    marks: list[tuple[str, float, float]] = [("python", python_s, time.process_time())]
 
     def told(what: str) -> None:
-        marks.append((what, time.clock_gettime(time.CLOCK_BOOTTIME)))
+        marks.append((what, time.clock_gettime(time.CLOCK_BOOTTIME), time.process_time()))
 
     import trapcam.cmd_run  # noqa: F401 - what `trapcam run` imports, and nothing of the simulation
 
@@ -35,7 +35,12 @@ def wake(folder: Path, process_s: float, python_s: float) -> dict[str, Any]:
     rig.step_until(lambda: len(rig.outcomes) > 1)
     rig.close()
     simulation_s = marks[2][1] - marks[1][1]  # is no trap's; taken out of all that follows it
-    since = [(name, 1000 * (at_s - process_s - (simulation_s if at_s > marks[1][1] else 0))) for name, at_s in marks]
+    simulation_cpu_s = marks[2][2] - marks[1][2]
+    since = [
+        (name, 1000 * (at_s - process_s - later * simulation_s), 1000 * (cpu_s - later * simulation_cpu_s))
+        for name, at_s, cpu_s in marks
+        for later in (at_s > marks[1][1],)
+    ]
     return {"start": [m for m in since[:first] if m[0] != "simulation"], "armed": since[first:]}
 
 
