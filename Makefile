@@ -34,8 +34,9 @@ check: $(VENV)/.test ## style, types and import rules
 bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by side in one run
 	@trapsim bench $(ARGS)
 
-soak: $(VENV)/.demo ## a million alerts and a million hostile frames through the link: hardware/SOAK.md (half an hour on two cores)
+soak: $(VENV)/.demo ## a million alerts and hostile frames through the link, 10,000 bursts through a trap: hardware/SOAK*.md (an hour)
 	@trapsim soak --alerts 1000000 --hostile 1000000 --write $(ARGS)
+	@trapsim soak --bursts 10000 --write $(ARGS)
 
 wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
 	@deploy/get-tools $(CACHE) graphviz

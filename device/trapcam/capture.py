@@ -7,7 +7,8 @@ Of other bursts that are not kept, some are sealed as audit samples.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from trapcam import choice, motion, rungs
@@ -43,17 +44,26 @@ class Policy:
 
 
 class Capture:
-    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples).
+    """Turns bursts into outcomes with a detector and a sealer.
 
+    sampler: chooses audit samples (None: no samples); stage: around the work of a stage, for whoever takes its time.
     scene_due: the next burst in which nothing is gives a scene; set where a day's picture is asked for.
     """
 
-    def __init__(self, judge: Judge, sealer: Sealer, policy: Policy, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        sealer: Sealer,
+        policy: Policy,
+        sampler: Sampler | None = None,
+        stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
+    ) -> None:
         self._judge = judge
         self._sealer = sealer
         self._policy = policy
         self._sampler = sampler
         self.scene_due = False
+        self._stage = stage
 
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
         """What is to be recorded of one trigger."""
@@ -76,7 +86,9 @@ class Capture:
         if isinstance(decision, Event):
             shown = [view for view in views if view.category == decision.category]
             threshold = limits.get(decision.category, DEFAULT_THRESHOLD)
-            return self._kept(taken, decision, choice.choose(shown, threshold, policy.full_frames), source, position)
+            with self._stage("choose"):
+                chosen = choice.choose(shown, threshold, policy.full_frames)
+            return self._kept(taken, decision, chosen, source, position)
         if decision.private:
             hour_ms = taken.trigger.at_ms // HOUR_MS * HOUR_MS if self._policy.hourly_count else None
             return Withheld(
@@ -108,11 +120,12 @@ class Capture:
     ) -> tuple[list[Sequence[Seen]], list[choice.View], Look | None]:
         """What the detector sees in each frame, the measures of the animals that may be what is kept, and how well the
         first frame shows the scene."""
-        copies = [motion.copy_of(frame) for frame in burst.frames]
+        with self._stage("choose"):
+            moved = motion.places([motion.copy_of(frame) for frame in burst.frames])
         found: list[Sequence[Seen]] = []
         views: list[choice.View] = []
         first_look: Look | None = None
-        for number, (frame, place) in enumerate(zip(burst.frames, motion.places(copies), strict=True)):
+        for number, (frame, place) in enumerate(zip(burst.frames, moved, strict=True)):
             image = frame.image
             seen = self._judge.detect(image, place)
             first_look = look_at(image) if number == 0 else first_look
@@ -123,7 +136,8 @@ class Capture:
                 if each.category in self._policy.keep
                 and each.confidence >= ALMOST * limits.get(each.category, DEFAULT_THRESHOLD)
             ]
-            views += choice.views(number, frame.taken_ms, image, near)
+            with self._stage("choose"):
+                views += choice.views(number, frame.taken_ms, image, near)
             del image  # before the next one is unpacked
         return found, views, first_look
 
@@ -143,24 +157,27 @@ class Capture:
             return Audited(cell=cell)
         facts = {"source": source, "position": position, "model": f"{model.name} {model.version}",
                  "model_sha256": model.sha256}  # fmt: skip
-        body = self._sealer.seal_file(pack(burst, rejected, cell, facts))
+        with self._stage("rungs"):
+            data = pack(burst, rejected, cell, facts)
+        body = self._sealer.seal_file(data)
         return Audited(cell=cell, sample=Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()))
 
     def _kept(self, burst: Burst, event: Event, chosen: Sequence[choice.View], source: str, position: int) -> Outcome:
         event = replace(event, frame=chosen[0].frame, bbox=chosen[0].bbox)
         best = burst.frames[event.frame]
         policy, model = self._policy, self._judge.description
-        image = best.image
-        made = [
-            (ALERT, rungs.alert(event, best)),
-            (CROP, rungs.crop(image, event.bbox, policy.crop_bytes)),
-            (FRAME, rungs.frame(image, policy.frame_bytes, policy.frame_pixels)),
-            (FULLS[0], rungs.full(best, image)),
-        ]
-        del image
-        made += [
-            (rung, rungs.full(burst.frames[view.frame])) for rung, view in zip(FULLS[1:], chosen[1:], strict=False)
-        ]
+        with self._stage("rungs"):
+            image = best.image
+            made = [
+                (ALERT, rungs.alert(event, best)),
+                (CROP, rungs.crop(image, event.bbox, policy.crop_bytes)),
+                (FRAME, rungs.frame(image, policy.frame_bytes, policy.frame_pixels)),
+                (FULLS[0], rungs.full(best, image)),
+            ]
+            del image
+            made += [
+                (rung, rungs.full(burst.frames[view.frame])) for rung, view in zip(FULLS[1:], chosen[1:], strict=False)
+            ]
         sighting = Sighting(
             event=event,
             taken_ms=best.taken_ms,

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -288,8 +288,9 @@ def build_app(
     network: Network | None,
     clock: Clock | None = None,
     ledger: Ledger | None = None,
+    stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
 ) -> TrapApp:
-    """The application from its parts; nothing runs yet. judge: None where there is no model."""
+    """The application from its parts; nothing runs yet. judge: None where there is no model; stage: see `Capture`."""
     policy = Policy(
         keep=settings.keep.categories,
         keep_threshold=settings.keep.threshold,
@@ -316,7 +317,7 @@ def build_app(
         room = settings.detector.without_mb * 1_000_000
         capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
     else:
-        capture = Capture(judge, sealer, policy, sampler)
+        capture = Capture(judge, sealer, policy, sampler, stage)
     return TrapApp(
         camera,
         capture,
