@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trapcam.audit import Audited
+from trapcam.health.look import Look
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
@@ -10,6 +11,10 @@ from trapcam.trigger import Trigger
 KEPT = "kept"
 REJECTED = "rejected"
 UNREADABLE = "unreadable"
+
+# Reasons while there is no model: of a burst that is kept unjudged, and of one for which there was no room.
+NO_MODEL = "no model: not judged"
+NO_MODEL_NO_ROOM = "no model, and no room for more unjudged bursts"
 
 
 def noted(reason: str, note: str) -> str:
@@ -38,7 +43,8 @@ class Sighting:
 class Outcome:
     """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it.
 
-    `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one.
+    `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one. `scene`: the small
+    picture of the empty scene, where one was due; `look`: how well the camera saw then.
     """
 
     source: str
@@ -51,6 +57,8 @@ class Outcome:
     score: float = 0.0
     sighting: Sighting | None = None
     audited: Audited | None = None
+    scene: SealedObject | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
