@@ -19,12 +19,30 @@ from trapkit.errors import StorageError
 from trapkit.topics import Message, MessageBus
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, FRAME, FULL, MAX_BODY_BYTES, ObjectKey, decode_envelope, pack_keys
+from trapwire.notes import MAX_NOTE_BYTES
+from trapwire.objects import (
+    ALERT,
+    CROP,
+    FRAME,
+    FULLS,
+    MAX_BODY_BYTES,
+    NOTE,
+    SCENE,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+)
 
 SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD), topics.every(topics.ANSWER))
 
 # Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB), with room.
-MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, FULL: MAX_BODY_BYTES}
+MAX_RUNG_BYTES = {
+    ALERT: 256,
+    CROP: 64 * 1024,
+    FRAME: 512 * 1024,
+    NOTE: MAX_NOTE_BYTES,
+    SCENE: 64 * 1024,
+} | dict.fromkeys(FULLS, MAX_BODY_BYTES)
 MAX_HEARD_BYTES = 2048
 MAX_HEALTH_FIELDS = 32
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")  # of a base, as its settings allow, and of a health field
@@ -55,6 +73,7 @@ class Ingest:
             return False
         if not self._ready:
             self._store.media.recover()
+            self._store.verify_notes()
             self._ready = True
         messages = self._held or self._bus.take(self._group)
         if not messages:

@@ -7,6 +7,7 @@ from trapcam.camera import Camera
 from trapcam.capture import Capture
 from trapcam.clock import Clock
 from trapcam.frames import Burst
+from trapcam.ledger import Ledger
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
@@ -24,7 +25,7 @@ class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     interval: triggers of its own in place of the supervisor's, or None; clock: corrects the pictures'
-    times; report: takes a line of text for the operator.
+    times; ledger: what the trap says of itself; report: takes a line of text for the operator.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class TrapApp:
         network: Network | None = None,
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
+        ledger: Ledger | None = None,
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._camera = camera
@@ -46,6 +48,7 @@ class TrapApp:
         self._network = network
         self._interval = interval
         self._clock = clock
+        self._ledger = ledger
         self._report = report
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
@@ -60,8 +63,13 @@ class TrapApp:
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving
         for trigger in self._uplink.step(now_ms, networked=networked):
+            if self._ledger is not None:
+                self._ledger.on_trigger(trigger)
             if self._interval is None:
                 self._accept(trigger)
+        if self._ledger is not None:
+            self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
+            self._tell("ledger", self._ledger.trouble, now_ms)
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)
@@ -111,6 +119,8 @@ class TrapApp:
             if self._unsaved is not None:
                 outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
                 self._unsaved = None
+                if self._ledger is not None:
+                    self._ledger.on_outcome(outcome)
                 self._tell_outcome(outcome, number)
         except StorageError as error:
             self._refused_ms = now_ms

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from trapcam import rungs
 from trapcam.audit import Audited, Sample, Sampler
 from trapcam.audit_pack import pack
-from trapcam.frames import Burst, Unreadable
+from trapcam.frames import Burst, Image, Unreadable
+from trapcam.health.look import look_at
 from trapcam.judge import Judge
 from trapcam.motion import moved
 from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
-from trapcam.seal import Sealer
+from trapcam.seal import SealedObject, Sealer
 from trapcam.sighting import Event, Rejected, decide
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapcam.trigger import CAUSE_DAY
+from trapwire.objects import ALERT, CROP, FRAME, FULL, SCENE
 
 HOUR_MS = 3_600_000
 
@@ -31,16 +33,23 @@ class Policy:
     crop_bytes: int = 1_480
     frame_bytes: int = 8_000
     frame_pixels: int = 960
+    scene_bytes: int = 3_000
+    scene_pixels: int = 320
+    scene_people: float = 0.5  # of a person's or vehicle's threshold: from there on it is no empty scene
 
 
 class Capture:
-    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples)."""
+    """Turns bursts into outcomes with a detector and a sealer; `sampler` chooses audit samples (None: no samples).
+
+    scene_due: the next burst in which nothing is gives a scene; set where a day's picture is asked for.
+    """
 
     def __init__(self, judge: Judge, sealer: Sealer, policy: Policy, sampler: Sampler | None = None) -> None:
         self._judge = judge
         self._sealer = sealer
         self._policy = policy
         self._sampler = sampler
+        self.scene_due = False
 
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
         """What is to be recorded of one trigger."""
@@ -54,6 +63,8 @@ class Capture:
                 outcome=UNREADABLE,
                 reason=taken.reason,
             )
+        if taken.trigger.cause == CAUSE_DAY:
+            self.scene_due = True
         images = [frame.image for frame in taken.frames]
         decision = decide(
             [self._judge.detect(image, place) for image, place in zip(images, moved(images), strict=True)],
@@ -81,8 +92,18 @@ class Capture:
             outcome=REJECTED,
             reason=noted(decision.reason, taken.note),
             score=decision.score,
-            audited=self._audited(taken, decision, source, position),
+            # Nothing moved before the day's picture: it would only make what the detector misses look rarer.
+            audited=None if taken.trigger.cause == CAUSE_DAY else self._audited(taken, decision, source, position),
+            scene=self._scene(images[0], decision),
+            look=look_at(images[0]),
         )
+
+    def _scene(self, image: Image, decision: Rejected) -> SealedObject | None:
+        """The day's picture, where one is due and neither an animal nor anybody may be in it; else a later burst's."""
+        if not self.scene_due or max(decision.people, decision.nearness) >= self._policy.scene_people:
+            return None
+        self.scene_due = False
+        return self._sealer.seal(SCENE, rungs.frame(image, self._policy.scene_bytes, self._policy.scene_pixels))
 
     def _audited(self, burst: Burst, rejected: Rejected, source: str, position: int) -> Audited | None:
         if self._sampler is None:

@@ -20,7 +20,9 @@ from trapcam.capture import Capture, Policy
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
+from trapcam.health.verdicts import Health, Limits
 from trapcam.judge import Judge
+from trapcam.ledger import Ledger
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
@@ -28,11 +30,12 @@ from trapcam.trigger import IntervalTrigger
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
 from trapkit.errors import SetupError
-from trapkit.files import lock_folder
-from trapkit.sealing import read_key
+from trapkit.files import lock_folder, write_atomically
+from trapkit.sealing import make_sign_key, read_key
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 
+SIGN_KEY = "sign.key"  # in `data`
 GOODBYE_S = 3.0  # to the broker, at the end
 SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
@@ -64,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
             clock = open_clock(settings)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock)
+            ledger = open_ledger(settings, outbox, clock)
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger)
             stop = Stop()
             stop.listen()
             _report(
@@ -136,6 +140,34 @@ def open_camera(settings: TrapSettings) -> Camera:
     )  # fmt: skip
 
 
+def sign_key_path(settings: TrapSettings) -> Path:
+    """Where the key lies that this trap signs its notes with."""
+    return Path(settings.keys.sign) if settings.keys.sign else Path(settings.data) / SIGN_KEY
+
+
+def open_sign_key(settings: TrapSettings) -> bytes:
+    """That key (32 bytes); one that is not named in the settings is made at the first start.
+
+    Raises: SetupError naming the file.
+    """
+    path = sign_key_path(settings)
+    if not settings.keys.sign and not path.exists():
+        try:
+            write_atomically(path, f"{make_sign_key().hex()}\n".encode(), mode=0o600)
+        except OSError as error:
+            raise SetupError(f"{path}: the key that notes are signed with cannot be kept: {error.strerror}") from error
+    return read_key(path, "the key that notes are signed with")
+
+
+def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
+    """What the trap says of itself.  Raises: SetupError."""
+    limits = Limits(**{name: getattr(settings.health, name) for name in settings.health.__struct_fields__})
+    alone = settings.trigger.source == "interval"
+    return Ledger(
+        outbox, open_sign_key(settings), clock, lambda: time.monotonic_ns() // 1_000_000, Health(limits), alone=alone
+    )
+
+
 def open_clock(settings: TrapSettings) -> Clock:
     """The computer's clock, which the supervisor may correct."""
     return Clock(
@@ -175,6 +207,7 @@ def build_app(
     uplink: Uplink,
     network: Network | None,
     clock: Clock | None = None,
+    ledger: Ledger | None = None,
 ) -> TrapApp:
     """The application from its parts; nothing runs yet."""
     policy = Policy(
@@ -184,6 +217,8 @@ def build_app(
         crop_bytes=settings.rungs.crop_bytes,
         frame_bytes=settings.rungs.frame_bytes,
         frame_pixels=settings.rungs.frame_pixels,
+        scene_bytes=settings.rungs.scene_bytes,
+        scene_pixels=settings.rungs.scene_pixels,
     )
     interval_ms = round(settings.trigger.interval_s * 1000)
     interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
@@ -198,7 +233,10 @@ def build_app(
         region=audit.region,
     )
     capture = Capture(judge, sealer, policy, sampler)
-    return TrapApp(camera, capture, outbox, uplink, network=network, interval=interval, clock=clock, report=_report)
+    return TrapApp(
+        camera, capture, outbox, uplink,
+        network=network, interval=interval, clock=clock, ledger=ledger, report=_report,
+    )  # fmt: skip
 
 
 class Stop:

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from trapcam.health.verdicts import Limits
 from trapkit.errors import SetupError
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
 KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
 PLACE = r"^(\w[\w .-]{0,63})?$"  # nothing that a table or a spreadsheet would take for more than a name
+LIMITS = Limits()  # of the health checks
 _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -128,12 +130,55 @@ class KeySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     receipts: Annotated[
         str, Meta(description="Public key that the back end signs receipts with (path; 64 hex digits)")
     ] = "/etc/pugmark/keys/backend.pub"
+    sign: Annotated[
+        str, Meta(description="What this trap signs its notes with (path; 64 hex digits; empty: made in `data`)")
+    ] = ""
+
+
+class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    bare: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1,
+            description="From this share of the picture without anything to see on, the lens is obscured (0–1)",
+        ),
+    ] = LIMITS.bare
+    detail: Annotated[
+        float, Meta(ge=0, le=1, description="Obscured too below this share of the scene's usual detail (0–1)")
+    ] = LIMITS.detail
+    black: Annotated[
+        float, Meta(ge=0, le=255, description="Black is a picture whose brightest hundredth is below this (0–255)")
+    ] = LIMITS.black
+    snow_mean: Annotated[
+        float, Meta(ge=0, le=255, description="Obscured and so bright is snowed in, not dark dirt (0–255)")
+    ] = LIMITS.snow_mean
+    snow_colour: Annotated[
+        float, Meta(ge=0, le=255, description="And with no more colour than this (mean difference of channels, 0–255)")
+    ] = LIMITS.snow_colour
+    moved: Annotated[
+        float, Meta(ge=0.02, le=0.3, description="Shift of the scene that is an alarm (0–1 of width or height)")
+    ] = LIMITS.moved
+    turned: Annotated[float, Meta(ge=1, le=30, description="Turn of the scene that is one (degrees)")] = LIMITS.turned
+    agreement: Annotated[
+        float, Meta(ge=0, le=1, description="How alike two days must be for a shift to be believed (correlation, 0–1)")
+    ] = LIMITS.agreement
+    after_looks: Annotated[
+        int, Meta(ge=1, le=10, description="Looks in a row that change a verdict on lens or lamp (count)")
+    ] = LIMITS.after_looks
+    after_moved: Annotated[
+        int, Meta(ge=1, le=10, description="Days in a row that say the same shift before it is an alarm (count)")
+    ] = LIMITS.after_moved
 
 
 class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     crop_bytes: Annotated[int, Meta(ge=400, le=8_000, description="Largest crop before sealing (bytes)")] = 1_480
     frame_bytes: Annotated[int, Meta(ge=2_000, le=11_000, description="Largest frame before sealing (bytes)")] = 8_000
     frame_pixels: Annotated[int, Meta(ge=160, le=1_920, description="Longest side of a frame (pixels)")] = 960
+    scene_bytes: Annotated[
+        int, Meta(ge=400, le=8_000, description="Largest picture of the empty scene before sealing (bytes)")
+    ] = 3_000
+    scene_pixels: Annotated[int, Meta(ge=64, le=960, description="Longest side of such a picture (pixels)")] = 320
 
 
 class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,6 +236,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)

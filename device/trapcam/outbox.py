@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of_room
+from trapcam.note_store import NoteStore
 from trapcam.receipts import ReceiptOutcome, check_receipt
 from trapcam.record import Outcome, Sighting, Withheld
 from trapcam.seal import SealedObject
@@ -21,7 +22,7 @@ from trapcam.states import DELETED, DELIVERED, FIRST_STATE, WANTED_PRIORITY, pri
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULL, NOTE, SCENE, Envelope, ObjectKey
 
 SQL = load_queries("trapcam")
 DATABASE = "outbox.sqlite"
@@ -34,7 +35,7 @@ class Outbox:
 
     Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
     refuses; nothing has changed then, and the call may be repeated.  `missing`: full frames that it names and whose
-    files were gone when it was opened. `audit`: the samples of rejected bursts.
+    files were gone when it was opened. `audit`: the samples of rejected bursts; `notes`: what belongs to no sighting.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Outbox:
         self._db = connection
         self._folder = folder
         self.audit = audit
+        self.notes = NoteStore(connection)
         self.trap = trap
         self.epoch = epoch
         self.missing = missing
@@ -99,6 +101,8 @@ class Outbox:
             db.execute(SQL["count"], ("frames_in", outcome.frames))
             if isinstance(outcome, Outcome):
                 burst_no = _add_burst(db, outcome)
+                if outcome.scene is not None:
+                    self.notes.record_scene(db, outcome.scene, outcome.trigger.at_ms)
                 if audited is not None:
                     self.audit.record(db, burst_no, audited, written=written)
                 return None if sighting is None else _add_event(db, burst_no, sighting)
@@ -169,7 +173,7 @@ class Outbox:
 
         False when it is not here, goes by no radio, or is on its way already or delivered.
         """
-        if rung not in (ALERT, CROP, FRAME):
+        if rung not in (ALERT, CROP, FRAME, NOTE, SCENE):
             return False
         with transaction(self._db) as db:
             return db.execute(SQL["want"], (WANTED_PRIORITY, number, rung)).rowcount == 1

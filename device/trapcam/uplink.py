@@ -95,6 +95,7 @@ class Uplink:
         self._said_fault = False
         self.leave = False  # the supervisor wants the Pi to shut down
         self._trigger = 0  # the last one that came
+        self.trigger_no: int | None = None  # its number, None before the first
         self._done: tuple[int, int] | None = None  # trigger and time of the last DONE
 
     @property
@@ -163,7 +164,7 @@ class Uplink:
             try:
                 if kind == line_kinds.WAKE:
                     triggers.append(decode_wake(payload, now_ms))
-                    self._trigger = triggers[-1].number
+                    self._trigger = self.trigger_no = triggers[-1].number
                 elif kind == line_kinds.STORED:
                     stored.append(self._own(payload))
                 elif kind == line_kinds.DELIVERED:
@@ -295,7 +296,7 @@ class Uplink:
             return
         envelope = self._outbox.to_send(number, rung)
         # None: another carrier has delivered it, or a receipt has let it go meanwhile
-        if envelope and self._send(line_kinds.PUT, bytes([offer.priority]) + envelope.encode()):
+        if envelope and self._send(line_kinds.PUT, bytes([max(0, offer.priority)]) + envelope.encode()):
             self._offers[(number, rung)] = offer
 
 
