@@ -62,6 +62,9 @@ class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From the bus into the store."""
 
     group: Annotated[int, Meta(ge=1, le=128, description="most messages in one transaction")] = 64
+    pieces_mb: Annotated[
+        int, Meta(ge=48, le=100000, description="room for full frames of which only a part came yet (MiB)")
+    ] = 256
 
 
 class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

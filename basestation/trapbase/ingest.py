@@ -3,6 +3,9 @@
 A group of messages is sorted, stored in one transaction, acknowledged to the broker, and its keys published on
 `ack/<trap>`, repeats included: the first acknowledgement may have been lost. Ingest holds no secret key: what is
 sealed stays sealed. Everything from the bus is hostile; what is not ours is counted and acknowledged away.
+
+Of a large object that comes in pieces, `have/<trap>` says how much there is, durably; once it is whole it goes the way
+of all others.
 """
 
 import hashlib
@@ -11,11 +14,13 @@ import re
 from typing import Any
 
 from trapbase.model import Arrival
+from trapbase.partials import FOLDER, Partials
 from trapbase.request_store import Entry, RequestStore
 from trapbase.requests import read_answer, read_log
 from trapbase.store import Store
 from trapkit import topics
 from trapkit.errors import StorageError
+from trapkit.pieces import Have, Mark, Piece, decode_piece
 from trapkit.topics import Message, MessageBus
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
@@ -33,9 +38,9 @@ from trapwire.objects import (
     pack_keys,
 )
 
-SUBSCRIPTIONS = (topics.every(topics.UP), topics.every(topics.HEARD), topics.every(topics.ANSWER))
+SUBSCRIPTIONS = tuple(map(topics.every, (topics.UP, topics.PIECE, topics.HEARD, topics.ANSWER)))
 
-# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB), with room.
+# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB, scene ~3 kB), with room.
 MAX_RUNG_BYTES = {
     ALERT: 256,
     CROP: 64 * 1024,
@@ -43,6 +48,7 @@ MAX_RUNG_BYTES = {
     NOTE: MAX_NOTE_BYTES,
     SCENE: 64 * 1024,
 } | dict.fromkeys(FULLS, MAX_BODY_BYTES)
+ROOM_BYTES = 256 * 1024 * 1024  # for objects that are not whole yet
 MAX_HEARD_BYTES = 2048
 MAX_HEALTH_FIELDS = 32
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")  # of a base, as its settings allow, and of a health field
@@ -52,9 +58,18 @@ RETRY_MS = 5000  # after the disk refused
 
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere."""
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet."""
 
-    def __init__(self, bus: MessageBus, store: Store, *, group: int = 64, requests: RequestStore | None = None) -> None:
+    def __init__(
+        self,
+        bus: MessageBus,
+        store: Store,
+        *,
+        group: int = 64,
+        requests: RequestStore | None = None,
+        room_bytes: int = ROOM_BYTES,
+    ) -> None:
+        self._partials = Partials(store.folder / FOLDER, room_bytes)
         self._requests = requests
         self._bus = bus
         self._store = store
@@ -83,12 +98,15 @@ class Ingest:
         heard: dict[int, dict[str, Any]] = {}
         answers: list[tuple[int, int, str, int]] = []
         logs: list[tuple[int, int | None, int, int, list[Entry]]] = []
+        pieces: list[Piece] = []
         garbage = 0
         for message in messages:
             try:
                 address = topics.parse(message.topic)
                 if address is not None and address.kind == topics.UP:
                     arrivals.append(_arrival(address, message, utc_ms))
+                elif address is not None and address.kind == topics.PIECE:
+                    pieces.append(_piece(address, message.payload))
                 elif address is not None and address.kind == topics.HEARD:
                     heard[address.trap] = _last_word(message.payload, utc_ms)
                 elif address is not None and address.kind == topics.ANSWER:
@@ -102,7 +120,10 @@ class Ingest:
             except WireError:
                 garbage += 1
         try:
-            kept = self._store.add(arrivals, heard.items(), garbage, utc_ms)
+            here = self._in_custody(pieces)
+            taken = self._partials.take((piece for piece in pieces if piece.mark not in here), utc_ms)
+            arrivals += [_whole(each.mark, each.body, utc_ms) for each in taken.whole]
+            kept = self._store.add(arrivals, heard.items(), garbage, utc_ms, let_go=taken.let_go)
             if self._requests is not None:
                 for answer in answers:
                     self._requests.answered(*answer, utc_ms)
@@ -115,8 +136,19 @@ class Ingest:
         self.last_error = ""
         for message in messages:
             message.acknowledge()
-        self._publish([a.key for a in kept])
+        whole = {(each.mark.key, each.mark.sha256): each.mark for each in taken.whole}
+        self._partials.forget([*here, *(mark for a in kept if (mark := whole.get((a.key, a.sha256))))])
+        self._publish([*(mark.key for mark in here), *(a.key for a in kept)])
+        self._answer(taken.have)
         return True
+
+    def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
+        """Those named objects that are here already, whole: a trap asks again when an acknowledgement was lost."""
+        return [mark for mark in dict.fromkeys(p.mark for p in pieces) if self._store.holds(mark.key, mark.sha256)]
+
+    def _answer(self, have: list[Have]) -> None:
+        for each in have:
+            self._bus.publish(topics.have(each.mark.key.trap), each.encode())  # a lost one is asked for again
 
     def _publish(self, keys: list[ObjectKey]) -> None:
         by_trap: dict[int, list[ObjectKey]] = {}
@@ -149,6 +181,24 @@ def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
         snr_db=_number(said.get("snr_db"), -64, 64),
         received_ms=utc_ms if received is None else int(received),
     )
+
+
+def _piece(address: topics.Address, payload: bytes) -> Piece:
+    """The piece in a message.  Raises: WireError."""
+    piece = decode_piece(payload)
+    key = piece.mark.key
+    if key.trap != address.trap or key.rung != address.rung:
+        raise WireError(f"piece of {key!r} on the topic of trap {address.trap}, rung {address.rung}")
+    if piece.mark.total > MAX_RUNG_BYTES.get(key.rung, 0):
+        raise WireError(f"{key!r} has {piece.mark.total} bytes")
+    return piece
+
+
+def _whole(mark: Mark, body: bytes, utc_ms: int) -> Arrival:
+    """An object that came in pieces: a trap sent it by itself, and nobody heard it on the air."""
+    return Arrival(
+        key=mark.key, body=body, sha256=mark.sha256, base="", rssi_dbm=None, snr_db=None, received_ms=utc_ms
+    )  # fmt: skip
 
 
 def _name(text: object) -> str | None:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 from trapkit.files import fsync_folder
 
+INCOMING = "incoming"
+
 
 class MediaFolder:
-    """Bodies in up to 256 folders by the first byte of their digest.  Raises: OSError from the constructor."""
+    """Bodies in up to 256 folders by the first byte of their digest; `incoming`: where one program alone writes them.
 
-    def __init__(self, folder: Path) -> None:
+    Raises: OSError from the constructor.
+    """
+
+    def __init__(self, folder: Path, incoming: str = INCOMING) -> None:
         self._folder = folder
-        self._incoming = folder / "incoming"
+        self._incoming = folder / incoming
         self._incoming.mkdir(parents=True, exist_ok=True)
         fsync_folder(folder)
         fsync_folder(folder.parent)

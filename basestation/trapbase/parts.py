@@ -114,7 +114,8 @@ def build_ingest(settings: Settings) -> Part:
     bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
     store = _store(settings)
     kept = RequestStore(Path(settings.folder))
-    part = Ingest(bus, store, group=settings.ingest.group, requests=kept)
+    room = settings.ingest.pieces_mb << 20
+    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room)
     asked = Requests(bus, kept)
     bus.start()
     close = _closing(bus.stop, kept.close, store.close, lock.close)

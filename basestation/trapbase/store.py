@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trapbase.media import MediaFolder
+from trapbase.media import INCOMING, MediaFolder
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
 from trapbase.unit_keys import UNKNOWN, proof_of
 from trapkit.database import load_queries, open_database, storage_error, transaction
@@ -15,27 +16,28 @@ from trapkit.files import refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
 from trapwire.notes import decode_note
-from trapwire.objects import ALERT, NOTE
+from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
+MEETINGS = 5  # times that another program may store the same object at the same moment
 MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 
 
 class Store:
     """The database and the media folder in `folder`. `unit_keys`: the folder with the public keys that traps sign their
-    notes with, `N.sign.pub`; None: no note is verified here.
+    notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where there this program alone writes.
 
     Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
     changed.
     """
 
-    def __init__(self, folder: Path, unit_keys: Path | None = None) -> None:
+    def __init__(self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._unit_keys = unit_keys
-        self.media = MediaFolder(folder / "media")
+        self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
         self._sql = load_queries("trapbase")
 
@@ -49,14 +51,37 @@ class Store:
             raise storage_error(self._db, error) from error
 
     def add(
-        self, arrivals: Iterable[Arrival], heard: Iterable[tuple[int, dict[str, Any]]], garbage: int, now_ms: int
+        self,
+        arrivals: Iterable[Arrival],
+        heard: Iterable[tuple[int, dict[str, Any]]],
+        garbage: int,
+        now_ms: int,
+        *,
+        let_go: int = 0,
     ) -> list[Arrival]:
         """Store a group from the bus; returns those that are now durable here, and so may be acknowledged.
 
         A key that came with other bytes than the first time is kept aside; it too is returned, or a cloned card would
         cost airtime for ever. No receipt will ever match those bytes, so their trap keeps them. Without room aside
-        they are not returned. `heard`: the last words of traps; `garbage`: messages to count.
+        they are not returned. `heard`: the last words of traps; `garbage`: messages to count; `let_go`: objects that
+        came in part and were given up.
         """
+        arrivals, heard = list(arrivals), list(heard)
+        for _ in range(MEETINGS):
+            with suppress(sqlite3.IntegrityError):  # another program stored one of them meanwhile: a repeat now
+                return self._add(arrivals, heard, {"garbage": garbage, "partials_let_go": let_go}, now_ms)
+        raise StorageError(f"{self.folder / DATABASE}: other programs store the same objects; it is tried again")
+
+    def holds(self, key: ObjectKey, sha256: bytes) -> bool:
+        """Whether these bytes are in custody under this key, or kept aside; an alert's, or of a file that is whole."""
+        rows = self._rows("digest_of", *key.as_tuple())
+        if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
+            return False
+        return key.rung == ALERT or self.media.read(sha256) is not None
+
+    def _add(
+        self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
+    ) -> list[Arrival]:
         fresh, repeats, conflicts = self._sort(arrivals)
         try:
             # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
@@ -72,7 +97,7 @@ class Store:
             for trap, word in heard:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
-            self._count(db, repeats=len(repeats), conflicts=self._refused, garbage=garbage)
+            self._count(db, repeats=len(repeats), conflicts=self._refused, **counted)
         return fresh + repeats + conflicts
 
     def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
@@ -97,14 +122,15 @@ class Store:
                 repeats.append(a)
             else:
                 self._refused += 1
-                if (key, a.sha256) in aside or self._is_aside(a):
+                if (key, a.sha256) in aside or self.is_aside(a):
                     conflicts.append(a)
                 elif len(aside) < room:
                     aside.add((key, a.sha256))
                     conflicts.append(a)
         return fresh, repeats, conflicts
 
-    def _is_aside(self, a: Arrival) -> bool:
+    def is_aside(self, a: Arrival) -> bool:
+        """Whether it is kept beside other bytes that came first."""
         return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
     def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:

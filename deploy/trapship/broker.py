@@ -29,10 +29,12 @@ topic read pugmark/1/setting/#
 
 user ingest
 topic write pugmark/1/ack/#
+topic write pugmark/1/have/#
 topic write pugmark/1/wanted/#
 topic write pugmark/1/setting/#
 topic read pugmark/1/answer/#
 topic read pugmark/1/up/#
+topic read pugmark/1/piece/#
 topic read pugmark/1/heard/#
 
 user forward
@@ -45,13 +47,17 @@ topic read pugmark/1/#
 
 user carrier
 topic write pugmark/1/up/#
+topic write pugmark/1/piece/#
 topic read pugmark/1/ack/#
+topic read pugmark/1/have/#
 
 # A trap that has a network of its own speaks for itself only.
 pattern write pugmark/1/up/%u/+
+pattern write pugmark/1/piece/%u/+
 pattern write pugmark/1/heard/%u
 pattern write pugmark/1/downack/%u
 pattern read pugmark/1/ack/%u
+pattern read pugmark/1/have/%u
 pattern read pugmark/1/down/%u
 """
 

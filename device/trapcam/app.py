@@ -11,6 +11,7 @@ from trapcam.ledger import Ledger
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
+from trapcam.stay import Patience, Stay
 from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
@@ -24,8 +25,9 @@ OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called ove
 class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
-    interval: triggers of its own in place of the supervisor's, or None; clock: corrects the pictures'
-    times; ledger: what the trap says of itself; report: takes a line of text for the operator.
+    stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
+    supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
+    line of text for the operator.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class TrapApp:
         uplink: Uplink,
         *,
         network: Network | None = None,
+        stay: Stay | None = None,
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
         ledger: Ledger | None = None,
@@ -46,6 +49,7 @@ class TrapApp:
         self._outbox = outbox
         self._uplink = uplink
         self._network = network
+        self._stay = stay or Stay(Patience())
         self._interval = interval
         self._clock = clock
         self._ledger = ledger
@@ -61,7 +65,9 @@ class TrapApp:
     def step(self, now_ms: int) -> bool:
         """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
         moved = self._network is not None and self._network.step(now_ms)
-        networked = self._network is not None and self._network.serving
+        networked = self._network is not None and self._network.serving and not self._stay.stalled
+        if self._network is not None:
+            self._stay.see(self._network, now_ms)
         for trigger in self._uplink.step(now_ms, networked=networked):
             if self._ledger is not None:
                 self._ledger.on_trigger(trigger)
@@ -79,13 +85,24 @@ class TrapApp:
             self._pending.clear()  # what moved will move again; what is in hand is finished
         if due(self._refused_ms, now_ms, STORAGE_RETRY_MS):
             self._work(now_ms)
-        if not self._pending and self._unsaved is None:
-            if not self._uplink.leave:
+        if self._pending or self._unsaved is not None:
+            self._stay.busy()
+        elif not self._uplink.leave:
+            if not self._stays(now_ms):
                 self._uplink.idle(now_ms)
-            elif not self.left:
-                self.left = True
-                self._uplink.farewell()
+        elif not self.left:
+            self.left = True
+            self._uplink.farewell()
         return moved or (bool(self._pending) and self._refused_ms is None)
+
+    def _stays(self, now_ms: int) -> bool:
+        """Whether the network is still bringing something."""
+        if self._network is None:
+            return False
+        try:
+            return self._stay.wanted(self._network, now_ms)
+        except StorageError:
+            return False  # what cannot be read cannot be sent
 
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""

@@ -5,7 +5,6 @@ and `population.csv` with a row for each cell of bursts that they stand for. Nei
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from trapcam.outbox import DATABASE
 from trapcam.outbox import SQL as OUTBOX_SQL
 from trapkit.database import open_database
 from trapkit.errors import SetupError
-from trapkit.files import write_atomically
+from trapkit.files import write_and_read_back
 
 MAX_TURNS = 5  # a running trap may let go of samples while they are copied
 
@@ -64,7 +63,7 @@ def export(data: Path, trap: int, to: Path, *, delete: bool) -> Exported:
                     missing += 1  # let go of since, or lost: the next turn's rows tell
                     continue
                 if hashlib.sha256(body).digest() == row["sha256"]:
-                    _copy(folder / _file(trap, identity["epoch"], row["burst_no"]), body)
+                    write_and_read_back(folder / _file(trap, identity["epoch"], row["burst_no"]), body)
                     copied[row["burst_no"]] = row
             if not missing:
                 break
@@ -82,15 +81,6 @@ def _name(trap: int, epoch: int, burst_no: int) -> str:
 
 def _file(trap: int, epoch: int, burst_no: int) -> str:
     return f"{_name(trap, epoch, burst_no)}.age"
-
-
-def _copy(path: Path, body: bytes) -> None:
-    """Write, then read back from the stick itself.  Raises: OSError."""
-    write_atomically(path, body)
-    with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # not out of memory, as far as the kernel obeys
-        if file.read() != body:
-            raise OSError(f"{path}: was read back other than it was written; take another stick")
 
 
 def _write_tables(

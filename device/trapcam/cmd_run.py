@@ -26,6 +26,7 @@ from trapcam.ledger import Ledger
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import Sealer, open_sealer
+from trapcam.stay import Patience, Stay
 from trapcam.trigger import IntervalTrigger
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
@@ -198,6 +199,12 @@ def pace(settings: TrapSettings) -> Pace:
     )
 
 
+def patience(settings: TrapSettings) -> Patience:
+    """How long a trap stays for its network, in its own units."""
+    network = settings.network
+    return Patience(stay_ms=round(network.stay_s * 1000), join_ms=round(network.join_s * 1000))
+
+
 def build_app(
     settings: TrapSettings,
     camera: Camera,
@@ -234,9 +241,17 @@ def build_app(
     )
     capture = Capture(judge, sealer, policy, sampler)
     return TrapApp(
-        camera, capture, outbox, uplink,
-        network=network, interval=interval, clock=clock, ledger=ledger, report=_report,
-    )  # fmt: skip
+        camera,
+        capture,
+        outbox,
+        uplink,
+        network=network,
+        stay=Stay(patience(settings)),
+        interval=interval,
+        clock=clock,
+        ledger=ledger,
+        report=_report,
+    )
 
 
 class Stop:

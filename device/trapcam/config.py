@@ -209,6 +209,13 @@ class NetworkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int,
         Meta(ge=100, le=100_000_000, description="That wait grows by an object's bytes at this speed (bytes/s)"),
     ] = 10_000
+    stay_s: Annotated[
+        float,
+        Meta(ge=0, le=480, description="A parked Pi stays for its uploads until nothing moved for so long (s; 0: not)"),
+    ] = 120.0
+    join_s: Annotated[
+        float, Meta(ge=0, le=480, description="And so long for a network that is not there (s; 0: not)")
+    ] = 20.0
 
 
 class ClockSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,8 @@
 Rules:
 - Published is every object that no base is known to have, most urgent first, in the bytes that were sealed at capture.
 - Delivered is what `ack/<trap>` names, and nothing else: the broker's PUBACK proves nothing.
-- Without an answer are at most `window` objects of together `window_bytes`, and beside them one full frame.
+- Without an answer are at most `window` objects of together `window_bytes`, and beside them one full frame. What is
+  larger than `OVER_BYTES` goes in pieces (`transfer`), and after a cut only the pieces that the base does not have.
 - An offer is late once `answer_ms` have passed, and the time that all bytes on offer need at the slowest rate: a slow
   link is not flooded with repeats. It is then made again, each time with more patience; after `TRIES` others have its
   place for a while.
@@ -14,19 +15,23 @@ Rules:
 - Anything else on the bus is counted and acknowledged away.
 """
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from trapcam.outbox import Outbox
 from trapcam.timers import due
+from trapcam.transfer import TRIES, Transfer
 from trapkit import topics
 from trapkit.errors import StorageError
+from trapkit.pieces import OVER_BYTES, Mark, decode_have
 from trapkit.topics import Message, MessageBus
 from trapwire.errors import WireError
 from trapwire.objects import (
-    FULL,
+    FULLS,
     HEAD_BYTES,
+    MAX_BODY_BYTES,
     MAX_DOWN_BYTES,
     RECEIPT,
     RUNG_NAMES,
@@ -37,7 +42,6 @@ from trapwire.objects import (
 
 MAX_PACKET_BYTES = 64 * 1024  # what the broker may send us: the longest list of keys has 11 KiB
 TAKE = 64  # bus messages a step
-TRIES = 8  # publishes of an object in a row; what is never answered must not keep the others from their turn
 REST_MS = 60_000  # before an object that was never answered, or cannot be read, has its next turn
 DISK_RETRY_MS = 5_000
 
@@ -46,7 +50,7 @@ Key = tuple[int, int]  # number and rung
 
 def subscriptions(trap: int) -> tuple[str, ...]:
     """What a trap listens to."""
-    return topics.ack(trap), topics.down(trap)
+    return topics.ack(trap), topics.have(trap), topics.down(trap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ class Network:
         self._pace = pace or Pace()
         self._held: deque[Message] = deque()  # taken from the bus and not acknowledged
         self._offers: dict[Key, _Offer] = {}
+        self._transfer: Transfer | None = None  # the one object that goes in pieces now
         self._resting: dict[Key, _Rest] = {}
         self._was_connected = False
         self._late = False
@@ -79,12 +84,22 @@ class Network:
         self._denial = ""
         self._disk = ""
         self._disk_ms: int | None = None
-        self.counts = {"published": 0, "again": 0, "skipped": 0, "applied": 0, "repeated": 0, "refused": 0}
+        self.progress = 0  # times that the base was known to have more than before
+        self.counts = dict.fromkeys(("published", "again", "pieces", "skipped", "applied", "repeated", "refused"), 0)
 
     @property
     def serving(self) -> bool:
         """Whether objects really get through now."""
         return self._bus.connected and not self._late
+
+    @property
+    def connected(self) -> bool:
+        return self._bus.connected
+
+    def left(self) -> bool:
+        """Whether anything is here that could still go.  Raises: StorageError."""
+        rows = self._outbox.undelivered(1 + len(self._resting))
+        return any((number, rung) not in self._resting for _, number, rung, _ in rows)
 
     @property
     def refusal(self) -> str:
@@ -109,6 +124,8 @@ class Network:
             connected = self._bus.connected
             if connected and not self._was_connected:
                 self._offers = {key: offer._replace(since_ms=now_ms) for key, offer in self._offers.items()}
+                if self._transfer:
+                    self._transfer.reconnected(now_ms)
             self._was_connected = connected
             return (connected and self._offer(now_ms)) or moved
         except StorageError as error:
@@ -136,6 +153,8 @@ class Network:
             raise WireError(f"topic {message.topic!r} is not for this trap")
         if address.kind == topics.ACK:
             self._delivered(message.payload)
+        elif address.kind == topics.HAVE:
+            self._there(message.payload, now_ms)
         elif address.kind == topics.DOWN:
             self._receipt(message.payload, now_ms)
         else:
@@ -150,6 +169,20 @@ class Network:
         for key in own:
             self._offers.pop(key, None)
             self._resting.pop(key, None)
+            if self._transfer and _short(self._transfer.mark) == key:
+                self._transfer = None
+        self.progress += 1
+        self._answered()
+
+    def _there(self, payload: bytes, now_ms: int) -> None:
+        have = decode_have(payload)
+        if (have.mark.key.trap, have.mark.key.epoch) != (self._outbox.trap, self._outbox.epoch):
+            raise WireError(f"{have.mark.key!r} is not of this outbox")
+        if self._transfer and have.mark == self._transfer.mark:
+            self.progress += self._transfer.hear(have, now_ms)
+            self._answered()
+
+    def _answered(self) -> None:
         self._late, self._denial = False, ""
         self._resting = {key: rest for key, rest in self._resting.items() if rest.why}  # the base listens again
 
@@ -170,7 +203,7 @@ class Network:
         if self._bus.denied > self._denied:
             self._denied, self._denial = self._bus.denied, self._denial or self._bus.last_error
         moved = self._offer_again(now_ms)
-        known = len(self._offers) + len(self._resting)
+        known = len(self._offers) + len(self._resting) + 1
         rows = self._outbox.undelivered(self._pace.window + 1 + known)
         left = {(number, rung) for _, number, rung, _ in rows}
         self._resting = {key: rest for key, rest in self._resting.items() if key in left}
@@ -179,11 +212,13 @@ class Network:
             rest = self._resting.get(key)
             if key in self._offers or (rest is not None and not due(rest.since_ms, now_ms, REST_MS)):
                 continue
+            if self._transfer and _short(self._transfer.mark) == key:
+                continue
             if self._has_room(rung, size):
-                moved |= self._publish(key, 1, now_ms)
-            elif rung != FULL:
+                moved |= self._begin(key, now_ms) if size > OVER_BYTES else self._publish(key, 1, now_ms)
+            elif not _is_big(rung, size):
                 break  # nothing less urgent overtakes it
-        return moved
+        return self._send_pieces(now_ms) or moved
 
     def _offer_again(self, now_ms: int) -> bool:
         """Make the late offers again, or let them rest."""
@@ -204,11 +239,52 @@ class Network:
         return moved
 
     def _has_room(self, rung: int, size: int) -> bool:
-        # A full frame may have 16 MiB, and this, the client and TLS each hold a copy of what is sent.
-        if rung == FULL:
-            return not any(key[1] == FULL for key in self._offers)
-        small = [offer.size for key, offer in self._offers.items() if key[1] != FULL]
+        # A full frame may have 16 MiB: one at a time, beside the others.
+        if _is_big(rung, size):
+            return self._transfer is None and not any(_is_big(key[1], o.size) for key, o in self._offers.items())
+        small = [offer.size for key, offer in self._offers.items() if not _is_big(key[1], offer.size)]
         return not small or (len(small) < self._pace.window and sum(small) + size <= self._pace.window_bytes)
+
+    def _begin(self, key: Key, now_ms: int) -> bool:
+        try:
+            envelope = self._outbox.to_send(*key)
+            if envelope and len(envelope.body) > MAX_BODY_BYTES:
+                raise WireError(f"{envelope.key!r} has {len(envelope.body)} bytes, allowed are {MAX_BODY_BYTES}")
+        except (StorageError, WireError) as error:  # its file is gone or damaged, or it is larger than any base takes
+            self._resting[key] = _Rest(now_ms, str(error))
+            return False
+        if envelope is None:
+            return False
+        mark = Mark(envelope.key, hashlib.sha256(envelope.body).digest(), len(envelope.body))
+        pace = self._pace
+        self._transfer = Transfer(
+            mark, envelope.body, answer_ms=pace.answer_ms, slowest_bytes_per_s=pace.slowest_bytes_per_s
+        )  # fmt: skip
+        self._resting.pop(key, None)
+        self.counts["published"] += 1
+        return True
+
+    def _send_pieces(self, now_ms: int) -> bool:
+        """As many pieces of the large object as may be on their way."""
+        moved = False
+        while self._transfer:
+            key = _short(self._transfer.mark)
+            piece = self._transfer.poll(now_ms, sum(offer.size for offer in self._offers.values()))
+            self._late |= self._transfer.late
+            if self._transfer.given_up:
+                self._resting[key] = _Rest(now_ms, "")
+            if self._transfer.given_up or not self._outbox.is_undelivered(*key):
+                self._transfer = None  # or another carrier has delivered it
+            elif piece is None:
+                break
+            elif not self._bus.publish(topics.piece(self._outbox.trap, RUNG_NAMES[key[1]]), piece.encode()):
+                self._late = True  # too much is on its way to the broker already
+                break
+            else:
+                self._transfer.sent(piece, now_ms)
+                self.counts["pieces"] += bool(piece.data)
+                moved = True
+        return moved
 
     def _publish(self, key: Key, tries: int, now_ms: int) -> bool:
         try:
@@ -225,6 +301,7 @@ class Network:
             return False
         self._resting.pop(key, None)
         ahead = sum(offer.size for offer in self._offers.values())
+        ahead += self._transfer.on_its_way if self._transfer else 0
         wait_ms = self._pace.answer_ms + 1000 * tries * (ahead + len(data)) // self._pace.slowest_bytes_per_s
         self._offers[key] = _Offer(now_ms, wait_ms, len(data), tries)
         self.counts["published"] += 1
@@ -233,6 +310,14 @@ class Network:
 
 def _words(error: str) -> str:
     return f"network (the radio goes on): {error.removeprefix('bus: ')}"
+
+
+def _is_big(rung: int, size: int) -> bool:
+    return rung in FULLS or size > OVER_BYTES
+
+
+def _short(mark: Mark) -> Key:
+    return mark.key.number, mark.key.rung
 
 
 class _Offer(NamedTuple):

@@ -133,6 +133,10 @@ class Outbox:
         """(priority, number, rung, bytes) of objects that no base is known to have, most urgent and oldest first."""
         return [tuple(row) for row in self._rows("undelivered", (limit,))]
 
+    def is_undelivered(self, number: int, rung: int) -> bool:
+        """Whether an object is still to go."""
+        return bool(self._rows("is_undelivered", (number, rung)))
+
     def in_state(self, state: str) -> list[tuple[int, int, int]]:
         """(priority, number, rung) of all objects in one state, most urgent and oldest first."""
         return [tuple(row) for row in self._rows("in_state", (state,))]

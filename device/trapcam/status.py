@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.collect import SQL as CARRIED_SQL
 from trapcam.outbox import DATABASE, SQL
 from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
@@ -50,6 +51,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "people_hours": [],
         "audit": {},
         "audit_bytes": 0,
+        "carried": 0,
+        "parcels": [],
     }
 
 
@@ -86,12 +89,15 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         for row in db.execute(SQL["status_progress"])
     }
     status["people_hours"] = [dict(row) for row in db.execute(SQL["status_people"])]
-    return _read_audit(db, status) if _has_audit(db) else status
+    if _has(db, "carried"):
+        status["carried"] = db.execute(CARRIED_SQL["carried"]).fetchone()["objects"]
+        status["parcels"] = [dict(row) for row in db.execute(CARRIED_SQL["parcels"])]
+    return _read_audit(db, status) if _has(db, "audit") else status
 
 
-def _has_audit(db: sqlite3.Connection) -> bool:
-    """An outbox that no program of today has opened yet has no samples."""
-    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'audit'").fetchone() is not None
+def _has(db: sqlite3.Connection, table: str) -> bool:
+    """An outbox that no program of today has opened yet lacks some tables."""
+    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
 
 
 def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:

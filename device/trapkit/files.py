@@ -53,6 +53,20 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     fsync_folder(path.parent)
 
 
+def read_back(path: Path) -> bytes:
+    """A file's bytes, from the disk itself as far as the kernel obeys, and not from memory.  Raises: OSError."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return file.read()
+
+
+def write_and_read_back(path: Path, data: bytes) -> None:
+    """Write `data` as `write_atomically` does, to a stick say, and compare what it holds.  Raises: OSError."""
+    write_atomically(path, data)
+    if read_back(path) != data:
+        raise OSError(f"{path}: was read back other than it was written; take another stick")
+
+
 def lock_folder(folder: Path, program: str) -> IO[str]:
     """Hold `folder` for one copy of `program`; keep the returned file open for as long as it runs.
 

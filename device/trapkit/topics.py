@@ -10,6 +10,8 @@ from trapwire.objects import RUNG_BY_NAME
 
 ROOT = "pugmark/1"
 UP = "up"  # an object's envelope, from a carrier; user properties say how it was heard
+PIECE = "piece"  # a piece of a large object, from a carrier, or a question what is there
+HAVE = "have"  # how much of a large object is there
 ACK = "ack"  # keys that ingest has committed
 DOWN = "down"  # an envelope for a trap: a receipt
 DOWNACK = "downack"  # keys of down objects that the trap has taken
@@ -18,14 +20,15 @@ WANTED = "wanted"  # keys of objects that a trap is asked for by radio
 SETTING = "setting"  # JSON: a setting for a trap, by radio
 ANSWER = "answer"  # JSON: what became of it
 
-KINDS = (UP, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER)
-MAX_TOPIC_BYTES = 64  # the longest of ours has 28
+KINDS = (UP, PIECE, HAVE, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER)
+WITH_RUNG = (UP, PIECE)  # their topics name the rung too
+MAX_TOPIC_BYTES = 64  # the longest of ours has 31
 MAX_PROPERTIES = 8  # user properties of one message that are read; we send four
 MAX_PROPERTY_BYTES = 64
 
 
 class Address(NamedTuple):
-    """What a topic says: its `kind`, the `trap` (1–65535) and, on `up`, the rung."""
+    """What a topic says: its `kind`, the `trap` (1–65535) and, on `up` and `piece`, the rung."""
 
     kind: str
     trap: int
@@ -34,6 +37,14 @@ class Address(NamedTuple):
 
 def up(trap: int, rung_name: str) -> str:
     return f"{ROOT}/{UP}/{trap}/{rung_name}"
+
+
+def piece(trap: int, rung_name: str) -> str:
+    return f"{ROOT}/{PIECE}/{trap}/{rung_name}"
+
+
+def have(trap: int) -> str:
+    return f"{ROOT}/{HAVE}/{trap}"
 
 
 def ack(trap: int) -> str:
@@ -66,7 +77,7 @@ def answer(trap: int) -> str:
 
 def every(kind: str) -> str:
     """The subscription to a kind of message of all traps."""
-    return f"{ROOT}/{kind}/+/+" if kind == UP else f"{ROOT}/{kind}/+"
+    return f"{ROOT}/{kind}/+/+" if kind in WITH_RUNG else f"{ROOT}/{kind}/+"
 
 
 def parse(topic: str) -> Address | None:
@@ -80,10 +91,9 @@ def parse(topic: str) -> Address | None:
     # One spelling a trap: "007" or an Arabic-Indic seven would be a second name for trap 7.
     if not (number.isascii() and number.isdigit()) or str(int(number)) != number or not 0 < int(number) <= 0xFFFF:
         return None
-    if parts[2] == UP:
-        return (
-            Address(UP, int(number), RUNG_BY_NAME[parts[4]]) if len(parts) == 5 and parts[4] in RUNG_BY_NAME else None
-        )
+    if parts[2] in WITH_RUNG:
+        known = len(parts) == 5 and parts[4] in RUNG_BY_NAME
+        return Address(parts[2], int(number), RUNG_BY_NAME[parts[4]]) if known else None
     return Address(parts[2], int(number), None) if len(parts) == 4 else None
 
 

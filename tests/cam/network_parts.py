@@ -1,11 +1,16 @@
-"""The base behind a trap's network: a real ingest and its store, over a broker in memory, in the test's own time."""
+"""The base behind a trap's network: a real ingest and its store, over a broker in memory, in the test's own time; and
+a whole unit that has both network and radio."""
 
 from pathlib import Path
+from typing import Any
 
 from cam_parts import BACKEND, NOW
+from records import SOURCE
 
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.store import Store
+from trapcam.app import TrapApp
+from trapcam.capture import Capture
 from trapcam.network import Network, Pace, subscriptions
 from trapcam.outbox import Outbox
 from trapcam.states import DELETED, DELIVERED, HELD, WAITING
@@ -16,6 +21,7 @@ from trapwire.objects import ALERT, CROP, FRAME, FULL, decode_envelope, pack_key
 TRAP = 7
 KEY = bytes(BACKEND.verify_key)
 RUNGS = (ALERT, CROP, FRAME, FULL)
+ANSWER_MS = 1000
 
 
 class Field:
@@ -66,3 +72,36 @@ class Field:
 
 def objects_of(outbox: Outbox, number: int, *rungs: int) -> list[tuple[int, int, bytes]]:
     return [(number, rung, outbox._digest(number, rung) or b"") for rung in rungs]
+
+
+class Both:
+    """A whole trap unit with its supervisor on a pty, and a broker behind which a base answers, or does not."""
+
+    def __init__(self, unit: Any) -> None:
+        self.unit = unit
+        self.outbox = unit.outbox
+        self.outbox.declare_source(SOURCE, None)
+        broker = MemoryBroker()
+        self.bus = broker.connect(str(TRAP), subscriptions(TRAP), may_publish=f"pugmark/1/+/{TRAP}/#")
+        self.base = broker.connect("ingest", (topics.every(topics.UP),))
+        self.network = Network(self.bus, self.outbox, bytes(BACKEND.verify_key), Pace(answer_ms=ANSWER_MS))
+        unused: Any = None
+        capture = Capture(unused, unused, unused)  # no trigger comes: the sightings are put into the outbox
+        unit.app = TrapApp(
+            unit.camera, capture, unit.outbox, unit.uplink, network=self.network, report=unit.lines.append
+        )
+        self.base_listens = True
+
+    def steps(self, count: int = 20, each_ms: int = 20) -> None:
+        for _ in range(count):
+            self.unit.steps(1, each_ms)
+            for message in self.base.take(64) if self.base_listens else ():
+                envelope = decode_envelope(message.payload)
+                self.base.publish(topics.ack(TRAP), pack_keys([envelope.key]))
+                message.acknowledge()
+
+    def at_the_supervisor(self) -> set[tuple[int, int]]:
+        return {(key.number, key.rung) for key in self.unit.supervisor.queue}
+
+    def in_state(self, state: str) -> list[tuple[int, int]]:
+        return [(number, rung) for _, number, rung in self.outbox.in_state(state)]

@@ -14,6 +14,7 @@ from trapcam.network import REST_MS, TRIES, Pace
 from trapcam.outbox import DATABASE, open_outbox
 from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
+from trapkit.pieces import PIECE_BYTES
 from trapwire.objects import ALERT, CROP, FRAME, FULL, HEAD_BYTES, pack_keys
 
 ANSWER_MS = Pace().answer_ms
@@ -22,7 +23,7 @@ ANSWER_MS = Pace().answer_ms
 def test_every_rung_reaches_the_base_in_the_bytes_that_were_sealed(field: Field) -> None:
     outcome = kept(0, full=bytes(range(256)) * 8000)
     field.outbox.commit(outcome)
-    field.steps()
+    field.steps(30)
     assert field.states() == {HELD: 0, WAITING: 0, DELIVERED: 4, DELETED: 0}
     stored = {o.rung: o for o in field.store.all_objects([TRAP], 10)}
     assert outcome.sighting is not None
@@ -79,27 +80,31 @@ def test_a_window_bounds_what_is_on_offer_in_number_and_in_bytes(field: Field) -
 
 def test_what_is_not_answered_is_published_again_with_more_patience_each_time(field: Field) -> None:
     field.base_listens = False
-    field.outbox.commit(kept(0, full=bytes(5_000_000 - HEAD_BYTES)))
+    field.outbox.commit(kept(0, full=bytes(50_000 - HEAD_BYTES)))
     field.outbox.mark([], [(1, ALERT), (1, CROP), (1, FRAME)])
     times: list[int] = []
-    field.restart(Pace(slowest_bytes_per_s=50_000))
+    field.restart(Pace(slowest_bytes_per_s=500))
     for _ in range(1200):
         field.steps(1, each_ms=1000)
         times += [field.now] * len(field.published())
     waits = [round((b - a) / 1000) for a, b in itertools.pairwise(times)]
-    assert waits == [110, 210, 310, 410], "10 s, and 5 MB at 50, 25, 17 and 12.5 kB/s"
+    assert waits == [110, 210, 310, 410], "10 s, and 50 kB at 500, 250, 167 and 125 bytes/s"
 
 
 def test_what_waits_behind_a_full_frame_is_given_its_time_too(field: Field) -> None:
-    field.base_listens = False
     field.outbox.commit(kept(0, full=bytes(5_000_000)))
     field.outbox.mark([], [(1, ALERT), (1, CROP), (1, FRAME)])
-    field.restart(Pace(slowest_bytes_per_s=50_000))
+    field.restart(Pace(slowest_bytes_per_s=2_000))
+    field.steps(2)
+    field.base_listens = False
     field.steps(1)
     field.outbox.commit(kept(1))
-    field.steps(95, each_ms=1000)
-    assert field.published() == [(1, FULL), (2, ALERT), (2, CROP), (2, FRAME)]
+    field.steps(70, each_ms=1000)
+    assert field.network.counts["pieces"] * PIECE_BYTES >= 131_072, "a minute, at that rate"
+    assert field.published() == [(2, ALERT), (2, CROP), (2, FRAME)], "once"
     assert field.network.serving
+    field.steps(10, each_ms=1000)
+    assert not field.network.serving
 
 
 def test_what_is_never_answered_does_not_keep_the_others_from_their_turn(field: Field) -> None:

@@ -5,53 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cam_parts import BACKEND, CAT, write_picture
-from records import SOURCE, kept
+from cam_parts import CAT, write_picture
+from network_parts import ANSWER_MS, Both
+from records import kept
 
-from trapcam.app import TrapApp
-from trapcam.capture import Capture
-from trapcam.network import Network, Pace, subscriptions
 from trapcam.states import DELIVERED, HELD, STORED
-from trapkit import topics
-from trapsim.memorybus import MemoryBroker
 from trapwire import serialline as kinds
-from trapwire.objects import ALERT, CROP, FRAME, FULL, decode_envelope, pack_keys
-
-TRAP = 7
-ANSWER_MS = 1000
-
-
-class Both:
-    """A whole trap unit with its supervisor on a pty, and a broker behind which a base answers, or does not."""
-
-    def __init__(self, unit: Any) -> None:
-        self.unit = unit
-        self.outbox = unit.outbox
-        self.outbox.declare_source(SOURCE, None)
-        broker = MemoryBroker()
-        self.bus = broker.connect(str(TRAP), subscriptions(TRAP), may_publish=f"pugmark/1/+/{TRAP}/#")
-        self.base = broker.connect("ingest", (topics.every(topics.UP),))
-        self.network = Network(self.bus, self.outbox, bytes(BACKEND.verify_key), Pace(answer_ms=ANSWER_MS))
-        unused: Any = None
-        capture = Capture(unused, unused, unused)  # no trigger comes: the sightings are put into the outbox
-        unit.app = TrapApp(
-            unit.camera, capture, unit.outbox, unit.uplink, network=self.network, report=unit.lines.append
-        )
-        self.base_listens = True
-
-    def steps(self, count: int = 20, each_ms: int = 20) -> None:
-        for _ in range(count):
-            self.unit.steps(1, each_ms)
-            for message in self.base.take(64) if self.base_listens else ():
-                envelope = decode_envelope(message.payload)
-                self.base.publish(topics.ack(TRAP), pack_keys([envelope.key]))
-                message.acknowledge()
-
-    def at_the_supervisor(self) -> set[tuple[int, int]]:
-        return {(key.number, key.rung) for key in self.unit.supervisor.queue}
-
-    def in_state(self, state: str) -> list[tuple[int, int]]:
-        return [(number, rung) for _, number, rung in self.outbox.in_state(state)]
+from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ ORDER BY priority, number, rung LIMIT ?;
 SELECT priority, number, rung, bytes FROM objects WHERE state NOT IN ('delivered', 'deleted')
 ORDER BY priority, number, rung LIMIT ?;
 
+-- name: is_undelivered
+SELECT 1 FROM objects WHERE number = ? AND rung = ? AND state NOT IN ('delivered', 'deleted');
+
 -- name: in_state
 SELECT priority, number, rung FROM objects WHERE state = ? ORDER BY priority, number, rung;
 
