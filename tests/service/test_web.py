@@ -1,11 +1,11 @@
 """The ranger's page over HTTP: a PIN first, forms that lose nothing, and nothing that a stranger may ask for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx
 import pytest
-from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, looping, phone, served
+from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, looping, phone, served, stored_objects
 
 from trapcam.service.desk import Desk
 from trapcam.service.pin import FREE, Door, hashed
@@ -34,10 +34,12 @@ class Site:
     address: str
     phone: httpx.Client
     wrong: list[int]
+    others: list[httpx.Client] = field(default_factory=list)
     now_ms: int = 0
 
     def another(self) -> httpx.Client:
-        return phone(self.address)
+        self.others.append(phone(self.address))
+        return self.others[-1]
 
     def open(self, phone: httpx.Client | None = None) -> None:
         answer = (phone or self.phone).post("/", data={"pin": PIN})
@@ -64,9 +66,11 @@ def site() -> Iterator[Site]:
     with looping(desk), served(create_page(parts)) as address, phone(address) as own:
         made = Site(trap, door, address, own, wrong)
         yield made
+        for other in made.others:
+            other.close()
 
 
-INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/sample", "/end")
+INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/parcels.tar", "/sample", "/end")
 
 
 @pytest.mark.parametrize("path", INSIDE)
@@ -223,6 +227,22 @@ def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> 
     assert "Passed." in site.phone.get("/walk").text
     site.post("/walk", {"do": "end"})
     assert site.trap.steps is None
+
+
+def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
+    site.trap.objects = stored_objects([(9, 0, 14), (8, 3, 300_000), (7, 3, 5_000)])
+    site.open()
+    answer = site.phone.get("/parcels.tar")
+    whole, tag = answer.content, answer.headers["etag"]
+    assert answer.headers["content-disposition"] == 'attachment; filename="pugmark-7-c0ffee01.tar"'
+    del site.trap.objects[7, 3]  # a receipt let it go meanwhile: what began goes on, what is new begins anew
+    rest = site.phone.get("/parcels.tar", headers={"range": "bytes=100000-200000", "if-range": tag})
+    assert (rest.status_code, rest.headers["content-range"]) == (206, f"bytes 100000-200000/{len(whole)}")
+    assert rest.content == whole[100_000:200_001]
+    anew = site.phone.get("/parcels.tar", headers={"range": "bytes=100000-", "if-range": '"of last year"'})
+    assert (anew.status_code, anew.headers["etag"] != tag) == (200, True)
+    assert len(anew.content) < len(whole)
+    assert site.phone.get("/parcels.tar", headers={"range": "bytes=99999999-"}).status_code == 416
 
 
 def test_a_full_card_says_so_and_the_trap_is_asked_again(site: Site) -> None:

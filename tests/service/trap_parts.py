@@ -1,6 +1,7 @@
 """A trap behind the page, for tests of the page alone: it does what it is asked, in a loop of its own."""
 
 import asyncio
+import hashlib
 import io
 import socket
 import threading
@@ -14,10 +15,24 @@ from PIL import Image as Pictures
 from starlette.applications import Starlette
 
 from trapcam.service.desk import Desk
+from trapcam.service.download import Listed, Parcel
 from trapcam.service.unit import Look, Step, Unit
 from trapkit.cards import Card, Sample
+from trapwire.objects import Envelope, ObjectKey
 
 NOW = 1_800_000_000_000
+TRAP, EPOCH = 7, 0xC0FFEE01
+
+
+def stored_objects(sizes: list[tuple[int, int, int]]) -> dict[tuple[int, int], Envelope]:
+    """Envelopes by number and rung, with bodies of these sizes."""
+    return {
+        (number, rung): Envelope(
+            ObjectKey(TRAP, EPOCH, number, rung), bytes([number, rung]) * (size // 2) + b"." * (size % 2)
+        )
+        for number, rung, size in sizes
+    }
+
 
 UNIT = Unit(
     trap=7, time_ms=NOW, uncertainty_ms=1_500, battery=82, days_left=140, margin_db=12, partner_db=20, heard_s=40,
@@ -35,6 +50,7 @@ class ScriptedTrap:
     steps: list[Step] | None = None
     fail: Exception | None = None
     picture: bytes = b""
+    objects: dict[tuple[int, int], Envelope] = field(default_factory=dict)
 
     def unit(self) -> Unit:
         return self.now
@@ -56,6 +72,17 @@ class ScriptedTrap:
 
     def progress(self, number: int) -> str:
         return self.states.get(number, "waiting")
+
+    def parcel(self) -> Parcel:
+        listed = [
+            Listed(number=e.key.number, rung=e.key.rung, size=len(e.body), sha256=hashlib.sha256(e.body).digest())
+            for e in self.objects.values()
+        ]
+        return Parcel(TRAP, EPOCH, listed, NOW, self._envelope)
+
+    def _envelope(self, number: int, rung: int) -> bytes | None:
+        found = self.objects.get((number, rung))
+        return found.encode() if found else None
 
     def begin_walk(self) -> None:
         self.steps = []
@@ -94,7 +121,7 @@ def served(app: Starlette) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
     try:
-        yield "http://127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

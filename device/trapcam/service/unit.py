@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from trapcam.service.download import Parcel
 from trapkit.cards import Card, Sample
 
 
@@ -60,6 +61,9 @@ class Trap(Protocol):
 
     def progress(self, number: int) -> str:
         """waiting, stored or delivered."""
+
+    def parcel(self) -> Parcel:
+        """Everything that has no receipt. Its objects are read in any thread."""
 
     def begin_walk(self) -> None: ...
 

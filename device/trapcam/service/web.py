@@ -4,7 +4,7 @@ Plain HTTP on the trap's own access point: a PIN opens it, a cookie keeps it ope
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,14 +15,15 @@ from urllib.parse import parse_qsl
 
 import jinja2
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from trapcam.service import forms
 from trapcam.service.desk import BusyError, Desk
+from trapcam.service.download import GoneError, Parcel, wanted_range
 from trapcam.service.forms import Form, Region, Time
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
@@ -50,6 +51,7 @@ CAPTIVE = (
 MAX_FORM_BYTES = 16 * 1024
 MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+MOST_PARCELS = 4  # lists kept for downloads that broke off
 COOKIE, LANGUAGE, NIGHT = "trap", "language", "night"
 YEAR_S = 31_536_000
 
@@ -83,6 +85,7 @@ def create_page(parts: Parts) -> Starlette:
         Route("/card", page.card, methods=["GET", "POST"]),
         Route("/sent/{number:int}", page.sent),
         Route("/visit", page.visit),
+        Route("/parcels.tar", page.parcels),
         Route("/sample", page.sample, methods=["GET", "POST"]),
         Route("/end", page.end, methods=["GET", "POST"]),
         *(Route(path, page.captive) for path in CAPTIVE),
@@ -98,6 +101,7 @@ class _Page:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._sessions = Sessions()
+        self._parcels: dict[str, Parcel] = {}  # by tag: a download goes on with the list that it began with
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
@@ -200,6 +204,38 @@ class _Page:
     async def visit(self, request: Request) -> Response:
         session = self._inside(request)
         return self._show(request, "visit.html", session=session, unit=await self._unit())
+
+    async def parcels(self, request: Request) -> Response:
+        """Everything without a receipt, as one file; a broken download goes on where it stopped."""
+        self._inside(request)
+        asked = request.headers.get("range", "")
+        known = self._parcels.get(request.headers.get("if-range", "")) if asked else None
+        found = known or await self._ask(self._parts.trap.parcel)
+        self._parcels[found.tag] = found
+        while len(self._parcels) > MOST_PARCELS:
+            del self._parcels[next(iter(self._parcels))]
+        try:
+            part = wanted_range(asked, found.size) if known or "if-range" not in request.headers else None
+        except ValueError:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{found.size}"})
+        first, last = part or (0, found.size - 1)
+        headers = {
+            "Accept-Ranges": "bytes", "ETag": found.tag, "Content-Length": str(last - first + 1),
+            "Content-Disposition": f'attachment; filename="{found.name}"',
+        }  # fmt: skip
+        if part:
+            headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
+        return StreamingResponse(
+            iterate_in_threadpool(self._read(found, first, last)), 206 if part else 200, headers, "application/x-tar"
+        )
+
+    def _read(self, found: Parcel, first: int, last: int) -> Iterator[bytes]:
+        """An object that is gone ends the answer short: the phone asks again, and gets a new list."""
+        try:
+            yield from found.read(first, last)
+        except GoneError:
+            self._parcels.pop(found.tag, None)
+            raise
 
     async def sample(self, request: Request) -> Response:
         session = self._inside(request)
