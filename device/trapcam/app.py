@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from trapcam.camera import Camera
 from trapcam.capture import Capture
@@ -134,7 +135,8 @@ class TrapApp:
                     taken = self._clock.stamp(taken)
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
-                outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
+                outcome, commit = self._unsaved, partial(self._outbox.commit, self._unsaved)
+                number = commit() if self._ledger is None else self._ledger.timed(commit)
                 self._unsaved = None
                 if self._ledger is not None:
                     self._ledger.on_outcome(outcome)

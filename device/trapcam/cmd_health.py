@@ -176,8 +176,8 @@ def page(figures: dict[str, object]) -> str:
         f"| single looks that count as obscured | {len(obscured)}: {', '.join(obscured) or 'none'} |",
         f"| pictures by night that count as black | {figures['night_pictures_black']} |",
         "",
-        f"Spoilt pictures, {limits['after_looks']} in a row; moved ones for {WEEK} looks, of which {limits['after_moved']} "
-        "must say the same; how often that was found:",
+        f"Spoilt pictures, {limits['after_looks']} in a row; moved ones for {WEEK} looks, of which "
+        f"{limits['after_moved']} must say the same; how often that was found:",
         "",
         "| spoilt | found |",
         "|---|---|",

@@ -20,6 +20,7 @@ from trapcam.capture import Capture, Policy
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
+from trapcam.health.card import Card, read_life
 from trapcam.health.verdicts import Health, Limits
 from trapcam.judge import Judge
 from trapcam.ledger import Ledger
@@ -36,6 +37,7 @@ from trapkit.sealing import make_sign_key, read_key
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 
+LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
 SIGN_KEY = "sign.key"  # in `data`
 GOODBYE_S = 3.0  # to the broker, at the end
 SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
@@ -164,8 +166,18 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
     """What the trap says of itself.  Raises: SetupError."""
     limits = Limits(**{name: getattr(settings.health, name) for name in settings.health.__struct_fields__})
     alone = settings.trigger.source == "interval"
+    try:
+        life_tenths = read_life(LIFE_TIME.read_text())
+    except OSError:
+        life_tenths = None  # an SD card says nothing of its life
     return Ledger(
-        outbox, open_sign_key(settings), clock, lambda: time.monotonic_ns() // 1_000_000, Health(limits), alone=alone
+        outbox,
+        open_sign_key(settings),
+        clock,
+        lambda: time.monotonic_ns() // 1_000_000,
+        Health(limits),
+        Card(life_tenths=life_tenths),
+        alone=alone,
     )
 
 

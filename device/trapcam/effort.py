@@ -12,6 +12,7 @@ worse one counts.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from trapwire.alert import TIME_BASE_UNIX_MS
@@ -77,6 +78,11 @@ class Share:
     def of_row(row: Any) -> "Share":
         """From such a row."""
         return Share(**{**dict(row), "trusted": bool(row["trusted"])})
+
+
+def date_of(day: int) -> str:
+    """ISO date of a day since 2020-01-01, UTC."""
+    return datetime.fromtimestamp((EPOCH_2020_MS + day * DAY_MS) // 1000, UTC).strftime("%Y-%m-%d")
 
 
 def is_trusted(at_ms: int, uncertainty_ms: int | None) -> bool:

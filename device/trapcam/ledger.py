@@ -14,6 +14,7 @@ from functools import partial
 
 from trapcam.clock import Clock
 from trapcam.effort import Moment, Share, count, day_values, is_trusted
+from trapcam.health.card import Card
 from trapcam.health.verdicts import Health
 from trapcam.outbox import Outbox
 from trapcam.record import UNREADABLE, Outcome, Withheld
@@ -35,7 +36,8 @@ SCENE_NAME = "scene"
 
 class Ledger:
     """seed: what the trap signs with (32 bytes); clock: the surer time; monotonic_ms: one that nobody sets;
-    alone: no supervisor triggers this trap; always: `REASONS` that hold as long as the program runs."""
+    card: what it shows of wear; alone: no supervisor triggers this trap; always: `REASONS` that hold as long as the
+    program runs."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Ledger:
         clock: Clock,
         monotonic_ms: Callable[[], int],
         health: Health | None = None,
+        card: Card | None = None,
         *,
         alone: bool = False,
         always: int = 0,
@@ -53,6 +56,7 @@ class Ledger:
         self._clock = clock
         self._monotonic_ms = monotonic_ms
         self._health = health or Health()
+        self._card = card or Card()
         self._alone = alone
         self._always = always
         self._begun_ms: int | None = None
@@ -93,6 +97,13 @@ class Ledger:
             self._alarm(MOVED, self._clock.now()[0], None, moved)
             self._keep_alarms()
 
+    def timed(self, commit: Callable[[], int | None]) -> int | None:
+        """Do a commit, and remember how long the card took.  Raises: what it raises."""
+        before_ms = self._monotonic_ms()
+        number = commit()
+        self._card.committed(self._monotonic_ms() - before_ms)
+        return number
+
     # --- what is due --------------------------------------------------------------------------------------------
 
     def step(self, now_ms: int, unit_state: int | None, trigger_no: int | None, *, full: bool = False) -> None:
@@ -125,13 +136,15 @@ class Ledger:
         if shares is None:
             self.trouble = "ledger: the clock cannot be right: no effort is counted until the time is known"
             return
+        before_ms = self._monotonic_ms()
         try:
             self._outbox.notes.advance(moment, shares, self._day(at_ms, uncertainty_ms))
         except StorageError as error:
             self.trouble = str(error)
             return
+        self._card.committed(self._monotonic_ms() - before_ms)
         self._last, self._last_monotonic_ms = moment, self._monotonic_ms()
-        self.trouble = "; ".join(self._health.words())
+        self.trouble = "; ".join(self._health.words() + self._card.words())
 
     def _restore(self) -> None:
         try:
@@ -180,7 +193,7 @@ class Ledger:
 
         def make(share: Share, bursts: int, sightings: int, number: int) -> bytes:
             alarms = {kind for _, kind, _ in self._outbox.notes.open_alarms()}
-            values = day_values(share, bursts, sightings, alarms, worn=self._health.worn)
+            values = day_values(share, bursts, sightings, alarms, worn=bool(self._card.words()))
             return self._signed(DAY, values, at_ms, uncertainty_ms, number)
 
         return make

@@ -6,10 +6,15 @@ from typing import Any
 
 from trapcam.audit_store import SQL as AUDIT_SQL
 from trapcam.collect import SQL as CARRIED_SQL
+from trapcam.effort import date_of
+from trapcam.note_store import SQL as NOTES_SQL
 from trapcam.outbox import DATABASE, SQL
 from trapcam.record import plain_reason
 from trapkit.errors import SetupError, StorageError
+from trapwire.notes import CLOCK_UNTRUSTED, MARKS, REASONS, words
 from trapwire.objects import FULL, RUNG_NAMES
+
+SHOWN_DAYS = 7  # of the ledger, the newest
 
 
 def read_status(folder: Path, trap: int) -> dict[str, Any]:
@@ -53,6 +58,8 @@ def _empty(trap: int) -> dict[str, Any]:
         "audit_bytes": 0,
         "carried": 0,
         "parcels": [],
+        "alarms": [],
+        "days": {},
     }
 
 
@@ -92,12 +99,29 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
     if _has(db, "carried"):
         status["carried"] = db.execute(CARRIED_SQL["carried"]).fetchone()["objects"]
         status["parcels"] = [dict(row) for row in db.execute(CARRIED_SQL["parcels"])]
+    if _has(db, "notes"):
+        _read_notes(db, status)
     return _read_audit(db, status) if _has(db, "audit") else status
 
 
 def _has(db: sqlite3.Connection, table: str) -> bool:
-    """An outbox that no program of today has opened yet lacks some tables."""
+    """An outbox that no program of today has opened yet has no samples, and no notes."""
     return db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
+
+
+def _read_notes(db: sqlite3.Connection, status: dict[str, Any]) -> None:
+    """The alarms that mark the epoch, and what the ledger has of the last days."""
+    status["alarms"] = [{"kind": row["kind"], "at_ms": row["at_ms"]} for row in db.execute(NOTES_SQL["open_alarms"])]
+    for row in db.execute(NOTES_SQL["last_days"], (SHOWN_DAYS,)):
+        marks = row["marks"] | (0 if row["number"] or row["trusted"] else CLOCK_UNTRUSTED)
+        status["days"][date_of(row["day"])] = {
+            "watch_min": row["watch_s"] // 60,
+            "seen_min": row["seen_s"] // 60,
+            "off_min": row["off_s"] // 60,
+            "reasons": words(row["reasons"], REASONS),
+            "marks": words(marks, MARKS),
+            "said": row["number"] is not None,
+        }
 
 
 def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:

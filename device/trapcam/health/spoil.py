@@ -1,4 +1,4 @@
-"""Pictures as a spoilt lens shows them, to measure the checks with: snow, fog, ice, dirt, a lamp that is out (numpy)."""
+"""Pictures as a spoilt lens shows them, to measure the checks with: snow, fog, ice, dirt, no lamp (numpy alone)."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def fog(image: Image, seed: int) -> Image:
 
 def snow(image: Image, seed: int) -> Image:
     """Snow on the front: white over all but some holes, through which the scene shows blurred."""
-    cover = _blotches(image, seed, 0.85)
+    cover = _blotches(image, seed, 0.93)
     white = 205 + 25 * _blotches(image, seed + 1, 0.5) + _noise(image, seed, 1.5)
     return _uint8(cover * white + (1 - cover) * _blurred(image, 4))
 
@@ -51,7 +51,8 @@ def _blotches(image: Image, seed: int, share: float) -> npt.NDArray[np.float32]:
     field = np.random.default_rng(seed).random((height, width, 1), np.float32)
     soft = _box(field, max(2, width // 12))
     limit = np.quantile(soft, 1 - share)
-    return np.clip((soft - limit) * 60 + 0.5, 0, 1).astype(np.float32)
+    covered: npt.NDArray[np.float32] = np.clip((soft - limit) * 60 + 0.5, 0, 1).astype(np.float32)
+    return covered
 
 
 def _blurred(image: Image, radius: int) -> npt.NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 The references are what the scene looked like in the first two weeks, in its several lights; each follows slowly what
 agrees with it, as seasons go. A verdict is given after so many looks in a row that say so, and taken back after as many
-that do not. A scene that nobody recognises for a week is learned anew, and said: snow on the ground does that, or a
-camera that was turned right round, and the picture at the base shows which.
+that do not. A scene that is not recognised for a week is learned too, and said before: snow on the ground does that, or
+a camera that was turned right round, and the picture at the base shows which.
 """
 
 import json
@@ -29,11 +29,11 @@ NEAR = 0.03  # of the picture: two shifts that are one and the same
 class Limits:
     """When a look counts as bad; `deploy/settings.md` has the words."""
 
-    bare: float = 0.9
+    bare: float = 0.85
     detail: float = 0.3
     black: float = 20.0
-    snow_mean: float = 135.0
-    snow_colour: float = 16.0
+    snow_mean: float = 165.0
+    snow_colour: float = 30.0
     moved: float = 0.08
     turned: float = 5.0
     agreement: float = 0.3
@@ -69,11 +69,10 @@ def judge_scene(look: Look, references: Sequence[bytes], limits: Limits) -> Verd
 
 
 class Health:
-    """The verdicts that hold; `reasons`: as bits of `trapwire.notes`; `worn`: the card wears out."""
+    """The verdicts that hold; `reasons`: as bits of `trapwire.notes`."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self.worn = False
         self.forget()
 
     def forget(self) -> None:
@@ -114,10 +113,10 @@ class Health:
     def _learn(self, look: Look) -> None:
         """A look that agrees with nothing that is known: it says nothing of a shift, for or against."""
         self._strange += 1
-        if self._strange >= STRANGE_AFTER and self._scenes > LEARNED_AFTER:
-            self._references, self._scenes, self._strange = [], 0, 0
-        if self._scenes <= LEARNED_AFTER and len(self._references) < MOST_REFERENCES:
-            self._references.append(pack(look))
+        learning = self._scenes <= LEARNED_AFTER and len(self._references) < MOST_REFERENCES
+        if learning or self._strange >= STRANGE_AFTER:
+            self._references = [*self._references, pack(look)][-MOST_REFERENCES:]
+            self._strange = 0
 
     def _moved(self, look: Look, shift: Shift, like: int) -> dict[str, int] | None:
         limits = self._limits

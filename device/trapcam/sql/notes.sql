@@ -50,7 +50,7 @@ INSERT INTO health (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET 
 SELECT value FROM health WHERE name = ?;
 
 -- name: last_days
-SELECT d.day, d.watch_s, d.seen_s, d.off_s, d.reasons, d.marks, d.number FROM days d ORDER BY d.day DESC LIMIT ?;
+SELECT day, watch_s, seen_s, off_s, reasons, marks, trusted, number FROM days ORDER BY day DESC LIMIT ?;
 
 -- name: forget_future
 DELETE FROM days WHERE day > ? AND number IS NULL AND NOT trusted;
