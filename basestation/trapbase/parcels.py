@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trapbase.ingest import MAX_RUNG_BYTES
+from trapbase.ingest import check_size
 from trapbase.model import Arrival
 from trapbase.store import Store
 from trapkit import parcel
@@ -96,8 +96,7 @@ def _arrivals(folder: Path, names: list[str], done: Imported, utc_ms: int) -> It
         try:
             envelope = decode_envelope(_read(folder / name))
             key, body = envelope.key, envelope.body
-            if not 0 < len(body) <= MAX_RUNG_BYTES.get(key.rung, 0):
-                raise WireError(f"{key!r} has {len(body)} bytes")
+            check_size(key, body)
         except WireError as error:
             done.damaged.append(f"{name}: {error}"[:200])
             continue
