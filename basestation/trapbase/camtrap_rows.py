@@ -42,8 +42,9 @@ def deployment_row(trap: TrapSettings, events: list[Event], received_ms: list[in
     """The trap as far as this batch knows it; the end is provisional while it is still in the field. `stay`: what a
     ranger's card says of it.
 
-    `timestampIssues` when the card's times are not sure, when a clock was unknown or off by more than the window in which two views are one event, when
-    a sighting lies before the deployment, or when one has no alert and so only the time of its reception.
+    `timestampIssues` when the card's times are not sure, when a clock was unknown or off by more than the window in
+    which two views are one event, when a sighting lies outside the deployment, or when one has no alert and so only
+    the time of its reception.
     """
     times = [e.time_ms for e in events] or (received_ms if stay is None else [stay.start_ms])
     start = trap.deployed or time_text(min(times))

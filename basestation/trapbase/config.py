@@ -176,8 +176,8 @@ def check_traps(settings: Settings) -> None:
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(
-            f"keys 'cards.south', 'cards.north' are {settings.cards.south}, {settings.cards.north}: no place lies between; "
-            "allowed is a south that is not beyond the north"
+            f"keys 'cards.south', 'cards.north' are {settings.cards.south}, {settings.cards.north}: no place lies "
+            "between; allowed is a south that is not beyond the north"
         )
     seen: dict[int, TrapSettings] = {}
     for trap in settings.trap:

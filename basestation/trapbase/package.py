@@ -32,9 +32,10 @@ Row = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """What a package is made of: `events` of the objects' sightings (where the alert is known), their `event_ids`,
-    `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the sealed bytes, `unseal` what is in them, or None; `effort`: the days of
-    each trap, by which deployments are split, None where they are not (a batch knows only its own sightings)."""
+    """What a package is made of: `events` of the objects' sightings (where the alert is known), `event_ids` of these
+    and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the
+    sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
+    None where they are not (a batch knows only its own sightings)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]

@@ -23,6 +23,7 @@ from trapbase.config import Settings
 from trapbase.effort import day_of
 from trapbase.media import read_from
 from trapbase.modem import read_modem
+from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
 from trapbase.reader import Reader
@@ -45,6 +46,7 @@ ROWS = 20  # batches
 CONFLICTS = 1000  # counted by trap
 ALARMS = 200  # the newest, settled ones too
 TRAPS = 1000  # whose ledgers and scenes are shown
+MAX_SHOWN = 20  # damaged and missing ones that are named
 SHA256 = re.compile(r"[0-9a-f]{64}")
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
@@ -129,6 +131,11 @@ class PageState:
             return self._templates.get_template(template).render(view=self.view(chosen))
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
+
+    def brought(self, done: list[Imported] | None, trouble: str = "") -> str:
+        """The page of the form; `done`: what came of the files just brought, `trouble`: why not all of them."""
+        view = {"base": self._settings.name, "most_mb": self._settings.page.upload_mb, "shown": MAX_SHOWN}
+        return self._templates.get_template("bring.html").render(view=view, done=done, trouble=trouble)
 
     def crop(self, sha256: str) -> tuple[str, bytes] | None:
         """(media type, picture), or None when it is not here, not a crop or frame, or not for this base's key."""

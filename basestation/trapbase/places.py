@@ -18,7 +18,7 @@ UNCERTAINTY_M = 30  # where nobody said how many digits there were
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A trap at one place: `trap` as the settings would have it there; `stay`: by which cards, None: by the settings."""
+    """A trap at one place: `trap` as the settings would have it there; `stay`: by which card, None: by the settings."""
 
     id: str
     trap: TrapSettings
@@ -27,7 +27,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """`listed`: the traps of the settings; `stays` and `said` by the cards; `problems`: what a person should look after."""
+    """`listed`: the traps of the settings; `stays`, `said`: by the cards; `problems`: what a person should see to."""
 
     listed: Mapping[int, TrapSettings]
     stays: Stays = NOWHERE

@@ -5,8 +5,8 @@ Rules:
   and said.
 - Of one trap and epoch the numbers give the order, whatever the clock said; epochs follow each other by their first
   card's time. A stay never ends before it began.
-- `place` begins a stay and ends the one that was open. At the same station and side within `CORRECTION_MS` it is the same
-  card once more: the later words hold, the beginning stays.
+- `place` begins a stay and ends the one that was open. At the same station and side within `CORRECTION_MS` it is the
+  same card once more: the later words hold, the beginning stays.
 - `take over` begins a stay and ends what another trap had open at that station's side.
 - `end` ends the open stay, whatever station it names; without one it is said and changes nothing, unless another unit
   has taken that stay over.
@@ -160,13 +160,12 @@ class _Book:
             self._end(c, card)
             return
         was = self._open.get(c.trap)
-        if was is not None and (was.station, was.side) == (card.station, card.side):
-            if abs(card.at_ms - was.start_ms) <= CORRECTION_MS:
-                again = _stay(c, card)
-                self._open[c.trap] = replace(
-                    again, start_ms=was.start_ms, doubt=was.doubt or again.doubt, cards=(*was.cards, *again.cards)
-                )
-                return
+        if was is not None and _is_correction(was, card):
+            again = _stay(c, card)
+            self._open[c.trap] = replace(
+                again, start_ms=was.start_ms, doubt=was.doubt or again.doubt, cards=(*was.cards, *again.cards)
+            )
+            return
         if was is not None:
             self._close(was, card.at_ms, "by the next card, without one that took it down", doubt=_doubt(card))
         if card.action == "take over":
@@ -200,8 +199,9 @@ class _Book:
             sides.setdefault((stay.station, stay.side), []).append(stay.trap)
         for (station, side), traps in sorted(sides.items()):
             if len(traps) > 1:
+                names = " and ".join(map(str, sorted(traps)))
                 self._problems.append(
-                    f"{station}, {side}: traps {' and '.join(map(str, sorted(traps)))} both stand there by their cards. "
+                    f"{station}, {side}: traps {names} stand there at once by their cards. "
                     "Save “take down” at the one that left, or “take over” at the one that came."
                 )
         by_trap: dict[int, list[Stay]] = {}
@@ -245,6 +245,11 @@ def _stay(c: Said, card: Card) -> Stay:
         doubt=_doubt(card),
         cards=(c.sighting,),
     )
+
+
+def _is_correction(was: Stay, card: Card) -> bool:
+    same = (was.station, was.side) == (card.station, card.side)
+    return same and abs(card.at_ms - was.start_ms) <= CORRECTION_MS
 
 
 def _doubt(card: Card) -> bool:

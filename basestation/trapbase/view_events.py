@@ -44,7 +44,8 @@ def events(
 ) -> list[Row]:
     """Sightings grouped into events, newest first, the left camera's on the left.
 
-    `places`: where the traps stood then; `zones`: of each known trap; others' times are shown in UTC. `species`: only events in which a view is one.
+    `places`: where the traps stood then; `zones`: of each known trap; others' times are shown in UTC.
+    `species`: only events in which a view is one.
     """
     known = places.known()
     ids = event_ids([_event(row) for row in sightings], places.station)
