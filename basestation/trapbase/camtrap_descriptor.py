@@ -5,6 +5,7 @@ from typing import Any
 
 from trapbase.camtrap_rows import TAXA
 from trapbase.config import BatchSettings
+from trapbase.sample_rows import SAMPLE_FIELDS
 
 VERSION = "1.0.2"
 SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
@@ -44,9 +45,15 @@ Row = dict[str, Any]
 
 
 def descriptor(
-    batch_id: str, created: str, deployments: list[Row], observations: list[Row], settings: BatchSettings
+    batch_id: str,
+    created: str,
+    deployments: list[Row],
+    observations: list[Row],
+    settings: BatchSettings,
+    *,
+    samples: bool = False,
 ) -> dict[str, Any]:
-    """`datapackage.json` of a batch."""
+    """`datapackage.json` of a batch; `samples`: whether it has that table too."""
     seen = {row["scientificName"] for row in observations if row.get("scientificName")}
     taxa = {name: (rank, english) for name, rank, english in TAXA.values() if name in seen}
     return {
@@ -75,7 +82,13 @@ def descriptor(
             {"scientificName": name, "taxonRank": rank, "vernacularNames": {"eng": english}}
             for name, (rank, english) in sorted(taxa.items())
         ],
-        "resources": [_table("deployments"), _table("media"), _table("observations"), _objects_table()],
+        "resources": [
+            _table("deployments"),
+            _table("media"),
+            _table("observations"),
+            _objects_table(),
+            *([_samples_table()] if samples else []),
+        ],
     }
 
 
@@ -93,6 +106,17 @@ def _objects_table() -> dict[str, Any]:
     fields = [{"name": n, "type": kind, "description": text} for n, (kind, text) in OBJECT_FIELDS.items()]
     schema = {"fields": fields, "primaryKey": ["trap", "epoch", "number", "rung"]}
     return _resource("objects") | {"description": "Objects in custody and where their bytes are.", "schema": schema}
+
+
+def _samples_table() -> dict[str, Any]:
+    fields = [
+        {"name": n, "type": kind, "description": text, "constraints": bounds}
+        | ({"format": "%Y-%m-%dT%H:%M:%S%z"} if kind == "datetime" else {})
+        for n, (kind, text, bounds) in SAMPLE_FIELDS.items()
+    ]
+    key = {"fields": "deploymentID", "reference": {"resource": "deployments", "fields": "deploymentID"}}
+    schema = {"fields": fields, "primaryKey": "sampleID", "foreignKeys": [key]}
+    return _resource("samples") | {"description": "Field samples that rangers took near the traps.", "schema": schema}
 
 
 def _resource(name: str) -> dict[str, Any]:

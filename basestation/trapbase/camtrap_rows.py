@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from trapbase.config import TrapSettings
 from trapbase.eventid import WINDOW_MS, sighting_id
 from trapbase.model import Event, Sighting
+from trapbase.stays import Stay
 from trapwire.objects import FRAME
 
 Row = dict[str, object]
@@ -25,6 +26,9 @@ TAXA = {
 OF_A_NEWER_TRAP = ("Animalia", "kingdom", "animals")  # a species code that this base does not know yet
 
 
+STILL = "Still in the field: the end is that of the last sighting in this package."
+
+
 def time_text(unix_ms: int) -> str:
     """ISO 8601 with zone, whole seconds: the only form that the standard's tables take."""
     return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -34,17 +38,24 @@ def deployment_id(trap: TrapSettings) -> str:
     return f"{trap.station}-{trap.side}-{trap.number}"
 
 
-def deployment_row(trap: TrapSettings, events: list[Event], received_ms: list[int]) -> Row:
-    """The trap as far as this batch knows it; the end is provisional, the trap being still in the field.
+def deployment_row(trap: TrapSettings, events: list[Event], received_ms: list[int], stay: Stay | None = None) -> Row:
+    """The trap as far as this batch knows it; the end is provisional while it is still in the field. `stay`: what a
+    ranger's card says of it.
 
-    `timestampIssues` when a clock was unknown or off by more than the window in which two views are one event, when
-    a sighting lies before the deployment, or when one has no alert and so only the time of its reception.
+    `timestampIssues` when the card's times are not sure, when a clock was unknown or off by more than the window in
+    which two views are one event, when a sighting lies outside the deployment, or when one has no alert and so only
+    the time of its reception.
     """
-    times = [e.time_ms for e in events] or received_ms
+    times = [e.time_ms for e in events] or (received_ms if stay is None else [stay.start_ms])
     start = trap.deployed or time_text(min(times))
     early = any(time_text(t) < start for t in times)
-    doubt = early or not events or any(e.uncertainty_ms is None or e.uncertainty_ms > WINDOW_MS for e in events)
-    return {
+    end = time_text(max(times) + 999)
+    if stay is not None and stay.end_ms is not None:
+        early = early or any(t > stay.end_ms for t in times)
+        end = max(end, time_text(stay.end_ms))
+    doubt = early or any(e.uncertainty_ms is None or e.uncertainty_ms > WINDOW_MS for e in events)
+    doubt = doubt or (not events if stay is None else stay.doubt)
+    row: Row = {
         "deploymentID": deployment_id(trap),
         "locationID": trap.station,
         "locationName": trap.station,
@@ -52,14 +63,35 @@ def deployment_row(trap: TrapSettings, events: list[Event], received_ms: list[in
         "longitude": trap.longitude,
         "coordinateUncertainty": trap.uncertainty_m,
         "deploymentStart": min(start, time_text(min(times))),
-        "deploymentEnd": max(start, time_text(max(times) + 999)),
+        "deploymentEnd": max(start, end),
         "cameraID": f"trap-{trap.number}",
         "cameraModel": trap.model,
         "timestampIssues": "true" if doubt else "false",
         "baitUse": "false",
         "deploymentTags": f"side:{trap.side}",
-        "deploymentComments": "Still in the field: the end is that of the last sighting in this package.",
+        "deploymentComments": STILL,
     }
+    return row if stay is None else row | _of_card(trap, stay)
+
+
+def _of_card(trap: TrapSettings, stay: Stay) -> Row:
+    """What the ranger wrote: https://camtrap-dp.tdwg.org/data/#deployments has no place for the way to the trail."""
+    tags = [f"side:{trap.side}", f"bait:{stay.bait}" if stay.bait != "none" else ""]
+    tags.append("" if stay.trail_m is None else f"trailDistanceM:{stay.trail_m:g}")
+    return {
+        "setupBy": stay.who,
+        "cameraHeight": "" if stay.height_cm is None else f"{stay.height_cm / 100:.2f}",
+        "cameraHeading": "" if stay.bearing_deg is None else stay.bearing_deg,
+        "baitUse": "false" if stay.bait == "none" else "true",
+        "deploymentTags": " | ".join(filter(None, tags)),
+        "deploymentComments": card_comments(stay, STILL),
+    }
+
+
+def card_comments(stay: Stay, still: str) -> str:
+    """The ranger's note, and how the deployment ended."""
+    ended = f"Ended {stay.ended}." if stay.ended else ""
+    return " ".join(filter(None, (stay.note, still if stay.end_ms is None else ended)))
 
 
 def observation_row(

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from trapbase.camtrap_rows import time_text
+from trapbase.cmd_cards import read_places
 from trapbase.config import Settings
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
@@ -14,6 +16,7 @@ from trapbase.moments import moment
 from trapbase.reader import Reader
 from trapbase.request_store import LOG
 from trapbase.run import say
+from trapbase.stays import Stay
 from trapbase.store import Store
 from trapbase.unit_words import health_words
 from trapbase.verify import problems
@@ -46,7 +49,8 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _status(args: argparse.Namespace, settings: Settings) -> int:
     reader = Reader(Path(settings.folder))
     try:
-        known = {trap.number for trap in settings.trap}
+        places = read_places(settings, reader)
+        known = set(places.known())
         waiting = {row["trap"]: row["count"] for row in reader.rows("waiting_by_trap", 1000)}
         status = reader.summary() | {
             "modem": read_modem(Path(settings.folder)),
@@ -56,6 +60,11 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             "requests": reader.rows("requests", REQUESTS),
             "alarms": [_alarm(a) for a in alarms(reader.rows("alarms", 1000)) if a.stands],
             "notes_forged": {row["trap"]: row["count"] for row in reader.rows("forged_notes", 1000)},
+            "cards": list(places.problems),
+            "deployments": [
+                _standing(stay) for own in places.stays.by_trap.values() for stay in own if not stay.end_ms
+            ],
+            "samples": len(places.samples()),
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
         }
     finally:
@@ -65,19 +74,35 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for alarm in status["alarms"]:
         print(f"ALARM trap {alarm['trap']}: {alarm['words']}" + ("" if alarm["verified"] else " (not verified)"))
+    for problem in status["cards"]:
+        print(f"LOOK AFTER: {problem}")
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
     heard = {row["trap"]: row for row in status["traps"]}
     for number in sorted(known | set(heard)):
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))
+    for stay in status["deployments"]:
+        print(f"by card: trap {stay['trap']} stands at {stay['station']}, {stay['side']}, since {stay['since']}")
+    if status["samples"]:
+        print(f"{status['samples']} field samples: trapbase samples")
     for number in status["not_in_settings"]:
-        print(f"trap {number} is not in the settings: its objects wait here until a [[trap]] table names it")
+        print(f"trap {number}: no [[trap]] table and no ranger's card names it; its objects wait here until one does")
     for request in reversed(status["requests"]):
         print(_request_words(request))
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _standing(stay: Stay) -> dict[str, Any]:
+    return {
+        "trap": stay.trap,
+        "station": stay.station,
+        "side": stay.side,
+        "since": time_text(stay.start_ms),
+        "by": stay.who,
+    }
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:

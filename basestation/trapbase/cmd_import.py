@@ -1,4 +1,4 @@
-"""`trapbase import`: what a stick brings, into custody; also beside a running base."""
+"""`trapbase import`: what a stick or a phone brings, into custody; also beside a running base."""
 
 import argparse
 import json
@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trapbase.cmd_cards import read_places
 from trapbase.config import Settings
-from trapbase.parcels import MAX_NAMED, Imported, Tell, find_parcels, import_parcel, leave_note
+from trapbase.parcels import MAX_NAMED, Imported, Tell, find_parcels, import_file, import_parcel, leave_note
 from trapbase.reader import Reader
 from trapbase.run import say
 from trapbase.store import Store
@@ -23,20 +24,28 @@ TELL_EVERY_S = 2.0
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
-        "import", help="take what `trapcam collect` put on a stick; beside a running base too"
+        "import", help="take what `trapcam collect` put on a stick, or a phone brought; beside a running base too"
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the stick, its folder `pugmark`, or one parcel of it")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR|FILE.tar",
+        help="the stick, its folder `pugmark`, one parcel, or a phone's tar",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace, settings: Settings) -> int:
-    parcels = find_parcels(args.folder)
+    parcels = [args.folder] if args.folder.is_file() else find_parcels(args.folder)
     folder = Path(settings.folder)
     Reader(folder).close()  # raises where there is no base yet
     done: list[Imported] = []
-    with lock_folder(folder, "trapbase-import"), closing(Store(folder, incoming=INCOMING)) as store:
+    with (
+        lock_folder(folder, "trapbase-import"),
+        closing(Store(folder, Path(settings.unit_keys), incoming=INCOMING)) as store,
+    ):
         store.media.recover()
         for each in parcels:
             try:
@@ -46,7 +55,9 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
                     f"{each}: the stick cannot be read: {error.strerror or error}; what was taken is safe, "
                     "put the stick in again and say the same: doubles are no harm"
                 ) from error
-    strangers = sorted(_traps(parcels) - {trap.number for trap in settings.trap})
+    with closing(Reader(folder)) as reader:
+        known = set(read_places(settings, reader).known())
+    strangers = sorted({trap for each in done for trap in each.traps} - known)
     if args.json:
         print(json.dumps({"parcels": [_figures(each) for each in done], "not_in_settings": strangers}))
     else:
@@ -56,13 +67,11 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _take(store: Store, folder: Path, base: str) -> Imported:
     now_ms = time.time_ns() // 1_000_000
+    if folder.is_file():
+        return import_file(store, folder, folder.name, now_ms, _teller())
     done = import_parcel(store, folder, now_ms, _teller())
     leave_note(done, base, datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"))
     return done
-
-
-def _traps(parcels: list[Path]) -> set[int]:
-    return {int(each.resolve().name.partition("-")[0]) for each in parcels}
 
 
 def _figures(done: Imported) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def _print(done: list[Imported], strangers: list[int]) -> None:
         if each.note:
             print(f"  {each.note}")
     for trap in strangers:
-        print(f"trap {trap} is not in the settings: its objects wait here until a [[trap]] table names it")
+        print(f"trap {trap}: no [[trap]] table and no ranger's card names it; its objects wait here until one does")
 
 
 def _teller() -> Tell:

@@ -108,11 +108,24 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 5000
 
 
+class CardsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rangers' deployment cards: a card whose place lies outside these bounds is kept and not used."""
+
+    south: Annotated[float, Meta(ge=-90, le=90, description="southernmost place of a trap (degrees)")] = -90.0
+    north: Annotated[float, Meta(ge=-90, le=90, description="northernmost (degrees)")] = 90.0
+    west: Annotated[
+        float, Meta(ge=-180, le=180, description="westernmost; beyond `east`: over the 180th meridian (degrees)")
+    ] = -180.0
+    east: Annotated[float, Meta(ge=-180, le=180, description="easternmost (degrees)")] = 180.0
+
+
 class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The page."""
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
+    upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
+    upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
 
 
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,6 +166,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch: BatchSettings = field(default_factory=BatchSettings)
     upload: UploadSettings = field(default_factory=UploadSettings)
     page: PageSettings = field(default_factory=PageSettings)
+    cards: CardsSettings = field(default_factory=CardsSettings)
     trap: tuple[TrapSettings, ...] = ()
 
 
@@ -160,6 +174,11 @@ def check_traps(settings: Settings) -> None:
     """Rules between traps, and what a pattern cannot say of a value.  Raises: SetupError naming trap or key."""
     _check_url(settings.upload.url)
     zone_info(settings.zone)
+    if settings.cards.south > settings.cards.north:
+        raise SetupError(
+            f"keys 'cards.south', 'cards.north' are {settings.cards.south}, {settings.cards.north}: no place lies "
+            "between; allowed is a south that is not beyond the north"
+        )
     seen: dict[int, TrapSettings] = {}
     for trap in settings.trap:
         if trap.number in seen:

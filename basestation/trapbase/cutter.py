@@ -5,11 +5,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from trapbase.batch import CutRules, batch_id, cut, halves
-from trapbase.config import BatchSettings, TrapSettings
+from trapbase.cardbook import CardBook
+from trapbase.config import BatchSettings, CardsSettings, TrapSettings
 from trapbase.eventid import REACH_MS, event_ids
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.package import Contents, build_files, zip_files
+from trapbase.places import Places
 from trapbase.store import Store
+from trapkit.cards import Sample
 from trapkit.errors import StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
@@ -20,15 +23,20 @@ MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond
 class Cutter:
     """The step from stored objects to `outbox/<batch id>.zip`.
 
-    `traps`: by number; objects of others wait until somebody enters them in the settings. `secret`: the key that
-    opens crops, or None.
+    `traps`: by number; objects of others wait until a ranger's card, or the settings, tell where they stand. `secret`:
+    the key that opens crops and cards, or None; `cards`: which of these count.
     """
 
     def __init__(
-        self, store: Store, traps: Mapping[int, TrapSettings], settings: BatchSettings, secret: bytes | None
+        self,
+        store: Store,
+        traps: Mapping[int, TrapSettings],
+        settings: BatchSettings,
+        secret: bytes | None,
+        cards: CardsSettings | None = None,
     ) -> None:
         self._store = store
-        self._traps = traps
+        self._book = CardBook(store, secret, traps, cards)
         self._settings = settings
         self._secret = secret
         self._outbox = store.folder / "outbox"
@@ -89,7 +97,7 @@ class Cutter:
 
     def step(self, utc_ms: int) -> str | None:
         """Cut the next batch if it is time; its id.  Raises: StorageError."""
-        waiting = [w for w in self._store.waiting(self._traps) if w.object.id not in self.damaged]
+        waiting = [w for w in self._store.waiting(self.places().known()) if w.object.id not in self.damaged]
         objects = self._whole(cut(waiting, utc_ms, self._rules))
         if not objects:
             return None
@@ -97,6 +105,10 @@ class Cutter:
         self._write(name, data)
         self._store.add_batch(name, len(data), objects, contents.event_ids, utc_ms)
         return name
+
+    def places(self) -> Places:
+        """Where the traps stand.  Raises: StorageError."""
+        return self._book.current()
 
     def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
         """Those whose bytes are still what they were: nobody may sign for the others."""
@@ -108,11 +120,12 @@ class Cutter:
         """The batch id of these objects, and what a package of them is made of."""
         found = {s: self._store.event(s) for s in {o.sighting for o in objects}}
         events = {s: e for s, e in found.items() if e is not None}
+        places = self.places()
         contents = Contents(
             objects=objects,
             events=events,
-            event_ids=self._event_ids(events),
-            traps={o.trap: self._trap(o.trap) for o in objects},
+            event_ids=self._event_ids(events | self._sampled(objects, places), places),
+            places=places,
             read=self._read,
             unseal=self._unseal,
         )
@@ -122,21 +135,26 @@ class Cutter:
         name, contents = self.contents(objects)
         return name, zip_files(build_files(name, contents, self._settings)), contents
 
-    def _trap(self, number: int) -> TrapSettings:
-        # A batch that was cut while the trap was still in the settings must stay buildable.
-        gone = TrapSettings(number=number, station=f"trap-{number}", latitude=0.0, longitude=0.0, uncertainty_m=100000)
-        return self._traps.get(number, gone)
+    def _sampled(self, objects: list[StoredObject], places: Places) -> dict[Sighting, Event]:
+        """The sightings that samples among these objects name, of whatever batch."""
+        found: dict[Sighting, Event] = {}
+        for o in objects:
+            said = places.said.get(o.sighting)
+            if said is not None and isinstance(said.said, Sample) and said.said.sighting is not None:
+                event = self._store.event((o.trap, o.epoch, said.said.sighting))
+                if event is not None:
+                    found[event.sighting] = event
+        return found
 
-    def _event_ids(self, events: Mapping[Sighting, Event]) -> dict[Sighting, str]:
-        stations = {number: trap.station for number, trap in self._traps.items()}
+    def _event_ids(self, events: Mapping[Sighting, Event], places: Places) -> dict[Sighting, str]:
         around = dict(events)
         for event in events.values():
-            station = stations.get(event.trap)
-            together = [n for n, s in stations.items() if s == station]
+            station = places.station(event.trap, event.time_ms)
+            together = [event.trap] if station is None else places.traps_at(station)
             reach = (event.time_ms - REACH_MS, event.time_ms + REACH_MS)
             near = self._store.events_near(together, *reach, MAX_NEIGHBOURS)
             around |= {e.sighting: e for e in near}
-        ids = event_ids(around.values(), stations)
+        ids = event_ids(around.values(), places.station)
         return {s: ids[s] for s in events}
 
     def _read(self, sha256: bytes) -> bytes:

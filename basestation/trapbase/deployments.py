@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from trapbase.camtrap_rows import Row, deployment_id, deployment_row, time_text
-from trapbase.config import TrapSettings
+from trapbase.camtrap_rows import Row, card_comments, deployment_row, time_text
 from trapbase.effort import DAY_MS, DayLine, date_of, day_of
 from trapbase.model import Event
+from trapbase.places import Site
 from trapwire.alert import TIME_BASE_UNIX_MS
 from trapwire.notes import REASONS, words
 
+MAX_DAY = 1 << 16  # days since 2020 that a line can tell
 MOST_RANGES = 24  # of days named in one comment; beyond them only their number
 
 
@@ -29,20 +30,25 @@ class Period:
 
 
 class Deployment:
-    """One trap's deployment, as one period or several. times_ms: of its sightings and pictures, at least one;
-    lines: its days, oldest first; none: there is no ledger, and it is one period."""
+    """One trap's deployment, as one period or several. times_ms: of its sightings and pictures, at least one where no
+    card tells when it began; lines: its trap's days, oldest first; none: there is no ledger, and it is one period."""
 
-    def __init__(self, trap: TrapSettings, times_ms: list[int], lines: list[DayLine]) -> None:
-        self.trap = trap
+    def __init__(self, site: Site, times_ms: list[int], lines: list[DayLine]) -> None:
+        self.site = site
+        trap, stay = site.trap, site.stay
+        if stay is not None:
+            until = day_of(stay.end_ms) if stay.end_ms is not None else MAX_DAY
+            lines = [line for line in lines if day_of(stay.start_ms) <= line.day <= until]
         seen_days = {day_of(time_ms) for time_ms in times_ms}
         blind = [line for line in lines if line.is_blind and line.day not in seen_days]
         # What lies before the trap was put up, or before its first line, is no time of this deployment.
         told = [line.day for line in lines if line.counts]
-        starts = [min(times_ms), *([day_ms(min(told))] if told and not trap.deployed else [])]
-        start_ms = min(starts)
-        if trap.deployed:
-            start_ms = min(start_ms, _unix_ms(trap.deployed))
-        end_ms = max([*times_ms, *([day_ms(max(told) + 1) - 1000] if told else [])])
+        starts = [*times_ms, *([day_ms(min(told))] if told and not trap.deployed else [])]
+        start_ms = min([*starts, *([_unix_ms(trap.deployed)] if trap.deployed else [])])
+        ends = [*times_ms, *([day_ms(max(told) + 1) - 1000] if told else [])]
+        if stay is not None:
+            ends = [*ends, start_ms] if stay.end_ms is None else [*times_ms, stay.end_ms]
+        end_ms = max(ends)
         self.periods = self._split(start_ms, end_ms, lines, blind)
 
     def at(self, time_ms: int) -> str:
@@ -55,7 +61,7 @@ class Deployment:
         found = []
         for period in self.periods:
             own = [e for e in events if self.at(e.time_ms) == period.id]
-            row = deployment_row(self.trap, own, received_ms)
+            row = deployment_row(self.site.trap, own, received_ms, self.site.stay)
             found.append(
                 row
                 | {
@@ -89,10 +95,11 @@ class Deployment:
 
     def _period(self, start_ms: int, end_ms: int, lines: list[DayLine], before: str, then: str) -> Period:
         end_ms = max(start_ms, end_ms)
-        name = deployment_id(self.trap)
+        name, stay = self.site.id, self.site.stay
         if before or then:
             name = f"{name}-{date_of(day_of(start_ms)).replace('-', '')}"
-        said = [before, then, _effort(start_ms, end_ms, lines) if lines else NO_LEDGER]
+        written = "" if stay is None else card_comments(stay, "")
+        said = [written, before, then, _effort(start_ms, end_ms, lines) if lines else NO_LEDGER]
         return Period(start_ms=start_ms, end_ms=end_ms, id=name, comments=" ".join(filter(None, said)))
 
 

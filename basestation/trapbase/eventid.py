@@ -6,7 +6,7 @@ can tell stays alone: its trap's clock was years off, and a hundred others have 
 from the stored rows; an eventID that has been published stays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from trapbase.model import Event, Sighting
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
@@ -25,12 +25,16 @@ def sighting_id(sighting: Sighting) -> str:
     return f"{trap}-{epoch:08x}-{number}"
 
 
-def event_ids(events: Iterable[Event], stations: Mapping[int, str]) -> dict[Sighting, str]:
-    """The eventID of every sighting; `stations`: the station of each trap. Events of unknown traps stay alone."""
+StationAt = Callable[[int, int], str | None]
+"""The station of a trap at a time (Unix ms)."""
+
+
+def event_ids(events: Iterable[Event], station_at: StationAt) -> dict[Sighting, str]:
+    """The eventID of every sighting, by where each trap stood then. Events of unknown traps stay alone."""
     ids: dict[Sighting, str] = {}
     by_station: dict[str, list[Event]] = {}
     for event in events:
-        by_station.setdefault(stations.get(event.trap, f"trap-{event.trap}"), []).append(event)
+        by_station.setdefault(station_at(event.trap, event.time_ms) or f"trap-{event.trap}", []).append(event)
     for station, own in by_station.items():
         timed = sorted((e for e in own if e.time_ms not in CLAMPED_MS), key=lambda e: (e.time_ms, e.sighting))
         for group in [*_chains(timed), *([e] for e in own if e.time_ms in CLAMPED_MS)]:

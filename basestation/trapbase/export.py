@@ -31,14 +31,15 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
     store = Store(folder)
     try:
         traps = {trap.number: trap for trap in settings.trap}
-        cutter = Cutter(store, traps, settings.batch, secret)
-        objects = store.all_objects(traps, MAX_OBJECTS + 1)
+        cutter = Cutter(store, traps, settings.batch, secret, settings.cards)
+        known = cutter.places().known()
+        objects = store.all_objects(known, MAX_OBJECTS + 1)
         if not objects:
-            raise SetupError(f"{folder}: holds nothing of the traps in the settings")
+            raise SetupError(f"{folder}: holds nothing of a trap that the settings or a ranger's card know")
         if len(objects) > MAX_OBJECTS:
             raise SetupError(f"{folder}: holds over {MAX_OBJECTS} objects; export them from the back end")
         name, contents = cutter.contents(objects)
-        effort = by_trap(day_lines(store.day_notes(traps, MAX_LINES)))
+        effort = by_trap(day_lines(store.day_notes(known, MAX_LINES)))
         contents = replace(contents, effort=effort)
         files = build_files(name, contents, settings.batch)
     finally:

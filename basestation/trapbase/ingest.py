@@ -24,7 +24,7 @@ from trapkit.pieces import Have, Mark, Piece, decode_piece
 from trapkit.topics import Message, MessageBus
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
-from trapwire.notes import MAX_NOTE_BYTES
+from trapwire.notes import MAX_CARD_BYTES, max_bytes
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -45,7 +45,7 @@ MAX_RUNG_BYTES = {
     ALERT: 256,
     CROP: 64 * 1024,
     FRAME: 512 * 1024,
-    NOTE: MAX_NOTE_BYTES,
+    NOTE: MAX_CARD_BYTES,
     SCENE: 64 * 1024,
 } | dict.fromkeys(FULLS, MAX_BODY_BYTES)
 ROOM_BYTES = 256 * 1024 * 1024  # for objects that are not whole yet
@@ -166,8 +166,7 @@ def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
     key = envelope.key
     if key.trap != address.trap or key.rung != address.rung:
         raise WireError(f"{key!r} on the topic of trap {address.trap}, rung {address.rung}")
-    if not 0 < len(envelope.body) <= MAX_RUNG_BYTES.get(key.rung, 0):
-        raise WireError(f"{key!r} has {len(envelope.body)} bytes")
+    check_size(key, envelope.body)
     said = message.properties
     received = _number(said.get("received_ms"), 0, 1 << 42)
     rssi = _number(said.get("rssi_dbm"), -200, 50)
@@ -181,6 +180,13 @@ def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
         snr_db=_number(said.get("snr_db"), -64, 64),
         received_ms=utc_ms if received is None else int(received),
     )
+
+
+def check_size(key: ObjectKey, body: bytes) -> None:
+    """Whether an object may have so many bytes.  Raises: WireError."""
+    most = min(MAX_RUNG_BYTES.get(key.rung, 0), max_bytes(body[0]) if key.rung == NOTE and body else MAX_BODY_BYTES)
+    if not 0 < len(body) <= most:
+        raise WireError(f"{key!r} has {len(body)} bytes")
 
 
 def _piece(address: topics.Address, payload: bytes) -> Piece:

@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from trapbase.camtrap_descriptor import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
-from trapbase.camtrap_rows import deployment_id, deployment_row, empty_row, observation_row, time_text
-from trapbase.config import BatchSettings, TrapSettings
+from trapbase.camtrap_rows import deployment_row, empty_row, observation_row, time_text
+from trapbase.config import BatchSettings
 from trapbase.deployments import Deployment
 from trapbase.effort import DayLine
 from trapbase.eventid import sighting_id
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.pictures import SEALED, media_type
+from trapbase.places import Places, Site
+from trapbase.sample_rows import SAMPLES, sample_row
+from trapkit.cards import Sample
 from trapwire.objects import FULLS, NOTE, RUNG_NAMES, SCENE
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
@@ -29,14 +32,15 @@ Row = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """What a package is made of: `events` of the objects' sightings (where the alert is known), their `event_ids`,
-    `traps` by number; `read(sha256)` gives the sealed bytes, `unseal` what is in them, or None; `effort`: the days of
-    each trap, by which deployments are split, None where they are not (a batch knows only its own sightings)."""
+    """What a package is made of: `events` of the objects' sightings (where the alert is known), `event_ids` of these
+    and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the
+    sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
+    None where they are not (a batch knows only its own sightings)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]
     event_ids: Mapping[Sighting, str]
-    traps: Mapping[int, TrapSettings]
+    places: Places
     read: Callable[[bytes], bytes]
     unseal: Callable[[bytes], bytes | None]
     effort: Mapping[int, list[DayLine]] | None = None
@@ -50,10 +54,10 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
     for o in sorted(contents.objects, key=lambda o: o.identity):
         by_sighting.setdefault(o.sighting, []).append(o)
     where = _Deployments(contents, by_sighting)
+    samples: list[Row] = []
     for sighting, own in by_sighting.items():
         event = contents.events.get(sighting)
-        # Without its alert nobody knows when the picture was taken: the time is that of its reception.
-        time_ms = event.time_ms if event else own[0].received_ms
+        time_ms = _time_ms(contents, sighting, own)
         deployment = where.at(sighting[0], time_ms)
         pictures = []
         for o in own:
@@ -62,11 +66,15 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
             if picture is not None:
                 pictures.append(picture | {"timestamp": time_text(time_ms), "deploymentID": deployment})
         media += pictures
-        if own[0].rung == NOTE:
-            continue  # what a trap says of itself is no observation
+        if own[0].rung == NOTE:  # what a trap or a ranger says is no observation
+            said = contents.places.said.get(sighting)
+            if said is not None and isinstance(said.said, Sample):
+                row = sample_row(said, said.said, contents.places, contents.event_ids)
+                samples.append(row | {"deploymentID": deployment})
+            continue
         # The crop, where there is one. A further full frame shows the animal elsewhere than the alert's box says.
         best = next((p for p in pictures if p["rung"] not in FULLS[1:]), None)
-        trap = contents.traps[sighting[0]]
+        trap = contents.places.site(sighting[0], time_ms).trap
         make = empty_row if own[0].rung == SCENE else observation_row
         seen = make(
             sighting,
@@ -83,8 +91,10 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
     files["media.csv"] = _csv(MEDIA, media)
     files["observations.csv"] = _csv(OBSERVATIONS, observations)
     files["objects.csv"] = _csv(OBJECTS, objects)
+    if samples:
+        files["samples.csv"] = _csv(SAMPLES, samples)
     created = time_text(max(o.stored_ms for o in contents.objects))
-    package = descriptor(batch_id, created, deployments, observations, settings)
+    package = descriptor(batch_id, created, deployments, observations, settings, samples=bool(samples))
     files["datapackage.json"] = (json.dumps(package, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
     return files
 
@@ -131,38 +141,65 @@ def _method(o: StoredObject) -> str:
     return "timeLapse" if o.rung == SCENE else "activityDetection"
 
 
+def _time_ms(contents: Contents, sighting: Sighting, own: list[StoredObject]) -> int:
+    """When it was: without its alert nobody knows when a picture was taken, and the time is that of its reception."""
+    event = contents.events.get(sighting)
+    said = contents.places.said.get(sighting)
+    if event is None and said is not None and said.said is not None:
+        return said.said.at_ms
+    return event.time_ms if event else own[0].received_ms
+
+
+class _Group:
+    """What of a package belongs to one deployment."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.events: list[Event] = []
+        self.received_ms: list[int] = []
+        self.split: Deployment | None = None
+
+
 class _Deployments:
-    """Which deployment something belongs to, and their rows."""
+    """Which deployment something belongs to, and their rows: those of everything in the package, cards included."""
 
     def __init__(self, contents: Contents, by_sighting: Mapping[Sighting, list[StoredObject]]) -> None:
         self._contents = contents
-        self._received = {number: _received(by_sighting, number) for number in contents.traps}
-        self._numbers = [number for number in sorted(contents.traps) if self._received[number]]
-        self._split: dict[int, Deployment] = {}
+        self._groups: dict[str, _Group] = {}
+        for sighting, own in by_sighting.items():
+            group = self._group(contents.places.site(sighting[0], _time_ms(contents, sighting, own)))
+            group.received_ms += [o.received_ms for o in own]
+            if sighting in contents.events:
+                group.events.append(contents.events[sighting])
+        for own_stays in contents.places.stays.by_trap.values():
+            for stay in own_stays:
+                if not by_sighting.keys().isdisjoint(stay.cards):
+                    self._group(contents.places.site_of(stay))
         if contents.effort is None:
             return
-        for number in self._numbers:
-            times = [e.time_ms for e in contents.events.values() if e.trap == number] or self._received[number]
-            self._split[number] = Deployment(contents.traps[number], times, list(contents.effort.get(number, ())))
+        for group in self._groups.values():
+            times = [e.time_ms for e in group.events] or ([] if group.site.stay else group.received_ms)
+            lines = list(contents.effort.get(group.site.trap.number, ()))
+            group.split = Deployment(group.site, times, lines)
+
+    def _group(self, site: Site) -> _Group:
+        return self._groups.setdefault(site.id, _Group(site))
 
     def at(self, trap: int, time_ms: int) -> str:
-        split = self._split.get(trap)
-        return deployment_id(self._contents.traps[trap]) if split is None else split.at(time_ms)
+        name = self._contents.places.site(trap, time_ms).id
+        group = self._groups[name]
+        return name if group.split is None else group.split.at(time_ms)
 
     def rows(self) -> list[Row]:
         found: list[Row] = []
-        for number in self._numbers:
-            events = [e for e in self._contents.events.values() if e.trap == number]
-            split = self._split.get(number)
-            if split is None:
-                found.append(deployment_row(self._contents.traps[number], events, self._received[number]))
+        for name in sorted(self._groups, key=lambda n: (self._groups[n].site.trap.number, n)):
+            group = self._groups[name]
+            if group.split is None:
+                found.append(deployment_row(group.site.trap, group.events, group.received_ms, group.site.stay))
+                found[-1]["deploymentID"] = name
             else:
-                found += split.rows(events, self._received[number])
+                found += group.split.rows(group.events, group.received_ms)
         return found
-
-
-def _received(by_sighting: Mapping[Sighting, list[StoredObject]], trap: int) -> list[int]:
-    return [o.received_ms for s, own in by_sighting.items() if s[0] == trap for o in own]
 
 
 def _csv(columns: Iterable[str], rows: Iterable[Row]) -> bytes:

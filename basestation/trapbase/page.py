@@ -1,4 +1,5 @@
-"""The page's routes and its server: Starlette and Jinja2, server-rendered, live by server-sent events. It only reads.
+"""The page's routes and its server: Starlette and Jinja2, server-rendered, live by server-sent events. It only
+reads, but where `page.upload` lets it take parcels (`bring`).
 
 No request leaves the base, so it works on a phone without internet.
 """
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from trapbase.bring import Bringer
 from trapbase.config import Settings
 from trapbase.own_host import OwnHost
 from trapbase.page_state import PageState
@@ -35,6 +37,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+}
+UPLOAD_HEADERS = HEADERS | {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
+    "Referrer-Policy": "same-origin",  # with none at all a browser does not say that the form is this page's
 }
 
 
@@ -68,6 +74,18 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
 
+    bringer = Bringer(settings) if settings.page.upload else None
+
+    async def bring(request: Request) -> Response:
+        if bringer is None:
+            raise HTTPException(404, "parcels are not taken here: page.upload is false")
+        if request.method != "POST":
+            return HTMLResponse(page.brought(None))
+        try:
+            return HTMLResponse(page.brought(await bringer.take(request)))
+        except HTTPException as error:
+            return HTMLResponse(page.brought([], error.detail), error.status_code, {"Connection": "close"})
+
     async def refuse(request: Request, error: Exception) -> Response:
         code, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
         return PlainTextResponse(f"{code} {words}\n", code)
@@ -79,11 +97,14 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             Route("/crop/{sha256}", crop),
             *(Route(f"/{name}", asset) for name in ASSETS),
             Route("/status.json", status),
+            Route("/bring", bring, methods=["GET", "POST"]),
         ],
         exception_handlers={HTTPException: refuse},
     )
     app.add_middleware(OwnHost, name=settings.page.host)
-    app.add_middleware(Headers, headers=HEADERS)
+    app.add_middleware(Headers, headers=UPLOAD_HEADERS if settings.page.upload else HEADERS)
+    if bringer is not None:
+        bringer.recover()
     return app
 
 

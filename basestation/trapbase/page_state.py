@@ -18,11 +18,14 @@ from typing import Any
 import jinja2
 from starlette.exceptions import HTTPException
 
+from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.effort import day_of
 from trapbase.media import read_from
 from trapbase.modem import read_modem
+from trapbase.parcels import Imported
 from trapbase.pictures import media_type
+from trapbase.places import Places
 from trapbase.reader import Reader
 from trapbase.view import View, build_view
 from trapbase.view_effort import DAYS
@@ -43,6 +46,7 @@ ROWS = 20  # batches
 CONFLICTS = 1000  # counted by trap
 ALARMS = 200  # the newest, settled ones too
 TRAPS = 1000  # whose ledgers and scenes are shown
+MAX_SHOWN = 20  # damaged and missing ones that are named
 SHA256 = re.compile(r"[0-9a-f]{64}")
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
@@ -59,10 +63,8 @@ class PageState:
         loader = jinja2.PackageLoader("trapbase")
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._streams = 0
-        stations: dict[str, list[int]] = {}
-        for trap in settings.trap:
-            stations.setdefault(trap.station, []).append(trap.number)
-        self._stations = list(stations.values())
+        self._listed = {trap.number: trap for trap in settings.trap}
+        self._book: CardBook | None = None
         self._shared: dict[str | None, _Rendered] = {}
 
     def asset(self, name: str) -> str:
@@ -91,15 +93,26 @@ class PageState:
             raise HTTPException(404, "no such species")
         reader = self.reader()
         code = None if chosen is None else CODES[chosen]
+        places = self._places(reader)
+        stations: dict[str, list[int]] = {}
+        for number, trap in places.known().items():
+            stations.setdefault(trap.station, []).append(number)
         names = ("sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap", "traps")
-        rows = {name: [] for name in names} if reader is None else _read(reader, code, self._stations)
+        rows = {name: [] for name in names} if reader is None else _read(reader, code, list(stations.values()))
         summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
         species = None if code is None else SPECIES[code]
         return build_view(
             self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=self._free_bytes(),
-            modem=read_modem(self._folder),
+            modem=read_modem(self._folder), places=places,
         )  # fmt: skip
+
+    def _places(self, reader: Reader | None) -> Places:
+        if reader is None:
+            return Places(listed=self._listed)
+        if self._book is None:
+            self._book = CardBook(reader, self._secret, self._listed, self._settings.cards)
+        return self._book.current()
 
     def summary(self) -> dict[str, Any]:
         """Counts of everything, by state.  Raises: StorageError."""
@@ -118,6 +131,11 @@ class PageState:
             return self._templates.get_template(template).render(view=self.view(chosen))
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
+
+    def brought(self, done: list[Imported] | None, trouble: str = "") -> str:
+        """The page of the form; `done`: what came of the files just brought, `trouble`: why not all of them."""
+        view = {"base": self._settings.name, "most_mb": self._settings.page.upload_mb, "shown": MAX_SHOWN}
+        return self._templates.get_template("bring.html").render(view=view, done=done, trouble=trouble)
 
     def crop(self, sha256: str) -> tuple[str, bytes] | None:
         """(media type, picture), or None when it is not here, not a crop or frame, or not for this base's key."""

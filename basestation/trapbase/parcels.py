@@ -1,4 +1,5 @@
-"""Parcels on a stick into custody: each object whole or named as damaged, and committed before anything is said.
+"""Parcels on a stick, or in a tar, into custody: each object whole or named as damaged, and committed before anything
+is said.
 
 The envelopes speak for themselves: names, order and index prove nothing. What is here already is a double, in any
 order, from any stick, at any base. Everything on a stick is hostile, and bounded.
@@ -7,17 +8,21 @@ order, from any stick, at any base. Everything on a stick is hostile, and bounde
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from trapbase.ingest import MAX_RUNG_BYTES
+from trapbase.ingest import check_size
 from trapbase.model import Arrival
 from trapbase.store import Store
+from trapbase.tarball import NotATarError, members
 from trapkit import parcel
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
+from trapkit.parcel import Index
 from trapwire.errors import WireError
 from trapwire.objects import HEAD_BYTES, MAX_BODY_BYTES, decode_envelope
 
@@ -33,11 +38,12 @@ Tell = Callable[[str, int], None]
 
 @dataclass(kw_only=True)
 class Imported:
-    """What became of a parcel's objects: `new` here; `doubles`: here before; `aside`: other bytes than came first under
-    their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that hold no object, and
+    """What became of a parcel's objects, which are of `traps`: `new` here; `doubles`: here before; `aside`: other
+    bytes than came first under their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that hold no object, and
     those that the index names and are not there. `note`: why nothing could be written beside them."""
 
     folder: Path
+    traps: set[int] = field(default_factory=set)
     new: int = 0
     doubles: int = 0
     aside: int = 0
@@ -72,35 +78,86 @@ def find_parcels(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+Entry = tuple[str, Callable[[], bytes]]
+"""An object's name, and what reads it.  Raises: WireError when it cannot be an object; OSError: no stick."""
+
+
 def import_parcel(store: Store, folder: Path, utc_ms: int, tell: Tell) -> Imported:
     """Take what a parcel holds.  Raises: StorageError: the base's disk refuses; OSError: the stick does."""
     done = Imported(folder=folder)
     names = [entry.name for entry, _ in zip(os.scandir(folder), range(MAX_FILES), strict=False)]
-    group: list[Arrival] = []
-    for arrival in _arrivals(folder, sorted(names), done, utc_ms):
-        group.append(arrival)
-        if len(group) >= GROUP or sum(len(a.body) for a in group) >= GROUP_BYTES:
-            _add(store, group, done, utc_ms)
-            group.clear()
-            tell(folder.name, done.taken)
-    _add(store, group, done, utc_ms)
-    tell(folder.name, done.taken)
+    entries = [(name, partial(_read, folder / name)) for name in sorted(names) if name.endswith(parcel.SUFFIX)]
+    _import(store, entries, done, utc_ms, tell)
     done.missing = _missing(folder, set(names))
     return done
 
 
-def _arrivals(folder: Path, names: list[str], done: Imported, utc_ms: int) -> Iterator[Arrival]:
-    for name in names:
-        if not name.endswith(parcel.SUFFIX):
-            continue
+def import_file(store: Store, path: Path, name: str, utc_ms: int, tell: Tell) -> Imported:
+    """Take what a tar holds that a phone brought, or a single object's file; nothing in it is unpacked. `name`: what
+    it is called.
+
+    Raises: StorageError: the base's disk refuses; OSError: the file cannot be read.
+    """
+    done = Imported(folder=Path(name))
+    total = path.stat().st_size
+    with path.open("rb") as file:
         try:
-            envelope = decode_envelope(_read(folder / name))
+            _import(store, _of_tar(file, total, done), done, utc_ms, tell)
+        except NotATarError:
+            if not parcel.is_index(name):
+                _import(store, [(name, partial(_of_file, file, 0, total))], done, utc_ms, tell)
+    return done
+
+
+def _of_tar(file: IO[bytes], total: int, done: Imported) -> Iterator[Entry]:
+    """The objects of a tar; what its indexes name and is not there is missing when it is through."""
+    seen: dict[str, set[str]] = {}
+    indexes: dict[str, Index] = {}
+    for member in members(file, total):
+        folder, _, name = member.name.rpartition("/")
+        if member.refusal:
+            done.damaged.append(f"{member.name}: {member.refusal}")
+        elif parcel.is_index(name) and member.size <= parcel.MAX_INDEX_BYTES and len(indexes) < MAX_PARCELS:
+            file.seek(member.start)
+            found = parcel.decode_index(file.read(member.size))
+            if found is not None:
+                indexes[folder] = found
+        elif name.endswith(parcel.SUFFIX):
+            seen.setdefault(folder, set()).add(name)
+            yield member.name, partial(_of_file, file, member.start, member.size)
+    for folder, index in indexes.items():
+        done.missing += [e.file for e in index.objects if e.file not in seen.get(folder, ())]
+
+
+def _of_file(file: IO[bytes], start: int, size: int) -> bytes:
+    if size > HEAD_BYTES + MAX_BODY_BYTES:
+        raise WireError(f"has {size} bytes")
+    file.seek(start)
+    return file.read(size)
+
+
+def _import(store: Store, entries: Iterable[Entry], done: Imported, utc_ms: int, tell: Tell) -> None:
+    group: list[Arrival] = []
+    for arrival in _arrivals(entries, done, utc_ms):
+        group.append(arrival)
+        if len(group) >= GROUP or sum(len(a.body) for a in group) >= GROUP_BYTES:
+            _add(store, group, done, utc_ms)
+            group.clear()
+            tell(done.folder.name, done.taken)
+    _add(store, group, done, utc_ms)
+    tell(done.folder.name, done.taken)
+
+
+def _arrivals(entries: Iterable[Entry], done: Imported, utc_ms: int) -> Iterator[Arrival]:
+    for name, read in entries:
+        try:
+            envelope = decode_envelope(read())
             key, body = envelope.key, envelope.body
-            if not 0 < len(body) <= MAX_RUNG_BYTES.get(key.rung, 0):
-                raise WireError(f"{key!r} has {len(body)} bytes")
+            check_size(key, body)
         except WireError as error:
             done.damaged.append(f"{name}: {error}"[:200])
             continue
+        done.traps.add(key.trap)
         sha256 = hashlib.sha256(body).digest()
         yield Arrival(key=key, body=body, sha256=sha256, base="", rssi_dbm=None, snr_db=None, received_ms=utc_ms)
 

@@ -136,7 +136,7 @@ def build_forward(settings: Settings) -> Part:
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
     bus = _bus(settings, "forward", receipts.SUBSCRIPTIONS)
     store = _store(settings)
-    cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret)
+    cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret, settings.cards)
     closers = [bus.stop, store.close, lock.close]
     uploader = down = None
     if settings.upload.url:

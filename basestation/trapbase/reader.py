@@ -25,7 +25,7 @@ class Reader:
         except sqlite3.Error as error:
             raise SetupError(f"{path}: cannot be read: {error}") from error
         self._db.row_factory = sqlite3.Row
-        self._sql = load_queries("trapbase", "reader.sql")
+        self._sql = load_queries("trapbase", "reader.sql") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
         self._db.close()
@@ -58,6 +58,14 @@ class Reader:
         for row in rows:
             row["health"] = json.loads(row["health"])
         return rows
+
+    def cards_mark(self) -> tuple[int, ...]:
+        """Changes whenever a card came or was proved."""
+        return tuple(self.rows("cards_mark")[0].values())
+
+    def cards(self, limit: int) -> list[Row]:
+        """Every card and sample, sealed, at most `limit`."""
+        return self.rows("cards", limit)
 
     def is_crop(self, sha256: bytes) -> bool:
         """Whether a crop or frame with this digest is in custody."""

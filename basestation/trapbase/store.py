@@ -39,7 +39,7 @@ class Store:
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
-        self._sql = load_queries("trapbase")
+        self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
         self._db.close()
@@ -178,6 +178,14 @@ class Store:
     def day_notes(self, traps: Iterable[int], limit: int) -> list[dict[str, Any]]:
         """Every day's line of these traps, by trap and day, at most `limit`."""
         return [dict(r) for r in self._rows("day_notes_of", json.dumps(sorted(traps)), limit)]
+
+    def cards_mark(self) -> tuple[int, ...]:
+        """Changes whenever a card came or was proved."""
+        return tuple(self._rows("cards_mark")[0])
+
+    def cards(self, limit: int) -> list[dict[str, Any]]:
+        """Every card and sample, sealed, at most `limit`."""
+        return [dict(r) for r in self._rows("cards", limit)]
 
     def _count(self, db: sqlite3.Connection, **counters: int) -> None:
         for name, value in counters.items():

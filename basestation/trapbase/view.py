@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from trapbase.config import Settings, TrapSettings
 from trapbase.modem import State, count_words
 from trapbase.moments import moment, span, step
+from trapbase.places import Places
 from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
+from trapbase.view_cards import deployment_rows, sample_rows
 from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
 from trapwire.airtime import snr_floor_quarter_db
@@ -30,7 +32,8 @@ MOST_SIGNAL_DB = 25  # of margin: a full bar
 @dataclass(frozen=True, kw_only=True)
 class View:
     """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
-    `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days."""
+    `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days;
+    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here."""
 
     base: str
     summary: Row
@@ -45,6 +48,10 @@ class View:
     modem: Row | None
     alarms: list[Row]
     effort: list[Row]
+    cards: list[str]
+    deployments: list[Row]
+    samples: list[Row]
+    upload: bool
 
     @property
     def is_empty(self) -> bool:
@@ -61,12 +68,14 @@ def build_view(
     species: str | None = None,
     free_bytes: int | None = None,
     modem: State | None = None,
+    places: Places | None = None,
 ) -> View:
     """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
     of `species` where one was chosen; `free_bytes`: what is left on the disk, `modem`: its state, where
-    those are known."""
-    known = {trap.number: trap for trap in settings.trap}
-    zones = {trap.number: ZoneInfo(trap.zone or settings.zone) for trap in settings.trap}
+    those are known; `places`: where the traps stand by rangers' cards too."""
+    places = places or Places(listed={trap.number: trap for trap in settings.trap})
+    known = places.known()
+    zones = {number: ZoneInfo(trap.zone or settings.zone) for number, trap in known.items()}
     here = ZoneInfo(settings.zone)
     stations = _stations(settings, known, rows["traps"], zones)
     receipts: dict[str, list[Row]] = {}
@@ -86,12 +95,16 @@ def build_view(
         kinds=species_counts(rows["species"]),
         species=species,
         stations=stations,
-        events=events(rows["sightings"], known, zones, species, marked(rows.get("alarms", [])))[:most],
+        events=events(rows["sightings"], places, zones, species, marked(rows.get("alarms", [])))[:most],
         batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
         most=most,
         alarms=standing(rows.get("alarms", []), known, zones),
         effort=effort_rows(rows.get("day_notes", []), known, rows.get("scenes", []), now_ms, zones),
+        cards=_shortened(list(places.problems)),
+        deployments=deployment_rows(places, zones),
+        samples=sample_rows(places, zones),
+        upload=settings.page.upload,
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
 
@@ -149,8 +162,8 @@ def _strangers(rows: dict[str, list[Row]], known: dict[int, TrapSettings]) -> li
     if not strangers:
         return []
     return [
-        f"Trap {', '.join(map(str, strangers))}: not in this base's settings. What it sends is kept here and not "
-        "forwarded until a [[trap]] table gives its station and place."
+        f"Trap {', '.join(map(str, strangers))}: not in this base's settings, and no ranger's card tells where it "
+        "stands. What it sends is kept here and not forwarded until one does, or a [[trap]] table."
     ]
 
 

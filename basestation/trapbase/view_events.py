@@ -13,6 +13,7 @@ from trapbase.effort import Alarm, after
 from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
+from trapbase.places import Places
 from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
 
 Row = dict[str, Any]
@@ -36,27 +37,29 @@ def species_counts(rows: list[Row]) -> list[Row]:
 
 def events(
     sightings: list[Row],
-    traps: Mapping[int, TrapSettings],
+    places: Places,
     zones: Mapping[int, ZoneInfo],
     species: str | None,
     found: Sequence[Alarm] = (),
 ) -> list[Row]:
     """Sightings grouped into events, newest first, the left camera's on the left.
 
-    `zones`: of each known trap; others' times are shown in UTC. `species`: only events in which a view is one.
+    `places`: where the traps stood then; `zones`: of each known trap; others' times are shown in UTC.
+    `species`: only events in which a view is one.
     """
-    stations = {number: trap.station for number, trap in traps.items()}
-    ids = event_ids([_event(row) for row in sightings], stations)
+    known = places.known()
+    ids = event_ids([_event(row) for row in sightings], places.station)
     grouped: dict[str, Row] = {}
     for row in sightings:
         name = ids[(row["trap"], row["epoch"], row["number"])]
         zone = zones.get(row["trap"], ZoneInfo("UTC"))
-        station = stations.get(row["trap"], f"trap {row['trap']}")
+        station = places.station(row["trap"], row["time_ms"]) or f"trap {row['trap']}"
+        trap = places.site(row["trap"], row["time_ms"]).trap if row["trap"] in known else None
         event = grouped.setdefault(
             name, {"id": name, "station": station, "time": moment(row["time_ms"], zone), "views": []}
         )
         mark = after(row["trap"], row["epoch"], row["number"], found)
-        event["views"].append(_view(row, traps.get(row["trap"]), zone) | {"mark": mark})
+        event["views"].append(_view(row, trap, zone) | {"mark": mark})
     for event in grouped.values():
         views = event["views"]
         times = [v["time"]["ms"] for v in views if v["time"]]

@@ -53,6 +53,13 @@ class NoteStore:
         """The same within the caller's transaction."""
         return _add(db, SCENE_KIND, SCENE, at_ms, lambda number: sealed.body, SCENE_PRIORITY)
 
+    def state(self, number: int) -> str:
+        """A note's state (`trapcam.states`).  Raises: KeyError when there is none of that number."""
+        rows = self._rows("state_of", number, NOTE)
+        if not rows:
+            raise KeyError(number)
+        return str(rows[0]["state"])
+
     def last_scene_ms(self) -> int | None:
         """When the newest scene was taken (Unix ms)."""
         rows = self._rows("last_of", SCENE_KIND)

@@ -46,6 +46,10 @@ class Sealer:
             raise ValueError(f"rung {rung} is not one that a trap makes")
         return SealedObject(rung=rung, body=body, sha256=hashlib.sha256(body).digest())
 
+    def seal_note(self, data: bytes) -> bytes:
+        """A sealed box to the bases: what a note of a sealed kind holds."""
+        return seal_box(self._base_key, data)
+
     def seal_file(self, data: bytes) -> bytes:
         """An `age` file to the recipients."""
         return bytes(pyrage.encrypt(data, self._recipients))

@@ -56,6 +56,11 @@ def is_file_name(name: str) -> bool:
     return found is not None and found[2] in RUNG_BY_NAME
 
 
+def is_index(name: str) -> bool:
+    """Whether a file's name says that it is an index; phones add to names: `parcel (1).json`."""
+    return re.fullmatch(r"parcel[^/]{0,8}\.json", name) is not None
+
+
 def encode_index(index: Index) -> bytes:
     """The file's bytes: JSON, an object a line."""
     return msgspec.json.format(msgspec.json.encode(index), indent=1) + b"\n"

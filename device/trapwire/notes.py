@@ -12,12 +12,17 @@ from trapwire.errors import WireError
 DAY = 1  # one UTC day: could the trap see?
 OPENED = 2  # somebody has opened the lid
 MOVED = 3  # the camera looks elsewhere than it did
-KIND_NAMES = {DAY: "day", OPENED: "opened", MOVED: "moved"}
+CARD = 4  # what a ranger wrote of a deployment
+SAMPLE = 5  # what a ranger found near the trap
+KIND_NAMES = {DAY: "day", OPENED: "opened", MOVED: "moved", CARD: "card", SAMPLE: "sample"}
+SEALED = (CARD, SAMPLE)  # they hold a sealed box to the operator's bases in place of fields
 
 VERSION = 1
 LABEL = b"pugmark-note-1\x00"
 SIGNATURE_BYTES = 64
 MAX_NOTE_BYTES = 120  # two fragments at most in any plan's smallest frame that still carries an alert, and its head
+MAX_CARD_BYTES = 1500  # of a sealed kind: as much as a crop
+BOX_BYTES = 48  # what a libsodium sealed box adds
 
 # Why a trap could not see, as bits; several may hold in one day. Frozen: only add.
 OBSCURED = 1 << 0
@@ -65,7 +70,8 @@ _MOVED = ">hhh"
 
 class Note:
     """`kind`; when it was made (`time_ms`, Unix) and how far that may be off (`uncertainty_ms`, None unknown);
-    `values` by name, as `FIELDS` has them; `signature` of 64 bytes, empty while it is not signed."""
+    `values` by name, as `FIELDS` has them; `signature` of 64 bytes, empty while it is not signed; `sealed`: the box
+    of a kind in `SEALED`, empty otherwise."""
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class Note:
         uncertainty_ms: "int | None",
         values: "dict[str, int]",
         signature: bytes = b"",
+        sealed: bytes = b"",
     ) -> None:
         if kind not in FIELDS:
             raise WireError("note of kind %r, allowed are %s" % (kind, sorted(FIELDS)))
@@ -84,6 +91,10 @@ class Note:
         for name, low, high in FIELDS[kind]:
             if not low <= values[name] <= high:
                 raise WireError("%s %r is not within %d–%d" % (name, values[name], low, high))
+        if (kind in SEALED) != (len(sealed) > BOX_BYTES):
+            raise WireError("note of kind %d with a sealed box of %d bytes" % (kind, len(sealed)))
+        if _HEAD_BYTES + len(sealed) + SIGNATURE_BYTES > max_bytes(kind):
+            raise WireError("sealed box of %d bytes" % len(sealed))
         if kind == DAY and values["seen"] > values["watch"]:
             raise WireError("%d minutes seen of %d on watch" % (values["seen"], values["watch"]))
         if kind == DAY and values["watch"] + values["off"] > MINUTES:
@@ -93,13 +104,15 @@ class Note:
         self.uncertainty_ms = uncertainty_ms
         self.values = values
         self.signature = signature
+        self.sealed = sealed
 
     def fields(self) -> bytes:
         """What is signed, and stands before the signature."""
         since = self.time_ms - TIME_BASE_UNIX_MS
         code = encode_uncertainty(self.uncertainty_ms)
         head = struct.pack(_HEAD, self.kind, VERSION, since >> 32, since & 0xFFFFFFFF, code)
-        return head + struct.pack(_FORMATS[self.kind], *[self.values[name] for name, _, _ in FIELDS[self.kind]])
+        said = struct.pack(_FORMATS[self.kind], *[self.values[name] for name, _, _ in FIELDS[self.kind]])
+        return head + said + self.sealed
 
     def encode(self) -> bytes:
         """The body of the object.  Raises: WireError while it is not signed."""
@@ -125,8 +138,15 @@ FIELDS = {
     OPENED: (("trigger", 0, 0xFFFFFFFF),),
     # `right` and `down` in thousandths of the picture's width and height, `turned` in tenths of a degree.
     MOVED: (("right", -1000, 1000), ("down", -1000, 1000), ("turned", -1800, 1800)),
+    CARD: (),
+    SAMPLE: (),
 }
-_FORMATS = {DAY: _DAY, OPENED: _OPENED, MOVED: _MOVED}
+_FORMATS = {DAY: _DAY, OPENED: _OPENED, MOVED: _MOVED, CARD: ">", SAMPLE: ">"}
+
+
+def max_bytes(kind: int) -> int:
+    """The largest body of a note; of a kind that is not known here as much as any may have."""
+    return MAX_NOTE_BYTES if kind in FIELDS and kind not in SEALED else MAX_CARD_BYTES
 
 
 def statement(trap: int, epoch: int, number: int, fields: bytes) -> bytes:
@@ -136,15 +156,15 @@ def statement(trap: int, epoch: int, number: int, fields: bytes) -> bytes:
 
 def split(body: bytes) -> "tuple[bytes, bytes]":
     """The fields and the signature of a body, as they came.  Raises: WireError."""
-    if not _HEAD_BYTES + SIGNATURE_BYTES <= len(body) <= MAX_NOTE_BYTES:
-        low = _HEAD_BYTES + SIGNATURE_BYTES
-        raise WireError("note of %d bytes, allowed are %d–%d" % (len(body), low, MAX_NOTE_BYTES))
+    low, high = _HEAD_BYTES + SIGNATURE_BYTES, max_bytes(body[0]) if body else 0
+    if not low <= len(body) <= high:
+        raise WireError("note of %d bytes, allowed are %d–%d" % (len(body), low, high))
     return bytes(body[:-SIGNATURE_BYTES]), bytes(body[-SIGNATURE_BYTES:])
 
 
 def decode_note(body: bytes) -> Note:
-    """The note in a body; its signature is not checked here. Bytes of a later version behind the known fields are
-    skipped.  Raises: WireError."""
+    """The note in a body; its signature is not checked here, and no box is opened. Bytes of a later version behind the
+    known fields are skipped.  Raises: WireError."""
     fields, signature = split(body)
     kind, version, high, low, code = struct.unpack(_HEAD, fields[:_HEAD_BYTES])
     if not version:
@@ -153,11 +173,14 @@ def decode_note(body: bytes) -> Note:
         raise WireError("note of kind %d is unknown" % kind)
     size = struct.calcsize(_FORMATS[kind])
     rest = fields[_HEAD_BYTES:]
+    when, uncertainty = TIME_BASE_UNIX_MS + (high << 32 | low), decode_uncertainty(code)
+    if kind in SEALED:  # a later version says more within the box
+        return Note(kind, when, uncertainty, {}, signature, rest)
     if len(rest) < size or (version == VERSION and len(rest) != size):
         raise WireError("note of kind %d has %d bytes of fields, %d are needed" % (kind, len(rest), size))
     found = struct.unpack(_FORMATS[kind], rest[:size])
     values = {FIELDS[kind][i][0]: found[i] for i in range(len(found))}
-    return Note(kind, TIME_BASE_UNIX_MS + (high << 32 | low), decode_uncertainty(code), values, signature)
+    return Note(kind, when, uncertainty, values, signature)
 
 
 def words(bits: int, names: "dict[int, str]") -> str:

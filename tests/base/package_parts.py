@@ -19,6 +19,7 @@ from trapbase.batch import batch_id
 from trapbase.eventid import event_ids
 from trapbase.model import Event, StoredObject
 from trapbase.package import Contents, build_files
+from trapbase.places import Places
 from trapkit.sealing import open_box, seal_box
 from trapwire.objects import ALERT, CROP, FRAME
 
@@ -56,12 +57,12 @@ def sealed(data: bytes) -> bytes:
 
 
 def package(objects: list[StoredObject], events: list[Event]) -> dict[str, bytes]:
-    stations = {n: t.station for n, t in TRAPS.items()}
+    places = Places(listed=TRAPS)
     contents = Contents(
         objects=objects,
         events={e.sighting: e for e in events},
-        event_ids=event_ids(events, stations),
-        traps={o.trap: TRAPS[o.trap] for o in objects},
+        event_ids=event_ids(events, places.station),
+        places=places,
         read=bodies.__getitem__,
         unseal=lambda data: open_box(bytes(BOX), data),
     )

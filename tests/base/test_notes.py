@@ -17,6 +17,7 @@ from trapbase.config import Settings
 from trapbase.deployments import Deployment
 from trapbase.effort import DayLine, after, alarms, date_of, day_lines
 from trapbase.page_state import ALARMS, DAYS
+from trapbase.places import Places
 from trapbase.reader import Reader
 from trapbase.verify import problems
 from trapbase.view_effort import effort_rows, standing
@@ -303,7 +304,7 @@ def line(ago: int, **more: int) -> DayLine:
     ],
 )
 def test_where_a_deployment_is_split(told: list[DayLine], periods: int) -> None:
-    made = Deployment(TRAPS[1], [NOW], told)
+    made = Deployment(Places(listed=TRAPS).site(1, NOW), [NOW], told)
     assert len(made.periods) == periods
     assert all(p.start_ms <= p.end_ms for p in made.periods)
     assert all(a.end_ms < b.start_ms for a, b in zip(made.periods, made.periods[1:], strict=False))

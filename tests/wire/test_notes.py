@@ -9,13 +9,17 @@ from trapwire.errors import WireError
 from trapwire.fragments import check_sendable
 from trapwire.notes import (
     AFTER_OPENING,
+    BOX_BYTES,
+    CARD,
     DAY,
     FIELDS,
     MARKS,
+    MAX_CARD_BYTES,
     MAX_NOTE_BYTES,
     MOVED,
     OPENED,
     REASONS,
+    SAMPLE,
     SERVICE,
     SNOWED_IN,
     Note,
@@ -59,6 +63,36 @@ class NotesTest(unittest.TestCase):
         note = decode_note(vector("moved"))
         self.assertEqual((note.kind, note.values), (MOVED, {"right": 110, "down": -50, "turned": -40}))
         self.assertEqual(note.encode(), vector("moved"))
+
+    def test_cards_and_samples_hold_a_sealed_box(self):
+        for name, kind, uncertainty_ms in (("card", CARD, 320), ("sample", SAMPLE, None)):
+            note = decode_note(vector(name))
+            self.assertEqual((note.kind, note.time_ms, note.values), (kind, TIME, {}))
+            self.assertEqual(note.uncertainty_ms, uncertainty_ms)
+            self.assertEqual(note.sealed, vector(name)[8:-64])
+            self.assertEqual(note.encode(), vector(name))
+            self.assertEqual(split(vector(name))[0], vector(name)[:-64])
+
+    def test_a_later_card_is_one_too(self):
+        body = vector("card")
+        self.assertEqual(decode_note(body[:1] + b"\x02" + body[2:]).sealed, body[8:-64])
+
+    def test_a_card_has_a_box_within_its_bound_and_no_other_note_has_one(self):
+        most = MAX_CARD_BYTES - 8 - 64
+        self.assertEqual(len(Note(CARD, TIME, 320, {}, SIGNATURE, bytes(most)).encode()), MAX_CARD_BYTES)
+        for kind, values, sealed in (
+            (CARD, {}, bytes(most + 1)),
+            (CARD, {}, b""),
+            (SAMPLE, {}, bytes(BOX_BYTES)),
+            (OPENED, {"trigger": 1}, bytes(60)),
+        ):
+            with self.assertRaises(WireError):
+                Note(kind, TIME, 320, values, SIGNATURE, sealed)
+        body = vector("card")
+        with self.assertRaises(WireError):
+            decode_note(body + bytes(MAX_CARD_BYTES))
+        with self.assertRaises(WireError):
+            decode_note(body[: 8 + BOX_BYTES] + body[-64:])
 
     def test_what_is_signed_names_the_object(self):
         fields, signature = split(vector("opened"))
@@ -130,6 +164,7 @@ class NotesTest(unittest.TestCase):
 
     def test_notes_and_scenes_go_by_radio(self):
         check_sendable(Envelope(ObjectKey(513, 1, 2, NOTE), vector("day")), 513, 36)
+        check_sendable(Envelope(ObjectKey(513, 1, 2, NOTE), bytes(MAX_CARD_BYTES)), 513, 99)
         check_sendable(Envelope(ObjectKey(513, 1, 2, SCENE), bytes(3000)), 513, 99)
 
 

@@ -3,7 +3,7 @@
 
 CREATE TABLE notes (
   number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 0xFFFFFF),
-  kind TEXT NOT NULL CHECK (kind IN ('day', 'opened', 'moved', 'scene')),
+  kind TEXT NOT NULL CHECK (kind IN ('day', 'opened', 'moved', 'scene', 'card', 'sample')),
   at_ms INTEGER NOT NULL
 ) STRICT;
 

@@ -16,6 +16,9 @@ UPDATE alarms SET open = 0 WHERE open;
 -- name: last_of
 SELECT number, at_ms FROM notes WHERE kind = ? ORDER BY number DESC LIMIT 1;
 
+-- name: state_of
+SELECT state FROM objects WHERE number = ? AND rung = ?;
+
 -- name: moment
 SELECT at_ms, trusted, unit_state, trigger_no, reasons FROM ledger;
 

@@ -5,7 +5,10 @@ The fields are spelt out once more from PROTOCOL.md, section 13: the code that i
 
 import json
 from binascii import hexlify
+from hashlib import blake2b
 
+from nacl.bindings import crypto_box
+from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 SEED = bytes(range(0x20, 0x40))
@@ -20,6 +23,23 @@ def note(kind: int, code: int, fields: bytes) -> str:
     return (said + SigningKey(SEED).sign(b"pugmark-note-1\0" + key + said).signature).hex()
 
 
+def box(data: bytes) -> bytes:
+    """A libsodium sealed box whose one-time key is not drawn, so that the vector can be made again."""
+    base, once = PrivateKey(bytes(range(32))).public_key, PrivateKey(bytes(range(0x40, 0x60)))
+    nonce = blake2b(bytes(once.public_key) + bytes(base), digest_size=24).digest()
+    return bytes(once.public_key) + crypto_box(data, nonce, bytes(base), bytes(once))
+
+
+# As `trapkit.cards` has them.
+CARD = (
+    '{"type":"card","action":"place","station":"S001","side":"left","who":"A. Ivanova","at_ms":1794700800000,'
+    '"uncertainty_ms":320,"latitude":43.10021,"longitude":131.40017,"height_cm":45,"bearing_deg":310}'
+)
+SAMPLE = (
+    '{"type":"sample","barcode":"PM-0042","kind":"scat","kept":"ethanol","station":"S001","who":"A. Ivanova",'
+    '"at_ms":1794700800000,"sighting":812}'
+)
+
 # 1,300 of 1,440 minutes on watch, 1,200 seen, 20 off; snowed in and a service visit; 14 triggers, 12 bursts, 3
 # sightings, 9 starts; after opening. The clock within 320 ms.
 day = b"".join(v.to_bytes(2, "big") for v in (DAY, 1300, 1200, 20, 0x0102, 14, 12, 3)) + bytes([9, 1])
@@ -30,6 +50,11 @@ print(
             "day": note(1, 42, day),
             "opened": note(2, 255, (90721).to_bytes(4, "big")),
             "moved": note(3, 42, bytes.fromhex("006effceffd8")),  # 110 right, 50 up, 4 degrees
+            "base_key": bytes(range(32)).hex(),
+            "card": note(4, 42, box(CARD.encode())),
+            "card_says": CARD,
+            "sample": note(5, 255, box(SAMPLE.encode())),
+            "sample_says": SAMPLE,
         },
         indent=1,
     )
