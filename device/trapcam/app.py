@@ -20,6 +20,7 @@ from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
 from trapkit.errors import DamagedError, StorageError
+from trapwire.unitstates import SERVICE
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
 MAX_NOTICES = 64  # of the camera, that wait while the card is full
@@ -38,13 +39,23 @@ class Capturing(Protocol):
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld: ...
 
 
+class Visiting(Protocol):
+    """The ranger's page; `trapcam.service.server.Visit` is the real one."""
+
+    def step(self, *, wanted: bool) -> bool: ...
+
+    def on_trigger(self, trigger: Trigger) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
     supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
     line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
-    camera, and says what is to be counted.
+    camera, and says what is to be counted; visit: the page of a service visit.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class TrapApp:
         report: Callable[[str], None] = lambda text: None,
         elapsed_ms: Callable[[], int] = lambda: 0,
         tend: Callable[[], Sequence[Notice]] = tuple,
+        visit: Visiting | None = None,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -75,6 +87,7 @@ class TrapApp:
         self._report = report
         self._elapsed_ms = elapsed_ms
         self._tend = tend
+        self._visit = visit
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
@@ -98,11 +111,15 @@ class TrapApp:
         for trigger in self._uplink.step(now_ms, networked=networked):
             if self._ledger is not None:
                 self._ledger.on_trigger(trigger)
-            if self._interval is None:
+            if self._visit is not None and self._uplink.mode == SERVICE:
+                self._visit.on_trigger(trigger)  # whoever visits: no picture of that is taken
+            elif self._interval is None:
                 self._accept(trigger)
         if self._ledger is not None:
             self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
             self._tell("ledger", self._ledger.trouble, now_ms)
+        if self._visit is not None:
+            moved |= self._visit.step(wanted=self._uplink.mode == SERVICE)
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)

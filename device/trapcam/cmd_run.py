@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from trapcam.app import Capturing, TrapApp
+from trapcam.app import Capturing, TrapApp, Visiting
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
 from trapcam.camera.device import CameraLostError
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
             ledger = open_ledger(settings, outbox, clock)
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger)
+            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge)
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger, visit=visit)
             stop = Stop()
             stop.listen()
             _report(
@@ -97,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
                     _loop(app, line, stop)
             except CameraLostError as error:
                 lost = str(error)
+            finally:
+                if visit is not None:
+                    visit.close()
     if lost:
         _report(f"trapcam: {lost}")
     code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
@@ -242,6 +246,26 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
     )
 
 
+def _visit(
+    settings: TrapSettings,
+    outbox: Outbox,
+    sealer: Sealer,
+    clock: Clock,
+    uplink: Uplink,
+    camera: Camera,
+    judge: Judge | None,
+) -> Visiting | None:
+    """The ranger's page, where anybody may open it; the web server takes memory that other traps have no use for."""
+    if not Path(settings.service.operators).exists():
+        return None
+    from trapcam.service.start import open_visit
+
+    return open_visit(
+        settings, outbox, sealer, open_sign_key(settings), clock, uplink, camera, judge,
+        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, report=_report,
+    )  # fmt: skip
+
+
 def open_clock(settings: TrapSettings) -> Clock:
     """The computer's clock, which the supervisor may correct."""
     return Clock(
@@ -288,6 +312,7 @@ def build_app(
     network: Network | None,
     clock: Clock | None = None,
     ledger: Ledger | None = None,
+    visit: Visiting | None = None,
     stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
 ) -> TrapApp:
     """The application from its parts; nothing runs yet. judge: None where there is no model; stage: see `Capture`."""
@@ -331,6 +356,7 @@ def build_app(
         report=_report,
         elapsed_ms=lambda: time.monotonic_ns() // 1_000_000,
         tend=choose.tending(camera),
+        visit=visit,
     )
 
 

@@ -272,6 +272,19 @@ class Outbox:
             with transaction(self._db) as db:
                 db.execute(SQL["tell"], (part, says))
 
+    def told(self, part: str) -> str:
+        """What was told of a part; empty where nothing was."""
+        return next((str(row["says"]) for row in self._rows("told", (part,))), "")
+
+    def totals(self) -> tuple[int, int]:
+        """Bursts that left a row here, and sightings among them."""
+        (row,) = self._rows("totals")
+        return row["bursts"], row["sightings"]
+
+    def unreceipted(self) -> list[tuple[int, int, int, bytes]]:
+        """(number, rung, bytes, SHA-256) of every object without a receipt, most urgent first."""
+        return [tuple(row) for row in self._rows("unreceipted")]
+
     def count(self, name: str, by: int = 1) -> None:
         """Add to a durable counter."""
         with transaction(self._db) as db:

@@ -13,6 +13,8 @@ from trapcam.camera.replay import open_replay
 from trapcam.camera.sampling import Sampling
 from trapcam.camera.watch import Bounds
 from trapcam.config import CameraSettings, PiSettings, UsbSettings
+from trapcam.frames import Burst, Frame
+from trapcam.trigger import CAUSE_INTERVAL, Trigger
 from trapkit.errors import SetupError
 
 
@@ -35,6 +37,23 @@ def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: C
 def tending(camera: Camera) -> Callable[[], tuple[Notice, ...]]:
     """What the main loop is to call often: a Pi camera's `tend`; of others nothing."""
     return camera.tend if isinstance(camera, PiCamera) else lambda: ()
+
+
+def glancing(camera: Camera) -> Callable[[int], Frame | None]:
+    """What the camera sees now, for somebody who places it; nothing is taken away from bursts.
+
+    A live camera's newest picture; of a replay the one at the position that is handed in.
+    """
+    live = getattr(camera, "newest", None)
+    if live is not None:
+        return lambda position: live()
+
+    def shown(position: int) -> Frame | None:
+        at = position if camera.total is None or position < camera.total else camera.total - 1
+        taken = camera.frames(Trigger(number=0, cause=CAUSE_INTERVAL, at_ms=0), max(at, 0))
+        return taken.frames[0] if isinstance(taken, Burst) else None
+
+    return shown
 
 
 def hangs(camera: Camera) -> bool:

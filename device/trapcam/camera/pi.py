@@ -136,6 +136,11 @@ class PiCamera:
         note = f"{len(taken)} of {self._plan.frames} frames: {trouble}" if short else ""
         return Burst(frames=tuple(map(self._frame, taken)), trigger=trigger, note=note or self._lamp_trouble)
 
+    def newest(self) -> Frame | None:
+        """The newest picture, None while there is none; a burst may still take it."""
+        kept = self._feed.kept()
+        return self._frame(kept[-1]) if kept else None
+
     def _around(self, at_s: float) -> list[Taken]:
         """Up to `preroll` pictures from before that time (monotonic) and those after it; waits for them."""
         plan = self._plan

@@ -85,6 +85,12 @@ SELECT count(*) FILTER (WHERE state <> 'deleted') AS unreceipted,
 SELECT coalesce(sum(o.bytes), 0) AS bytes FROM events e JOIN objects o ON o.number = e.number
 WHERE e.category = 'unjudged' AND o.state <> 'deleted';
 
+-- name: totals
+SELECT (SELECT count(*) FROM bursts) AS bursts, (SELECT count(*) FROM events) AS sightings;
+
+-- name: unreceipted
+SELECT number, rung, bytes, sha256 FROM objects WHERE state <> 'deleted' ORDER BY priority, number, rung;
+
 -- name: told
 SELECT says FROM told WHERE part = ?;
 
