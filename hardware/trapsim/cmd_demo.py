@@ -12,7 +12,7 @@ from trapsim.arguments import number, whole
 from trapsim.demo import Demo, Result
 from trapsim.pictures import check_pictures
 from trapsim.processes import ProcessGaveUp
-from trapsim.site import LOCK, TRAPS, Plan, build_site, check_port, clear_folder
+from trapsim.site import LOCK, PIN, TRAPS, Plan, build_site, check_port, clear_folder, service_port
 from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
@@ -31,6 +31,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )  # fmt: skip
     parser.add_argument(
         "--parked", action="store_true", help="the Pis are off until something moves, as on a trap that has to last"
+    )
+    parser.add_argument(
+        "--service", action="store_true", help="open the ranger's page of each trap, as in a service visit"
     )
     parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
     parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
@@ -71,6 +74,8 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
             f"--images {images} and --state {state}: one lies in the other, and --state is emptied; move one"
         )
     check_port(args.host, args.port)
+    for trap in TRAPS if args.service else ():
+        check_port(args.host, args.port + trap)
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
     speed = args.speed or (10.0 if args.once else 1.0)
@@ -78,7 +83,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
         page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=args.network,
-        parked=args.parked,
+        parked=args.parked, service=args.service,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
@@ -89,6 +94,10 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
     if args.parked:
         _say(f"The traps are parked: each Pi is switched on when something moves, every {pir_s:g} s, and off again.")
+    if args.service:
+        for trap in TRAPS:
+            _say(f"Trap {trap}'s page for rangers: http://{args.host}:{service_port(plan, trap)}   (PIN {PIN})")
+        _say("    The base takes parcels from phones at its own page, below: “Bring parcels”.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")
     shown = {"0.0.0.0": "<this computer's address>", "::": "<this computer's address>"}.get(args.host, args.host)  # noqa: S104

@@ -12,12 +12,15 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 from pyrage import x25519
 
+from trapcam.service.pin import hashed
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapship.broker import write_broker
 from trapship.certificates import PROGRAMS, make_fleet
 from trapship.linkkeys import LINK, make_link_keys
+from trapship.unitkeys import UNITS, make_unit_keys
 
+PIN = "271828"  # of the demo's ranger
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
 PLAN = "cn470"
@@ -47,6 +50,12 @@ class Plan:
     pir_every_s: float
     parked: bool = False  # the Pis are off until something moves
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
+    service: bool = False  # the rangers' pages are open all the time
+
+
+def service_port(plan: Plan, number: int) -> int:
+    """Where the demo shows a trap's own page."""
+    return plan.page_port + number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +155,7 @@ def _write_keys(folder: Path) -> None:
     ):
         write_atomically(folder / name, (data + "\n").encode(), mode=0o600 if name.endswith(".key") else 0o644)
     make_link_keys(folder, list(TRAPS), [])
+    make_unit_keys(folder, list(TRAPS))
 
 
 def _write_trap(site: Site, number: int) -> None:
@@ -164,6 +174,7 @@ folder = {_quoted(plan.pictures[number])}
 base = {_quoted(site.folder / "keys" / "base.pub")}
 recipients = {_quoted(site.folder / "keys" / "recipients.txt")}
 receipts = {_quoted(site.folder / "keys" / "backend.pub")}
+sign = {_quoted(site.folder / "keys" / UNITS / f"{number}.sign")}
 [uplink]
 answer_s = 2.0
 status_s = 3.0
@@ -179,6 +190,17 @@ host = "127.0.0.1"
 port = {site.broker_port}
 certificates = {_quoted(folder / "certificates")}
 answer_s = 2.0
+"""
+    if plan.service:
+        operators = folder / "operators.toml"
+        write_atomically(operators, f'ranger = "{hashed(PIN)}"\n'.encode(), mode=0o600)
+        settings += f"""\
+[service]
+operators = {_quoted(operators)}
+host = {json.dumps(plan.page_host)}
+address = {json.dumps(plan.page_host)}
+port = {service_port(plan, number)}
+always = true
 """
     write_atomically(folder / "trapcam.toml", settings.encode())
     # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.
@@ -223,6 +245,7 @@ name = "demo"
 zone = "{ZONE}"
 folder = {_quoted(site.base)}
 box_key = {_quoted(keys / "base.key")}
+unit_keys = {_quoted(keys / UNITS)}
 [bus]
 port = {site.broker_port}
 certificates = {_quoted(site.folder / "certificates")}
@@ -247,6 +270,7 @@ down_republish_ms = 2000
 [page]
 host = {json.dumps(plan.page_host)}
 port = {plan.page_port}
+upload = {json.dumps(plan.service)}
 """
     for number, side in TRAPS.items():
         text += f"""\
