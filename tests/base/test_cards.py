@@ -315,6 +315,14 @@ def test_the_page_shows_who_stands_where_and_no_position(post: Post) -> None:
     assert view.alarms == []
 
 
+def test_a_trap_that_was_taken_down_is_not_looked_for(post: Post) -> None:
+    post.take(note_of(7, 1, card()), note_of(7, 2, card("end", NOW + DAY_MS)), *sighting(7, 3))
+    view = post.view()
+    assert "S9" not in [s["name"] for s in view.stations]
+    assert [(d["trap"], d["until"] is not None) for d in view.deployments] == [(7, True)]
+    assert not any("trap 7" in note for note in view.notes)
+
+
 def test_a_batch_of_a_card_alone_is_a_package(post: Post) -> None:
     post.take(note_of(7, 1, card()))
     store = Store(post.folder / "base")
