@@ -17,7 +17,7 @@ PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
 
 ALERTS_ONLY = 2  # priorities below it: alerts of wild animals
-ALARM_PRIORITY = -1  # before every alert; on the serial line, which has no such number, 0
+ALARM_PRIORITY = -1  # before every alert; the serial line, which begins at 0, has every priority one higher
 DAY_PRIORITY = 2  # a day's line costs a tenth of a crop, and goes among these
 SCENE_PRIORITY = 5  # behind all frames of this kind of priority, before full frames
 WANTED_PRIORITY = 1  # what somebody asked for: before all that nobody did, except alerts of the rarest cats

@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 
 from trapcam.clock import Clock
 from trapcam.outbox import Outbox
-from trapcam.states import ALERTS_ONLY, PRIORITIES, STORED
+from trapcam.states import ALARM_PRIORITY, ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
 from trapkit.errors import StorageError
@@ -296,7 +296,7 @@ class Uplink:
             return
         envelope = self._outbox.to_send(number, rung)
         # None: another carrier has delivered it, or a receipt has let it go meanwhile
-        if envelope and self._send(line_kinds.PUT, bytes([max(0, offer.priority)]) + envelope.encode()):
+        if envelope and self._send(line_kinds.PUT, bytes([offer.priority - ALARM_PRIORITY]) + envelope.encode()):
             self._offers[(number, rung)] = offer
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from trapsim.channel import read_stats
 from trapsim.site import TRAPS
-from trapwire.objects import ALERT, CROP, FRAME, FULL, NOTE
+from trapwire.objects import ALERT, CROP, FRAME, FULL
 
-SENT_RUNGS = frozenset({ALERT, CROP, NOTE})  # what goes over the radio; frames and full frames stay on the trap
+SENT_RUNGS = frozenset({ALERT, CROP})  # what goes over the radio; frames and full frames stay on the trap
 NETWORK_RUNGS = SENT_RUNGS | {FRAME, FULL}  # what a trap with a network delivers
 
 # Where each database lies: the outbox under its trap, the others under the demo's folder.

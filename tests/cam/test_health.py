@@ -93,8 +93,8 @@ def test_a_black_night_is_the_lamp_and_says_nothing_of_the_lens() -> None:
     ids=["right", "up", "both"],
 )
 def test_a_moved_camera_is_an_alarm_on_the_third_day(moved: dict[str, float], said: dict[str, int]) -> None:
-    health = watched("coffee")
-    alarms = [health.see(look, 0, is_scene=True) for look in days("coffee", 5, **moved)]
+    health = watched("astronaut")
+    alarms = [health.see(look, 0, is_scene=True) for look in days("astronaut", 5, **moved)]
     assert [alarm is not None for alarm in alarms] == [False, False, True, False, False]
     assert alarms[2] is not None
     assert alarms[2] == {name: pytest.approx(value, abs=25) for name, value in said.items()}
@@ -102,8 +102,8 @@ def test_a_moved_camera_is_an_alarm_on_the_third_day(moved: dict[str, float], sa
 
 
 def test_a_camera_that_sways_is_none() -> None:
-    health = watched("coffee")
-    there, here = days("coffee", 4, right=0.12), days("coffee", 4)
+    health = watched("astronaut")
+    there, here = days("astronaut", 4, right=0.12), days("astronaut", 4)
     for a, b in zip(there, here, strict=True):
         assert health.see(a, 0, is_scene=True) is None
         assert health.see(b, 0, is_scene=True) is None
@@ -111,12 +111,12 @@ def test_a_camera_that_sways_is_none() -> None:
 
 
 def test_what_is_kept_outlives_a_start_and_a_visit_forgets_it() -> None:
-    health = watched("coffee")
-    for look in days("coffee", 2, right=0.12):
+    health = watched("astronaut")
+    for look in days("astronaut", 2, right=0.12):
         assert health.see(look, 0, is_scene=True) is None
     other = Health()
     other.restore(health.kept().get)
-    assert other.see(days("coffee", 1, right=0.12)[0], 0, is_scene=True) is not None
+    assert other.see(days("astronaut", 1, right=0.12)[0], 0, is_scene=True) is not None
     other.forget()
     assert (other.reasons, other.references) == (0, [])
 
@@ -185,7 +185,8 @@ def test_the_committed_figures_hold_on_the_still_camera(tmp_path: Path) -> None:
     for kind in SPOILT:
         found, of = figures["found"][kind]
         assert found >= 0.9 * of, kind
-    assert figures["found"]["4 % right"][0] == 0
+    assert figures["found"]["4 % right"][0] <= 1
+    assert figures["found"]["10 % right"][0] >= 12
     assert (tmp_path / "out" / "health.png").exists()
 
 

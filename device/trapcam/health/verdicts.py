@@ -8,7 +8,7 @@ a camera that was turned right round, and the picture at the base shows which.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ MOST_REFERENCES = 6  # lights of one scene
 LEARNED_AFTER = 14  # scenes since the start or a visit: then nothing new is taken for the scene
 STRANGE_AFTER = 7  # scenes in a row that agree with no reference
 MOST_DOUBT = 4.0  # degrees by which columns and rows may differ about a turn
+DOUBTED = 0.06  # so much more must such a look agree
 FOLLOW = 0.2  # of a new look in its reference
 NEAR = 0.03  # of the picture: two shifts that are one and the same
 
@@ -61,8 +62,10 @@ def judge_scene(look: Look, references: Sequence[bytes], limits: Limits) -> Verd
     best: tuple[Shift, int] | None = None
     for place, (_, columns, rows) in enumerate(kept if not obscured else []):
         shift = shift_between(columns, rows, look)
-        agrees = shift.agreement >= limits.agreement and shift.doubt <= MOST_DOUBT
-        if agrees and (best is None or shift.agreement > best[0].agreement):
+        needed = limits.agreement
+        if shift.doubt > MOST_DOUBT:  # columns and rows tell of different turns: of none, then, and less sure
+            shift, needed = replace(shift, turned=0.0), needed + DOUBTED
+        if shift.agreement >= needed and (best is None or shift.agreement > best[0].agreement):
             best = (shift, place)
     found, like = best or (None, None)
     return Verdict(obscured=obscured, snow=snow, shift=found, like=like)
