@@ -74,7 +74,7 @@ class Store:
         raise StorageError(f"{self.folder / DATABASE}: other programs store the same objects; it is tried again")
 
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
-        """Whether these bytes are in custody under this key, or kept aside: in the database, or a file that is whole."""
+        """Whether these bytes are in custody under this key, or kept aside: in the database, or a whole file."""
         rows = self._rows("digest_of", *key.as_tuple())
         if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
             return False
