@@ -24,7 +24,7 @@ from trapbase.pictures import SEALED, media_type
 from trapbase.places import Places, Site
 from trapbase.sample_rows import SAMPLES, sample_row
 from trapkit.cards import Sample
-from trapwire.objects import NOTE, RUNG_NAMES, SCENE
+from trapwire.objects import FULLS, NOTE, RUNG_NAMES, SCENE
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
 Row = dict[str, object]
@@ -72,7 +72,8 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
                 row = sample_row(said, said.said, contents.places, contents.event_ids)
                 samples.append(row | {"deploymentID": deployment})
             continue
-        best = pictures[0] if pictures else None  # the crop, where there is one
+        # The crop, where there is one. A further full frame shows the animal elsewhere than the alert's box says.
+        best = next((p for p in pictures if p["rung"] not in FULLS[1:]), None)
         trap = contents.places.site(sighting[0], time_ms).trap
         make = empty_row if own[0].rung == SCENE else observation_row
         seen = make(
@@ -126,6 +127,8 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     kind = media_type(opened) if opened is not None else None
     if opened is None or kind is None:
         comment = "sealed: opens with the key of its recipient"
+        if o.rung in FULLS[1:]:
+            comment += "; another frame of the burst, some seconds from this time"
         return row, picture | {"filePath": sealed_path, "fileMediatype": SEALED, "mediaComments": comment}
     path = f"media/{name}.{kind[1]}"
     files[path] = opened

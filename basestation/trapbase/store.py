@@ -28,7 +28,7 @@ MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 
 class Store:
     """The database and the media folder in `folder`. `unit_keys`: the folder with the public keys that traps sign their
-    notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where there this program alone writes.
+    notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where in `folder` this program alone writes.
 
     Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
     changed.

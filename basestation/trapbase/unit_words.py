@@ -30,7 +30,10 @@ TROUBLES = {
 }
 
 RESETS = {0: "power came back", 1: "woke", 2: "by the watchdog", 3: "by itself"}
-PI_REASONS = {0: "something moved", 1: "its partner called", 2: "hours or season", 3: "service"}
+PI_REASONS = {
+    0: "something moved", 1: "its partner called", 2: "hours or season", 3: "service", 4: "the day's picture",
+    5: "its lid was opened",
+}  # fmt: skip
 CUTS = {0: "it was silent", 1: "it did not halt", 3: "battery gave way under it"}
 PLACES = {1: "settings"}
 SLOTS = {97: "a", 98: "b"}
@@ -56,26 +59,28 @@ EVENTS: dict[int, tuple[str, str, Value]] = {
     events.START: ("START", "started", RESETS),
     events.SLOT_TRIED: ("SLOT_TRIED", "new firmware on trial, slot", SLOTS),
     events.SETTINGS_TRIED: ("SETTINGS_TRIED", "new settings on trial", "version #"),
-    events.LID_OPENED: ("LID_OPENED", "lid opened", None),
+    events.LID_OPENED: ("LID_OPENED", "lid opened in service", None),
     events.WATCHDOG: ("WATCHDOG", "it hung, and its watchdog restarted it", "# resets in all"),
     events.BROWN_OUT: ("BROWN_OUT", "battery gave way while the camera ran", "# mV"),
     events.SAFE_ENTERED: ("SAFE_ENTERED", "safe mode begins", "# resets in a row"),
     events.PI_CUT: ("PI_CUT", "camera computer (Pi) cut off", CUTS),
     events.PI_NO_SHOW: ("PI_NO_SHOW", "camera computer (Pi) did not start", "# times in a row"),
     events.BUDGET_SPENT: ("BUDGET_SPENT", "triggered too often to look each time; a bush in the wind?", "# triggers"),
-    events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "# edges"),
+    events.PIR_STUCK: ("PIR_STUCK", "motion sensor is stuck", "high for # min"),
     events.BATTERY_LOW: ("BATTERY_LOW", "battery is low", "# mV"),
     events.BATTERY_CRITICAL: ("BATTERY_CRITICAL", "battery is nearly empty", "# mV"),
     events.CLOCK_LOST: ("CLOCK_LOST", "clock lost its power and time", None),
-    events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock may be far off", "# s"),
-    events.FLASH_FULL: ("FLASH_FULL", "flash is full", "# KiB queued"),
+    events.CLOCK_DOUBTFUL: ("CLOCK_DOUBTFUL", "clock was wrong by more than it knew: the base has another time", "# s"),
+    events.FLASH_FULL: ("FLASH_FULL", "flash takes nothing: full, or worn out", "# KiB queued"),
     events.FLASH_DAMAGED: ("FLASH_DAMAGED", "damaged in flash", PLACES),
     events.QUEUE_FULL: ("QUEUE_FULL", "queue for the air is full", "# objects"),
     events.CARD_FAULT: ("CARD_FAULT", "memory card has a fault", "number #"),
-    events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "# times"),
+    events.RADIO_FAULT: ("RADIO_FAULT", "radio does not answer", "# times in a row"),
     events.BASE_LOST: ("BASE_LOST", "base not heard", "# days"),
     events.SETTINGS_REVERTED: ("SETTINGS_REVERTED", "settings taken back", "version # again"),
     events.SLOT_REVERTED: ("SLOT_REVERTED", "firmware taken back, slot", SLOTS),
+    events.LID_ALARM: ("LID_ALARM", "lid opened, and nobody was expected", "for the #th time in a day"),
+    events.BUTTON_STUCK: ("BUTTON_STUCK", "button or magnet does not let go", "held for # min"),
 }
 
 

@@ -106,10 +106,14 @@ def _view(row: Row, trap: TrapSettings | None, zone: ZoneInfo) -> Row:
         "steps": [
             step("alert", row["alert_ms"], row["time_ms"]),
             step("crop", row["crop_ms"], row["time_ms"]),
-            *([step("full frame", row["full_ms"], row["time_ms"])] if row["full_ms"] is not None else []),
+            *([step(_full_frames(row["fulls"]), row["full_ms"], row["time_ms"])] if row["fulls"] else []),
             step("signed for", row["signed_ms"], row["time_ms"]),
         ],
     }
+
+
+def _full_frames(count: int) -> str:
+    return "full frame" if count == 1 else f"{count} full frames"
 
 
 def box_in_crop(box: Box) -> Box:

@@ -154,6 +154,8 @@ def probe(slot, module, name, settings):
         board = getattr(__import__("trapmcu.boards." + module, None, None, [name]), name)(_complete(settings))
     except Exception as error:
         return {"broken": "%s: %s" % (type(error).__name__, error)}
+    if getattr(board, "radio", board) is None:
+        return {"broken": "RuntimeError: its chip is silent"}
     for question in ("clock_kept", "battery_mv", "temperature_c", "reset_cause", "pi_halted"):
         try:
             found[question] = getattr(board, question)()

@@ -158,7 +158,7 @@ def _events(repl: RawRepl, report: Report) -> None:
 
 
 def _hardware(found: dict[str, Any], board: Board, report: Report) -> None:
-    """What the board's own file sees. Its constructor raises for the radio, or is broken."""
+    """What the board's own file sees: no radio, by its word or by what it raises, or nothing, as it is broken."""
     if "broken" in found:
         if str(found["broken"]).startswith(RADIO_FAULTS):
             report.find("radio", f"the radio chip does not answer ({found['broken']}); look at its plug and its solder")

@@ -3,6 +3,7 @@
 - Whole numbers under a name in capitals (`PARKED = 0`) stand where they are used; the names are gone.
 - Names with one underscore in front are shortened, alike in all modules. Those that a board file uses stay as they are:
   they may be the radio driver's.
+- Arguments take words that MicroPython knows already (`trapship.arguments`), where nobody calls them by name.
 - Functions, classes and methods of the firmware that nothing here names go: a unit only speaks, a base understands.
 - What a `WireError` says is left out, but where a setting may be at fault: a unit only counts them.
 - Types, what is imported for them, and docstrings go.
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from trapship.arguments import called_by_name, rename_arguments
 from trapship.shrinkable import check
 
 SPOKEN = ("trapwire.airtime", "trapwire.linkkeys", "trapwire.plans")  # their errors reach somebody who sets a unit up
@@ -44,6 +46,10 @@ def shrink(sources: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, 
     called = {word for text in others for word in _words(ast.parse(text))}
     while _drop_unused(trees, called):
         pass
+    named = called | called_by_name(trees.values())
+    for name, tree in trees.items():
+        if not name.startswith(BOARDS):  # the driver may call those by name
+            rename_arguments(tree, named)
     return {n: ast.unparse(ast.fix_missing_locations(_Rename(names).visit(t))) + "\n" for n, t in trees.items()}
 
 

@@ -1,26 +1,52 @@
 """The trap's main loop, one bounded piece of work at a time, in whatever time it is handed."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from trapcam.camera import Camera
-from trapcam.capture import Capture
+from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
-from trapcam.frames import Burst
+from trapcam.frames import Burst, Unreadable
 from trapcam.ledger import Ledger
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
+from trapcam.states import UNJUDGED
 from trapcam.stay import Patience, Stay
 from trapcam.timers import due
 from trapcam.trigger import IntervalTrigger, Trigger
 from trapcam.uplink import Uplink
-from trapkit.errors import StorageError
+from trapkit.errors import DamagedError, StorageError
+from trapwire.unitstates import SERVICE
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
+MAX_NOTICES = 64  # of the camera, that wait while the card is full
 STORAGE_RETRY_MS = 5_000
+SLOW_COMMIT_MS = 5_000  # a good card needs some ten ms; triggers wait as long as one takes
+SLOW = (
+    f"the card is slow: a commit took {SLOW_COMMIT_MS // 1000} s or more; triggers wait meanwhile and nothing is lost. "
+    "Replace the card if it stays so"
+)
 OVER_AFTER_MS = 10_000  # a trouble must be gone so long before it is called over: some come and go with every retry
+
+
+class Capturing(Protocol):
+    """What makes outcomes of bursts: `trapcam.capture.Capture`, or `trapcam.unjudged.Unjudged` without a model."""
+
+    def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld: ...
+
+
+class Visiting(Protocol):
+    """The ranger's page; `trapcam.service.server.Visit` is the real one."""
+
+    def step(self, *, wanted: bool) -> bool: ...
+
+    def on_trigger(self, trigger: Trigger) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class TrapApp:
@@ -28,13 +54,14 @@ class TrapApp:
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
     supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
-    line of text for the operator.
+    line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
+    camera, and says what is to be counted; visit: the page of a service visit.
     """
 
     def __init__(
         self,
         camera: Camera,
-        capture: Capture,
+        capture: Capturing,
         outbox: Outbox,
         uplink: Uplink,
         *,
@@ -44,6 +71,9 @@ class TrapApp:
         clock: Clock | None = None,
         ledger: Ledger | None = None,
         report: Callable[[str], None] = lambda text: None,
+        elapsed_ms: Callable[[], int] = lambda: 0,
+        tend: Callable[[], Sequence[Notice]] = tuple,
+        visit: Visiting | None = None,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -55,16 +85,25 @@ class TrapApp:
         self._clock = clock
         self._ledger = ledger
         self._report = report
+        self._elapsed_ms = elapsed_ms
+        self._tend = tend
+        self._visit = visit
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
+        self._slow = False  # the last commit
         self._told: dict[str, str] = {}  # the trouble last reported and not over, by part
         self._quiet_ms: dict[str, int] = {}  # since when such a part has had none
         self.dropped_triggers = 0
         self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
-        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
+        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand.
+
+        Raises: CameraLostError when the camera can only be had by a new process.
+        """
+        self._look_after_camera()
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving and not self._stay.stalled
         if self._network is not None:
@@ -72,11 +111,15 @@ class TrapApp:
         for trigger in self._uplink.step(now_ms, networked=networked):
             if self._ledger is not None:
                 self._ledger.on_trigger(trigger)
-            if self._interval is None:
+            if self._visit is not None and self._uplink.mode == SERVICE:
+                self._visit.on_trigger(trigger)  # whoever visits: no picture of that is taken
+            elif self._interval is None:
                 self._accept(trigger)
         if self._ledger is not None:
             self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
             self._tell("ledger", self._ledger.trouble, now_ms)
+        if self._visit is not None:
+            moved |= self._visit.step(wanted=self._uplink.mode == SERVICE)
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)
@@ -105,6 +148,17 @@ class TrapApp:
         except StorageError:
             return False  # what cannot be read cannot be sent
 
+    def _look_after_camera(self) -> None:
+        """Count durably what happened to it. A full card must not end the trap: what was not counted waits."""
+        for notice in self._tend():
+            self._notices.append(notice)
+            if notice.text:
+                self._report(notice.text)
+        with suppress(StorageError):
+            while self._notices:
+                self._outbox.count(self._notices[0].counter)
+                self._notices.popleft()
+
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""
         refused = self._uplink.counts["refused"] + (self._network.counts["refused"] if self._network else 0)
@@ -124,7 +178,8 @@ class TrapApp:
     def _work(self, now_ms: int) -> None:
         """Take and commit one burst.
 
-        A full card keeps the outcome in memory, sealed as it is, takes no further burst, and asks again later.
+        A card that takes not even a small one keeps the outcome in memory, sealed as it is; no further burst is taken,
+        and it is asked again later.  Raises: DamagedError: the outbox cannot go on.
         """
         try:
             if self._unsaved is None and self._pending:
@@ -136,23 +191,32 @@ class TrapApp:
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
                 outcome, commit = self._unsaved, partial(self._outbox.commit, self._unsaved)
+                began_ms = self._elapsed_ms()
                 number = commit() if self._ledger is None else self._ledger.timed(commit)
+                self._slow = self._elapsed_ms() - began_ms >= SLOW_COMMIT_MS
                 self._unsaved = None
                 if self._ledger is not None:
                     self._ledger.on_outcome(outcome)
                 self._tell_outcome(outcome, number)
+        except DamagedError:
+            raise  # no repeat will mend it: whoever runs this sets it aside and begins anew
         except StorageError as error:
             self._refused_ms = now_ms
             self._uplink.card_fault = True
             self._tell("outbox", f"not saved, asking again every {STORAGE_RETRY_MS // 1000} s: {error}", now_ms)
             return
         self._refused_ms = None
-        self._uplink.card_fault = False
+        shortage = self._outbox.shortage
+        self._uplink.card_fault = bool(shortage)
         self._tell("outbox", "", now_ms)
+        self._tell("card's room", shortage, now_ms)
+        self._tell("card's speed", SLOW if self._slow else "", now_ms)
 
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time
-            what = f"sighting {number}" if number else outcome.outcome
+            what = outcome.outcome
+            if number and outcome.sighting:
+                what = f"{'unjudged' if outcome.sighting.event.category == UNJUDGED else 'sighting'} {number}"
             reason = f" ({outcome.reason})" if outcome.reason else ""
             self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
 

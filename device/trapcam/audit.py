@@ -25,10 +25,11 @@ _SEASONS = ("winter", "winter", "spring", "spring", "spring", "summer", "summer"
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Bursts that are sampled alike: of one place, season and stratum; `share`: how many were to be kept (0–1)."""
+    """Bursts of one trap that are sampled alike: of one season and stratum; `share`: how many were to be kept (0–1).
 
-    station: str
-    region: str
+    Where the trap stands is not said: the card shows no place to who finds it.
+    """
+
     season: str
     stratum: str
     share: float
@@ -64,14 +65,12 @@ class Sampler:
     share: float = 0.05
     people: float = HALF
     enabled: bool = True
-    station: str = ""
-    region: str = ""
 
     def cell(self, rejected: Rejected, taken_ms: int) -> Cell:
         """Where a burst is counted, taken at `taken_ms` (Unix ms, UTC)."""
         stratum = stratum_of(rejected, self.people)
         share = {NEAR: 1.0, FAR: self.share, PEOPLE: 0.0}[stratum] if self.enabled else 0.0
-        return Cell(station=self.station, region=self.region, season=season(taken_ms), stratum=stratum, share=share)
+        return Cell(season=season(taken_ms), stratum=stratum, share=share)
 
     def draw(self, source: str, position: int) -> float:
         """0 ≤ draw < 1, evenly spread, from the burst's place alone."""

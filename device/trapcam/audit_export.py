@@ -14,7 +14,7 @@ from typing import Any
 from trapcam.audit_store import AUDIT_FOLDER, AuditStore
 from trapcam.audit_tables import MANIFEST, MANIFEST_COLUMNS, POPULATION, POPULATION_COLUMNS, read_table, write_table
 from trapcam.outbox import DATABASE
-from trapcam.outbox import SQL as OUTBOX_SQL
+from trapcam.outbox_rows import SQL as OUTBOX_SQL
 from trapkit.database import open_database
 from trapkit.errors import SetupError
 from trapkit.files import write_and_read_back

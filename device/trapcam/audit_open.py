@@ -15,7 +15,7 @@ from trapkit.files import write_atomically
 REVIEW = "review.csv"
 PICTURES_FOLDER = "pictures"
 REVIEW_COLUMNS = (
-    "sample", "station", "region", "season", "stratum", "score", "probability", "label", "pictures"
+    "sample", "trap", "season", "stratum", "score", "probability", "label", "pictures"
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.audit import NEAR, Audited, Sample, halved_below
+from trapcam.room import Room
 from trapkit.database import load_queries, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import FULL, refusal, write_atomically
@@ -24,10 +25,13 @@ MAX_BYTES = 500_000_000
 class AuditStore:
     """The samples of one outbox, on its connection; at most `max_bytes` of them.  Raises: as the outbox does."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, max_bytes: int = MAX_BYTES, room: Room | None = None
+    ) -> None:
         self._db = connection
         self._folder = folder / AUDIT_FOLDER
         self._max_bytes = max_bytes
+        self._room = room or Room(folder)
 
     def _rows(self, query: str, parameters: Any = ()) -> list[sqlite3.Row]:
         try:
@@ -57,7 +61,8 @@ class AuditStore:
         """
         sample = audited.sample
         while sample is not None and sample.draw < self._limit(audited):
-            if self._held_bytes() + len(sample.body) <= self._max_bytes and self._written(sample):
+            allowed = self._held_bytes() + len(sample.body) <= self._max_bytes
+            if allowed and not self._room.lacking(len(sample.body)) and self._written(sample):
                 return True
             if not self._drop_some(near=audited.cell.stratum == NEAR):
                 return False
@@ -167,7 +172,7 @@ def for_want_of_room(error: StorageError) -> bool:
 
 def _columns(audited: Audited) -> dict[str, Any]:
     cell = audited.cell
-    names = ("station", "region", "season", "stratum", "share")
+    names = ("season", "stratum", "share")
     return {name: getattr(cell, name) for name in names}
 
 

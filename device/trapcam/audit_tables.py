@@ -12,11 +12,12 @@ from trapcam.examine.atomic import writing
 from trapkit.errors import SetupError
 
 MANIFEST, POPULATION = "manifest.csv", "population.csv"
-CELL = ("station", "region", "season", "stratum", "share")
+CELL = ("season", "stratum", "share")
+PLACE = ("station", "region")  # in tables of earlier exports only: a trap does not know its place any more
 MANIFEST_COLUMNS = ("sample", "trap", "epoch", "burst", *CELL, "draw", "bytes", "sha256", "file")
 POPULATION_COLUMNS = ("trap", "epoch", *CELL, "probability", "bursts", "samples", "dropped")
 MAX_CSV_BYTES = 256 * 1024 * 1024  # two seasons of a fleet have some thousand rows
-Key = tuple[str, ...]  # trap, epoch and the cell's columns
+Key = tuple[str, ...]  # trap, epoch, the cell's columns and, in tables of before, its place
 
 
 def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -83,4 +84,4 @@ def _folders(folder: Path) -> list[Path]:
 
 def key(row: Mapping[str, str]) -> Key:
     """Which cell of which outbox a row of either table is of."""
-    return tuple(row[name] for name in ("trap", "epoch", *CELL))
+    return tuple(row[name] for name in ("trap", "epoch", *CELL)) + tuple(row.get(name, "") for name in PLACE)

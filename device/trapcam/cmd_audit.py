@@ -7,7 +7,7 @@ from pathlib import Path
 from trapcam.audit_export import export
 from trapcam.audit_open import REVIEW, open_samples
 from trapcam.audit_report import figures, words
-from trapcam.audit_review import PLACE, ReviewedCell, pooled, read_reviews
+from trapcam.audit_review import PLACE, ReviewedCell, pooled, read_places, read_reviews
 from trapcam.audit_tables import read_table
 from trapcam.config import TrapSettings, require_trap
 from trapcam.examine.options import number
@@ -41,6 +41,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     kept.add_argument("--kept", type=_count, metavar="N", help="bursts that were kept and show a feline")
     kept.add_argument(
         "--kept-csv", type=Path, metavar="FILE", help="those by place: columns station, region, season, felines"
+    )
+    count.add_argument(
+        "--places", type=Path, metavar="FILE", help="which trap stands where: columns trap, station, region"
     )
     count.add_argument(
         "--level", type=number(0.5, 0.9999), default=LEVEL, metavar="P", help=f"of the bound (0.5–0.9999, {LEVEL})"
@@ -85,7 +88,7 @@ def _open(args: argparse.Namespace) -> int:
 
 
 def _recall(args: argparse.Namespace) -> int:
-    cells = read_reviews(args.reviews)
+    cells = read_reviews(args.reviews, read_places(args.places) if args.places else None)
     kept = _kept(args.kept_csv) if args.kept_csv else None
     total = args.kept if kept is None else sum(kept.values())
     found = {"": {"all": measure(pooled(cells), total, args.level)}}

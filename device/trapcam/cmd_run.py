@@ -1,22 +1,25 @@
 """`trapcam run`: build the parts from the settings and drive the main loop until told to stop."""
 
 import argparse
+import os
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from trapcam.app import TrapApp
+from trapcam.app import Capturing, TrapApp, Visiting
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
+from trapcam.camera.device import CameraLostError
 from trapcam.capture import Capture, Policy
+from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
@@ -25,13 +28,14 @@ from trapcam.health.verdicts import Health, Limits
 from trapcam.judge import Judge
 from trapcam.ledger import Ledger
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
-from trapcam.outbox import Outbox, open_outbox
+from trapcam.outbox import Outbox, open_outbox, put_aside_if_damaged
 from trapcam.seal import Sealer, open_sealer
 from trapcam.stay import Patience, Stay
 from trapcam.trigger import IntervalTrigger
+from trapcam.unjudged import Unjudged
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
-from trapkit.errors import SetupError
+from trapkit.errors import DamagedError, SetupError
 from trapkit.files import lock_folder, write_atomically
 from trapkit.sealing import make_sign_key, read_key
 from trapkit.serialport import SerialPort
@@ -55,15 +59,14 @@ def run(args: argparse.Namespace) -> int:
     """Run the trap.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
-    data = Path(settings.data)
+    data, lost = Path(settings.data), ""
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
         camera = open_camera(settings)
-        judge = Detector(model_path(settings), threads=settings.detector.threads)
-        check_keep(settings, judge.description.thresholds)
-        room = settings.audit.max_mb * 1_000_000
-        with closing(camera), closing(open_outbox(data, trap, _now_ms(), audit_bytes=room)) as outbox:
+        judge, no_model = open_judge(settings)
+        with closing(camera), set_aside_if_damaged(data), closing(open_box(settings)) as outbox:
+            outbox.tell("model", no_model or _named(judge))
             camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
@@ -71,17 +74,41 @@ def run(args: argparse.Namespace) -> int:
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
             ledger = open_ledger(settings, outbox, clock)
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger)
+            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge)
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger, visit=visit)
             stop = Stop()
             stop.listen()
             _report(
                 f"trap {trap}, epoch {outbox.epoch:08x}, {camera.source} ({camera.about}), supervisor at {line.path}"
             )
+            if outbox.aside:
+                _report(
+                    f"{outbox.aside}: the outbox was damaged and lies here with its files now; a new epoch has begun. "
+                    "Keep the folder: what is sealed in it opens with its keys as ever"
+                )
+            if no_model:
+                _report(
+                    f"no model, so every burst is kept sealed and unjudged, at most {settings.detector.without_mb} MB, "
+                    f"and nothing goes by radio: {no_model}"
+                )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            with running(bus):
-                _loop(app, line, stop)
-    return _shut_down(settings.supervisor.power_off) if app.left else 0
+            try:
+                with running(bus):
+                    _loop(app, line, stop)
+            except CameraLostError as error:
+                lost = str(error)
+            finally:
+                if visit is not None:
+                    visit.close()
+    if lost:
+        _report(f"trapcam: {lost}")
+    code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
+    if choose.hangs(camera):
+        # A thread that hangs in the camera's library would keep Python's own way out from coming to an end. All that
+        # is to last is committed and closed.
+        os._exit(code)
+    return code
 
 
 def _shut_down(command: list[str]) -> int:
@@ -93,6 +120,28 @@ def _shut_down(command: list[str]) -> int:
         return subprocess.run(command, check=False, timeout=SHUT_DOWN_S).returncode
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"key 'supervisor.power_off' is {command}: cannot be run: {error}") from error
+
+
+def open_box(settings: TrapSettings) -> Outbox:
+    """The outbox that the settings name.  Raises: SetupError, StorageError."""
+    return open_outbox(
+        Path(settings.data),
+        require_trap(settings),
+        _now_ms(),
+        audit_bytes=settings.audit.max_mb * 1_000_000,
+        reserve_bytes=settings.card.reserve_mb * 1_000_000,
+    )
+
+
+@contextmanager
+def set_aside_if_damaged(data: Path) -> Iterator[None]:
+    """Around an open outbox: one that turns out to be damaged is set aside, for the next start to begin anew."""
+    try:
+        yield
+    except DamagedError as error:
+        aside = put_aside_if_damaged(data)
+        what = f"set aside as {aside}; the next start begins a new epoch" if aside else "all of it can be read again"
+        raise DamagedError(f"{error}; {what}. The burst in hand is lost") from error
 
 
 @contextmanager
@@ -122,6 +171,22 @@ def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
     """The sealer, and the key that receipts are checked with.  Raises: SetupError naming the file."""
     sealer = open_sealer(Path(settings.keys.base), Path(settings.keys.recipients))
     return sealer, read_key(Path(settings.keys.receipts), "the back end's receipt key")
+
+
+def open_judge(settings: TrapSettings) -> tuple[Detector | None, str]:
+    """The detector; or None and why there is none, where the settings let a trap run so.  Raises: SetupError."""
+    try:
+        judge = Detector(model_path(settings), threads=settings.detector.threads)
+    except ModelError as error:
+        if settings.detector.required:
+            raise
+        return None, str(error)
+    check_keep(settings, judge.description.thresholds)
+    return judge, ""
+
+
+def _named(judge: Judge | None) -> str:
+    return "none" if judge is None else f"{judge.description.name} {judge.description.version}"
 
 
 def open_bus(settings: TrapSettings) -> Bus | None:
@@ -181,6 +246,26 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
     )
 
 
+def _visit(
+    settings: TrapSettings,
+    outbox: Outbox,
+    sealer: Sealer,
+    clock: Clock,
+    uplink: Uplink,
+    camera: Camera,
+    judge: Judge | None,
+) -> Visiting | None:
+    """The ranger's page, where anybody may open it; the web server takes memory that other traps have no use for."""
+    if not Path(settings.service.operators).exists():
+        return None
+    from trapcam.service.start import open_visit
+
+    return open_visit(
+        settings, outbox, sealer, open_sign_key(settings), clock, uplink, camera, judge,
+        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, report=_report,
+    )  # fmt: skip
+
+
 def open_clock(settings: TrapSettings) -> Clock:
     """The computer's clock, which the supervisor may correct."""
     return Clock(
@@ -220,15 +305,17 @@ def patience(settings: TrapSettings) -> Patience:
 def build_app(
     settings: TrapSettings,
     camera: Camera,
-    judge: Judge,
+    judge: Judge | None,
     sealer: Sealer,
     outbox: Outbox,
     uplink: Uplink,
     network: Network | None,
     clock: Clock | None = None,
     ledger: Ledger | None = None,
+    visit: Visiting | None = None,
+    stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
 ) -> TrapApp:
-    """The application from its parts; nothing runs yet."""
+    """The application from its parts; nothing runs yet. judge: None where there is no model; stage: see `Capture`."""
     policy = Policy(
         keep=settings.keep.categories,
         keep_threshold=settings.keep.threshold,
@@ -236,6 +323,7 @@ def build_app(
         crop_bytes=settings.rungs.crop_bytes,
         frame_bytes=settings.rungs.frame_bytes,
         frame_pixels=settings.rungs.frame_pixels,
+        full_frames=settings.rungs.full_frames,
         scene_bytes=settings.rungs.scene_bytes,
         scene_pixels=settings.rungs.scene_pixels,
     )
@@ -248,10 +336,13 @@ def build_app(
         share=audit.share,
         people=audit.people,
         enabled=audit.enabled,
-        station=audit.station or f"trap {outbox.trap}",
-        region=audit.region,
     )
-    capture = Capture(judge, sealer, policy, sampler)
+    capture: Capturing
+    if judge is None:
+        room = settings.detector.without_mb * 1_000_000
+        capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
+    else:
+        capture = Capture(judge, sealer, policy, sampler, stage)
     return TrapApp(
         camera,
         capture,
@@ -263,6 +354,9 @@ def build_app(
         clock=clock,
         ledger=ledger,
         report=_report,
+        elapsed_ms=lambda: time.monotonic_ns() // 1_000_000,
+        tend=choose.tending(camera),
+        visit=visit,
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from trapcam.audit_store import AuditStore
 from trapcam.outbox import DATABASE, Outbox
-from trapcam.outbox import SQL as OUTBOX_SQL
+from trapcam.outbox_rows import SQL as OUTBOX_SQL
+from trapcam.room import Room
 from trapkit import parcel
 from trapkit.database import load_queries, open_database, transaction
 from trapkit.errors import SetupError, StorageError
@@ -58,7 +59,8 @@ def collect(data: Path, trap: int, to: Path, now_ms: int, *, rest: bool = False,
         identity = db.execute(OUTBOX_SQL["identity"]).fetchone()
         if identity is None or identity["trap"] != trap:
             raise SetupError(f"{data}: this outbox is not of trap {trap}, as the setting `trap` says")
-        outbox = Outbox(db, data, trap, identity["epoch"], AuditStore(db, data))
+        room = Room(data)  # nothing is written here but marks
+        outbox = Outbox(db, data, trap, identity["epoch"], AuditStore(db, data, room=room), room)
         rows = [tuple(row) for row in db.execute(SQL["collectable"], {"rest": rest})]
         try:
             stick = _Stick(to, trap, identity["epoch"], now_ms)

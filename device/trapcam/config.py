@@ -12,7 +12,6 @@ from trapkit.errors import SetupError
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
 KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
-PLACE = r"^(\w[\w .-]{0,63})?$"  # nothing that a table or a spreadsheet would take for more than a name
 LIMITS = Limits()  # of the health checks
 _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -57,12 +56,48 @@ class UsbSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = 1
 
 
+class PiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    frames: Annotated[int, Meta(ge=1, le=6, description="Frames of a burst (count)")] = 6
+    every_s: Annotated[float, Meta(ge=0.1, le=2, description="Time between these frames (s)")] = 0.4
+    preroll: Annotated[
+        int,
+        Meta(
+            ge=0, le=5, description="How many are from before the trigger, but under the lamp (count; below `frames`)"
+        ),
+    ] = 2
+    rate: Annotated[float, Meta(ge=2, le=30, description="Pictures that the camera takes (1/s)")] = 10.0
+    lens_position: Annotated[
+        float, Meta(ge=0, le=15, description="Focus, fixed: 1 / distance of the path in m (dioptres; 0: far away)")
+    ] = 0.25
+    light: Annotated[
+        Literal["auto", "day", "night"], Meta(description="Whether it is day or night; auto: the pictures tell")
+    ] = "auto"
+    day_longest_ms: Annotated[
+        float, Meta(ge=0.5, le=50, description="Exposure that is not exceeded by day: longer ones blur what walks (ms)")
+    ] = 8.0
+    night_ms: Annotated[float, Meta(ge=0.5, le=100, description="Exposure by night, fixed (ms)")] = 8.0
+    night_gain: Annotated[float, Meta(ge=1, le=16, description="Gain by night, fixed (times)")] = 8.0
+    lamp_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that switches the infrared lamp; 17 as we wire it (-1: no lamp)")
+    ] = -1
+    filter_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that is high while the infrared filter is in (-1: no such filter)")
+    ] = -1
+    gpio_chip: Annotated[str, Meta(description="The chip that these belong to (path)")] = "/dev/gpiochip0"
+    renew_shots: Annotated[
+        int,
+        Meta(ge=0, le=1_400, description="Pictures after which an idle camera is opened anew, lest it fail (0: never)"),
+    ] = 1_200
+
+
 class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[
-        Literal["replay", "usb"], Meta(description="Where frames come from: a folder, or a camera on USB (V4L2)")
+        Literal["replay", "usb", "pi"],
+        Meta(description="Where frames come from: a folder, a camera on USB (V4L2), the Pi's own (picamera2)"),
     ] = "replay"
     replay: ReplaySettings = field(default_factory=ReplaySettings)
     usb: UsbSettings = field(default_factory=UsbSettings)
+    pi: PiSettings = field(default_factory=PiSettings)
 
 
 class TriggerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +114,12 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="TFLite model, its description file beside it (path; a checkout's own `models/` stands in)"),
     ] = MODEL_DEFAULT
     threads: Annotated[int, Meta(ge=1, le=4, description="Threads of the detector (count)")] = 1
+    required: Annotated[
+        bool, Meta(description="Do not start without a good model; else every burst is kept, sealed and unjudged")
+    ] = False
+    without_mb: Annotated[
+        int, Meta(ge=1, le=100_000, description="Room for what is kept so; what is beyond is only counted (MB)")
+    ] = 2_000
 
 
 class KeepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,10 +151,17 @@ class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_mb: Annotated[
         int, Meta(ge=1, le=100_000, description="Room for them; what is beyond goes by lot, far ones first (MB)")
     ] = 500
-    station: Annotated[
-        str, Meta(pattern=PLACE, description="Where the trap stands, for the table of misses (name; empty: its number)")
-    ] = ""
-    region: Annotated[str, Meta(pattern=PLACE, description="What that station is counted with (name)")] = ""
+
+
+class CardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reserve_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Room that full frames and samples leave for alerts, crops, frames and receipts (MB)",
+        ),
+    ] = 200
 
 
 class PeopleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,6 +223,9 @@ class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     crop_bytes: Annotated[int, Meta(ge=400, le=8_000, description="Largest crop before sealing (bytes)")] = 1_480
     frame_bytes: Annotated[int, Meta(ge=2_000, le=11_000, description="Largest frame before sealing (bytes)")] = 8_000
     frame_pixels: Annotated[int, Meta(ge=160, le=1_920, description="Longest side of a frame (pixels)")] = 960
+    full_frames: Annotated[
+        int, Meta(ge=1, le=3, description="Full frames of a burst: the best, and those that add most to it (count)")
+    ] = 3
     scene_bytes: Annotated[
         int, Meta(ge=400, le=8_000, description="Largest picture of the empty scene before sealing (bytes)")
     ] = 3_000
@@ -229,6 +280,36 @@ class ClockSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 0
 
 
+class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    operators: Annotated[
+        str, Meta(description="PINs of those who may open the ranger's page, by `trapcam pin` (path; missing: no page)")
+    ] = "/etc/pugmark/operators.toml"
+    host: Annotated[str, Meta(description="Where the page listens (address; 0.0.0.0: on every network)")] = "0.0.0.0"  # noqa: S104
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Its TCP port (1–65535)")] = 80
+    address: Annotated[
+        str, Meta(max_length=45, description="The trap's address on its access point, shown to phones (address)")
+    ] = "192.168.4.1"
+    up: Annotated[
+        list[str],
+        Meta(max_length=16, description="Command that starts the access point (words; none: there is one)"),
+    ] = field(default_factory=list)
+    down: Annotated[list[str], Meta(max_length=16, description="Command that stops it again (words)")] = field(
+        default_factory=list
+    )
+    idle_min: Annotated[
+        int, Meta(ge=1, le=240, description="Page and access point close when nobody used them for so long (minutes)")
+    ] = 15
+    always: Annotated[bool, Meta(description="Open the page without a button pressed, for a bench")] = False
+    region: Annotated[
+        tuple[float, float, float, float],
+        Meta(description="Where this trap may stand: south, west, north, east (degrees)"),
+    ] = (35.0, 70.0, 60.0, 150.0)
+    view_deg: Annotated[tuple[float, float], Meta(description="How wide the camera sees, across and up (degrees)")] = (
+        66.0,
+        41.0,
+    )
+
+
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `trapcam` can be told."""
 
@@ -240,6 +321,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    card: CardSettings = field(default_factory=CardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)
@@ -247,6 +329,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
 
 
 def require_trap(settings: TrapSettings) -> int:

@@ -9,18 +9,21 @@ import numpy.typing as npt
 from trapcam.trigger import Trigger
 
 Image = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+Grey = npt.NDArray[np.uint8]  # (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """One picture: its pixels, or what unpacks them; when it was taken (Unix ms, UTC) and how far that may be off (ms;
-    None: unknown), what the source calls it, and the file's own JPEG bytes where it was one."""
+    None: unknown), what the source calls it, and the file's own JPEG bytes where it was one. `grey`: its luminance made
+    small, uint8 (rows, columns), where the camera gives that at no cost: motion is then found without unpacking."""
 
     pixels: Image | Callable[[], Image]
     taken_ms: int
     uncertainty_ms: int | None
     name: str
     jpeg: bytes | None = None
+    grey: Grey | None = None
 
     @property
     def image(self) -> Image:

@@ -5,12 +5,13 @@ trap looks again at full resolution. Leaves move too, so motion makes no sightin
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from trapcam.frames import Image
+from trapcam.frames import Frame, Grey, Image
 
 GRID = (64, 48)  # cells across and down: 30 pixels of a 1080p frame each
 TIMES_NOISE = 6.0  # how much more than the usual difference of a cell counts as motion
@@ -22,21 +23,43 @@ Box = tuple[float, float, float, float]  # x, y, width, height, 0–1 of the pic
 Floats = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Copy:
+    """What motion needs of a picture: GRID cells in units of its own contrast, and its size (height, width)."""
+
+    cells: Floats
+    size: tuple[int, ...]
+
+
+def copy_of(picture: Frame) -> Copy:
+    """A frame's copy; its pixels are unpacked for it only where the camera gives no small luminance."""
+    return small_copy(picture.image if picture.grey is None else picture.grey)
+
+
+def small_copy(image: Image | Grey) -> Copy:
+    """The copy of a picture, uint8 (height, width, 3) or its luminance (height, width)."""
+    return Copy(_small(image), image.shape[:2])
+
+
 def moved(images: Sequence[Image]) -> list[Box | None]:
+    """`places` of pictures, uint8 (height, width, 3), that are all at hand."""
+    return places([small_copy(image) for image in images])
+
+
+def places(copies: Sequence[Copy]) -> list[Box | None]:
     """Of each picture the place that differs most from the others of the burst, or None where none stands out.
 
-    images: uint8 (height, width, 3), one size; of a burst with pictures of several sizes, or of one picture, nothing is
-    known.
+    Of a burst with pictures of several sizes, or of one picture, nothing is known.
     """
-    nowhere: list[Box | None] = [None] * len(images)
-    if len(images) < 2 or len({image.shape for image in images}) != 1:
+    nowhere: list[Box | None] = [None] * len(copies)
+    if len(copies) < 2 or len({copy.size for copy in copies}) != 1:
         return nowhere
-    small = np.stack([_small(image) for image in images])
-    difference = np.abs(small - small[::-1]) if len(images) == 2 else np.abs(small - np.median(small, axis=0))
+    small = np.stack([copy.cells for copy in copies])
+    difference = np.abs(small - small[::-1]) if len(copies) == 2 else np.abs(small - np.median(small, axis=0))
     return [_place(_smooth(one)) for one in difference]
 
 
-def _small(image: Image) -> Floats:
+def _small(image: Image | Grey) -> Floats:
     """Grey, GRID cells, in units of the picture's own contrast, so that a flash of another strength is no motion."""
     grey = Pillow.fromarray(np.ascontiguousarray(image)).convert("L")
     cells = np.asarray(grey.resize(GRID, Pillow.Resampling.BOX, reducing_gap=2.0), np.float32)

@@ -239,7 +239,7 @@ class Network:
         return moved
 
     def _has_room(self, rung: int, size: int) -> bool:
-        # A full frame may have 16 MiB: one at a time, beside the others.
+        # A full frame may have 16 MiB, and this, the client and TLS each hold a copy: one at a time, beside the others.
         if _is_big(rung, size):
             return self._transfer is None and not any(_is_big(key[1], o.size) for key, o in self._offers.items())
         small = [offer.size for key, offer in self._offers.items() if not _is_big(key[1], offer.size)]

@@ -87,6 +87,10 @@ class NoteStore:
         with transaction(self._db) as db:
             return db.execute(SQL["close_alarms"]).rowcount
 
+    def blind_days(self) -> int:
+        """Days on watch in which nothing could be seen."""
+        return int(self._rows("blind_days")[0]["days"])
+
     # --- the ledger ---------------------------------------------------------------------------------------------
 
     def moment(self) -> Moment | None:

@@ -8,26 +8,28 @@ rejected bursts lie beside it (`audit_store`), and give way where the card is fu
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trapcam.aside import finish, set_aside
 from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of_room
 from trapcam.note_store import NoteStore
+from trapcam.outbox_rows import SQL, add_burst, add_event, full_name, fulls_of, size_of
 from trapcam.receipts import ReceiptOutcome, check_receipt
-from trapcam.record import Outcome, Sighting, Withheld
+from trapcam.record import Outcome, Withheld
+from trapcam.room import Room, free_bytes
 from trapcam.seal import SealedObject
-from trapcam.states import DELETED, DELIVERED, FIRST_STATE, WANTED_PRIORITY, priority
-from trapkit.database import load_queries, open_database, storage_error, transaction
-from trapkit.errors import SetupError, StorageError
+from trapcam.states import DELETED, DELIVERED, WANTED_PRIORITY
+from trapkit.database import is_sound, open_database, storage_error, transaction
+from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import ALERT, CROP, FRAME, FULL, NOTE, SCENE, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, NOTE, SCENE, Envelope, ObjectKey
 
-SQL = load_queries("trapcam")
 DATABASE = "outbox.sqlite"
 FULL_FOLDER = "full"
-ROOM_BYTES = 4096  # what the rows of one outcome may take besides their bodies
+OWN = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", FULL_FOLDER, AUDIT_FOLDER)  # all that an outbox is
 
 
 class Outbox:
@@ -35,11 +37,20 @@ class Outbox:
 
     Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
     refuses; nothing has changed then, and the call may be repeated.  `missing`: full frames that it names and whose
-    files were gone when it was opened. `audit`: the samples of rejected bursts; `notes`: what belongs to no sighting.
+    files were gone when it was opened. `audit`: the samples of rejected bursts; `notes`: what belongs to no sighting;
+    `room`: what large files may take; `aside`: where a damaged outbox was moved to that this one stands in for.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, folder: Path, trap: int, epoch: int, audit: AuditStore, missing: int = 0
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        trap: int,
+        epoch: int,
+        audit: AuditStore,
+        room: Room,
+        missing: int = 0,
+        aside: Path | None = None,
     ) -> None:
         self._db = connection
         self._folder = folder
@@ -48,6 +59,8 @@ class Outbox:
         self.trap = trap
         self.epoch = epoch
         self.missing = missing
+        self.aside = aside
+        self._room = room
 
     def close(self) -> None:
         self._db.close()
@@ -76,22 +89,54 @@ class Outbox:
     def commit(self, outcome: Outcome | Withheld) -> int | None:
         """Record one burst, all of it or nothing; the event's number where it is a sighting.
 
-        An outcome whose position is already past is a repeat: it changes nothing and returns None. Where the card is
-        full, audit samples give way until it fits or none is left.
+        An outcome whose position is already past is a repeat: it changes nothing and returns None. Where room is
+        short, audit samples give way until it fits or none is left; then full frames are left out, the best last, and
+        counted at their event. What is left of a sighting is small, and may use the reserve.
         Raises: StorageError; ValueError for a position that was skipped to, or of a source never declared.
         """
+        if outcome.position < self.position(outcome.source):
+            return None  # and its files stay as they are, whatever the card says now
+        fulls = fulls_of(outcome)
+        keep = self._fitting(fulls)
+        first: StorageError | None = None
         while True:
             try:
-                return self._commit(outcome)
+                number = self._commit(outcome, fulls[keep:])
             except StorageError as error:
-                if not (for_want_of_room(error) and self.audit.make_room(_bytes(outcome))):
-                    raise
+                if not for_want_of_room(error):
+                    raise first or error from (first or error).__cause__
+                if self.audit.make_room(size_of(outcome)):
+                    continue
+                first = first or error  # of the large file that did not fit: there room is wanted
+                if not keep:
+                    raise first from first.__cause__
+                keep -= 1
+                self._unlink(full_name(sealed) for sealed in fulls[keep:])  # written for nothing: its room counts now
+            else:
+                if left_out := sum(len(sealed.body) for sealed in fulls[keep:]):
+                    self._room.left_out(left_out, refused=first is not None)
+                elif fulls:
+                    self._room.taken()
+                return number
 
-    def _commit(self, outcome: Outcome | Withheld) -> int | None:
+    def _fitting(self, fulls: Sequence[SealedObject]) -> int:
+        """How many of them fit beside the reserve, after audit samples have given way."""
+        keep = len(fulls)
+        while keep and (lacking := self._room.lacking(sum(len(sealed.body) for sealed in fulls[:keep]))):
+            if not self.audit.make_room(lacking):
+                keep -= 1
+        return keep
+
+    @property
+    def shortage(self) -> str:
+        """What is not kept for want of room, in words for the operator; empty while all is kept."""
+        return self._room.shortage
+
+    def _commit(self, outcome: Outcome | Withheld, left_out: Sequence[SealedObject]) -> int | None:
         sighting = outcome.sighting if isinstance(outcome, Outcome) else None
         audited = outcome.audited if isinstance(outcome, Outcome) else None
-        for sealed in sighting.objects if sighting else ():
-            if sealed.rung == FULL:
+        for sealed in fulls_of(outcome):
+            if sealed not in left_out:
                 self._write_full(sealed)
         written = audited is not None and self.audit.prepare(audited)
         with transaction(self._db) as db:
@@ -100,12 +145,12 @@ class Outbox:
                 return None
             db.execute(SQL["count"], ("frames_in", outcome.frames))
             if isinstance(outcome, Outcome):
-                burst_no = _add_burst(db, outcome)
+                burst_no = add_burst(db, outcome)
                 if outcome.scene is not None:
                     self.notes.record_scene(db, outcome.scene, outcome.trigger.at_ms)
                 if audited is not None:
                     self.audit.record(db, burst_no, audited, written=written)
-                return None if sighting is None else _add_event(db, burst_no, sighting)
+                return None if sighting is None else add_event(db, burst_no, sighting, left_out)
             db.execute(SQL["count"], ("frames_withheld", outcome.frames))
             if outcome.hour_ms is not None:
                 db.execute(SQL["count_people"], (outcome.hour_ms, outcome.category))
@@ -117,7 +162,7 @@ class Outbox:
             raise ValueError(f"{outcome.source} stands at {position}, the outcome is of {outcome.position}")
 
     def _write_full(self, sealed: SealedObject) -> None:
-        path = self._folder / FULL_FOLDER / _full_name(sealed)
+        path = self._folder / FULL_FOLDER / full_name(sealed)
         try:
             write_atomically(path, sealed.body, mode=0o600)
         except OSError as error:
@@ -184,8 +229,12 @@ class Outbox:
 
     def held_counts(self) -> tuple[int, int]:
         """Objects without a receipt, and full frames that nobody has collected."""
-        row = self._rows("held_counts", {"full": FULL})[0]
+        row = self._rows("held_counts", {"first": FULLS[0], "last": FULLS[-1]})[0]
         return row["unreceipted"], row["full_frames_held"]
+
+    def unjudged_bytes(self) -> int:
+        """What bursts that no model judged take now.  Raises: StorageError."""
+        return int(self._rows("unjudged_bytes")[0]["bytes"])
 
     # --- receipts -----------------------------------------------------------------------------------------------
 
@@ -205,14 +254,36 @@ class Outbox:
         with transaction(self._db) as db:
             db.executemany(SQL["mark_deleted"], receipt.objects)
             db.execute(SQL["add_receipt"], (sha256, len(receipt.objects), receipt.signature, now_ms))
-        for name in files:
+        self._unlink(files)
+        return ReceiptOutcome.APPLIED
+
+    def _unlink(self, names: Iterable[str]) -> None:
+        for name in names:
             with suppress(OSError):  # what cannot be removed now is nobody's file at the next start
                 (self._folder / FULL_FOLDER / name).unlink()
-        return ReceiptOutcome.APPLIED
 
     def _digest(self, number: int, rung: int) -> bytes | None:
         found = self._rows("object", (number, rung))
         return found[0]["sha256"] if found else None
+
+    def tell(self, part: str, says: str) -> None:
+        """What is true of a part of the trap from now on, for `trapcam status`; written only where it is new."""
+        if not any(row["says"] == says for row in self._rows("told", (part,))):
+            with transaction(self._db) as db:
+                db.execute(SQL["tell"], (part, says))
+
+    def told(self, part: str) -> str:
+        """What was told of a part; empty where nothing was."""
+        return next((str(row["says"]) for row in self._rows("told", (part,))), "")
+
+    def totals(self) -> tuple[int, int]:
+        """Bursts that left a row here, and sightings among them."""
+        (row,) = self._rows("totals")
+        return row["bursts"], row["sightings"]
+
+    def unreceipted(self) -> list[tuple[int, int, int, bytes]]:
+        """(number, rung, bytes, SHA-256) of every object without a receipt, most urgent first."""
+        return [tuple(row) for row in self._rows("unreceipted")]
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a durable counter."""
@@ -220,88 +291,47 @@ class Outbox:
             db.execute(SQL["count"], (name, by))
 
 
-def _full_name(sealed: SealedObject) -> str:
-    return f"{sealed.sha256.hex()}.age"
-
-
-def _bytes(outcome: Outcome | Withheld) -> int:
-    """About what an outcome takes on the card."""
-    sighting = outcome.sighting if isinstance(outcome, Outcome) else None
-    return ROOM_BYTES + sum(len(sealed.body) for sealed in (sighting.objects if sighting else ()))
-
-
-def _add_burst(db: sqlite3.Connection, outcome: Outcome) -> int | None:
-    """The row of one burst, within the caller's transaction; its number."""
-    return db.execute(
-        SQL["add_burst"],
-        {
-            "source": outcome.source,
-            "position": outcome.position,
-            "name": outcome.name,
-            "trigger_no": outcome.trigger.number,
-            "cause": outcome.trigger.cause,
-            "taken_ms": outcome.trigger.at_ms,
-            "frames": outcome.frames,
-            "outcome": outcome.outcome,
-            "reason": outcome.reason,
-            "score": outcome.score,
-        },
-    ).lastrowid
-
-
-def _add_event(db: sqlite3.Connection, burst_no: int | None, sighting: Sighting) -> int:
-    number = int(db.execute(SQL["next_number"]).fetchone()[0])
-    event = sighting.event
-    x, y, w, h = event.bbox
-    db.execute(
-        SQL["add_event"],
-        {
-            "number": number,
-            "burst_no": burst_no,
-            "taken_ms": sighting.taken_ms,
-            "uncertainty_ms": sighting.uncertainty_ms,
-            "category": event.category,
-            "species": event.species,
-            "confidence": event.confidence,
-            "count": event.count,
-            "x": x,
-            "y": y,
-            "w": w,
-            "h": h,
-            "model": sighting.model,
-            "model_sha256": sighting.model_sha256,
-        },
-    )
-    for sealed in sighting.objects:
-        on_disk = sealed.rung == FULL
-        db.execute(
-            SQL["add_object"],
-            {
-                "number": number,
-                "rung": sealed.rung,
-                "priority": priority(sealed.rung, event.species),
-                "state": FIRST_STATE[sealed.rung],
-                "bytes": len(sealed.body),
-                "sha256": sealed.sha256,
-                "body": None if on_disk else sealed.body,
-                "file": _full_name(sealed) if on_disk else None,
-            },
-        )
-    return number
-
-
-def open_outbox(folder: Path, trap: int, now_ms: int, *, audit_bytes: int = MAX_BYTES) -> Outbox:
+def open_outbox(
+    folder: Path,
+    trap: int,
+    now_ms: int,
+    *,
+    audit_bytes: int = MAX_BYTES,
+    reserve_bytes: int = 0,
+    free: Callable[[Path], int] = free_bytes,
+) -> Outbox:
     """The outbox in `folder`; a blank one draws a new epoch. Files that no object names are removed.
 
     audit_bytes: how much room audit samples may take. Those whose outbox is gone can no longer be counted, and go too.
+    reserve_bytes: what large files leave free on the card; free: asks it.
+    A damaged outbox, and full frames whose outbox is gone, are set aside (`trapcam.aside`), and a new epoch begins.
 
     Raises: SetupError when the folder cannot be used or belongs to another trap; StorageError when the disk refuses.
     """
+    aside = finish(folder, OWN)
+    room = Room(folder, reserve_bytes, free)
+    try:
+        return _open(folder, trap, now_ms, audit_bytes, room, aside)
+    except DamagedError:
+        aside = set_aside(folder, OWN)
+    return _open(folder, trap, now_ms, audit_bytes, room, aside)
+
+
+def put_aside_if_damaged(folder: Path) -> Path | None:
+    """For a program that met a damaged outbox while it ran, and has closed it: where it was set aside.
+
+    None: a second look at every page finds nothing wrong.  Raises: SetupError, StorageError.
+    """
+    return None if is_sound(folder / DATABASE) else set_aside(folder, OWN)
+
+
+def _open(folder: Path, trap: int, now_ms: int, audit_bytes: int, room: Room, aside: Path | None) -> Outbox:
     try:
         full = folder / FULL_FOLDER
         for each in (full, folder / AUDIT_FOLDER):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
         fsync_folder(folder)
+        fsync_folder(folder.parent)
         db = open_database(folder / DATABASE, "trapcam")
     except OSError as error:
         raise SetupError(f"{folder}: cannot be used for the outbox: {error.strerror}") from error
@@ -314,7 +344,7 @@ def open_outbox(folder: Path, trap: int, now_ms: int, *, audit_bytes: int = MAX_
                 f"{folder}: this outbox belongs to trap {row['trap']}, the setting `trap` is {trap}; "
                 "collect its objects first, or give another folder as `data`"
             )
-        audit = AuditStore(db, folder, audit_bytes)
+        audit = AuditStore(db, folder, audit_bytes, room)
         audit.sweep()
     except BaseException:
         db.close()
@@ -322,14 +352,14 @@ def open_outbox(folder: Path, trap: int, now_ms: int, *, audit_bytes: int = MAX_
     present = {path.name for path in full.iterdir()}
     for name in present - named:
         (full / name).unlink()
-    return Outbox(db, folder, trap, row["epoch"], audit, missing=len(named - present))
+    return Outbox(db, folder, trap, row["epoch"], audit, room, missing=len(named - present), aside=aside)
 
 
 def _create_identity(db: sqlite3.Connection, full: Path, trap: int, now_ms: int) -> sqlite3.Row:
     """A new epoch; never over full frames whose outbox is gone: they may be the only ones."""
     orphans = sum(path.suffix == ".age" for path in full.iterdir())
     if orphans:
-        raise SetupError(f"{full}: {orphans} full frames lie here and their outbox is gone; take them away first")
+        raise DamagedError(f"{full}: {orphans} full frames lie here and their outbox is gone")
     db.execute(SQL["create_identity"], (trap, secrets.randbits(32), now_ms))
     row: sqlite3.Row = db.execute(SQL["identity"]).fetchone()
     return row

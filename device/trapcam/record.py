@@ -12,6 +12,10 @@ KEPT = "kept"
 REJECTED = "rejected"
 UNREADABLE = "unreadable"
 
+# Reasons while there is no model: of a burst that is kept unjudged, and of one for which there was no room.
+NO_MODEL = "no model: not judged"
+NO_MODEL_NO_ROOM = "no model, and no room for more unjudged bursts"
+
 
 def noted(reason: str, note: str) -> str:
     """The reason of an outcome with what is to be said of its burst besides; `plain_reason` takes it apart again."""

@@ -1,4 +1,4 @@
-"""Rungs: one sighting in four sizes (pure; Pillow encodes in memory).
+"""Rungs: one sighting in four sizes, the largest up to three times (pure; Pillow encodes in memory).
 
 | rung | what | size before sealing |
 |---|---|---|
@@ -7,6 +7,7 @@
 | frame | the whole picture, ≤ 960 px wide, WebP | ≤ 8,000 B: a supervisor's heap holds it twice |
 | scene | the whole picture of an empty scene, 320 px wide, WebP, once a day | ≤ 3,000 B |
 | full | the whole picture, JPEG | as the camera wrote it: its EXIF too, but nothing after its end |
+| full-2, full-3 | two more pictures of the burst, if they show more (`choice`) | likewise |
 """
 
 import io
@@ -60,12 +61,15 @@ def frame(image: Image, max_bytes: int, max_pixels: int) -> bytes:
     return _webp(Pictures.fromarray(image), (max_pixels, max_pixels), max_bytes)
 
 
-def full(picture: Frame) -> bytes:
-    """JPEG of the whole picture: its own bytes where it has some (`camera.jpeg.own_jpeg`), else quality 90."""
+def full(picture: Frame, image: Image | None = None) -> bytes:
+    """JPEG of the whole picture: its own bytes where it has some (`camera.jpeg.own_jpeg`), else quality 90.
+
+    image: its pixels, where they are unpacked already.
+    """
     if picture.jpeg is not None and len(picture.jpeg) <= MAX_JPEG_BYTES:
         return picture.jpeg
     out = io.BytesIO()
-    Pictures.fromarray(picture.image).save(out, "JPEG", quality=FULL_QUALITY)
+    Pictures.fromarray(picture.image if image is None else image).save(out, "JPEG", quality=FULL_QUALITY)
     return out.getvalue()
 
 

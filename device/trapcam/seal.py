@@ -13,7 +13,7 @@ import pyrage
 
 from trapkit.errors import SetupError
 from trapkit.sealing import read_key, seal_box
-from trapwire.objects import ALERT, CROP, FRAME, FULL, SCENE
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, SCENE
 
 MAX_RECIPIENTS = 8  # the back end, the review key, spares: each adds about 100 B to every full frame
 
@@ -40,7 +40,7 @@ class Sealer:
             body = data
         elif rung in (CROP, FRAME, SCENE):
             body = seal_box(self._base_key, data)
-        elif rung == FULL:
+        elif rung in FULLS:
             body = self.seal_file(data)
         else:
             raise ValueError(f"rung {rung} is not one that a trap makes")

@@ -17,8 +17,11 @@ DEFAULT_THRESHOLD = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A sighting: the frame (its place in the burst) and box it shows best in, its confidence 0–1, a species code
-    of `trapwire.alert.SPECIES`, and how many animals were seen at once."""
+    """A sighting: the frame (its place in the burst) and box of its animal, the burst's best confidence 0–1, a species
+    code of `trapwire.alert.SPECIES`, and how many animals were seen at once.
+
+    `decide` names the surest frame; where the pictures are at hand `trapcam.choice` then takes the one to look at.
+    """
 
     frame: int
     bbox: tuple[float, float, float, float]
@@ -46,6 +49,15 @@ class Rejected:
     bbox: tuple[float, float, float, float] | None = None
 
 
+def limits_of(thresholds: Mapping[str, float], keep: Sequence[str], keep_threshold: float) -> dict[str, float]:
+    """The threshold of each category, those of the keep-list replaced by `keep_threshold` unless that is 0; categories
+    that are not named have DEFAULT_THRESHOLD."""
+    limits = dict(thresholds)
+    if keep_threshold > 0:
+        limits.update(dict.fromkeys(keep, keep_threshold))
+    return limits
+
+
 def decide(
     frames: Sequence[Sequence[Seen]],
     thresholds: Mapping[str, float],
@@ -57,9 +69,7 @@ def decide(
     thresholds: per category 0–1; keep: categories that make a sighting; keep_threshold: used for these in place of
     the model's own, unless 0.
     """
-    limits = dict(thresholds)
-    if keep_threshold > 0:
-        limits.update(dict.fromkeys(keep, keep_threshold))
+    limits = limits_of(thresholds, keep, keep_threshold)
 
     def passes(seen: Seen) -> bool:
         return seen.confidence >= limits.get(seen.category, DEFAULT_THRESHOLD)

@@ -1,7 +1,7 @@
 """An object's states, and its priority on every carrier (pure)."""
 
 from trapwire.alert import SPECIES
-from trapwire.objects import ALERT, CROP, FRAME, FULL, NOTE, SCENE
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, NOTE, SCENE
 
 # States of an object. `trapcam/sql/queries.sql` holds the transitions:
 #   held      no carrier for it yet: collected at a service visit, or sent where there is a network
@@ -11,7 +11,7 @@ from trapwire.objects import ALERT, CROP, FRAME, FULL, NOTE, SCENE
 #   deleted   the back end's receipt was applied; the body is gone, the row and its digest stay
 HELD, WAITING, STORED, DELIVERED, DELETED = "held", "waiting", "stored", "delivered", "deleted"
 STATES = (HELD, WAITING, STORED, DELIVERED, DELETED)
-FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, FULL: HELD, NOTE: WAITING, SCENE: HELD}
+FIRST_STATE = {ALERT: WAITING, CROP: WAITING, FRAME: HELD, NOTE: WAITING, SCENE: HELD} | dict.fromkeys(FULLS, HELD)
 
 PRIORITIES = 256  # a u8 on the serial line; 0 is the most urgent
 
@@ -25,7 +25,14 @@ LATER = {"lynx": 1, "puma": 1, "other feline": 1, "other animal": 1, "domestic c
 """Who gives way to tigers, leopards, snow leopards and cats that nobody named: they may be such."""
 
 
-def priority(rung: int, species: int) -> int:
+UNJUDGED = "unjudged"
+"""The category of an event that no model has judged."""
+UNJUDGED_PRIORITY = 200  # after all that was judged: most of it shows nothing
+
+
+def priority(rung: int, species: int, category: str = "") -> int:
     """Alerts before crops before frames; among alike the cats that the traps are for; a domestic cat's alert counts as
-    much as a wild one's frame."""
+    much as a wild one's frame. What nobody judged comes last."""
+    if category == UNJUDGED:
+        return UNJUDGED_PRIORITY + rung
     return 2 * rung + LATER.get(SPECIES.get(species, ""), 0)

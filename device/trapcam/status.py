@@ -4,15 +4,20 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from trapcam.aside import folders
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.camera.pi import RENEWALS, RESTARTS
 from trapcam.collect import SQL as CARRIED_SQL
 from trapcam.effort import date_of
 from trapcam.note_store import SQL as NOTES_SQL
-from trapcam.outbox import DATABASE, SQL
-from trapcam.record import plain_reason
+from trapcam.outbox import DATABASE
+from trapcam.outbox_rows import SQL
+from trapcam.record import NO_MODEL, NO_MODEL_NO_ROOM, plain_reason
 from trapkit.errors import SetupError, StorageError
 from trapwire.notes import CLOCK_UNTRUSTED, MARKS, REASONS, words
-from trapwire.objects import FULL, RUNG_NAMES
+from trapwire.objects import FULLS, RUNG_NAMES
+
+UNJUDGED_COUNTS = {NO_MODEL: "kept", NO_MODEL_NO_ROOM: "not kept"}
 
 SHOWN_DAYS = 7  # of the ledger, the newest
 
@@ -23,14 +28,15 @@ def read_status(folder: Path, trap: int) -> dict[str, Any]:
     Raises: StorageError when the database cannot be read.
     """
     path = folder / DATABASE
+    empty = _empty(trap) | {"set_aside": folders(folder)}
     if not path.exists():
-        return _empty(trap)
+        return empty
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
         db.row_factory = sqlite3.Row
         try:
             db.execute("BEGIN")  # one moment for all of the counts
-            return _read(db, trap)
+            return _read(db, empty)
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
@@ -47,24 +53,30 @@ def _empty(trap: int) -> dict[str, Any]:
         "unreadable": 0,
         "rejected": {},
         "sightings": 0,
+        "model": "",
+        "unjudged": {},
         "objects": {},
         "full_frames_held": 0,
+        "full_frames_left_out": 0,
         "bytes": 0,
         "receipts": 0,
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "camera_restarts": {},
+        "camera_renewals": 0,
         "audit": {},
         "audit_bytes": 0,
         "carried": 0,
         "parcels": [],
+        "set_aside": [],
         "alarms": [],
         "days": {},
     }
 
 
-def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
-    status = _empty(trap)
+def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
+    trap = status["trap"]
     identity = db.execute(SQL["identity"]).fetchone()
     if identity is None:
         return status
@@ -72,10 +84,16 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
         status[name] = counters.get(name, 0)
+    status["camera_restarts"] = {
+        name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)
+    }
     for row in db.execute(SQL["status_bursts"]):
-        if row["outcome"] == "kept":
+        if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
+            name = UNJUDGED_COUNTS[plain_reason(row["reason"])]
+            status["unjudged"][name] = status["unjudged"].get(name, 0) + row["bursts"]
+        elif row["outcome"] == "kept":
             status["frames_kept"] += row["frames"]
             status["sightings"] += row["bursts"]
         elif row["outcome"] == "unreadable":
@@ -88,8 +106,10 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
         status["objects"].setdefault(rung, {})[row["state"]] = row["objects"]
         if row["state"] != "deleted":
             status["bytes"] += row["bytes"]
-        if row["rung"] == FULL and row["state"] == "held":
-            status["full_frames_held"] = row["objects"]
+        if row["rung"] in FULLS and row["state"] == "held":
+            status["full_frames_held"] += row["objects"]
+    if _has(db, "left_out"):
+        status["full_frames_left_out"] = db.execute(SQL["status_left_out"]).fetchone()["left_out"]
     status["receipts"] = db.execute(SQL["status_receipts"]).fetchone()["receipts"]
     status["sources"] = {
         row["source"]: {"position": row["position"], "total": row["total"]}
@@ -99,14 +119,19 @@ def _read(db: sqlite3.Connection, trap: int) -> dict[str, Any]:
     if _has(db, "carried"):
         status["carried"] = db.execute(CARRIED_SQL["carried"]).fetchone()["objects"]
         status["parcels"] = [dict(row) for row in db.execute(CARRIED_SQL["parcels"])]
+    if _has(db, "told"):
+        status["model"] = next((row["says"] for row in db.execute(SQL["told"], ("model",))), "")
+    if status["unjudged"]:
+        status["unjudged"]["bytes"] = db.execute(SQL["unjudged_bytes"]).fetchone()["bytes"]
     if _has(db, "notes"):
         _read_notes(db, status)
     return _read_audit(db, status) if _has(db, "audit") else status
 
 
-def _has(db: sqlite3.Connection, table: str) -> bool:
-    """An outbox that no program of today has opened yet has no samples, and no notes."""
-    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
+def _has(db: sqlite3.Connection, what: str) -> bool:
+    """An outbox that no program of today has opened yet lacks tables, or columns of its events."""
+    known = db.execute("SELECT name FROM sqlite_schema UNION SELECT name FROM pragma_table_info('events')")
+    return what in {row["name"] for row in known}
 
 
 def _read_notes(db: sqlite3.Connection, status: dict[str, Any]) -> None:

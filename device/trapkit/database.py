@@ -8,15 +8,17 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from trapkit.errors import SetupError, StorageError
-from trapkit.files import FULL, MAKE_ROOM
+from trapkit.errors import DamagedError, SetupError, StorageError
+from trapkit.files import FULL, MAKE_ROOM, refusal
+
+DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
 
 def open_database(path: Path, package: str) -> sqlite3.Connection:
     """Open `path` with the migrations of `package` (its `sql/NNN_name.sql` files, in order) applied.
 
     Every commit is on the disk when it returns.  Raises: SetupError when the file is no database of ours, or was
-    written by a newer program; StorageError when the disk refuses.
+    written by a newer program; DamagedError when it was one and is torn; StorageError when the disk refuses.
     """
     try:
         # Two programs may start at the same moment; one alone makes the file and its tables.
@@ -26,6 +28,10 @@ def open_database(path: Path, package: str) -> sqlite3.Connection:
     except (sqlite3.DatabaseError, OSError) as error:
         if _is_full(error):
             raise StorageError(f"{path}: {error}: {_advice(error)}") from error
+        if _is_damaged(error):
+            raise DamagedError(f"{path}: cannot be used as a database: {error}: {_advice(error)}") from error
+        if isinstance(error, OSError):
+            raise SetupError(f"cannot be used as a database: {refusal(path, error)}") from error
         raise SetupError(f"{path}: cannot be used as a database: {error}") from error
 
 
@@ -35,10 +41,29 @@ def _is_full(error: Exception) -> bool:
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(error, "errno", 0) in FULL
 
 
+def _is_damaged(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_sound(path: Path) -> bool:
+    """Whether every page of a database can be read and hangs together; reads all of it.  Raises: StorageError."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return bool(said == "ok")
+    except sqlite3.DatabaseError as error:
+        if _is_damaged(error):
+            return False
+        raise StorageError(f"{path}: {error}: {_advice(error)}") from error
+    finally:
+        connection.close()
+
+
 def storage_error(connection: sqlite3.Connection, error: Exception) -> StorageError:
-    """What SQLite said, with the file and what to do."""
+    """What SQLite said, with the file and what to do; a DamagedError where the file is torn."""
     (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
-    return StorageError(f"database {path}: {error}: {_advice(error)}")
+    made = DamagedError if _is_damaged(error) else StorageError
+    return made(f"database {path}: {error}: {_advice(error)}")
 
 
 def _advice(error: Exception) -> str:
@@ -47,8 +72,8 @@ def _advice(error: Exception) -> str:
         sqlite3.SQLITE_IOERR: f"{MAKE_ROOM}; if there is room, replace the card or disk",
         sqlite3.SQLITE_READONLY: "mount it writable again, or give this program's user the right to write there",
         sqlite3.SQLITE_BUSY: "another program holds it; it is tried again",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged: take it away as it is and keep it, it may hold the only copy",
     }
+    todo |= dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), DAMAGED)
     return todo.get(code) or (MAKE_ROOM if _is_full(error) else "it is tried again")
 
 
@@ -71,9 +96,14 @@ def _migrate(connection: sqlite3.Connection, path: Path, folder: Traversable) ->
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(steps):
         raise SetupError(f"{path}: schema {version} is newer than this program's {len(steps)}; update the program")
+    if 0 < version < len(steps):
+        connection.execute("PRAGMA secure_delete = ON")  # what a migration takes out is not to be found on the disk
     for number, step in enumerate(steps[version:], start=version + 1):
         script = f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;"
         connection.executescript(script)
+    if 0 < version < len(steps):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA secure_delete = OFF")  # bodies are sealed: overwriting them would only wear the card
 
 
 def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:

@@ -10,3 +10,8 @@ class SetupError(Exception):
 
 class StorageError(Exception):
     """The disk refused (full, read-only, gone); nothing was acknowledged, and the same call may succeed later."""
+
+
+class DamagedError(StorageError):
+    """What the disk gave back is not what was written: the same call will not succeed until a person, or the program's
+    next start, takes the file away."""

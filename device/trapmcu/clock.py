@@ -21,6 +21,7 @@ class Clock:
         self._path = path
         self._set: "tuple[int, int, int] | None" = None  # board's ms, Unix ms, uncertainty ms at that moment
         self._written: "int | None" = None
+        self.off_s = 0  # by so much the base has contradicted it, until somebody has taken note
         kept = read_file(path) if path is not None else None
         if kept and not chip_kept:
             self._store(b"")  # or a later start, with the chip counting again, would believe it
@@ -35,6 +36,8 @@ class Clock:
         corrected = own is not None and abs(unix_ms - own[0]) > uncertainty_ms + own[1]
         if own is not None and uncertainty_ms > own[1] and not corrected:
             return False
+        if own is not None and corrected:
+            self.off_s = abs(unix_ms - own[0]) // 1000 or 1
         self._set = (now, unix_ms, uncertainty_ms)
         if corrected or self._written is None or not 0 <= now - self._written < WRITE_EVERY_MS:
             self._write(now)

@@ -7,8 +7,7 @@ from trapmcu.duty import Duty
 from trapmcu.flash import FlashStore
 from trapmcu.linkmemory import Delivered, LinkMemory
 from trapmcu.overlay import Overlay
-from trapmcu.radio import Antenna
-from trapmcu.settings import NUMBERS
+from trapmcu.radio import Antenna, Mender
 from trapmcu.told import Told
 from trapmcu.trial import Trial
 from trapwire import serialline as line
@@ -37,7 +36,7 @@ FRAMES_A_STEP = 8
 MAX_BEGUN = 16
 REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
 # Pieces of memory that outlive a deep sleep
-_LINK = ">QQIIIQ"
+_LINK = ">QQIIIQB"
 _STATUS, _NO_STATUS = ">IIB", bytes(8) + b"\xff"  # unreceipted, full frames held, battery
 MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR, PI = 1, 2, 3, 4, 5, 6, 7
 
@@ -47,22 +46,16 @@ class Courier:
 
     kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
     notice(what, value, now): a message of the Pi ("pi", its kind and payload), the partner calls ("partner"), the
-    link's own events ("heard": the base was). health(): what the heartbeat says beside the queue's figures;
-    log: what an excerpt is taken from. `alerts_only`: nothing else goes on the air.
+    link's own events ("heard": the base was), what is full ("full", "flash"), a radio that is silent ("radio").
+    health(): what the heartbeat says beside the queue's figures; log: what an excerpt is taken from.
+    `alerts_only`: nothing else goes on the air.
     """
 
     def __init__(
-        self,
-        board: "Any",
-        settings: "dict[str, Any]",
-        clock: "Clock",
-        kept: "dict[int, bytes]",
-        by_radio: bool,
-        notice: "Callable[[str, Any, int], None]",
-        health: "Callable[[], dict[str, int]]",
-        log: "Any",
+        self, board: "Any", settings: "dict[str, Any]", clock: "Clock", kept: "dict[int, bytes]", by_radio: bool,
+        notice: "Callable[[str, Any, int], None]", health: "Callable[[], dict[str, int]]", log: "Any",
         alerts_only: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._board = board
         self._notice = notice
         self._health = health
@@ -81,6 +74,7 @@ class Courier:
         self._sf = settings["sf"]
         self._frame_bytes = usable_frame(self._plan, self._sf)
         self._antenna = Antenna(board.radio, settings["sf"])
+        self._mender = Mender(board, self._antenna, settings, self._no_radio)
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
         given = (self._key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
         self._wrap_bytes = 0
@@ -107,7 +101,7 @@ class Courier:
                 self._pair.resume(kept[PAIR])
         for code in sorted(overlay.values):
             self._apply(code, overlay.values[code])
-        trial = Trial(overlay, settings.get("trial_ms", NUMBERS["trial_ms"][0]), self._link.words.say, self._apply)
+        trial = Trial(overlay, settings["trial_ms"], self._link.words.say, self._apply)
         self._told = Told(clock, trial, self.say, self._memory.write_heard)
         self._told.wanted = unpack_keys(kept.get(WANTED, b""))
         self._decoder = line.SerialDecoder()
@@ -122,11 +116,12 @@ class Courier:
         if LINK in kept:
             link = struct.unpack(_LINK, kept[LINK])
             self._link.resume(link[:4])
-            self._antenna.resume(link[4:])
-        if by_radio and self._pair is not None:
+            self._antenna.resume(link[4:6])
+            self._mender.faults = link[6]
+        if by_radio and self._pair is not None and board.radio is not None:
             self._pair.called(self._started)
         else:
-            self._antenna.start(settings["freq_khz"])
+            self._mender.begin(self._started)
         # What was delivered just before a reset may not have reached the Pi: it offers all again, and is answered.
         self.say(line.HELLO, b"")
 
@@ -142,9 +137,11 @@ class Courier:
             self._repeat_at = now + self._repeat_ms
             self._refill()
             for key, _ in self._down.ordered()[:4]:
-                self._say_down(key)
-        deadline = self._link.deadline(now)
-        if self._pair is not None:
+                data = self._whole(self._down, key)
+                if data:
+                    self.say(line.DOWN, data)
+        deadline = self._mender.at or self._link.deadline(now)
+        if self._mender.at is None and self._pair is not None:
             wanted = self._pair.deadline(now)
             deadline = wanted if deadline is None or self._pair.away else min(deadline, wanted)
         deadlines = (deadline, self._told.step(now), self._repeat_at)
@@ -177,6 +174,8 @@ class Courier:
 
         What is asked of the base, or tried at its wish, is waited for awake.
         """
+        if self._mender.at is not None:
+            return self._mender.at - now if self._mender.at - now >= REST_MS else None
         away = self._pair is not None and (self._pair.away or self._pair.wants())
         if self._antenna.sending or away or not self._link.idle() or self._link.words.due():
             return None
@@ -192,7 +191,7 @@ class Courier:
         times, begun = self._link.kept()
         kept = {
             MEMORY: self._memory.keep(),
-            LINK: struct.pack(_LINK, *times, *self._antenna.counts()),
+            LINK: struct.pack(_LINK, *times, *self._antenna.counts(), self._mender.faults),
             WANTED: pack_keys(self._told.wanted),
             DUTY: self._duty.keep(now),
             PI: struct.pack(_STATUS, *self._pi),
@@ -203,15 +202,25 @@ class Courier:
             kept[PAIR] = self._pair.keep()
         return kept
 
-    def doze(self) -> bool:
+    def doze(self, now: int) -> bool:
         """The radio's own sleep, before the unit's; whether a call of the partner may end it."""
-        if self._pair is None:
-            self._board.radio.doze()
-            return False
-        self._pair.listen_asleep()
-        return True
+        if self._mender.at is None:
+            self._mender.ask(self._board.radio.doze if self._pair is None else self._pair.listen_asleep, now)
+        return self._mender.at is None and self._pair is not None
 
     def _radio(self, now: int) -> None:
+        if self._mender.at is None:
+            self._mender.ask(self._on_air, now, now)
+        elif now >= self._mender.at:
+            self._tuned = self._mender.mend(now)
+            self._duty.tune(self._tuned)
+
+    def _no_radio(self, now: int) -> None:
+        self._link.sent(now)  # what was handed to it is as good as lost on the air
+        if not self._mender.faults & (self._mender.faults - 1):  # the first in a row, the second, the fourth
+            self._notice("radio", self._mender.faults, now)
+
+    def _on_air(self, now: int) -> None:
         if self._pair is None or not self._pair.away:
             self._hear(now)
         if self._pair is not None:
@@ -260,6 +269,7 @@ class Courier:
         except OSError:
             # Flash has no room for the frame counter, and no value is used twice: as good as a frame lost on the air.
             self.dropped += 1
+            self._notice("flash", self._kib(), now)
             self._link.sent(now)
             return None
 
@@ -324,31 +334,41 @@ class Courier:
         self._told.on_put(key)
         if (key, payload[1:]) in self._delivered:
             self.say(line.DELIVERED, packed)
-        elif self._keep(self._up, key, payload[1:], min(payload[0], 9)):
+            return
+        kept = self._keep(self._up, key, payload[1:], min(payload[0], 9))
+        if kept:
             self.say(line.STORED, packed)
             if not self.alerts_only or key.rung == ALERT:
                 self._link.offer(key, min(payload[0], 9))
-        else:
+            return
+        if kept is not None:
             self._notice("full", len(self._up), self._board.now_ms())
-            self.say(line.FULL_QUEUE, packed)
+        self.say(line.FULL_QUEUE, packed)
 
-    @staticmethod
-    def _keep(store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> bool:
+    def _keep(self, store: FlashStore, key: ObjectKey, data: bytes, priority: int) -> "bool | None":
+        """Whether it is kept; None: flash is full in blocks before it is in bytes, or worn out."""
         try:
             return store.put(key, data, priority)
         except OSError:
-            return False  # flash full in blocks before it is in bytes, or worn out: as good as no room
+            self._notice("flash", self._kib(), self._board.now_ms())
+            return None
+
+    def _kib(self) -> int:
+        return (self._up.size() + 1023) // 1024
 
     def _load(self, key: ObjectKey) -> "bytes | None":
-        """An object for the link. One that flash has damaged is dropped, and the Pi asked to hand it over again."""
-        data = self._up.get(key)
-        if data is None or (self.alerts_only and key.rung != ALERT):
-            return None
+        """An object for the link."""
+        return None if self.alerts_only and key.rung != ALERT else self._whole(self._up, key)
+
+    def _whole(self, store: FlashStore, key: ObjectKey) -> "bytes | None":
+        """An object; one that flash has damaged is dropped, and the Pi asked to hand it over again."""
+        data = store.get(key)
         try:
-            decode_envelope(data)
+            if data is not None:
+                decode_envelope(data)
         except WireError:
             self.dropped += 1
-            self._up.remove(key)
+            store.remove(key)  # of one for the Pi: without it the Pi deletes nothing, which is safe
             self.say(line.HELLO, b"")
             return None
         return data
@@ -370,28 +390,11 @@ class Courier:
         """A message to the Pi; lost if it is off."""
         self._board.uart_write(line.encode_message(kind, payload))
 
-    def _say_down(self, key: ObjectKey) -> None:
-        data = self._down.get(key) or b""
-        try:
-            decode_envelope(data)
-        except WireError:
-            self.dropped += 1
-            self._down.remove(key)  # without it the Pi deletes nothing: safe, and seen in the heartbeat's counts
-            return
-        self.say(line.DOWN, data)
-
     def _heartbeat(self) -> Heartbeat:
         unreceipted, full_held, battery = self._pi
         values = self._health()
         values.setdefault("battery", battery)
-        values.update(
-            {
-                "queued": len(self._up),
-                "queued_kib": (self._up.size() + 1023) // 1024,
-                "unreceipted": unreceipted,
-                "full_held": full_held,
-                "frames_sent": self._antenna.frames_sent,
-                "airtime_s": self._antenna.airtime_ms // 1000,
-            }
-        )
+        values.update({"queued": len(self._up), "queued_kib": self._kib()})
+        values.update({"unreceipted": unreceipted, "full_held": full_held})
+        values.update({"frames_sent": self._antenna.frames_sent, "airtime_s": self._antenna.airtime_ms // 1000})
         return Heartbeat(values)

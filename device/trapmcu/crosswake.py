@@ -128,7 +128,7 @@ class CrossWake:
 
     def step(self, now: int, idle: bool) -> bool:
         """Do what is due; whether the antenna is on the pair's channel. `idle`: the link neither sends nor listens."""
-        if self._where == SAYING and not self._antenna.finished():
+        if self._where == SAYING and self._antenna.sending and not self._antenna.finished():
             return True
         if self._where == HEARING and not self._hear(now) and now < self._until and self._antenna.busy():
             return True

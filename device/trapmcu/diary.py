@@ -18,7 +18,8 @@ if MYPY:
     from trapmcu.pipower import PiPower
 
 DAY_MS = 86400000
-MOVED, HOURS, SERVES = 0, 2, 3  # why the Pi was switched on; 1, the partner, is the cause of its trigger
+# Why the Pi was switched on; 1, the partner, is the cause of its trigger; others of these are 4 and above
+MOVED, HOURS, SERVES, OTHERS = 0, 2, 3, 2
 CUTS = {pipower.SILENT: 0, pipower.NO_HALT: 1, pipower.BATTERY: 3}
 _KEPT = ">QHQ"
 _KEPT_BYTES = 18
@@ -79,6 +80,8 @@ class Diary:
         lasted_s = (now - self._pi_at) // 1000
         self._pi_was, self._pi_at = power.state, now
         if power.state == pipower.BOOTING:
+            if cause > 1:
+                cause += OTHERS
             self.note(ev.PI_ON, SERVES if state == SERVICE else HOURS if state == ARMED else cause)
         elif power.state == pipower.UP:
             self.note(ev.PI_UP, lasted_s)
@@ -110,7 +113,10 @@ class Diary:
             self.note(ev.CLOCK_SET)
 
     def step(self, now: int) -> None:
-        """A day without the base is said, and each further one."""
+        """A day without the base is said, and each further one; and that the base has another time than we."""
+        if self._clock.off_s:
+            self.note(ev.CLOCK_DOUBTFUL, self._clock.off_s)
+            self._clock.off_s = 0
         days = (now - self._heard_at) // DAY_MS
         if days > self._days:
             self._days = min(days, 0xFFFF)

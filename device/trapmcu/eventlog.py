@@ -122,6 +122,9 @@ class EventLog:
         if not (self._next - 1) // RECORDS & 1:
             self._hours = {}
             self._scan(0)  # the newer one: what it says of hours and faults counts
+        for entry in self._waiting:  # flash has not taken these before the sleep
+            time_s, code, _ = struct.unpack(ENTRY, entry)
+            self._note(code & ~TRUE, time_s)
 
     def _scan(self, number: int) -> None:
         try:

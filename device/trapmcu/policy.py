@@ -6,7 +6,8 @@ HOUR_MS = 3600000
 DAY_MS = 24 * HOUR_MS
 SAVING_GAP_MS = 600000  # between two triggers on a low battery
 REPORT_MS = 6 * HOUR_MS  # a budget that stays spent is news so often
-_PACKED = ">QQQH"
+NEVER_MIN = 1440  # `picture_min`
+_PACKED = ">QQQQH"
 
 
 class Policy:
@@ -25,6 +26,7 @@ class Policy:
         self._spent_until = now  # the budget is full again then
         self._gap_until = now
         self._news_at = now
+        self.pictured_at = now  # the empty scene, or the unit's start
         self.refused = 0
 
     def accept(self, now: int, utc_ms: "int | None", saving: bool) -> bool:
@@ -52,6 +54,20 @@ class Policy:
         refused, self.refused = self.refused, 0
         return refused
 
+    def picture_ms(self, now: int, utc_ms: "int | None") -> "int | None":
+        """How long until the day's picture of the empty scene is due, 0 for an hour from then on; None: on no day.
+
+        It costs nothing of the budget. Without a time it is due a day after the last one.
+        """
+        minute = self._settings["picture_min"]
+        if minute == NEVER_MIN or not self._in_season("watch", utc_ms):
+            return None
+        since = now - self.pictured_at
+        if utc_ms is None:
+            return max(0, DAY_MS - since)
+        past = (utc_ms + self._offset_ms - minute * 60000) % DAY_MS
+        return 0 if past < HOUR_MS and past < since else DAY_MS - past
+
     def watches(self, utc_ms: "int | None") -> bool:
         """Whether these are hours in which anything that moves counts."""
         return self._within("watch", utc_ms)
@@ -68,19 +84,26 @@ class Policy:
 
     def _within(self, name: str, utc_ms: "int | None") -> bool:
         from_h, to_h = self._settings[name + "_from_h"], self._settings[name + "_to_h"]
-        first, last = self._settings[name + "_from_month"], self._settings[name + "_to_month"]
-        if from_h == to_h:
+        if from_h == to_h or not self._in_season(name, utc_ms):
             return False
         if utc_ms is None:
-            return to_h - from_h == 24 and last - first == 11
-        local = utc_ms + self._offset_ms
-        return _between(local // HOUR_MS % 24, from_h, to_h - 1) and _between(month_of(local // DAY_MS), first, last)
+            return to_h - from_h == 24
+        return _between((utc_ms + self._offset_ms) // HOUR_MS % 24, from_h, to_h - 1)
+
+    def _in_season(self, name: str, utc_ms: "int | None") -> bool:
+        first, last = self._settings[name + "_from_month"], self._settings[name + "_to_month"]
+        if utc_ms is None:
+            return last - first == 11
+        return _between(month_of((utc_ms + self._offset_ms) // DAY_MS), first, last)
 
     def pack(self) -> bytes:
-        return struct.pack(_PACKED, self._spent_until, self._gap_until, self._news_at, self.refused)
+        return struct.pack(
+            _PACKED, self._spent_until, self._gap_until, self._news_at, self.pictured_at, self.refused
+        )  # fmt: skip
 
     def unpack(self, data: bytes) -> None:
-        self._spent_until, self._gap_until, self._news_at, self.refused = struct.unpack(_PACKED, data)
+        numbers = struct.unpack(_PACKED, data)
+        self._spent_until, self._gap_until, self._news_at, self.pictured_at, self.refused = numbers
 
 
 def _between(value: int, first: int, last: int) -> bool:

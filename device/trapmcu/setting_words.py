@@ -25,6 +25,7 @@ WORDS = {
     "min_gap_ms": "between two triggers that are heeded (ms)",
     "triggers_a_day": "heeded in the long run, so that a bush cannot empty the battery",
     "trigger_burst": "heeded at once, before that rate binds",
+    "picture_min": "minute of the place's own day at which the empty scene is pictured; 1440: never",
     "safe_resets": "starts in a row, none of them a wake from sleep, after which the unit goes safe; 256: never",
     "service_min": "service ends by itself after this (minutes)",
     "pi_boot_ms": "the Pi has to be heard so long after it was switched on, else it is cut off (ms)",

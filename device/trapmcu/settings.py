@@ -42,6 +42,7 @@ NUMBERS = {
     "min_gap_ms": (5000, 0, 3600000),
     "triggers_a_day": (100, 1, 100000),
     "trigger_burst": (40, 1, 1000),
+    "picture_min": (720, 0, 1440),
     "safe_resets": (5, 2, 256),
     "service_min": (30, 1, 120),
     "pi_boot_ms": (60000, 5000, 7200000),

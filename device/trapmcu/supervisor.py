@@ -10,6 +10,7 @@ from trapmcu.clock import Clock
 from trapmcu.courier import REST_MS, Courier
 from trapmcu.diary import Diary
 from trapmcu.gauge import Gauge
+from trapmcu.inputs import Inputs
 from trapmcu.lights import Lights
 from trapmcu.pipower import PiPower
 from trapmcu.policy import Policy
@@ -25,12 +26,14 @@ if MYPY:
     from typing import Any
 
 # Pieces of memory that outlive a deep sleep; the courier's are below 16
-UNIT, POLICY, CLOCK, BATTERY, LOG = 16, 17, 18, 19, 20
+UNIT, POLICY, CLOCK, BATTERY, LOG, INPUTS = 16, 17, 18, 19, 20, 21
 _UNIT = ">BBIIQQQQQ"
 DAY_MS = 86400000
 LONGEST_REST_MS = 3600000  # then the battery is looked at
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
-HELD_MS = 10000  # so long a press that ended a sleep is waited for; a magnet may stay where it is
+DAILY, LID = 2, 3  # of the causes in a WAKE message
+# What the courier says is full or broken, for the log
+TROUBLES = {"full": ev.QUEUE_FULL, "flash": ev.FLASH_FULL, "radio": ev.RADIO_FAULT}
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
 STALE_MS = 60000  # a Pi that has started again is not told of older ones: what moved is gone
 PROMISE_MS = 120000  # so long the base is asked after, before the lamp says that it did not answer
@@ -58,6 +61,7 @@ class Supervisor:
         self._events = 0  # levels of what has happened, until decided on
         self._triggers = self._day_triggers = 0
         self._day_at = now
+        self._high = 0  # inputs that are high, as wake sources
         self._pending: "list[tuple[int, int, int]]" = []  # what the Pi has not seen to: number, cause, ms
         self._told = 0  # the last of these that it was told
         self._was_heard = False
@@ -68,13 +72,13 @@ class Supervisor:
         self._card_fault = False
         self._resets = Resets(board.flash + "/resets", not slept)
         self._policy = Policy(settings, now)
+        self._inputs = Inputs()
         self._gauge = Gauge(board, settings, now, kept.get(BATTERY))
         self._clock = Clock(settings["drift_ppm"], board.flash + "/clock", board.clock_kept())
         self._diary = Diary(board, self._clock, kept.get(LOG, b""), now)
         self._lights = Lights(board.lamp, board.beep)
         self._pi = PiPower(settings, now, board.pi_power, self._ask, self._cut)
         woke = board.woke_by() if slept else 0
-        self._held_until = now + HELD_MS if woke & BUTTON else 0
         by_radio = bool(woke & RADIO) and UNIT in kept
         low = self._gauge.level != OK
         self.courier = Courier(
@@ -95,9 +99,11 @@ class Supervisor:
 
     def step(self, now: int) -> int:
         """Do what is due; when to call again at the latest, in ms, unless UART, PIR, button or radio wake us."""
-        for _ in range(self._board.pir_edges()):
+        edges = self._board.pir_edges()
+        for _ in range(edges):
             self._trigger(BY_PIR, now)
         self._press(self._board.button(), now)
+        self._look(edges, now)
         deadlines = [self.courier.step(now)]
         self._measure(now)
         self._decide(now)
@@ -130,12 +136,14 @@ class Supervisor:
         if not states.WANTS[self.state] & states.SLEEP or self._pi.state != pipower.OFF:
             return None
         shown = self._lights.showing or self._promise_at is not None
-        if now < self._held_until or shown or self._pending or self._events:
+        held = self._high & BUTTON & ~self._inputs.stuck  # a press ends no sleep that began meanwhile
+        if held or shown or self._pending or self._events:
             return None
         rest = self.courier.rest_ms(now)
         if rest is None:
             return None
-        rest = min(rest, LONGEST_REST_MS, self._policy.change_ms(self._utc_ms(now)))
+        rest = min(rest, LONGEST_REST_MS, self._policy.change_ms(self._utc_ms(now)), self._inputs.pause_ms(now))
+        rest = min(rest, self._policy.picture_ms(now, self._utc_ms(now)) or rest)
         if self.state == SAFE:
             rest = min(rest, self._over_at - now)
         wakes = TIMER | BUTTON
@@ -151,10 +159,10 @@ class Supervisor:
                 wakes |= PIR
         if rest < REST_MS:
             return None
-        if self.courier.doze():
+        if self.courier.doze(now):
             wakes |= RADIO
         self._keep(now)
-        return rest, wakes
+        return rest, wakes & ~self._inputs.stuck
 
     # What happens
 
@@ -170,16 +178,38 @@ class Supervisor:
                 return
         if cause == BY_PIR:
             self.courier.call_partner(now)
+        self._wake(cause, now)
+
+    def _wake(self, cause: int, now: int) -> bool:
+        """The Pi is to look, whatever the budget says; whether it will."""
+        if not states.WANTS[self.state] & states.WATCH or self._gauge.level == CRITICAL:
+            return False
         if self._pi.state == pipower.OFF and self._pi.not_before - now > REST_MS:
-            return  # it pauses after a fault: what moves now is gone by the time it could look; the partner may
+            return False  # it pauses after a fault: what moves now is gone by the time it could look; the partner may
         self._triggers += 1
         self._pending = (self._pending + [(self._triggers, cause, now)])[-MAX_PENDING:]
         self._idle = False
         self._events |= states.TRIGGER
+        return True
+
+    def _look(self, edges: int, now: int) -> None:
+        """What stands on the inputs, and whether the day's picture is due."""
+        self._high = self._board.high()
+        for bit, minutes in self._inputs.look(self._high & ~PIR if edges else self._high, now):
+            self._diary.note(ev.PIR_STUCK if bit == PIR else ev.BUTTON_STUCK, minutes)
+        opened = self._inputs.opened(self._board.lid_open(), now)
+        if opened and (self.state == SERVICE or self._events & states.BUTTON):
+            self._diary.note(ev.LID_OPENED)
+        elif opened:
+            self._diary.note(ev.LID_ALARM, opened)
+            self.courier.beat()
+            self._wake(LID, now)
+        if self.state in (SERVICE, SAVING) or self._gauge.level != OK:
+            return
+        if self._policy.picture_ms(now, self._utc_ms(now)) == 0 and self._wake(DAILY, now):
+            self._policy.pictured_at = now
 
     def _press(self, held_ms: int, now: int) -> None:
-        if held_ms:
-            self._held_until = 0
         if held_ms >= PRESS_MS:
             self._resets.forgive()
             self._events |= states.BUTTON
@@ -195,10 +225,10 @@ class Supervisor:
             if self._promise_at is not None:
                 self._promise_at = None
                 self._lights.show(self._trouble() or lights.LEAVE, now)
-        elif what == "full":
-            self._diary.note(ev.QUEUE_FULL, value)
         elif what == "pi":
             self._on_pi(value[0], value[1], now)
+        elif what in TROUBLES:
+            self._diary.note(TROUBLES[what], value)
         self._diary.link(what, now)
 
     def _on_pi(self, kind: int, payload: bytes, now: int) -> None:
@@ -337,6 +367,7 @@ class Supervisor:
             self._started, self._steady_at, self._over_at, self._pi.not_before,
         )  # fmt: skip
         kept[POLICY] = self._policy.pack()
+        kept[INPUTS] = self._inputs.pack()
         kept[CLOCK] = self._clock.keep()
         kept[BATTERY] = self._gauge.keep(now)
         kept[LOG] = self._diary.keep()
@@ -348,4 +379,5 @@ class Supervisor:
         self._started, self._steady_at, self._over_at, self._pi.not_before = numbers[5:]
         self._told = self._triggers
         self._policy.unpack(kept[POLICY])
+        self._inputs.unpack(kept[INPUTS])
         self._clock.resume(kept[CLOCK])

@@ -12,10 +12,11 @@ from typing import Any
 
 from trapsim.channel import read_stats
 from trapsim.site import TRAPS
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapwire.objects import ALERT, CROP, FRAME, FULL, FULLS
 
 SENT_RUNGS = frozenset({ALERT, CROP})  # what goes over the radio; frames and full frames stay on the trap
-NETWORK_RUNGS = SENT_RUNGS | {FRAME, FULL}  # what a trap with a network delivers
+NETWORK_RUNGS = SENT_RUNGS | {FRAME, *FULLS}  # what a trap with a network delivers
+EVERY_RUNG = SENT_RUNGS | {FRAME, FULL}  # what each sighting has; further full frames only where they show more
 
 # Where each database lies: the outbox under its trap, the others under the demo's folder.
 OUTBOX = "data/outbox.sqlite"
@@ -120,10 +121,11 @@ def _read_trap(folder: Path, number: int, sent: frozenset[int]) -> _Trap:
         for event, rung, state, digest in db.execute("SELECT number, rung, state, sha256 FROM objects"):
             trap.objects[(number, identity[0], event, rung)] = (digest, state)
             trap.deleted += state == "deleted"
-            trap.full_held += rung == FULL and rung not in sent and state != "deleted"
+            trap.full_held += rung in FULLS and rung not in sent and state != "deleted"
         for (event,) in db.execute("SELECT number FROM events"):
             there = {key[3] for key in trap.objects if key[2] == event}
-            trap.wrong += len((sent | {FULL}) - there)
+            trap.wrong += len(((sent & EVERY_RUNG) | {FULL}) - there)
+            trap.wrong += FULLS[2] in there and FULLS[1] not in there
     return trap
 
 
@@ -165,7 +167,7 @@ def look(
             missing.append(f"{pictures - trap.position} pictures not judged yet")
         for key, (digest, state) in trap.objects.items():
             # Other bytes under the same key at the base or the back end are not this object.
-            full_received += key[3] == FULL and stored.get(key) == digest
+            full_received += key[3] in FULLS and stored.get(key) == digest
             if key[3] not in trap.sent:
                 continue
             there = stored.get(key) == digest and received.get(key) == digest

@@ -37,6 +37,15 @@ class PlainBoard:
     def button(self) -> int:
         return 0
 
+    def high(self) -> int:
+        return 0
+
+    def lid_open(self) -> "bool | None":
+        return None
+
+    def start_radio(self) -> None:
+        """Its radio always answers."""
+
     def lamp(self, on: bool) -> None:
         """None."""
 

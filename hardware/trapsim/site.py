@@ -191,6 +191,7 @@ answer_s = 2.0
     }
     unit = {"role": "supervisor", "trap": number, "plan": PLAN, "sf": plan.sf, "times": times}
     unit |= {"armed_from_h": 0, "armed_to_h": 0 if plan.parked else 24, "min_gap_ms": 0, "triggers_a_day": 100000}
+    unit["picture_min"] = 1440  # a demo at noon is as one at night
     unit["safe_resets"] = 256  # the demo's kills come by the dozen
     # A Pi here is a program that starts in seconds of the wall, which are minutes of a fast clock.
     unit |= dict.fromkeys(

@@ -161,7 +161,7 @@ class Station:
         settings = {
             "trap": number, "plan": PLAN, "sf": self._world.air.sf, "times": times, "repeat_ms": 1000,
             "link_key": link_key(number).hex(), "armed_to_h": 24, "min_gap_ms": 0, "triggers_a_day": 100000,
-            "safe_resets": 256,
+            "safe_resets": 256, "picture_min": 1440,
         }  # fmt: skip
 
         def build() -> Callable[[int], int | None]:

@@ -227,6 +227,8 @@ GARBAGE = [
     (topics.up(1, "alert"), envelope(1, 1, ALERT, b"x" * (MAX_RUNG_BYTES[ALERT] + 1)).encode()),
     (topics.up(1, "crop"), envelope(1, 1, CROP, b"x" * (MAX_RUNG_BYTES[CROP] + 1)).encode()),
     (topics.up(1, "full"), envelope(1, 1, FULL, b"").encode()),
+    (topics.up(1, "full-2"), envelope(1, 1, FULL, b"x").encode()),
+    (topics.up(1, "full-4"), b"x"),
     (topics.up(1, "receipt"), envelope(1, 1, RECEIPT, b"x").encode()),
     ("pugmark/1/up/007/alert", envelope(7, 1, ALERT, alert()).encode()),
     ("pugmark/1/up/1/../alert", b"x"),

@@ -7,13 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.base.package_parts import night, package, sealed, stored, table
+from tests.base.package_parts import night, package, sealed, seen, stored, table
 from tests.base.parts import BATCH, NOW, alert, picture
 from trapbase.camtrap_rows import TAXA, frame_box, time_text
 from trapbase.package import zip_files
 from trapbase.pictures import SEALED
 from trapwire.alert import SPECIES
-from trapwire.objects import ALERT, CROP
+from trapwire.objects import ALERT, CROP, FULLS
 
 # What the standard asks, checked without its files.
 
@@ -110,6 +110,23 @@ def test_every_time_of_an_alert_can_be_written(unix_ms: int) -> None:
 def test_a_single_object_makes_a_package() -> None:
     for o in (stored(1, 1, ALERT, alert()), replace(stored(1, 1, CROP, b"x"), trap=2)):
         assert table(package([o], []), "observations")[0]["observationType"] == "unclassified"
+
+
+def test_the_alert_s_box_is_on_no_further_full_frame() -> None:
+    """They show the animal elsewhere, a moment before or after."""
+    event = seen(1, 1)
+    fulls = [stored(1, 1, rung, b"age %d" % rung) for rung in FULLS]
+    files = package(fulls, [event])
+    rows = {r["mediaID"].split("-", 3)[3]: r for r in table(files, "media")}
+    assert set(rows) == {"full", "full-2", "full-3"}
+    assert "another frame of the burst" in rows["full-2"]["mediaComments"]
+    assert "another frame" not in rows["full"]["mediaComments"]
+    (said,) = table(files, "observations")
+    assert said["mediaID"] == rows["full"]["mediaID"]
+    assert said["bboxX"] == "0.0980"
+    (said,) = table(package(fulls[1:], [event]), "observations")
+    assert (said["observationLevel"], said["mediaID"], said["bboxX"]) == ("event", "", "")
+    assert {r["rung"] for r in table(files, "objects")} == {"full", "full-2", "full-3"}
 
 
 def test_every_species_that_a_trap_may_send_is_a_taxon() -> None:

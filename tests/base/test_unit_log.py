@@ -227,7 +227,7 @@ def test_every_entry_has_words_whatever_its_value() -> None:
         "motion sensor is stuck: 255 or more times more, not written down"
     )
     assert entry_words(events.REPEATED, events.STATE << 8 | 1) == "another state: once more, not written down"
-    assert entry_words(events.LID_OPENED, 0) == "lid opened"
+    assert entry_words(events.LID_OPENED, 0) == "lid opened in service"
 
 
 def test_states_and_faults_in_words() -> None:

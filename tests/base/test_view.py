@@ -39,7 +39,8 @@ def seen(number: int, at_ms: int = NOW, *, trap: int = 1, crop: bool = True, **m
         "trap": trap, "epoch": 1, "number": number, "time_ms": at_ms, "uncertainty_ms": 200, "species": 1,
         "confidence": 204, "count": 1, "battery": None, "event_id": None, "box_x": 51, "box_y": 51, "box_width": 102,
         "box_height": 102, "alert_ms": at_ms + 1300, "crop": b"c" * 32 if crop else None,
-        "crop_ms": at_ms + 4000 if crop else None, "frame": None, "full_ms": None, "signed_ms": None,
+        "crop_ms": at_ms + 4000 if crop else None, "frame": None, "full_ms": None, "fulls": 0,
+        "signed_ms": None,
     }  # fmt: skip
     return row | more
 
@@ -128,11 +129,13 @@ def test_the_box_in_the_crop(box: tuple[float, ...], inside: tuple[float, ...]) 
 
 
 def test_a_sighting_tells_how_far_it_has_come() -> None:
-    (event,) = view(trap(1, "A"), sightings=[seen(1, full_ms=NOW + 9000, signed_ms=None)]).events
+    (event,) = view(trap(1, "A"), sightings=[seen(1, full_ms=NOW + 9000, fulls=1, signed_ms=None)]).events
     steps = event["sides"][0]["lead"]["steps"]
     assert [(s["name"], s["done"], s["after"]) for s in steps] == [
         ("alert", True, "1.3 s"), ("crop", True, "4.0 s"), ("full frame", True, "9.0 s"), ("signed for", False, ""),
     ]  # fmt: skip
+    (event,) = view(trap(1, "A"), sightings=[seen(1, full_ms=NOW + 9000, fulls=3)]).events
+    assert event["sides"][0]["lead"]["steps"][2]["name"] == "3 full frames"
 
 
 def test_a_batch_is_a_timeline_to_its_receipts() -> None:

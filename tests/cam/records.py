@@ -11,7 +11,7 @@ from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
 from trapwire.alert import ALERT_BYTES
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapwire.objects import ALERT, CROP, FRAME, FULL, FULLS
 
 SOURCE = "test"
 
@@ -20,7 +20,7 @@ def sealed(rung: int, body: bytes) -> SealedObject:
     return SealedObject(rung=rung, body=body, sha256=hashlib.sha256(body).digest())
 
 
-def kept(position: int, species: int = 0, full: bytes | None = None) -> Outcome:
+def kept(position: int, species: int = 0, full: bytes | None = None, fulls: int = 1) -> Outcome:
     # As many bytes as an alert has, which is all that a supervisor looks at.
     bodies = {
         ALERT: b"alert %d".ljust(ALERT_BYTES + 1),
@@ -31,6 +31,7 @@ def kept(position: int, species: int = 0, full: bytes | None = None) -> Outcome:
     objects = [sealed(rung, body.replace(b"%d", b"%d" % position)) for rung, body in bodies.items()]
     if full is not None:
         objects[-1] = sealed(FULL, full)
+    objects += [sealed(rung, b"full %d of burst %d" % (rung, position) * 1000) for rung in FULLS[1:fulls]]
     event = Event(frame=0, bbox=(0.1, 0.2, 0.3, 0.4), category="feline", confidence=0.9, species=species, count=1)
     sighting = Sighting(
         event=event,
@@ -70,7 +71,7 @@ def withheld(position: int, hour_ms: int | None = None) -> Withheld:
 
 def audited(position: int, stratum: str = "near", draw: float = 0.0, share: float = 1.0, size: int = 900) -> Outcome:
     """A rejected burst that is counted, and kept as a sample where its draw is below the share."""
-    cell = Cell(station="S1", region="R1", season="2027 winter", stratum=stratum, share=share)
+    cell = Cell(season="2027 winter", stratum=stratum, share=share)
     body = (b"sample %d" % position).ljust(size)
     sample = Sample(draw=draw, body=body, sha256=hashlib.sha256(body).digest()) if draw < share else None
     return replace(rejected(position), audited=Audited(cell=cell, sample=sample))

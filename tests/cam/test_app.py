@@ -1,16 +1,15 @@
 """Whole trap units in the test's own time: replay camera, scripted detector, outbox, uplink, supervisor on a pty."""
 
 import errno
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cam_parts import BASE, CAT, DEER, NOTHING, PERSON, REVIEWER, receipt_for, write_picture
 from nacl.signing import SigningKey
 from pyrage import decrypt
+from tests.faults.night import full_disk
 
 from trapcam.app import MAX_PENDING, OVER_AFTER_MS, STORAGE_RETRY_MS
 from trapcam.camera.still import decode_picture
@@ -118,24 +117,18 @@ def test_the_hourly_count_is_a_count_an_hour(make_unit: Unit, pictures: Path, tm
     ]
 
 
-def test_a_full_card_stops_the_camera_and_not_the_uplink(
-    make_unit: Unit, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_card_stops_the_camera_and_not_the_uplink(make_unit: Unit, pictures: Path, tmp_path: Path) -> None:
     for number in range(3):
         write_picture(pictures / f"{number}.png", CAT, number)
     unit = make_unit()
     wake(unit, 1)
     unit.steps(5)
 
-    def no_space(fd: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", no_space)
+    with full_disk():
         wake(unit, 2)
         unit.steps(20)
         assert unit.position == 1
-        assert len([line for line in unit.lines if "No space left on device" in line]) == 1
+        assert len([line for line in unit.lines if "File too large" in line]) == 1
         assert len(unit.supervisor.queue) == 2
     unit.steps(5, each_ms=STORAGE_RETRY_MS)
     assert unit.position == 3

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,13 +48,13 @@ def corner(feline: float, person: float = 0.0) -> tuple[int, int, int]:
     return (round(feline * 255), 0, round(person * 255))
 
 
-def night(data: Path, pictures: Path, supervisor: PtySupervisor, share: float = 0.3, station: str = "S1") -> None:
+def night(data: Path, pictures: Path, supervisor: PtySupervisor, share: float = 0.3) -> None:
     """A trap judges all pictures."""
     pictures.mkdir(exist_ok=True)
     outbox = open_outbox(data, TRAP, NOW)
     camera = open_replay(str(pictures), loop=False, max_megapixels=40, uncertainty_ms=None)
     outbox.declare_source(camera.source, camera.total)
-    sampler = Sampler(key=outbox.audit.key, epoch=outbox.epoch, share=share, station=station, region="R1")
+    sampler = Sampler(key=outbox.audit.key, epoch=outbox.epoch, share=share)
     capture = Capture(Doubting(), sealer(), Policy(), sampler)
     uplink = Uplink(supervisor.port, outbox, bytes(BACKEND.verify_key), Timing())
     app = TrapApp(camera, capture, outbox, uplink)
@@ -124,7 +125,7 @@ def test_from_the_night_to_the_bound(tmp_path: Path, trap: Path, key: Path, caps
     assert f"{4 + far} samples opened, {4 + far} to be labelled" in capsys.readouterr().out
     review = stick / "review.csv"
     rows = label(review, lambda row: "feline" if row["stratum"] == "near" else "none")
-    assert {(row["station"], row["region"]) for row in rows} == {("S1", "R1")}
+    assert {row["trap"] for row in rows} == {str(TRAP)}
     assert {row["stratum"]: float(row["score"]) for row in rows} == {
         "near": pytest.approx(0.4), "far": pytest.approx(26 / 255)
     }  # fmt: skip
@@ -205,13 +206,67 @@ def test_kept_felines_by_place(tmp_path: Path, trap: Path, key: Path, capsys: Ou
     kept = tmp_path / "kept.csv"
     season = rows[0]["season"]
     kept.write_text(f"station,region,season,felines\nS1,R1,{season},6\nS2,R1,{season},10\nS1,R1,2026 autumn,1\n")
+    places = tmp_path / "places.csv"
+    places.write_text("trap,station,region\n7,S1,R1\n8,S2,R1\n")
     capsys.readouterr()
-    assert main(["audit", "recall", str(stick / "review.csv"), "--kept-csv", str(kept), "--json"]) == 0
+    args = ["audit", "recall", str(stick / "review.csv"), "--kept-csv", str(kept), "--json"]
+    assert main([*args, "--places", str(places)]) == 0
     found = said(capsys)
     assert (found["all"]["kept"], found["station"]["S1"]["kept"], found["region"]["R1"]["kept"]) == (17, 7, 17)
     assert found["station"]["S2"]["recall_at_least"] == 1.0
     assert found["station"]["S1"]["strata"][0]["doubtful"] == 4
     assert set(found["season"]) == {season, "2026 autumn"}
+    # Without the office's table a trap is a station of its own, by the one name that a card knows.
+    assert main(args) == 0
+    assert said(capsys)["station"]["trap 7"]["strata"][0]["doubtful"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("trap,station\n7,S1\n", "has no column 'region'"),
+        ("trap,station,region\nseven,S1,R1\n", "line 2: trap = 'seven'; allowed are 1–65535"),
+        ("trap,station,region\n7,S1,R1\n7,S2,R1\n", "line 3: trap 7 stands at ('S2', 'R1') here and ('S1', 'R1')"),
+    ],
+)
+def test_a_table_of_places_that_is_wrong_is_named(
+    tmp_path: Path, trap: Path, key: Path, capsys: Output, text: str, says: str
+) -> None:
+    stick, places = tmp_path / "stick", tmp_path / "places.csv"
+    assert main(["audit", "export", "--config", str(trap), "--to", str(stick)]) == 0
+    assert main(["audit", "open", str(stick), "--key", str(key)]) == 0
+    places.write_text(text)
+    assert main(["audit", "recall", str(stick / "review.csv"), "--kept", "1", "--places", str(places)]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "places.csv" in error
+
+
+def test_exports_of_before_still_count_with_their_places_and_once(
+    tmp_path: Path, trap: Path, key: Path, capsys: Output
+) -> None:
+    """Their tables name station and region; a later export of the same outbox holds the same bursts."""
+    stick, old = tmp_path / "stick", tmp_path / "old"
+    assert main(["audit", "export", "--config", str(trap), "--to", str(stick)]) == 0
+    assert main(["audit", "open", str(stick), "--key", str(key)]) == 0
+    label(stick / "review.csv", lambda row: "none")
+    shutil.copytree(stick, old)
+    for table in old.glob("*/*.csv"):
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row | {"station": "S1", "region": "R1"} for row in csv.DictReader(file)]
+        with table.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    capsys.readouterr()
+    found = {}
+    for name, reviews in {"old": [old], "new": [stick], "both": [old, stick], "turned": [stick, old]}.items():
+        args = ["audit", "recall", *(str(folder / "review.csv") for folder in reviews), "--kept", "3", "--json"]
+        assert main(args) == 0
+        found[name] = said(capsys)
+    assert found["old"]["all"] == found["new"]["all"] == found["both"]["all"] == found["turned"]["all"]
+    assert set(found["old"]["station"]) == {"S1"}
+    assert set(found["both"]["station"]) == set(found["turned"]["station"]) == {"trap 7"}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +352,7 @@ def test_a_burst_is_shown_by_its_best_its_first_and_its_last_frame() -> None:
         )
         for i in range(6)
     )
-    cell = Cell(station="", region="", season="", stratum="near", share=1.0)
+    cell = Cell(season="", stratum="near", share=1.0)
     for count, best, shown in ((6, 3, [3, 0, 5]), (6, 0, [0, 1, 5]), (2, 1, [1, 0]), (1, 0, [0])):
         burst = Burst(frames=frames[:count], trigger=Trigger(number=1, cause=0, at_ms=NOW))
         facts, pictures = unpack(pack(burst, Rejected(reason="x", score=0.4, frame=best), cell, {"model": "m"}))

@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import sqlite3
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -195,12 +196,14 @@ def test_a_full_card_lets_go_of_samples_for_a_sighting(data: Path, card: Card) -
     assert draws(box, "near")
     assert len(draws(box, "far")) < 10
     assert box.commit(kept(21)) == 2  # until no sample is left …
-    with pytest.raises(StorageError, match=r"a full frame cannot be written: .*No space left on device: make room"):
-        box.commit(kept(22))  # … and then, as ever, the sighting waits
+    assert box.commit(kept(22)) == 3  # … and then its full frame is left out, for what is small still finds room
     assert (box.audit.samples(), names(data), len(names(data, FULL_FOLDER))) == ([], set(), 2)
     assert cell(box, "near")["dropped"] == cell(box, "far")["dropped"] == 10
+    assert "the card is nearly full" in box.shortage
     card.size = 1_000_000
-    assert box.commit(kept(22)) == 3
+    assert box.commit(kept(23)) == 4
+    assert len(names(data, FULL_FOLDER)) == 3
+    assert box.shortage == ""
     box.close()
 
 
@@ -244,6 +247,42 @@ def test_other_trouble_costs_no_sample(data: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(StorageError, match=r"an audit sample cannot be written: .*replace the card"):
             box.commit(audited(1))
     assert len(box.audit.samples()) == len(names(data)) == 1
+    box.close()
+
+
+def test_an_outbox_that_named_its_place_forgets_it(data: Path) -> None:
+    """Schema 3 named station and region in the clear. Cells of two places become one, fairly, and no byte is left."""
+    data.mkdir()
+    (data / AUDIT_FOLDER).mkdir()
+    db = sqlite3.connect(data / DATABASE)
+    db.execute("PRAGMA journal_mode = WAL")
+    for step in ("001_outbox.sql", "002_undelivered.sql", "003_audit.sql"):
+        db.executescript((files("trapcam") / "sql" / step).read_text())
+    db.executescript("PRAGMA user_version = 3; INSERT INTO outbox VALUES (1, 7, 99, 0);")
+    places = {1: ("Nizhnee Ushchelye", 0.5), 2: ("Verkhniy Klyuch", 0.25)}
+    for number, (station, probability) in places.items():
+        db.execute(
+            "INSERT INTO audit_cells VALUES (?, ?, 'Primorye', '2027 winter', 'far', 0.5, ?, 10)",
+            (number, station, probability),
+        )
+    for number, (which, draw) in enumerate([(1, 0.1), (1, 0.4), (2, 0.2)], start=1):
+        db.execute("INSERT INTO bursts VALUES (?, 'test', ?, 'x', 0, 0, 0, 1, 'rejected', '', 0)", (number, number))
+        db.execute(
+            "INSERT INTO audit VALUES (?, ?, ?, 'held', 3, ?, ?)", (number, which, draw, bytes(32), f"{number}.age")
+        )
+        (data / AUDIT_FOLDER / f"{number}.age").write_bytes(b"abc")
+    db.commit()
+    db.close()
+    box = opened(data)
+    (one,) = box.audit.cells()
+    assert (one["bursts"], one["probability"], one["samples"], one["dropped"]) == (20, 0.25, 2, 1)
+    assert names(data) == {"1.age", "3.age"}, "what is above the lower line of both went, the others stay"
+    box.commit(replace(audited(0, "far", draw=0.3, share=0.5), position=0))
+    assert [c["bursts"] for c in box.audit.cells()] == [21]
+    assert box._db.execute("PRAGMA foreign_key_check").fetchall() == []
+    for path in data.rglob("*"):
+        for station in ("Nizhnee", "Verkhniy", "Primorye"):
+            assert path.is_dir() or station.encode() not in path.read_bytes(), path
     box.close()
 
 

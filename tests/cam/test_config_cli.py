@@ -102,7 +102,7 @@ def test_check_finds_a_good_one_good(tmp_path: Path, good: str, capsys: Output) 
 def test_check_names_what_is_missing(
     tmp_path: Path, good: str, wrong: str, right: str, says: str, capsys: Output
 ) -> None:
-    path = written(tmp_path, good.replace(right, wrong))
+    path = written(tmp_path, good.replace(right, wrong) + "detector.required = true\n")
     assert main(["config", "check", "--config", path]) == 2
     assert says in capsys.readouterr().err
     assert main(["run", "--config", path]) == 2  # and `run` does not start with it

@@ -1,4 +1,4 @@
-"""A model or description that is not the one it should be: refused by name before the first picture."""
+"""A model or description that is not the one it should be: named before the first picture."""
 
 import hashlib
 import shutil
@@ -9,7 +9,9 @@ import pytest
 from cam_parts import CAT, write_picture
 
 from trapcam.cli import main
+from trapcam.cmd_run import open_judge
 from trapcam.config import TrapSettings, model_path
+from trapkit.settings import load_settings
 
 MODEL = model_path(TrapSettings())
 Output = pytest.CaptureFixture[str]
@@ -41,6 +43,7 @@ def edited(model: Path, old: str, new: str) -> None:
 
 
 REFUSED = "feline.tflite: the runtime refuses this model"
+REQUIRED = "detector.required = true\n"
 AGAIN = "copy the .tflite and the .toml again, both from one release"
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -88,7 +91,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_trap_does_not_start_and_says_why(
+def test_a_trap_that_requires_a_model_does_not_start_and_says_why(
     tmp_path: Path, model: Path, pictures: Path, keys: str, capsys: Output, fault: str
 ) -> None:
     """No outbox is made and no picture is judged: with the right model, all of them come."""
@@ -96,13 +99,26 @@ def test_a_trap_does_not_start_and_says_why(
     write_picture(pictures / "a.png", CAT)
     damage(model)
     config = tmp_path / "trapcam.toml"
-    config.write_text(f'{keys}detector.model = "{model}"\ncamera.replay.folder = "{pictures}"\n')
+    config.write_text(f'{keys}detector.model = "{model}"\ncamera.replay.folder = "{pictures}"\n{REQUIRED}')
     assert main(["run", "--config", str(config)]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"trapcam: {tmp_path}/models/feline.t"), error
     assert says in error
     assert "Traceback" not in error
     assert not (tmp_path / "data" / "outbox.sqlite").exists()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_any_other_trap_goes_on_without_it_and_says_why(tmp_path: Path, model: Path, keys: str, fault: str) -> None:
+    """`test_unjudged.py` has what it does then."""
+    damage, says = FAULTS[fault]
+    damage(model)
+    config = tmp_path / "trapcam.toml"
+    config.write_text(f'{keys}detector.model = "{model}"\n')
+    judge, why = open_judge(load_settings(TrapSettings, config))
+    assert judge is None
+    assert says in why
+    assert "\n" not in why
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -15,7 +15,7 @@ from trapcam.outbox import DATABASE, open_outbox
 from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
 from trapkit.pieces import PIECE_BYTES
-from trapwire.objects import ALERT, CROP, FRAME, FULL, HEAD_BYTES, pack_keys
+from trapwire.objects import ALERT, CROP, FRAME, FULL, FULLS, HEAD_BYTES, pack_keys
 
 ANSWER_MS = Pace().answer_ms
 
@@ -49,6 +49,31 @@ def test_the_most_urgent_goes_first_and_full_frames_one_at_a_time(field: Field) 
     field.acknowledge((3, FULL))
     field.steps()
     assert field.published() == [(2, FULL)]
+
+
+def test_further_full_frames_go_behind_the_best_ones_one_at_a_time(field: Field) -> None:
+    field.base_listens = False
+    for position in range(2):
+        field.outbox.commit(kept(position, fulls=3))
+    field.steps()
+    fulls = [key for key in field.published() if key[1] in FULLS]
+    while len(fulls) < 6:
+        field.acknowledge(fulls[-1])
+        field.steps()
+        (one,) = field.published()
+        fulls.append(one)
+    assert fulls == [(n, rung) for rung in FULLS for n in (1, 2)]
+
+
+def test_three_full_frames_of_a_sighting_reach_the_base_as_they_were_sealed(field: Field) -> None:
+    outcome = kept(0, fulls=3)
+    field.outbox.commit(outcome)
+    field.steps()
+    stored = {o.rung: o for o in field.store.all_objects([TRAP], 10)}
+    assert set(stored) == {ALERT, CROP, FRAME, *FULLS}
+    assert outcome.sighting is not None
+    assert all(stored[made.rung].sha256 == made.sha256 for made in outcome.sighting.objects)
+    assert len(field.outbox.in_state(DELIVERED)) == 6
 
 
 def test_nothing_is_delivered_until_ingest_names_it(field: Field) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trapkit.database import load_queries, open_database, transaction
-from trapkit.errors import SetupError, StorageError
+from trapkit.errors import DamagedError, SetupError, StorageError
 
 QUERIES = """\
 -- said before the first name
@@ -74,7 +74,7 @@ def test_a_newer_database_is_refused(tmp_path: Path, db: sqlite3.Connection) -> 
 
 def test_what_is_no_database_is_refused(tmp_path: Path, package: Path) -> None:
     (tmp_path / "b.sqlite").write_bytes(b"something else" * 100)
-    with pytest.raises(SetupError, match=r"b\.sqlite: cannot be used as a database"):
+    with pytest.raises(DamagedError, match=r"b\.sqlite: cannot be used as a database.*take it away as it is and keep"):
         open_database(tmp_path / "b.sqlite", "pugmark_sample")
     with pytest.raises(SetupError, match="cannot be used as a database"):
         open_database(tmp_path / "nowhere" / "b.sqlite", "pugmark_sample")

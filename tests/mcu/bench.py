@@ -115,6 +115,9 @@ class BenchBoard:
         self.memory = b""
         self.switched = []  # the Pi's load switch
         self.halted = None
+        self.held = 0  # inputs that are high, as wake sources
+        self.lid = None
+        self.mended = 0  # how often the radio was reset
         self.held_ms = 0  # of the button
         self.lit = []
         self.modes = []  # that the Pi was told
@@ -168,6 +171,15 @@ class BenchBoard:
     def button(self):
         held, self.held_ms = self.held_ms, 0
         return held
+
+    def high(self):
+        return self.held
+
+    def lid_open(self):
+        return self.lid
+
+    def start_radio(self):
+        self.mended += 1
 
     def lamp(self, on):
         self.lit.append(on)

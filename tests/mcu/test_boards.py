@@ -68,6 +68,13 @@ class Deaf(dict):
         return self._left != 0 and address in self.keys()
 
 
+class Silent:
+    """No chip on the SPI: zeros come."""
+
+    def transfer(self, data):
+        return bytes(len(data))
+
+
 class RigTest(unittest.TestCase):
     name, settings = "XiaoS3", SETTINGS
 
@@ -136,6 +143,33 @@ class StartTest(RigTest):
             rig.world.run(1000000)
             board.now_ms()
         self.assertEqual(board.now_ms() - before, 200000)
+
+    def test_a_radio_that_is_silent_at_the_start_is_done_without_and_started_later(self):
+        rig = self.rig()
+        self.assertTrue(rig.board.radio is not None)
+        chip, rig.machine.spi = rig.machine.spi, Silent()
+        rig.machine.restart(1)
+        board = rig.start()
+        self.assertTrue(board.radio is None)
+        board.start_radio()
+        self.assertTrue(board.radio is None)
+        rig.machine.spi = chip
+        board.start_radio()
+        antenna = Antenna(board.radio, 9)
+        antenna.start(868100)
+        antenna.send(b"\x83" + bytes(30))
+        rig.world.run(2000000)
+        self.assertTrue(antenna.finished())
+
+    def test_what_is_high_and_the_lid(self):
+        rig = self.rig()
+        self.assertEqual((rig.board.high(), rig.board.lid_open()), (0, False))
+        rig.set("PIR", 1)
+        rig.set("BUTTON", 1)
+        rig.machine.expander.inputs = 8
+        self.assertEqual((rig.board.high(), rig.board.lid_open()), (PIR | BUTTON, True))
+        rig.machine.i2c.chips.clear()
+        self.assertIsNone(rig.board.lid_open())
 
     def test_lamp_beeper_and_the_pis_word(self):
         rig = self.rig()

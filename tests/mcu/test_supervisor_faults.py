@@ -136,10 +136,11 @@ class HandAndSensorTest(Faults):
     def test_a_long_press_that_ends_a_sleep_means_service(self):
         unit = self.unit()
         unit.sleep()
-        unit.sleep(BUTTON)  # it is still held
+        unit.sleep(BUTTON)
+        unit.board.held = BUTTON
         unit.run(1500)
         self.assertIsNone(unit.unit.rest(unit.now))
-        unit.board.held_ms = 3000
+        unit.board.held, unit.board.held_ms = 0, 3000
         unit.run(20)
         self.assertEqual(unit.state, SERVICE)
 
@@ -147,8 +148,13 @@ class HandAndSensorTest(Faults):
         unit = self.unit()
         unit.sleep()
         unit.sleep(BUTTON)
-        unit.run(15000)
-        self.assertTrue(unit.unit.rest(unit.now) is not None)
+        unit.board.held = BUTTON
+        unit.run(59000)
+        self.assertIsNone(unit.unit.rest(unit.now))  # it may still be a press
+        unit.run(2000)
+        rest = unit.unit.rest(unit.now)
+        self.assertEqual(rest[1] & (BUTTON | PIR), PIR)
+        self.assertTrue(rest[0] <= 60000, rest)  # and is looked at again
 
     def test_the_edge_that_ends_a_sleep_is_one_trigger(self):
         unit = self.unit()

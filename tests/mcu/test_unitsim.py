@@ -60,7 +60,9 @@ class LifeTest(unittest.TestCase):
         lab.world.run(102 * SECOND)
         expected = [(POWER, 0, b"", 400, False), (SLEEP, TIMER, b"1", 90801, True), (SLEEP, PIR, b"2", 100400, True)]
         self.assertEqual(lives[:3], expected)
-        self.assertEqual(lives[3][:2], (SLEEP, PIR))  # the pin is still high
+        self.assertEqual(len(lives), 3)  # the pin is still high: it ends no sleep
+        lab.world.run(5 * SECOND)
+        self.assertEqual(lives[3][:2], (SLEEP, TIMER))
 
     def test_a_source_that_was_not_armed_wakes_nobody(self):
         lives = []
@@ -75,7 +77,7 @@ class LifeTest(unittest.TestCase):
         lab.unit.edge(10 * SECOND)
         lab.unit.press(3 * SECOND, 20 * SECOND)
         lab.world.run(HOUR)
-        self.assertEqual(lives, [0, BUTTON])
+        self.assertEqual(lives, [0, BUTTON, TIMER])  # the button is still held, and looked at after 5 s
 
     def test_a_unit_that_does_not_feed_its_watchdog_is_reset(self):
         lives = []

@@ -169,11 +169,11 @@ def test_a_field_that_is_wrong_is_said_beside_it_and_nothing_typed_is_lost(
 
 
 def test_a_side_that_is_taken_is_said_and_a_replacing_unit_may_take_it(site: Site) -> None:
-    site.trap.now = replace(UNIT, standing=STANDING)
+    site.trap.now = replace(UNIT, deployed=True, standing=STANDING)
     site.open()
     status, _, text = site.post("/card", CARD | {"do": "save"})
     assert status == 422
-    assert "This trap stands at S 12, left. End that deployment first." in text
+    assert "This trap is deployed already. End that deployment first." in text
     _, path, _ = site.post("/card", CARD | {"do": "save", "action": "take over"})
     assert path == "/sent/1"
     assert [said.action for said in site.trap.saved if isinstance(said, Card)] == ["take over"]
@@ -193,7 +193,7 @@ def test_a_clock_of_1970_makes_a_card_whose_time_is_not_believed(site: Site) -> 
 def test_a_deployment_is_ended_by_name(site: Site) -> None:
     site.open()
     assert "nothing to end" in site.phone.get("/end").text
-    site.trap.now = replace(UNIT, standing=STANDING)
+    site.trap.now = replace(UNIT, deployed=True, standing=STANDING)
     status, _, text = site.post("/end", {"who": ""})
     assert (status, "This is needed." in text) == (422, True)
     assert site.post("/end", {"who": "Li", "note": "battery"})[1] == "/sent/1"
@@ -203,7 +203,7 @@ def test_a_deployment_is_ended_by_name(site: Site) -> None:
 
 
 def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
-    site.trap.now = replace(UNIT, standing=STANDING)
+    site.trap.now = replace(UNIT, deployed=True, standing=STANDING)
     site.open()
     fields = {"barcode": "NE-0042", "kind": "scat", "kept": "silica", "who": "Li", "sighting": "9"}
     assert site.post("/sample", fields)[1] == "/sent/1"
@@ -292,7 +292,7 @@ def test_what_is_typed_never_becomes_part_of_the_page(site: Site) -> None:
 
 
 def test_a_page_says_no_picture_of_a_cat_and_no_position_but_the_one_just_typed(site: Site) -> None:
-    site.trap.now = replace(UNIT, standing=STANDING)
+    site.trap.now = replace(UNIT, deployed=True, standing=STANDING)
     site.open()
     for path in INSIDE:
         if path != "/look.jpg":

@@ -36,7 +36,8 @@ def stored_objects(sizes: list[tuple[int, int, int]]) -> dict[tuple[int, int], E
 
 UNIT = Unit(
     trap=7, time_ms=NOW, uncertainty_ms=1_500, battery=82, days_left=140, margin_db=12, partner_db=20, heard_s=40,
-    picture_s=14, standing=None, triggers=214, sightings=9, unreceipted=31, full_frames=9, blind_days=2, faults=(),
+    picture_s=14, deployed=False, standing=None, triggers=214, sightings=9, unreceipted=31, full_frames=9,
+    blind_days=2, faults=(),
 )  # fmt: skip
 
 
@@ -67,7 +68,8 @@ class ScriptedTrap:
             raise self.fail
         self.saved.append(said)
         if isinstance(said, Card):
-            self.now = replace(self.now, standing=None if said.action == "end" else said)
+            ended = said.action == "end"
+            self.now = replace(self.now, deployed=not ended, standing=None if ended else said)
         return len(self.saved)
 
     def progress(self, number: int) -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from trapbase.unit_words import CUTS, EVENTS, PI_REASONS, RESETS, SLOTS, STATES
-from trapmcu import crosswake, diary, pipower, retained
+from trapmcu import crosswake, diary, pipower, retained, supervisor
 from trapwire import events, unitstates
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -35,7 +35,8 @@ def test_values_mean_what_the_firmware_writes() -> None:
     assert CUTS[diary.CUTS[pipower.NO_HALT]] == "it did not halt"
     assert CUTS[diary.CUTS[pipower.BATTERY]] == "battery gave way under it"
     assert set(CUTS) == set(diary.CUTS.values())
-    assert set(PI_REASONS) == {diary.MOVED, crosswake.PARTNER, diary.HOURS, diary.SERVES}
+    woken = {supervisor.DAILY + diary.OTHERS, supervisor.LID + diary.OTHERS}
+    assert set(PI_REASONS) == {diary.MOVED, crosswake.PARTNER, diary.HOURS, diary.SERVES, *woken}
     assert set(RESETS) == {retained.POWER, retained.SLEEP, retained.WATCHDOG, retained.SOFT}
     assert set(SLOTS) == {ord("a"), ord("b")}
     assert EVENTS[events.PI_LEAVE][2] == {state: f"unit is {name}" for state, (name, _) in STATES.items()}

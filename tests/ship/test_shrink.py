@@ -131,3 +131,19 @@ said = _call(_first=4)
     exec(shrink({"a": text})["a"], found)
     assert found["said"] == 4
     assert not {"_count", "_call"} & set(found)
+
+
+def test_arguments_take_words_that_micropython_knows_but_for_those_that_a_call_names() -> None:
+    text = """
+other = 5
+def send(payload, timeout_ms, other, append):
+    return payload + timeout_ms + other + append
+def all_of(reply_ms):
+    return reply_ms
+send(1, timeout_ms=2, other=3, append=4)
+all_of(**{"reply_ms": 1})
+"""
+    small = shrink({"trapmcu.told": text})["trapmcu.told"]
+    assert "payload" not in small
+    assert "def send(args, timeout_ms, other, append):" in small
+    assert "def all_of(reply_ms):" in small

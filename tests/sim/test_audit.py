@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     change(trap / "outbox.sqlite", "INSERT INTO progress VALUES ('r', 1, 1)")
     change(trap / "outbox.sqlite", "INSERT INTO counters VALUES ('frames_in', 1)")
     change(trap / "outbox.sqlite", "INSERT INTO bursts VALUES (1, 'r', 0, 'cat.png', 1, 0, 0, 1, 'kept', '', 0.9)")
-    event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '')"
+    event = "INSERT INTO events VALUES (1, 1, 0, NULL, 'feline', 0, 0.9, 1, 0, 0, 1, 1, 'm', '', 0)"
     change(trap / "outbox.sqlite", event)
     for rung, digest in DIGESTS.items():
         state, body = ("held", b"x") if rung == 3 else ("deleted", None)
@@ -70,6 +70,12 @@ def test_a_clean_run_is_finished(folder: Path) -> None:
     assert (audit.deleted_on_trap, audit.full_frames_held, audit.media_stored) == (2, 1, 1)
 
 
+def test_further_full_frames_are_held_too(folder: Path) -> None:
+    outbox("INSERT INTO objects VALUES (1, 4, 0, 'held', 1, zeroblob(32), x'00', NULL)")(folder)
+    audit = look(folder, 1, traps=(1,))
+    assert (audit.full_frames_held, audit.lost, audit.finished) == (2, 0, True)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -79,6 +85,7 @@ def test_a_clean_run_is_finished(folder: Path) -> None:
         base("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 1"),
         outbox("DELETE FROM objects WHERE rung = 1"),
         outbox("DELETE FROM objects WHERE rung = 3"),
+        outbox("INSERT INTO objects VALUES (1, 5, 0, 'held', 1, zeroblob(32), x'00', NULL)"),
         outbox("UPDATE progress SET position = 2"),
     ],
 )
@@ -101,7 +108,7 @@ def test_every_loss_is_seen(folder: Path, fault: Callable[[Path], None]) -> None
 def test_every_double_or_invention_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:
     fault(folder)
     change(folder / "trap1" / "data" / "outbox.sqlite", "INSERT INTO events SELECT 2, 2, taken_ms, NULL, category, "
-           "species, confidence, count, x, y, w, h, model, model_sha256 FROM events WHERE EXISTS "
+           "species, confidence, count, x, y, w, h, model, model_sha256, 0 FROM events WHERE EXISTS "
            "(SELECT 1 FROM bursts WHERE burst_no = 2)")  # fmt: skip
     assert look(folder, 1, traps=(1,)).duplicated > 0
 
@@ -137,6 +144,7 @@ def test_of_a_trap_with_a_network_the_full_frame_is_waited_for(folder: Path) -> 
         base("DELETE FROM objects WHERE rung = 3"),
         backend("UPDATE objects SET sha256 = zeroblob(32) WHERE rung = 3"),
         outbox("DELETE FROM objects WHERE rung = 2"),
+        outbox("INSERT INTO objects VALUES (1, 4, 8, 'deleted', 1, zeroblob(32), NULL, NULL)"),
     ],
 )
 def test_a_full_frame_that_was_let_go_too_early_is_seen(folder: Path, fault: Callable[[Path], None]) -> None:

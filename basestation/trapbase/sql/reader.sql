@@ -50,14 +50,17 @@ LIMIT ?
 
 -- name: sightings
 SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.stored_ms AS crop_ms, f.sha256 AS frame,
-  u.stored_ms AS full_ms, b.receipted_ms AS signed_ms
+  (SELECT max(u.stored_ms) FROM objects u
+    WHERE u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung BETWEEN 3 AND 5) AS full_ms,
+  (SELECT count(*) FROM objects u
+    WHERE u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung BETWEEN 3 AND 5) AS fulls,
+  b.receipted_ms AS signed_ms
 FROM json_each(?) k
 JOIN events e ON e.trap = json_extract(k.value, '$[0]') AND e.epoch = json_extract(k.value, '$[1]')
   AND e.number = json_extract(k.value, '$[2]')
 JOIN objects a ON a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0
 LEFT JOIN objects c ON c.trap = e.trap AND c.epoch = e.epoch AND c.number = e.number AND c.rung = 1
 LEFT JOIN objects f ON f.trap = e.trap AND f.epoch = e.epoch AND f.number = e.number AND f.rung = 2
-LEFT JOIN objects u ON u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung = 3
 LEFT JOIN batches b ON b.batch_id = coalesce(c.batch_id, a.batch_id)
 ORDER BY e.arrival DESC
 

@@ -112,6 +112,13 @@ class UsbCamera:
         note = f"{len(frames)} of {self._plan.frames} frames: {trouble}" if trouble else ""
         return Burst(frames=tuple(frames), trigger=trigger, note=note)
 
+    def newest(self) -> Frame | None:
+        """The newest picture, None where the camera is away; a burst may still take it."""
+        try:
+            return self._frame(self._reader.wait(0.0, self._answer_s))
+        except ReadError:
+            return None
+
     def _picture(self, kept: list[Packed], at_s: float, *, before: bool) -> Packed:
         """One not given yet: the nearest to a time (monotonic) before the trigger, after it the next; waits for it.
 

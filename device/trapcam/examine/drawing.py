@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from trapcam.detections import Detection
 from trapcam.frames import Image
+from trapcam.judge import Seen
 
 LONGEST_PX = 1280  # of a copy: sharp on a phone, 100–300 kB as JPEG
 SMALLEST_PX = 480  # a smaller picture is enlarged to this, so that its labels can be read
@@ -16,7 +16,7 @@ MAYBE = 0.5  # what reaches this share of its threshold is drawn too, thin, wher
 MAX_MAYBE = 3
 
 
-def draw(image: Image, seen: Sequence[Detection], thresholds: Mapping[str, float], caption: str = "") -> Pictures.Image:
+def draw(image: Image, seen: Sequence[Seen], thresholds: Mapping[str, float], caption: str = "") -> Pictures.Image:
     """A copy, at most LONGEST_PX a side, with a box for each detection that reaches its category's threshold, thin
     ones for the surest of those that are near it. `caption` stands at the lower edge."""
     picture = _sized(Pictures.fromarray(image))
@@ -49,7 +49,7 @@ def _sized(picture: Pictures.Image) -> Pictures.Image:
 
 
 def _box(
-    pen: ImageDraw.ImageDraw, size: tuple[int, int], one: Detection, font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    pen: ImageDraw.ImageDraw, size: tuple[int, int], one: Seen, font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     *, thick: bool,
 ) -> None:  # fmt: skip
     x, y, width, height = one.bbox

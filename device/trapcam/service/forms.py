@@ -97,14 +97,27 @@ class Form:
 
 
 def card(
-    form: Form, action: Literal["place", "take over", "end"], time: Time, region: Region, before: Card | None
+    form: Form,
+    action: Literal["place", "take over", "end"],
+    time: Time,
+    region: Region,
+    *,
+    deployed: bool,
+    before: Card | None,
 ) -> Card | None:
-    """The card that a form says, or None with its reasons in `form.wrong`; `before`: this unit's open deployment."""
+    """The card that a form says, or None with its reasons in `form.wrong`.
+
+    deployed: whether this unit has an open deployment; before: its card, where it is known still.
+    """
+    said: dict[str, Any]
     if action == "end":
-        if before is None:
+        if not deployed:
             form.wrong["who"] = Reason(N_("This trap is not deployed: there is nothing to end."))
             return None
-        said: dict[str, Any] = {"station": before.station, "side": before.side}
+        if before is not None:
+            said = {"station": before.station, "side": before.side}
+        else:
+            said = {"station": _station(form), "side": form.choice("side", SIDES)}
     else:
         said = {"station": _station(form), "side": form.choice("side", SIDES)}
         found = form.position("position", region, needed=True)
@@ -119,11 +132,8 @@ def card(
             "trail_m": form.number("trail_m", 0, 100, whole=False),
             "bait": form.choice("bait", BAITS),
         }
-        if before is not None and action == "place" and "station" not in form.wrong:
-            form.wrong["station"] = Reason(
-                N_("This trap stands at {station}, {side}. End that deployment first."),
-                {"station": before.station, "side": before.side},
-            )
+        if deployed and action == "place" and "station" not in form.wrong:
+            form.wrong["station"] = Reason(N_("This trap is deployed already. End that deployment first."))
     who, note = form.text("who", 40, needed=True), form.text("note", 200)
     if form.wrong:
         return None
@@ -134,13 +144,14 @@ def card(
     return None if _too_long(made, form) else made
 
 
-def sample(form: Form, time: Time, region: Region, standing: Card | None) -> Sample | None:
-    """The field sample that a form says, or None with its reasons; `standing`: this unit's open deployment."""
+def sample(form: Form, time: Time, region: Region, *, deployed: bool, standing: Card | None) -> Sample | None:
+    """The field sample that a form says, or None with its reasons; deployed, standing: as `before` of a card. Without a
+    position it lay at the trap, whose position the base has."""
     barcode = form.text("barcode", 40, needed=True)
     if barcode and not all(letter.isascii() and (letter.isalnum() or letter in "._/-") for letter in barcode):
         form.wrong["barcode"] = Reason(N_("Latin letters, digits and . _ / - only."))
     station = standing.station if standing else _station(form)
-    found = form.position("position", region, needed=standing is None)
+    found = form.position("position", region, needed=not deployed)
     sighting = form.number("sighting", 1, (1 << 24) - 1)
     who, note = form.text("who", 40, needed=True), form.text("note", 200)
     kind, kept = form.choice("kind", KINDS), form.choice("kept", KEPT)

@@ -20,7 +20,8 @@ class Unit:
     partner_db: int | None
     heard_s: int | None
     picture_s: int | None  # how long a picture takes to the base from here
-    standing: Card | None  # the deployment that is open
+    deployed: bool
+    standing: Card | None  # that deployment's card, as long as this trap's memory lasts: on its own card it is sealed
     triggers: int
     sightings: int
     unreceipted: int

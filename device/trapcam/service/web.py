@@ -66,7 +66,8 @@ class Parts:
     region: Region
     address: str  # numeric, for phones that do not know the name
     view_deg: tuple[float, float]  # how wide the camera sees, across and up
-    wrong: Callable[[int], None]
+    wrong: Callable[[int], None]  # called in the trap's loop
+    touched: Callable[[], None] = lambda: None  # at every request of somebody who is in
     monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
 
 
@@ -118,13 +119,13 @@ class _Page:
             before = door.wait_ms(now_ms)
             # Hashing takes a third of a second of a slow board: not in the loop that serves the others.
             if await run_in_threadpool(door.opens, operator, fields.get("pin", ""), now_ms):
-                self._parts.wrong(0)
+                await self._ask(partial(self._parts.wrong, 0))
                 answer = RedirectResponse("/menu", 303)
                 cookie = self._sessions.begin(operator, now_ms)
                 answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
                 return answer
             if not before:
-                self._parts.wrong(door.tries.wrong)
+                await self._ask(partial(self._parts.wrong, door.tries.wrong))
             wrong = N_("This PIN is wrong.")
         elif self._session(request) is not None:
             return RedirectResponse("/menu", 303)
@@ -182,9 +183,10 @@ class _Page:
         unit = await self._unit()
         form = Form(await self._form(request, session)) if request.method == "POST" else Form(_known(unit))
         action: Literal["place", "take over"] = "take over" if form.fields.get("action") == "take over" else "place"
-        standing = unit.standing
         if request.method == "POST":
-            made = forms.card(form, action, _time(unit, form), self._parts.region, standing)
+            made = forms.card(
+                form, action, _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+            )
             if made is not None and form.fields.get("do") == "save":
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
             if made is not None and form.fields.get("do") != "change":
@@ -242,7 +244,9 @@ class _Page:
         unit = await self._unit()
         form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
         if request.method == "POST":
-            made = forms.sample(form, _time(unit, form), self._parts.region, unit.standing)
+            made = forms.sample(
+                form, _time(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
+            )
             if made is not None:
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
         code = 422 if form.wrong else 200
@@ -255,10 +259,14 @@ class _Page:
         unit = await self._unit()
         form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
         if request.method == "POST":
-            made = forms.card(form, "end", _time(unit, form), self._parts.region, unit.standing)
+            made = forms.card(
+                form, "end", _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+            )
             if made is not None:
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
-        return self._show(request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit)
+        return self._show(
+            request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES
+        )
 
     # --- shared -------------------------------------------------------------------------------------------------
 
@@ -279,6 +287,7 @@ class _Page:
         session = self._session(request)
         if session is None:
             raise HTTPException(401)
+        self._parts.touched()
         return session
 
     async def _form(self, request: Request, session: Session) -> dict[str, str]:

@@ -3,12 +3,12 @@ SELECT key FROM audit_key;
 
 -- name: limit
 SELECT probability FROM audit_cells
-WHERE station = :station AND region = :region AND season = :season AND stratum = :stratum AND share = :share;
+WHERE season = :season AND stratum = :stratum AND share = :share;
 
 -- name: add_burst
-INSERT INTO audit_cells (station, region, season, stratum, share, probability, bursts)
-VALUES (:station, :region, :season, :stratum, :share, :share, 1)
-ON CONFLICT (station, region, season, stratum, share) DO UPDATE SET bursts = bursts + 1
+INSERT INTO audit_cells (season, stratum, share, probability, bursts)
+VALUES (:season, :stratum, :share, :share, 1)
+ON CONFLICT (season, stratum, share) DO UPDATE SET bursts = bursts + 1
 RETURNING cell, probability;
 
 -- name: add_sample
@@ -46,11 +46,11 @@ SELECT coalesce(sum(bytes), 0) AS bytes FROM audit WHERE file IS NOT NULL;
 SELECT file FROM audit WHERE file IS NOT NULL;
 
 -- name: samples
-SELECT burst_no, station, region, season, stratum, share, draw, bytes, sha256, file
+SELECT burst_no, season, stratum, share, draw, bytes, sha256, file
 FROM audit JOIN audit_cells USING (cell) WHERE file IS NOT NULL ORDER BY burst_no;
 
 -- name: cells
-SELECT station, region, season, stratum, share, probability, bursts,
+SELECT season, stratum, share, probability, bursts,
        count(burst_no) FILTER (WHERE draw < probability) AS samples,
        count(burst_no) FILTER (WHERE state = 'held') AS held,
        count(burst_no) FILTER (WHERE state = 'exported') AS exported,

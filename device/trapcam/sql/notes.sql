@@ -55,5 +55,8 @@ SELECT value FROM health WHERE name = ?;
 -- name: last_days
 SELECT day, watch_s, seen_s, off_s, reasons, marks, trusted, number FROM days ORDER BY day DESC LIMIT ?;
 
+-- name: blind_days
+SELECT count(*) AS days FROM days WHERE watch_s > 0 AND seen_s = 0;
+
 -- name: forget_future
 DELETE FROM days WHERE day > ? AND number IS NULL AND NOT trusted;

@@ -23,9 +23,9 @@ SELECT max(coalesce((SELECT max(number) FROM events), 0), coalesce((SELECT max(n
 
 -- name: add_event
 INSERT INTO events (number, burst_no, taken_ms, uncertainty_ms, category, species, confidence, count,
-                    x, y, w, h, model, model_sha256)
+                    x, y, w, h, model, model_sha256, left_out)
 VALUES (:number, :burst_no, :taken_ms, :uncertainty_ms, :category, :species, :confidence, :count,
-        :x, :y, :w, :h, :model, :model_sha256);
+        :x, :y, :w, :h, :model, :model_sha256, :left_out);
 
 -- name: add_object
 INSERT INTO objects (number, rung, priority, state, bytes, sha256, body, file)
@@ -79,7 +79,23 @@ SELECT file FROM objects WHERE file IS NOT NULL;
 
 -- name: held_counts
 SELECT count(*) FILTER (WHERE state <> 'deleted') AS unreceipted,
-       count(*) FILTER (WHERE rung = :full AND state = 'held') AS full_frames_held FROM objects;
+       count(*) FILTER (WHERE rung BETWEEN :first AND :last AND state = 'held') AS full_frames_held FROM objects;
+
+-- name: unjudged_bytes
+SELECT coalesce(sum(o.bytes), 0) AS bytes FROM events e JOIN objects o ON o.number = e.number
+WHERE e.category = 'unjudged' AND o.state <> 'deleted';
+
+-- name: totals
+SELECT (SELECT count(*) FROM bursts) AS bursts, (SELECT count(*) FROM events) AS sightings;
+
+-- name: unreceipted
+SELECT number, rung, bytes, sha256 FROM objects WHERE state <> 'deleted' ORDER BY priority, number, rung;
+
+-- name: told
+SELECT says FROM told WHERE part = ?;
+
+-- name: tell
+INSERT INTO told (part, says) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET says = excluded.says;
 
 -- name: status_progress
 SELECT source, position, total FROM progress ORDER BY source;
@@ -93,6 +109,9 @@ ORDER BY outcome, reason;
 
 -- name: status_objects
 SELECT rung, state, count(*) AS objects, sum(bytes) AS bytes FROM objects GROUP BY rung, state ORDER BY rung, state;
+
+-- name: status_left_out
+SELECT coalesce(sum(left_out), 0) AS left_out FROM events;
 
 -- name: status_receipts
 SELECT count(*) AS receipts FROM receipts;

@@ -42,6 +42,7 @@ class Board:
 
     def __init__(self) -> None:
         self._cause = start_cause()
+        self._attach = self._cause == SLEEP  # the radio has gone on; it is reset at any other start
         self._event = False
         self._wdt = machine.WDT(timeout=self._watchdog_ms)
         try:
@@ -50,7 +51,9 @@ class Board:
             pass  # it is there already
 
     def _start_radio(self, pins: "Any", settings: "dict[str, Any]", rf_switch: "Pin | None" = None) -> None:
-        self.radio = Radio(
+        attach, self._attach = self._attach, False
+        self.radio: "Radio | None" = None
+        radio = Radio(
             machine.SPI(
                 1,
                 baudrate=4000000,
@@ -66,9 +69,10 @@ class Board:
             settings["sf"],
             settings["freq_khz"],
             rf_switch,
-            self._cause == SLEEP,
+            attach,
         )
-        self.radio.set_irq_callback(self._on_radio)
+        radio.set_irq_callback(self._on_radio)
+        self.radio = radio
 
     def _on_radio(self) -> None:
         self._event = True

@@ -40,10 +40,11 @@ _WOKEN_PINS = const(0x600080E4)
 
 
 class XiaoS3(Board):
-    """`settings`: those of the unit, complete. What is missing, but the radio, is done without.  Raises: as `Radio`."""
+    """`settings`: those of the unit, complete. What is missing is done without.  Raises: WireError, as `Radio`."""
 
     def __init__(self, settings: "dict[str, Any]") -> None:
         super().__init__()
+        self._settings = settings
         self._cs = _output(pins.LORA_CS, 1)
         self._reset = _output(pins.LORA_RESET, 1)
         self._rf_switch = _output(pins.LORA_RF_SWITCH, 0)
@@ -73,7 +74,14 @@ class XiaoS3(Board):
             else:
                 self._held_ms = _BOOT_MS
         self._start_slow()
-        self._start_radio(pins, settings, self._rf_switch)
+        self.start_radio()
+
+    def start_radio(self) -> None:
+        """Start the radio, the second time with a reset; `radio` is None where it does not answer."""
+        try:
+            self._start_radio(pins, self._settings, self._rf_switch)
+        except (OSError, RuntimeError):
+            pass
 
     def _start_slow(self) -> None:
         """The three on I2C: each may be missing."""
@@ -184,6 +192,13 @@ class XiaoS3(Board):
     def button(self) -> int:
         held_ms, self._held_ms = self._held_ms, 0
         return held_ms
+
+    def high(self) -> int:
+        """The inputs that are high now, as wake sources."""
+        return self._pir.value() * PIR | self._button.value() * BUTTON
+
+    def lid_open(self) -> "bool | None":
+        return self._expand(pins.LID)
 
     def uart_read(self) -> bytes:
         return (self._uart.read() or b"") if self._uart is not None and self._uart.any() else b""

@@ -48,6 +48,8 @@ class Chip:
         self.snr_quarters = HEARD_SNR_QUARTERS
         self.on_send: "Callable[[], None]" = lambda: None
         self.broken = False  # it neither sends nor hears
+        self.dead = False  # its BUSY line is high for ever
+        self.stuck = False  # what it sends never leaves
         self.sent = 0
         self.received = 0
         self.listen_ms = 0  # in RECEIVE; DUTY counts by its share
@@ -146,8 +148,14 @@ class Driver:
 
     def __init__(self, chip: Chip, check: "Callable[[], None]") -> None:
         self._chip = chip
-        self._check = check
+        self._alive = check
         self._frame = b""
+
+    def _check(self) -> None:
+        """Raises: RuntimeError, as micropython-lib's driver after some ms."""
+        self._alive()
+        if self._chip.dead:
+            raise RuntimeError("BUSY timeout", 12000)
 
     def standby(self) -> None:
         self._check()
@@ -181,10 +189,11 @@ class Driver:
         chip.sends_until = chip.air.transmit(chip.node, self._frame, chip.air.world.now)
 
     def poll_send(self) -> "bool | int":
+        self._check()
         chip = self._chip
         if chip.sends_until is None:
             return False
-        if chip.air.world.now < chip.sends_until:
+        if chip.stuck or chip.air.world.now < chip.sends_until:
             return True
         ended, chip.sends_until = chip.sends_until, None
         chip.go(STANDBY)

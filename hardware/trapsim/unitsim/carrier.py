@@ -74,6 +74,9 @@ class Unit:
         self.edges = 0  # that came while the unit was awake, and nobody has taken: an interrupt counts them
         self.pir_high_until = 0  # the level, which ends a deep sleep
         self.pir_seen: "list[int]" = []
+        self.down_since: "int | None" = None  # the button
+        self.lid_open: "bool | None" = False
+        self.radio_starts = 0
         self.presses: "list[int]" = []
         self.pressed_at: "list[int]" = []
         self.uart = Buffer()
@@ -123,6 +126,10 @@ class Unit:
         self._clock_ms = 0
         self._clock_since = self.world.now
         self.clock_kept = False
+
+    def skip_clock(self, ms: int) -> None:
+        """A fault: it goes ahead by so much at once."""
+        self._clock_ms += ms
 
     # Power
 
@@ -221,12 +228,23 @@ class Unit:
 
     def press(self, held_ms: int, after_ms: int = 0) -> None:
         """Somebody holds the button, or a magnet to the lid, for so long."""
-        self.world.after(after_ms + held_ms, lambda: self._pressed(held_ms))
+        self.world.after(after_ms, self._press)
+        self.world.after(after_ms + held_ms, self._let_go)
 
-    def _pressed(self, held_ms: int) -> None:
-        self.presses.append(held_ms)
-        self.pressed_at.append(self.world.now)
-        self._events += 1
+    def _press(self) -> None:
+        self.down_since = self.world.now
+
+    def _let_go(self) -> None:
+        """In deep sleep nobody sees it: the level that would have ended the sleep is gone."""
+        if self.awake and self.down_since is not None:
+            self.presses.append(self.world.now - self.down_since)
+            self.pressed_at.append(self.world.now)
+            self._events += 1
+        self.down_since = None
+
+    def high(self) -> int:
+        """The inputs that are high now, as wake sources."""
+        return (self.world.now < self.pir_high_until) * PIR | (self.down_since is not None) * BUTTON
 
     # Lives
 
@@ -238,11 +256,7 @@ class Unit:
         """Whether a source that was armed ends the deep sleep; without power nothing does."""
         if not self.has_power or self._blackout:
             return self.has_power
-        woken = TIMER if self.world.now >= self.wake_at else 0
-        if self.world.now < self.pir_high_until:
-            woken |= PIR
-        if self.presses:
-            woken |= BUTTON
+        woken = (TIMER if self.world.now >= self.wake_at else 0) | self.high()
         if self.chip.heard:
             woken |= RADIO
         self.woken = woken & (self.wakes | TIMER)
@@ -285,7 +299,10 @@ class Unit:
         self.awake = True
         self.fed_at = self.world.now
         self.uart.take()
-        self.edges = 1 if self.world.now < self.pir_high_until else 0  # what came while it started is still high
+        self.edges = 1 if self.woken & PIR else 0
+        if self.woken & BUTTON and self.down_since is None:
+            self.presses.append(START_MS)  # let go while it started
+            self.pressed_at.append(self.world.now)
         self.starts = self.starts[-LISTED:] + [(self.world.now, cause, self.woken)]
         self.causes[cause] += 1
         if sum(self.causes) % self.fresh_every == 0:

@@ -71,6 +71,7 @@ class SimPi:
         self.looks = 0
         self.boots = 0
         self.receipts = 0
+        self.causes: "list[int]" = []  # of the triggers that it was told
         self.heard_modes: "list[tuple[int, int, int]]" = []
         self.times: "list[tuple[int, bytes]]" = []  # when, what TIME said
         self.temperature_c = 20
@@ -173,6 +174,7 @@ class SimPi:
     def _on(self, kind: int, payload: bytes, now: int) -> None:
         if kind == line.WAKE:
             self._trigger = struct.unpack(">I", payload[:4])[0]
+            self.causes.append(payload[4])
             if not self._leaving:
                 self._todo.append(max([now] + self._todo) + LOOK_MS)
         elif kind in (line.STORED, line.DELIVERED, line.FULL_QUEUE, line.REFUSED):

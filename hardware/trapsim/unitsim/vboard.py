@@ -10,6 +10,8 @@ if MYPY:
 
     from trapsim.unitsim.carrier import Unit
 
+PIR, BUTTON = 2, 8  # of what ends a sleep
+RECHECK_MS = 5000  # of deep sleep while one of these is high: it ends no sleep then
 RETAINED_BYTES = 2048
 NEVER = 1 << 60
 SPINS = 20000  # calls without a wait: a loop that hangs, which the watchdog ends
@@ -39,7 +41,8 @@ class VirtualBoard:
         self._clock = Ticks(self._ticks_ms, _ticks_diff, unit.clock)
         self._lamp = self._beep = False
         self.flash = unit.flash.path
-        self.radio = Driver(unit.chip, self._check)
+        self.radio: "Driver | None" = None
+        self._make_radio()
 
     def _check(self) -> None:
         """Raises: Ended when this life is over, whatever the firmware was doing."""
@@ -74,7 +77,7 @@ class VirtualBoard:
         until = self._world.now + max(1, ms)
         if unit.hangs and unit.pi.on_since is not None:
             unit.thread.hold(NEVER, lambda: unit.ended is not None)
-        if unit.chip.sends_until is not None:
+        if unit.chip.sends_until is not None and not unit.chip.stuck:
             until = min(until, max(unit.chip.sends_until, self._world.now + 1))
         before = unit.happened()
         unit.thread.hold(until, lambda: unit.happened() != before)
@@ -107,7 +110,10 @@ class VirtualBoard:
     def sleep(self, ms: "int | None", wakes: int) -> None:
         self._check()
         unit = self._unit
-        unit.wakes = wakes
+        high = unit.high() & wakes
+        if high:
+            ms = RECHECK_MS if ms is None else min(ms, RECHECK_MS)
+        unit.wakes = wakes & ~high
         unit.wake_at = NEVER if ms is None else self._world.now + max(1, ms)
         raise Ended(SLEEP)
 
@@ -119,6 +125,24 @@ class VirtualBoard:
         self._check()
         if on != (self._unit.pi.on_since is not None):
             self._unit.switch_pi(on)
+
+    def high(self) -> int:
+        self._check()
+        return self._unit.high()
+
+    def lid_open(self) -> "bool | None":
+        self._check()
+        return self._unit.lid_open
+
+    def start_radio(self) -> None:
+        self._check()
+        if not self._unit.chip.dead:
+            self._unit.chip.reset()
+        self._make_radio()
+
+    def _make_radio(self) -> None:
+        self._unit.radio_starts += 1
+        self.radio = None if self._unit.chip.dead else Driver(self._unit.chip, self._check)
 
     def pi_halted(self) -> "bool | None":
         self._check()

@@ -35,7 +35,7 @@ class Woods:
         self._folders = []
         self.units = []
         for trap in traps:
-            own = {"trap": trap, "plan": PLAN, "sf": SF, "link_key": "%02x" % trap * 16}
+            own = {"trap": trap, "plan": PLAN, "sf": SF, "link_key": "%02x" % trap * 16, "picture_min": 1440}
             own.update(settings or {})
             folder = None
             if not ON_A_DISK:
@@ -53,6 +53,10 @@ class Woods:
         """Something passes the camera of the first trap, so often."""
         for i in range(count):
             self.unit.edge(first_ms + i * every_ms)
+
+    def health(self, name):
+        """A value of the last heartbeat."""
+        return self.base.heartbeats[-1][2].values[name]
 
     def settled(self):
         """Whether all that was committed is at the base."""

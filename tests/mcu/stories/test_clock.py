@@ -1,6 +1,6 @@
 """What time it is: over deep sleep, battery swaps, hours of the place, and the interpreter's ticks that begin anew."""
 
-from tests.mcu.stories.bench import LOOK_REACH, Story, count
+from tests.mcu.stories.bench import LOOK_REACH, Story, count, log
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
 from trapwire import events as ev
 
@@ -46,6 +46,18 @@ class ClockTest(Story):
         woods.run(HOUR)
         self.assertGreater(len(woods.pi.times), 0)
         self.assertEqual(count(woods.unit, ev.CLOCK_LOST), 1)
+        self.all_is_well(woods)
+
+    def test_a_base_that_has_another_time_than_its_trap_is_noted_and_believed(self):
+        woods = self.woods(seed=3)
+        woods.run(3 * HOUR)
+        self.assertEqual((count(woods.unit, ev.CLOCK_DOUBTFUL), woods.health("fault")), (0, 0))
+        woods.unit.skip_clock(40 * SECOND)  # a chip that was touched
+        woods.run(3 * HOUR)
+        self.assertEqual(woods.health("fault"), ev.CLOCK_DOUBTFUL)
+        self.assertEqual([value for _, _, code, value in log(woods.unit) if code == ev.CLOCK_DOUBTFUL], [40])
+        woods.passes(1, HOUR, MINUTE)
+        woods.run(HOUR)
         self.all_is_well(woods)
 
     def test_wrap__ticks_at_12_days(self):

@@ -1,7 +1,8 @@
 """Flash fails at the worst moment: only under MicroPython, where it is a real littlefs."""
 
-from tests.mcu.stories.bench import ON_A_DISK, Story
+from tests.mcu.stories.bench import ON_A_DISK, Story, count
 from trapsim.unitsim.world import HOUR, MINUTE, SECOND
+from trapwire import events as ev
 
 if ON_A_DISK:
 
@@ -34,6 +35,7 @@ if ON_A_DISK:
             woods.passes(16, 30 * MINUTE, MINUTE)
             woods.run(10 * HOUR)
             self.assertEqual(woods.pi.looks, 16)
+            self.assertEqual(count(woods.unit, ev.QUEUE_FULL), 0)  # its flash was full, not its queue
             waiting = [row for row in woods.pi.waiting.values() if row.state == 0]
             self.assertGreater(len(waiting), 5)
             woods.passes(6, HOUR, HOUR)
@@ -50,6 +52,7 @@ if ON_A_DISK:
             disk.refuse_from = None
             woods.passes(2, HOUR, MINUTE)
             woods.run(4 * HOUR)
+            self.assertEqual(woods.health("fault"), ev.FLASH_FULL)
             self.assertEqual(woods.unit.causes[2:], [0, 0])
             self.all_is_well(woods, 11 * MINUTE)
 

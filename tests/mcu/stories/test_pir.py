@@ -37,10 +37,14 @@ class PirTest(Story):
         woods.unit.edge()
         woods.run(SECOND)
         woods.unit.pir_high_until = woods.world.now + 2 * DAY
+        starts = woods.unit.causes[1]
         woods.run(2 * DAY)
-        self.assertLess(woods.pi.looks, BURST + 2 * A_DAY + 5)
-        self.assertLess(woods.pi.powered_ms(), 2 * HOUR)
+        self.assertEqual(woods.pi.looks, 1)
         self.assertGreater(woods.base.beats, 40)
+        self.assertEqual(woods.health("fault"), ev.PIR_STUCK)
+        self.assertTrue(6 < count(woods.unit, ev.PIR_STUCK) < 12)  # after 10, 20, 40 minutes and so on
+        self.assertLess(woods.unit.causes[1] - starts, 120 + 48 + 48 + 20)  # not every 5 s for two days: 34,560
+        self.assertGreater(woods.unit.slept_ms, 47 * HOUR)
         woods.run(HOUR)
         woods.pi.feline_permille = 1000
         woods.passes(2, HOUR, 12 * HOUR)

@@ -1,0 +1,185 @@
+"""The trap behind the ranger's page: what the page asks, done with the parts that the trap runs on."""
+
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from trapcam import choice
+from trapcam.card_notes import CardNotes
+from trapcam.clock import Clock
+from trapcam.detections import PEOPLE
+from trapcam.examine.drawing import draw
+from trapcam.frames import Frame
+from trapcam.judge import Judge, Seen
+from trapcam.outbox import Outbox
+from trapcam.service.desk import Desk
+from trapcam.service.download import Listed, Parcel
+from trapcam.service.unit import Look, Step, Unit
+from trapcam.service.words import N_
+from trapcam.trigger import Trigger
+from trapcam.uplink import Uplink
+from trapkit.cards import Card, Sample
+
+DEPLOYED = "deployment"  # the outbox's part that says whether there is one; where is sealed
+LIVE_PIXELS = 640
+LIVE_QUALITY = 70
+SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
+WALK_EVERY_MS = 1_000
+MOST_STEPS = 120  # a walk test of two minutes; then it ends by itself
+
+
+class ServiceTrap:
+    """glance: what the camera sees now, by a position; judge: None without a model; monotonic_ms: nobody sets it."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        outbox: Outbox,
+        notes: CardNotes,
+        clock: Clock,
+        uplink: Uplink,
+        glance: Callable[[int], Frame | None],
+        source: str,
+        judge: Judge | None,
+        monotonic_ms: Callable[[], int],
+    ) -> None:
+        self._desk = desk
+        self._outbox = outbox
+        self._notes = notes
+        self._clock = clock
+        self._uplink = uplink
+        self._glance = glance
+        self._source = source
+        self._judge = judge
+        self._monotonic_ms = monotonic_ms
+        self._standing: Card | None = None
+        self._steps: list[Step] | None = None
+        self._begun_ms = 0
+        self._next_ms = 0
+        self._edges = 0  # of the PIR since the last step
+
+    # --- what the page asks (in the trap's loop) ------------------------------------------------------------------
+
+    def unit(self) -> Unit:
+        time_ms, uncertainty_ms = self._clock.now()
+        unreceipted, full_frames = self._outbox.held_counts()
+        bursts, sightings = self._outbox.totals()
+        return Unit(
+            trap=self._outbox.trap,
+            time_ms=time_ms,
+            uncertainty_ms=uncertainty_ms,
+            battery=None,
+            days_left=None,
+            margin_db=None,
+            partner_db=None,
+            heard_s=None,
+            picture_s=None,
+            deployed=self._outbox.told(DEPLOYED) == "open",
+            standing=self._standing,
+            triggers=bursts,
+            sightings=sightings,
+            unreceipted=unreceipted,
+            full_frames=full_frames,
+            blind_days=self._outbox.notes.blind_days(),
+            faults=self._faults(),
+        )
+
+    def _faults(self) -> tuple[str, ...]:
+        said = []
+        if self._judge is None:
+            said.append(N_("The detector's model is missing: every picture is kept, and nothing is sent by radio."))
+        if self._uplink.trouble:
+            said.append(N_("The supervisor does not answer: look at the cable between the two boards."))
+        if self._outbox.shortage:
+            said.append(N_("The card is full: take the parcels with you, or change the card."))
+        if self._outbox.notes.open_alarms():
+            said.append(N_("The trap was opened or moved since the last visit."))
+        return tuple(said)
+
+    def look(self) -> Look | None:
+        frame = self._glance(self._outbox.position(self._source))
+        if frame is None:
+            return None
+        image = frame.image
+        seen = self._judge.detect(image) if self._judge else []
+        thresholds: Mapping[str, float] = self._judge.description.thresholds if self._judge else {}
+        counted = [one for one in seen if one.confidence >= thresholds.get(one.category, 1.0)]
+        picture = draw(image, seen, thresholds)
+        picture.thumbnail((LIVE_PIXELS, LIVE_PIXELS))
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=LIVE_QUALITY)
+        return Look(
+            jpeg=out.getvalue(),
+            seen=tuple((one.category, one.confidence) for one in counted),
+            sharp=any(_is_sharp(image, one) for one in counted),
+        )
+
+    def save(self, said: Card | Sample) -> int:
+        number = self._notes.save(said, self._clock.now())
+        if isinstance(said, Card):
+            self._outbox.tell(DEPLOYED, "ended" if said.action == "end" else "open")
+            self._standing = None if said.action == "end" else said
+        return number
+
+    def progress(self, number: int) -> str:
+        try:
+            return self._notes.progress(number)
+        except KeyError:
+            return "waiting"
+
+    def parcel(self) -> Parcel:
+        rows = self._outbox.unreceipted()
+        listed = [Listed(number=number, rung=rung, size=size, sha256=sha) for number, rung, size, sha in rows]
+        return Parcel(self._outbox.trap, self._outbox.epoch, listed, self._clock.now()[0], self._envelope)
+
+    def _envelope(self, number: int, rung: int) -> bytes | None:
+        """In the page's threads: the outbox is the loop's."""
+        found = self._desk.ask(partial(self._outbox.envelope, number, rung))
+        return found.encode() if found else None
+
+    # --- the walk test: nothing of it is written ------------------------------------------------------------------
+
+    def begin_walk(self) -> None:
+        self._steps, self._begun_ms, self._next_ms, self._edges = [], self._monotonic_ms(), 0, 0
+
+    def walk(self) -> list[Step] | None:
+        return None if self._steps is None else list(self._steps)
+
+    def end_walk(self) -> None:
+        self._steps = None
+
+    @property
+    def walking(self) -> bool:
+        return self._steps is not None
+
+    def on_trigger(self, trigger: Trigger) -> None:
+        """The PIR saw something, during a service visit."""
+        self._edges += 1
+
+    def step(self) -> bool:
+        """Look once a second while somebody walks; whether it was done."""
+        now_ms = self._monotonic_ms()
+        if self._steps is None or now_ms < self._next_ms:
+            return False
+        self._next_ms = now_ms + WALK_EVERY_MS
+        if len(self._steps) >= MOST_STEPS:
+            self._steps = None
+            return True
+        look = self.look()
+        people = [one for one in look.seen if one[0] in PEOPLE] if look else []
+        surest = max(people or (look.seen if look else ()), key=lambda one: one[1], default=("", 0.0))
+        self._steps.append(
+            Step(
+                at_s=(now_ms - self._begun_ms) / 1000, pir=self._edges > 0, seen=surest[0], confidence=surest[1],
+                sharp=look is not None and look.sharp,
+            )
+        )  # fmt: skip
+        self._edges = 0
+        return True
+
+
+def _is_sharp(image: object, one: Seen) -> bool:
+    x, y, w, h = one.bbox
+    height, width = image.shape[:2]  # type: ignore[attr-defined]
+    part = image[int(y * height) : int((y + h) * height) + 1, int(x * width) : int((x + w) * width) + 1]  # type: ignore[index]
+    return choice.sharpness(part) >= SHARP
