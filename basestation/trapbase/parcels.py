@@ -38,9 +38,10 @@ Tell = Callable[[str, int], None]
 
 @dataclass(kw_only=True)
 class Imported:
-    """What became of a parcel's objects, which are of `traps`: `new` here; `doubles`: here before; `aside`: other
-    bytes than came first under their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that hold no object, and
-    those that the index names and are not there. `note`: why nothing could be written beside them."""
+    """What became of a parcel's objects, which are of `traps`: `new` here; `doubles`: here before; `aside`: other bytes
+    than came first under their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that
+    hold no object, and those that the index names and are not there. `note`: why nothing could be written beside
+    them."""
 
     folder: Path
     traps: set[int] = field(default_factory=set)
@@ -122,7 +123,7 @@ def _of_tar(file: IO[bytes], total: int, done: Imported) -> Iterator[Entry]:
             found = parcel.decode_index(file.read(member.size))
             if found is not None:
                 indexes[folder] = found
-        elif name.endswith(parcel.SUFFIX):
+        elif name.endswith(parcel.SUFFIX) or member.is_cut:
             seen.setdefault(folder, set()).add(name)
             yield member.name, partial(_of_file, file, member.start, member.size)
     for folder, index in indexes.items():

@@ -43,6 +43,11 @@ class Places:
                 found[number] = self._settled(number, stay)
         return found
 
+    def taken_down(self) -> set[int]:
+        """Traps whose newest card has ended their deployment: nobody need look for them."""
+        newest = {number: self.stays.now(number) for number in self.stays.by_trap}
+        return {number for number, stay in newest.items() if stay is not None and stay.end_ms is not None}
+
     def site(self, trap: int, time_ms: int) -> Site:
         """Where it was at that time (Unix ms), or nearest to it. Before its first card the settings hold, if they have
         it; but what came shortly before was the ranger's own test."""

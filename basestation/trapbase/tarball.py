@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 BLOCK = 512
+NAME_BYTES = 100
 MAX_MEMBERS = 1_000_000
 FILES = (b"0", b"\0", b"7")
 PASSED_OVER = (b"5", b"x", b"g", b"L", b"K")  # folders; long names and other words about the next member
@@ -28,6 +29,11 @@ class Member:
     start: int
     size: int
     refusal: str = ""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the header had no room for all of its name."""
+        return len(self.name) >= NAME_BYTES - 1
 
 
 def members(file: IO[bytes], total: int) -> Iterator[Member]:
@@ -80,6 +86,6 @@ def _is_whole(head: bytes) -> bool:
 
 
 def _name(head: bytes) -> str:
-    name, prefix = head[:100].split(b"\0")[0], head[345:500].split(b"\0")[0]
+    name, prefix = head[:NAME_BYTES].split(b"\0")[0], head[345:500].split(b"\0")[0]
     text = (prefix + b"/" + name if prefix and head[257:262] == b"ustar" else name).decode("ascii", "backslashreplace")
     return "".join(c if c.isprintable() else "?" for c in text)[:200]

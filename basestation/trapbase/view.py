@@ -77,7 +77,7 @@ def build_view(
     known = places.known()
     zones = {number: ZoneInfo(trap.zone or settings.zone) for number, trap in known.items()}
     here = ZoneInfo(settings.zone)
-    stations = _stations(settings, known, rows["traps"], zones)
+    stations = _stations(settings, known, rows["traps"], zones, places.taken_down())
     receipts: dict[str, list[Row]] = {}
     for row in rows["receipts_of"]:
         receipts.setdefault(row["batch_id"], []).append(row)
@@ -110,11 +110,17 @@ def build_view(
 
 
 def _stations(
-    settings: Settings, known: dict[int, TrapSettings], heard: list[Row], zones: dict[int, ZoneInfo]
+    settings: Settings,
+    known: dict[int, TrapSettings],
+    heard: list[Row],
+    zones: dict[int, ZoneInfo],
+    taken_down: set[int],
 ) -> list[Row]:
+    """By station, its traps from the left; those that a card has taken down are among the deployments alone."""
     rows = {row["trap"]: row for row in heard}
     stations: dict[str, list[Row]] = {}
-    for trap in sorted(known.values(), key=lambda t: (t.station, SIDES[t.side], t.number)):
+    standing = [trap for trap in known.values() if trap.number not in taken_down]
+    for trap in sorted(standing, key=lambda t: (t.station, SIDES[t.side], t.number)):
         row = rows.get(trap.number)
         stations.setdefault(trap.station, []).append(
             _trap(trap.number, trap.side, row, zones[trap.number], settings.gateway.sf)

@@ -59,7 +59,7 @@ def test_status(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status["late"][0]["last_error"] == "back end: it is down"
     assert run(config, "status") == 0
     shown = capsys.readouterr().out
-    assert "trap 9 is not in the settings" in shown
+    assert "trap 9: no [[trap]] table and no ranger's card names it" in shown
     assert "it is down" in shown
 
 

@@ -89,6 +89,14 @@ def night() -> list[Envelope]:
     return [*sighting(1, 1), *more, envelope(1, 2, NOTE, b"note"), envelope(1, 3, SCENE, b"scene")]
 
 
+@pytest.mark.parametrize("rung", [ALERT, NOTE, CROP])
+def test_what_is_here_already_is_a_double_whatever_it_is(stick: Stick, rung: int) -> None:
+    stick.put(envelope(1, 1, rung, b"a" * 100 if rung != NOTE else bytes(72)))
+    tell = lambda name, count: None  # noqa: E731
+    assert import_parcel(stick.store, stick.parcel(), NOW, tell).new == 1
+    assert import_parcel(stick.store, stick.parcel(), NOW, tell).doubles == 1
+
+
 def test_every_object_is_in_custody_and_the_stick_says_so(stick: Stick, capsys: Output) -> None:
     stick.put(*night())
     code, said = stick.go(capsys)

@@ -124,8 +124,12 @@ def _downgraded(path: Path) -> list[tuple[object, ...]]:
     db.execute("DROP INDEX objects_undelivered")
     db.executescript(table)
     db.execute("INSERT INTO objects SELECT * FROM newer")
-    for name in ("newer", "days", "ledger", "alarms", "health", "notes"):
+    db.execute("DROP INDEX events_unjudged")
+    db.execute("ALTER TABLE events DROP COLUMN left_out")
+    later = ("newer", "days", "ledger", "alarms", "health", "notes", "carried", "told")
+    for name in (*later, "audit", "audit_cells", "audit_key"):
         db.execute(f"DROP TABLE {name}")
+    db.executescript((Path(__file__).parents[2] / "device/trapcam/sql/003_audit.sql").read_text())
     db.execute("CREATE INDEX objects_waiting ON objects (priority, number, rung) WHERE state = 'waiting'")
     db.execute(
         "CREATE INDEX objects_undelivered ON objects (priority, number, rung) "
