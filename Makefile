@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots train train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots test-picamera2 train train-test settings-page house clean tools
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: $(VENV)/.demo tools ## one station, the radio, a base and a back end: http://127.0.0.1:8080 (IMAGES=folder, ARGS="--once --json")
 	@trapsim demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
@@ -34,8 +34,9 @@ check: $(VENV)/.test ## style, types and import rules
 bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by side in one run
 	@trapsim bench $(ARGS)
 
-soak: $(VENV)/.demo ## a million alerts and a million hostile frames through the link: hardware/SOAK.md (half an hour on two cores)
+soak: $(VENV)/.demo ## a million alerts and hostile frames through the link, 10,000 bursts through a trap: hardware/SOAK*.md (an hour)
 	@trapsim soak --alerts 1000000 --hostile 1000000 --write $(ARGS)
+	@trapsim soak --bursts 10000 --write $(ARGS)
 
 wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
 	@deploy/get-tools $(CACHE) graphviz
@@ -56,6 +57,10 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 train-test: ## the training code's tests, TensorFlow and all (make test runs those that need none)
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
 	@PYTHONPATH=models:tests/train .venv-train/bin/python -m pytest -q --noconftest -W default tests/train
+
+test-picamera2: $(VENV)/.test ## the Pi's camera on the real picamera2, over libcamera's virtual camera (500 MB once; no root)
+	@deploy/get-picamera2 $(CACHE)/picamera2
+	@tests/picamera2/run $(CACHE)/picamera2
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

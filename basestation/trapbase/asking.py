@@ -10,7 +10,7 @@ from trapkit import topics
 from trapkit.topics import MessageBus
 from trapwire.basewords import BaseWords
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, FRAME, ObjectKey, unpack_keys
+from trapwire.objects import ALERT, CROP, FRAME, NOTE, SCENE, ObjectKey, unpack_keys
 from trapwire.words import ON_TRIAL, OUTCOME_NAMES, SETTING_CODES
 
 FORGET_MS = 600_000  # what nobody says any more is not asked for any more
@@ -18,7 +18,7 @@ MAX_SETTING_BYTES = 256
 MAX_ANSWERS = 4096  # remembered, so that a repeat costs no air
 LOG_DONE_MS = 60_000  # a log that has come whole is not asked for again at once: ingest's word of it crosses
 MAX_ENTRIES = 255  # of one ask
-RADIO_RUNGS = (ALERT, CROP, FRAME)
+RADIO_RUNGS = (ALERT, CROP, FRAME, NOTE, SCENE)
 
 
 def read_log_ask(payload: bytes) -> tuple[int, int, int] | None:

@@ -1,8 +1,8 @@
 """Which stored objects make the next batch: pure decisions over stored rows and `now`.
 
-A sighting is ready when its alert and its crop are stored, or when what is there has waited `max_wait_ms`: nothing
-waits for ever for something that may never come. A batch is cut when `max_events` sightings are ready, or the
-oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
+A note or a scene is ready at once; a sighting when its alert and its crop are stored, or when what is there has waited
+`max_wait_ms`: nothing waits for ever for something that may never come. A batch is cut when `max_events` sightings are
+ready, or the oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trapbase.model import Sighting, StoredObject, Waiting
+from trapwire.objects import NOTE, SCENE
 from trapwire.receipt import MAX_OBJECTS
 
 CLOCK_SLACK_MS = 60_000  # ingest stamps a row a moment after the cut took its `now`
@@ -52,7 +53,9 @@ def cut(waiting: Iterable[Waiting], now_ms: int, rules: CutRules) -> list[Stored
 
 
 def _is_ready(items: list[Waiting], now_ms: int, rules: CutRules) -> bool:
-    complete = items[0].alert_ms is not None and items[0].crop_ms is not None
+    # Notes and scenes belong to no sighting: there is nothing that they could wait for.
+    alone = all(i.object.rung in (NOTE, SCENE) for i in items)
+    complete = alone or (items[0].alert_ms is not None and items[0].crop_ms is not None)
     return complete or _is_over(min(i.object.stored_ms for i in items), now_ms, rules.max_wait_ms)
 
 

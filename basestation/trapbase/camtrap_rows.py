@@ -117,6 +117,32 @@ def observation_row(
     }
 
 
+def empty_row(
+    sighting: Sighting,
+    event: Event | None,
+    event_id: str | None,
+    trap: TrapSettings,
+    picture: Mapping[str, object] | None,
+    received_ms: int,
+    classified_by: str,
+) -> Row:
+    """The day's picture of the empty scene, as `observation_row`: nobody is in it, by the trap's own judgement."""
+    text = time_text(received_ms)
+    return {
+        "observationID": sighting_id(sighting),
+        "deploymentID": deployment_id(trap),
+        "mediaID": picture["mediaID"] if picture else "",
+        "observationLevel": "media" if picture else "event",
+        "eventStart": text,
+        "eventEnd": text,
+        "observationType": "blank",
+        "classificationMethod": "machine",
+        "classifiedBy": classified_by,
+        "classificationTimestamp": text,
+        "observationComments": "A picture a day of the empty scene; its time is that of reception.",
+    }
+
+
 def frame_box(box: tuple[int, int, int, int]) -> tuple[float, float, float, float] | None:
     """The box as fractions of the frame, within it; None when it has no area."""
     x, y, width, height = (v / 255 for v in box)

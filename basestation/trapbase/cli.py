@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapbase import cmd_ask, cmd_data, cmd_import, cmd_log
+from trapbase import cmd_ask, cmd_data, cmd_effort, cmd_import, cmd_log
 from trapbase.config import Settings, check_traps, frame_bytes
 from trapbase.keyring import read_link_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_import.add_parsers(subparsers)
     cmd_ask.add_parsers(subparsers)
     cmd_log.add_parsers(subparsers)
+    cmd_effort.add_parsers(subparsers)
     _add_config(subparsers)
     args = parser.parse_args(argv)
     try:

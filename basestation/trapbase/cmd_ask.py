@@ -15,10 +15,10 @@ from trapbase.run import say
 from trapkit.errors import SetupError
 from trapwire.airtime import usable_frame
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, FRAME, RUNG_NAMES, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, NOTE, RUNG_NAMES, SCENE, ObjectKey
 from trapwire.words import SETTING_CODES
 
-RUNGS = {RUNG_NAMES[rung]: rung for rung in (ALERT, CROP, FRAME)}
+RUNGS = {RUNG_NAMES[rung]: rung for rung in (ALERT, CROP, FRAME, NOTE, SCENE)}
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

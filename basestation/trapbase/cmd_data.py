@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings
+from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
 from trapbase.modem import modem_words, read_modem
 from trapbase.moments import moment
@@ -53,6 +54,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             "not_in_settings": sorted(set(waiting) - known),
             "conflicts_kept": len(reader.rows("conflicts", 1000)),
             "requests": reader.rows("requests", REQUESTS),
+            "alarms": [_alarm(a) for a in alarms(reader.rows("alarms", 1000)) if a.stands],
+            "notes_forged": {row["trap"]: row["count"] for row in reader.rows("forged_notes", 1000)},
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
         }
     finally:
@@ -60,6 +63,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         print(json.dumps(status, sort_keys=True))
         return 0
+    for alarm in status["alarms"]:
+        print(f"ALARM trap {alarm['trap']}: {alarm['words']}" + ("" if alarm["verified"] else " (not verified)"))
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
@@ -73,6 +78,16 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "trap": alarm.trap,
+        "kind": alarm.name,
+        "time_ms": alarm.time_ms if alarm.clock_known else None,
+        "words": alarm.words,
+        "verified": alarm.proved,
+    }
 
 
 def _request_words(row: dict[str, Any]) -> str:

@@ -141,6 +141,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     box_key: Annotated[
         str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
     ] = ""
+    unit_keys: Annotated[
+        str, Meta(description="folder with the key that each trap signs with, N.sign.pub, as trapship writes them")
+    ] = "/etc/pugmark/keys/units"
     zone: Annotated[
         str, Meta(min_length=1, max_length=64, description="time zone of the stations (IANA name, Asia/Vladivostok)")
     ] = "UTC"

@@ -13,7 +13,6 @@ from trapbase.store import Store
 from trapkit.errors import StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
-from trapwire.objects import ALERT
 
 MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond it a cat sleeps before the camera
 
@@ -101,7 +100,7 @@ class Cutter:
 
     def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
         """Those whose bytes are still what they were: nobody may sign for the others."""
-        lost = {o.id for o in objects if o.rung != ALERT and self._store.media.read(o.sha256) is None}
+        lost = {o.id for o in objects if o.body is None and self._store.media.read(o.sha256) is None}
         self.damaged |= lost
         return [o for o in objects if o.id not in lost]
 

@@ -1,9 +1,12 @@
 """`trapbase export --camtrap-dp DIR`: the whole store as one package in a folder, the same tables as in batches."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from trapbase.config import Settings
 from trapbase.cutter import Cutter
+from trapbase.deployments import by_trap
+from trapbase.effort import day_lines
 from trapbase.model import StoredObject
 from trapbase.package import build_files
 from trapbase.store import Store
@@ -11,6 +14,7 @@ from trapkit.errors import SetupError, StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import read_key
 
+MAX_LINES = 400_000  # of the effort ledger: a hundred traps for ten years
 MAX_OBJECTS = 100_000  # rows of one export: what fits in memory; beyond it export from the back end
 
 
@@ -34,6 +38,8 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
         if len(objects) > MAX_OBJECTS:
             raise SetupError(f"{folder}: holds over {MAX_OBJECTS} objects; export them from the back end")
         name, contents = cutter.contents(objects)
+        effort = by_trap(day_lines(store.day_notes(traps, MAX_LINES)))
+        contents = replace(contents, effort=effort)
         files = build_files(name, contents, settings.batch)
     finally:
         store.close()

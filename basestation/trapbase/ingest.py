@@ -24,6 +24,7 @@ from trapkit.pieces import Have, Mark, Piece, decode_piece
 from trapkit.topics import Message, MessageBus
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
+from trapwire.notes import MAX_NOTE_BYTES
 from trapwire.objects import (
     ALERT,
     CROP,
@@ -39,9 +40,14 @@ from trapwire.objects import (
 
 SUBSCRIPTIONS = tuple(map(topics.every, (topics.UP, topics.PIECE, topics.HEARD, topics.ANSWER)))
 
-# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB, note ~0.1 kB, scene ~3 kB), with room.
-MAX_RUNG_BYTES = {ALERT: 256, CROP: 64 * 1024, FRAME: 512 * 1024, NOTE: 1024, SCENE: 64 * 1024}
-MAX_RUNG_BYTES |= dict.fromkeys(FULLS, MAX_BODY_BYTES)
+# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB, scene ~3 kB), with room.
+MAX_RUNG_BYTES = {
+    ALERT: 256,
+    CROP: 64 * 1024,
+    FRAME: 512 * 1024,
+    NOTE: MAX_NOTE_BYTES,
+    SCENE: 64 * 1024,
+} | dict.fromkeys(FULLS, MAX_BODY_BYTES)
 ROOM_BYTES = 256 * 1024 * 1024  # for objects that are not whole yet
 MAX_HEARD_BYTES = 2048
 MAX_HEALTH_FIELDS = 32
@@ -82,6 +88,7 @@ class Ingest:
             return False
         if not self._ready:
             self._store.media.recover()
+            self._store.verify_notes()
             self._ready = True
         messages = self._held or self._bus.take(self._group)
         if not messages:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from trapbase.camtrap_descriptor import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
-from trapbase.camtrap_rows import deployment_id, deployment_row, observation_row, time_text
+from trapbase.camtrap_rows import deployment_id, deployment_row, empty_row, observation_row, time_text
 from trapbase.config import BatchSettings, TrapSettings
+from trapbase.deployments import Deployment
+from trapbase.effort import DayLine
 from trapbase.eventid import sighting_id
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.pictures import SEALED, media_type
-from trapwire.objects import ALERT, FULLS, RUNG_NAMES
+from trapwire.objects import FULLS, NOTE, RUNG_NAMES, SCENE
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
 Row = dict[str, object]
@@ -28,7 +30,8 @@ Row = dict[str, object]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
     """What a package is made of: `events` of the objects' sightings (where the alert is known), their `event_ids`,
-    `traps` by number; `read(sha256)` gives the sealed bytes, `unseal` what is in them, or None."""
+    `traps` by number; `read(sha256)` gives the sealed bytes, `unseal` what is in them, or None; `effort`: the days of
+    each trap, by which deployments are split, None where they are not (a batch knows only its own sightings)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]
@@ -36,6 +39,7 @@ class Contents:
     traps: Mapping[int, TrapSettings]
     read: Callable[[bytes], bytes]
     unseal: Callable[[bytes], bytes | None]
+    effort: Mapping[int, list[DayLine]] | None = None
 
 
 def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> dict[str, bytes]:
@@ -45,37 +49,36 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
     by_sighting: dict[Sighting, list[StoredObject]] = {}
     for o in sorted(contents.objects, key=lambda o: o.identity):
         by_sighting.setdefault(o.sighting, []).append(o)
+    where = _Deployments(contents, by_sighting)
     for sighting, own in by_sighting.items():
         event = contents.events.get(sighting)
+        # Without its alert nobody knows when the picture was taken: the time is that of its reception.
+        time_ms = event.time_ms if event else own[0].received_ms
+        deployment = where.at(sighting[0], time_ms)
         pictures = []
         for o in own:
             row, picture = _object(o, files, contents)
             objects.append(row)
             if picture is not None:
-                # Without its alert nobody knows when the picture was taken: the time is that of its reception.
-                time_ms = event.time_ms if event else o.received_ms
-                where = deployment_id(contents.traps[o.trap])
-                pictures.append(picture | {"timestamp": time_text(time_ms), "deploymentID": where})
+                pictures.append(picture | {"timestamp": time_text(time_ms), "deploymentID": deployment})
         media += pictures
+        if own[0].rung == NOTE:
+            continue  # what a trap says of itself is no observation
         # The crop, where there is one. A further full frame shows the animal elsewhere than the alert's box says.
         best = next((p for p in pictures if p["rung"] not in FULLS[1:]), None)
         trap = contents.traps[sighting[0]]
-        observations.append(
-            observation_row(
-                sighting,
-                event,
-                contents.event_ids.get(sighting),
-                trap,
-                best,
-                own[0].received_ms,
-                settings.classified_by,
-            )
+        make = empty_row if own[0].rung == SCENE else observation_row
+        seen = make(
+            sighting,
+            event,
+            contents.event_ids.get(sighting),
+            trap,
+            best,
+            own[0].received_ms,
+            settings.classified_by,
         )
-    deployments = [
-        deployment_row(trap, [e for e in contents.events.values() if e.trap == number], _received(by_sighting, number))
-        for number, trap in sorted(contents.traps.items())
-        if any(s[0] == number for s in by_sighting)
-    ]
+        observations.append(seen | {"deploymentID": deployment})
+    deployments = where.rows()
     files["deployments.csv"] = _csv(DEPLOYMENTS, deployments)
     files["media.csv"] = _csv(MEDIA, media)
     files["observations.csv"] = _csv(OBSERVATIONS, observations)
@@ -102,14 +105,14 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     """The object's row in `objects.csv` and, for a picture, its row in `media.csv`; its files go into `files`."""
     row: Row = {"trap": o.trap, "epoch": o.epoch, "number": o.number, "rung": RUNG_NAMES[o.rung]}
     row |= {"sha256": o.sha256.hex(), "size": o.size}
-    if o.rung == ALERT:
-        return row | {"bodyHex": (o.body or b"").hex()}, None
+    if o.body is not None:
+        return row | {"bodyHex": o.body.hex()}, None
     name = f"{sighting_id(o.sighting)}-{RUNG_NAMES[o.rung]}"
     sealed = contents.read(o.sha256)
     sealed_path = f"sealed/{name}.box"
     files[sealed_path] = sealed
     row["sealedPath"] = sealed_path
-    picture: Row = {"mediaID": name, "captureMethod": "activityDetection", "filePublic": "false", "rung": o.rung}
+    picture: Row = {"mediaID": name, "captureMethod": _method(o), "filePublic": "false", "rung": o.rung}
     opened = contents.unseal(sealed)
     kind = media_type(opened) if opened is not None else None
     if opened is None or kind is None:
@@ -122,6 +125,40 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     row |= {"mediaPath": path, "mediaSha256": hashlib.sha256(opened).hexdigest()}
     comment = f"{RUNG_NAMES[o.rung]}, opened by the base"
     return row, picture | {"filePath": path, "fileMediatype": kind[0], "mediaComments": comment}
+
+
+def _method(o: StoredObject) -> str:
+    return "timeLapse" if o.rung == SCENE else "activityDetection"
+
+
+class _Deployments:
+    """Which deployment something belongs to, and their rows."""
+
+    def __init__(self, contents: Contents, by_sighting: Mapping[Sighting, list[StoredObject]]) -> None:
+        self._contents = contents
+        self._received = {number: _received(by_sighting, number) for number in contents.traps}
+        self._numbers = [number for number in sorted(contents.traps) if self._received[number]]
+        self._split: dict[int, Deployment] = {}
+        if contents.effort is None:
+            return
+        for number in self._numbers:
+            times = [e.time_ms for e in contents.events.values() if e.trap == number] or self._received[number]
+            self._split[number] = Deployment(contents.traps[number], times, list(contents.effort.get(number, ())))
+
+    def at(self, trap: int, time_ms: int) -> str:
+        split = self._split.get(trap)
+        return deployment_id(self._contents.traps[trap]) if split is None else split.at(time_ms)
+
+    def rows(self) -> list[Row]:
+        found: list[Row] = []
+        for number in self._numbers:
+            events = [e for e in self._contents.events.values() if e.trap == number]
+            split = self._split.get(number)
+            if split is None:
+                found.append(deployment_row(self._contents.traps[number], events, self._received[number]))
+            else:
+                found += split.rows(events, self._received[number])
+        return found
 
 
 def _received(by_sighting: Mapping[Sighting, list[StoredObject]], trap: int) -> list[int]:

@@ -19,11 +19,13 @@ import jinja2
 from starlette.exceptions import HTTPException
 
 from trapbase.config import Settings
+from trapbase.effort import day_of
 from trapbase.media import read_from
 from trapbase.modem import read_modem
 from trapbase.pictures import media_type
 from trapbase.reader import Reader
 from trapbase.view import View, build_view
+from trapbase.view_effort import DAYS
 from trapbase.view_events import slug
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import open_box
@@ -39,6 +41,8 @@ SIGHTINGS = 25 * EVENTS  # looked at for them
 EACH_TRAP = 12  # of these at least, so that one busy trap hides no other
 ROWS = 20  # batches
 CONFLICTS = 1000  # counted by trap
+ALARMS = 200  # the newest, settled ones too
+TRAPS = 1000  # whose ledgers and scenes are shown
 SHA256 = re.compile(r"[0-9a-f]{64}")
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
@@ -194,4 +198,8 @@ def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[s
         "conflicts": reader.rows("conflicts", CONFLICTS),
         "waiting_by_trap": reader.rows("waiting_by_trap", CONFLICTS),
         "traps": traps,
+        "alarms": reader.rows("alarms", ALARMS),
+        "day_notes": reader.rows("day_notes", day_of(time.time_ns() // 1_000_000) - DAYS, DAYS * TRAPS),
+        "scenes": reader.rows("scenes", TRAPS),
+        "forged_notes": reader.rows("forged_notes", TRAPS),
     }

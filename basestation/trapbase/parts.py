@@ -177,7 +177,7 @@ def _bus_trouble(bus: Bus) -> str:
 
 def _store(settings: Settings) -> Store:
     try:
-        return Store(Path(settings.folder))
+        return Store(Path(settings.folder), Path(settings.unit_keys))
     except OSError as error:
         raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
 

@@ -9,29 +9,34 @@ from typing import Any
 
 from trapbase.media import INCOMING, MediaFolder
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
+from trapbase.unit_keys import UNKNOWN, proof_of
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, ObjectKey
+from trapwire.notes import decode_note
+from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
+MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
 MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 
 
 class Store:
-    """The database and the media folder in `folder`; `incoming`: where there this program alone writes.
+    """The database and the media folder in `folder`. `unit_keys`: the folder with the public keys that traps sign their
+    notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where in `folder` this program alone writes.
 
     Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
     changed.
     """
 
-    def __init__(self, folder: Path, *, incoming: str = INCOMING) -> None:
+    def __init__(self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
         self._sql = load_queries("trapbase")
@@ -132,6 +137,8 @@ class Store:
         body = a.body if _inline(a) else None
         heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
         added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
+        if a.key.rung == NOTE:
+            self._add_note(db, a, now_ms)
         if a.key.rung != ALERT:
             return
         try:
@@ -141,6 +148,36 @@ class Store:
         facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
         key = (a.key.trap, a.key.epoch, a.key.number)
         db.execute(self._sql["add_event"], (*key, *facts, *alert.box, alert.battery, added.lastrowid))
+
+    def _add_note(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
+        try:
+            note = decode_note(a.body)
+        except WireError:
+            return  # as an alert that cannot be read
+        key = (a.key.trap, a.key.epoch, a.key.number)
+        said = (note.kind, note.time_ms, note.uncertainty_ms, note.values.get("day"), note.values.get("marks", 0))
+        proof = proof_of(self._unit_keys, *key, a.body)
+        db.execute(self._sql["add_note"], (*key, *said, json.dumps(note.values, sort_keys=True), proof, now_ms))
+
+    def verify_notes(self) -> None:
+        """Look again at notes of traps whose key was not here when they came: it may have been put here since."""
+        found = [
+            (
+                proof_of(self._unit_keys, r["trap"], r["epoch"], r["number"], r["body"]),
+                r["trap"],
+                r["epoch"],
+                r["number"],
+            )
+            for r in self._rows("unproved_notes", MAX_UNPROVED)
+        ]
+        proved = [row for row in found if row[0] != UNKNOWN]
+        if proved:
+            with transaction(self._db) as db:
+                db.executemany(self._sql["prove_note"], proved)
+
+    def day_notes(self, traps: Iterable[int], limit: int) -> list[dict[str, Any]]:
+        """Every day's line of these traps, by trap and day, at most `limit`."""
+        return [dict(r) for r in self._rows("day_notes_of", json.dumps(sorted(traps)), limit)]
 
     def _count(self, db: sqlite3.Connection, **counters: int) -> None:
         for name, value in counters.items():
@@ -259,7 +296,7 @@ class Store:
 
 
 def _inline(arrival: Arrival) -> bool:
-    return arrival.key.rung == ALERT
+    return arrival.key.rung in (ALERT, NOTE)
 
 
 def _object(r: sqlite3.Row) -> StoredObject:

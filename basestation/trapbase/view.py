@@ -8,6 +8,7 @@ from trapbase.config import Settings, TrapSettings
 from trapbase.modem import State, count_words
 from trapbase.moments import moment, span, step
 from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
+from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
@@ -28,7 +29,8 @@ MOST_SIGNAL_DB = 25  # of margin: a full bar
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None."""
+    """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
+    `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days."""
 
     base: str
     summary: Row
@@ -41,6 +43,8 @@ class View:
     counters: Row
     most: int
     modem: Row | None
+    alarms: list[Row]
+    effort: list[Row]
 
     @property
     def is_empty(self) -> bool:
@@ -77,14 +81,17 @@ def build_view(
             + _clock_notes(rows["sightings"])
             + _trap_notes(stations, now_ms)
             + _conflict_notes(rows["conflicts"])
+            + _forged_notes(rows.get("forged_notes", []))
         ),
         kinds=species_counts(rows["species"]),
         species=species,
         stations=stations,
-        events=events(rows["sightings"], known, zones, species)[:most],
+        events=events(rows["sightings"], known, zones, species, marked(rows.get("alarms", [])))[:most],
         batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
         most=most,
+        alarms=standing(rows.get("alarms", []), known, zones),
+        effort=effort_rows(rows.get("day_notes", []), known, rows.get("scenes", []), now_ms, zones),
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
 
@@ -227,6 +234,14 @@ def _conflict_notes(conflicts: list[Row]) -> list[str]:
         f"Trap {trap} sent {count} objects under numbers that it had used before, with other bytes. The first ones are "
         "kept and forwarded, these lie aside. A copied card does this, or somebody who plays that trap."
         for trap, count in sorted(by_trap.items())
+    ]
+
+
+def _forged_notes(rows: list[Row]) -> list[str]:
+    return [
+        f"Trap {row['trap']}: {row['count']} lines of its ledger are not signed with its key, and do not count. Was "
+        "the unit changed and its new key not brought here, or does somebody speak in its name?"
+        for row in rows
     ]
 
 

@@ -3,12 +3,13 @@
 Pure: rows of `reader.sql` in, plain values for the template out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from trapbase.camtrap_rows import frame_box
 from trapbase.config import TrapSettings
+from trapbase.effort import Alarm, after
 from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
@@ -34,7 +35,11 @@ def species_counts(rows: list[Row]) -> list[Row]:
 
 
 def events(
-    sightings: list[Row], traps: Mapping[int, TrapSettings], zones: Mapping[int, ZoneInfo], species: str | None
+    sightings: list[Row],
+    traps: Mapping[int, TrapSettings],
+    zones: Mapping[int, ZoneInfo],
+    species: str | None,
+    found: Sequence[Alarm] = (),
 ) -> list[Row]:
     """Sightings grouped into events, newest first, the left camera's on the left.
 
@@ -50,7 +55,8 @@ def events(
         event = grouped.setdefault(
             name, {"id": name, "station": station, "time": moment(row["time_ms"], zone), "views": []}
         )
-        event["views"].append(_view(row, traps.get(row["trap"]), zone))
+        mark = after(row["trap"], row["epoch"], row["number"], found)
+        event["views"].append(_view(row, traps.get(row["trap"]), zone) | {"mark": mark})
     for event in grouped.values():
         views = event["views"]
         times = [v["time"]["ms"] for v in views if v["time"]]

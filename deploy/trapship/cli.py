@@ -49,10 +49,15 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "keys", help="the keys that open crops and full frames, and each trap's for the radio; what is there is kept"
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="for base.key, base.pub, review.key, recipients.txt, link/"
+        "folder", type=Path, metavar="FOLDER", help="for base.key, base.pub, review.key, recipients.txt, link/, units/"
     )
     parser.add_argument(
-        "--trap", action="append", default=[], type=int, metavar="N", help="a trap: its link key; again for more"
+        "--trap",
+        action="append",
+        default=[],
+        type=int,
+        metavar="N",
+        help="a trap: its link key, and what it signs with; again for more",
     )
     parser.add_argument(
         "--renew", action="append", default=[], type=int, metavar="N", help="a next link key for this trap"
@@ -69,10 +74,13 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _keys(args: argparse.Namespace) -> int:
     from trapship.keys import make_keys
     from trapship.linkkeys import make_hop_keys, make_link_keys, make_station_keys
+    from trapship.unitkeys import make_unit_keys
 
     for line in make_keys(args.folder):
         print(line)
     for line in make_link_keys(args.folder, args.trap, args.renew):
+        print(line)
+    for line in make_unit_keys(args.folder, args.trap):
         print(line)
     for line in (*make_hop_keys(args.folder, args.hop), *make_station_keys(args.folder, args.pair)):
         print(line)

@@ -1,12 +1,16 @@
 """The trap's main loop, one bounded piece of work at a time, in whatever time it is handed."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from trapcam.camera import Camera
+from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Unreadable
+from trapcam.ledger import Ledger
 from trapcam.network import Network
 from trapcam.outbox import Outbox
 from trapcam.record import Outcome, Withheld
@@ -18,6 +22,7 @@ from trapcam.uplink import Uplink
 from trapkit.errors import DamagedError, StorageError
 
 MAX_PENDING = 16  # triggers that wait while a burst is judged; more of them mean the same animal
+MAX_NOTICES = 64  # of the camera, that wait while the card is full
 STORAGE_RETRY_MS = 5_000
 SLOW_COMMIT_MS = 5_000  # a good card needs some ten ms; triggers wait as long as one takes
 SLOW = (
@@ -37,8 +42,9 @@ class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
-    supervisor's, or None; clock: corrects the pictures' times; report: takes a line of text for the operator;
-    elapsed_ms: a clock that never steps, for what the card takes.
+    supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
+    line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
+    camera, and says what is to be counted.
     """
 
     def __init__(
@@ -52,8 +58,10 @@ class TrapApp:
         stay: Stay | None = None,
         interval: IntervalTrigger | None = None,
         clock: Clock | None = None,
+        ledger: Ledger | None = None,
         report: Callable[[str], None] = lambda text: None,
         elapsed_ms: Callable[[], int] = lambda: 0,
+        tend: Callable[[], Sequence[Notice]] = tuple,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -63,8 +71,11 @@ class TrapApp:
         self._stay = stay or Stay(Patience())
         self._interval = interval
         self._clock = clock
+        self._ledger = ledger
         self._report = report
         self._elapsed_ms = elapsed_ms
+        self._tend = tend
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
         self._refused_ms: int | None = None
@@ -75,14 +86,23 @@ class TrapApp:
         self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
-        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand."""
+        """Do what is due at `now_ms` (Unix ms, UTC), at most one burst; whether more work is at hand.
+
+        Raises: CameraLostError when the camera can only be had by a new process.
+        """
+        self._look_after_camera()
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving and not self._stay.stalled
         if self._network is not None:
             self._stay.see(self._network, now_ms)
         for trigger in self._uplink.step(now_ms, networked=networked):
+            if self._ledger is not None:
+                self._ledger.on_trigger(trigger)
             if self._interval is None:
                 self._accept(trigger)
+        if self._ledger is not None:
+            self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
+            self._tell("ledger", self._ledger.trouble, now_ms)
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)
@@ -110,6 +130,17 @@ class TrapApp:
             return self._stay.wanted(self._network, now_ms)
         except StorageError:
             return False  # what cannot be read cannot be sent
+
+    def _look_after_camera(self) -> None:
+        """Count durably what happened to it. A full card must not end the trap: what was not counted waits."""
+        for notice in self._tend():
+            self._notices.append(notice)
+            if notice.text:
+                self._report(notice.text)
+        with suppress(StorageError):
+            while self._notices:
+                self._outbox.count(self._notices[0].counter)
+                self._notices.popleft()
 
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""
@@ -142,10 +173,13 @@ class TrapApp:
                     taken = self._clock.stamp(taken)
                 self._unsaved = None if taken is None else self._capture.outcome(taken, source, position)
             if self._unsaved is not None:
+                outcome, commit = self._unsaved, partial(self._outbox.commit, self._unsaved)
                 began_ms = self._elapsed_ms()
-                outcome, number = self._unsaved, self._outbox.commit(self._unsaved)
+                number = commit() if self._ledger is None else self._ledger.timed(commit)
                 self._slow = self._elapsed_ms() - began_ms >= SLOW_COMMIT_MS
                 self._unsaved = None
+                if self._ledger is not None:
+                    self._ledger.on_outcome(outcome)
                 self._tell_outcome(outcome, number)
         except DamagedError:
             raise  # no repeat will mend it: whoever runs this sets it aside and begins anew

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapcam import cmd_audit, cmd_collect, cmd_detect, cmd_evaluate, cmd_run
+from trapcam import cmd_audit, cmd_collect, cmd_detect, cmd_evaluate, cmd_health, cmd_run
 from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
+from trapkit.sealing import public_of, read_key
 from trapkit.settings import load_settings, show
 
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_config(subparsers)
     cmd_detect.add_parser(subparsers)
     cmd_evaluate.add_parser(subparsers)
+    cmd_health.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -50,12 +52,19 @@ def _status(args: argparse.Namespace) -> int:
     # The replay's place, without having to know how the outbox names its source.
     source = status["sources"].get(replay_source(Path(settings.camera.replay.folder)), {"position": 0, "total": None})
     status["replay"] = source
+    status["sign_key"] = _public_key(settings)
     if args.json:
         print(json.dumps(status, sort_keys=True))
         return 0
     for name, value in status.items():
         print(f"{name.replace('_', ' ')}: {json.dumps(value) if isinstance(value, dict | list) else value}")
     return 0
+
+
+def _public_key(settings: TrapSettings) -> str | None:
+    """What the base needs to prove this trap's notes, hexadecimal; None before the first start makes the key."""
+    path = cmd_run.sign_key_path(settings)
+    return public_of(read_key(path, "the key that notes are signed with")).hex() if path.exists() else None
 
 
 def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -74,6 +83,8 @@ def _config(args: argparse.Namespace) -> int:
         return 0
     require_trap(settings)
     cmd_run.open_keys(settings)
+    if settings.keys.sign:
+        cmd_run.open_sign_key(settings)
     cmd_run.open_bus(settings)
     camera = cmd_run.open_camera(settings)
     check_keep(settings, check_model(model_path(settings)).classes)

@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, own_ms: int | None, *, system_ms: Callable[[], int], monotonic_ms: Callable[[], int]) -> None:
         self._own_ms = own_ms
-        self._system_ms = system_ms
+        self.system_ms = system_ms
         self._monotonic_ms = monotonic_ms
         self._heard: _Heard | None = None
         self._last_ms: int | None = None
@@ -58,6 +58,11 @@ class Clock:
         trigger = replace(burst.trigger, at_ms=burst.trigger.at_ms + ahead_ms + held_ms)
         return replace(burst, frames=tuple(frames), trigger=trigger)
 
+    def now(self) -> tuple[int, int | None]:
+        """The time now (Unix ms) by the surer clock, and how far it may be off (ms; None: nobody knows)."""
+        ahead_ms, uncertainty_ms = self._better()
+        return self.system_ms() + ahead_ms, self._own_ms if uncertainty_ms is None else uncertainty_ms
+
     def _better(self) -> tuple[int, int | None]:
         """What to add to the computer's time, and how far that is off; (0, None) where its own is the surer one."""
         if self._heard is None:
@@ -66,4 +71,4 @@ class Clock:
         uncertainty_ms = self._heard.uncertainty_ms + since_ms * DRIFT_PPM // 1_000_000 + 1
         if self._own_ms is not None and self._own_ms <= uncertainty_ms:
             return 0, None
-        return self._heard.unix_ms + since_ms - self._system_ms(), uncertainty_ms
+        return self._heard.unix_ms + since_ms - self.system_ms(), uncertainty_ms

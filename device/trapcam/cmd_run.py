@@ -1,14 +1,15 @@
 """`trapcam run`: build the parts from the settings and drive the main loop until told to stop."""
 
 import argparse
+import os
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -16,12 +17,16 @@ from typing import IO
 from trapcam.app import Capturing, TrapApp
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
+from trapcam.camera.device import CameraLostError
 from trapcam.capture import Capture, Policy
 from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
+from trapcam.health.card import Card, read_life
+from trapcam.health.verdicts import Health, Limits
 from trapcam.judge import Judge
+from trapcam.ledger import Ledger
 from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
 from trapcam.outbox import Outbox, open_outbox, put_aside_if_damaged
 from trapcam.seal import Sealer, open_sealer
@@ -31,11 +36,13 @@ from trapcam.unjudged import Unjudged
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
 from trapkit.errors import DamagedError, SetupError
-from trapkit.files import lock_folder
-from trapkit.sealing import read_key
+from trapkit.files import lock_folder, write_atomically
+from trapkit.sealing import make_sign_key, read_key
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 
+LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
+SIGN_KEY = "sign.key"  # in `data`
 GOODBYE_S = 3.0  # to the broker, at the end
 SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
@@ -52,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the trap.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
-    data = Path(settings.data)
+    data, lost = Path(settings.data), ""
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
@@ -66,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             clock = open_clock(settings)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock)
+            ledger = open_ledger(settings, outbox, clock)
+            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger)
             stop = Stop()
             stop.listen()
             _report(
@@ -84,9 +92,19 @@ def run(args: argparse.Namespace) -> int:
                 )
             if outbox.missing:
                 _report(f"{data}: the files of {outbox.missing} full frames are gone")
-            with running(bus):
-                _loop(app, line, stop)
-    return _shut_down(settings.supervisor.power_off) if app.left else 0
+            try:
+                with running(bus):
+                    _loop(app, line, stop)
+            except CameraLostError as error:
+                lost = str(error)
+    if lost:
+        _report(f"trapcam: {lost}")
+    code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
+    if choose.hangs(camera):
+        # A thread that hangs in the camera's library would keep Python's own way out from coming to an end. All that
+        # is to last is committed and closed.
+        os._exit(code)
+    return code
 
 
 def _shut_down(command: list[str]) -> int:
@@ -186,6 +204,44 @@ def open_camera(settings: TrapSettings) -> Camera:
     )  # fmt: skip
 
 
+def sign_key_path(settings: TrapSettings) -> Path:
+    """Where the key lies that this trap signs its notes with."""
+    return Path(settings.keys.sign) if settings.keys.sign else Path(settings.data) / SIGN_KEY
+
+
+def open_sign_key(settings: TrapSettings) -> bytes:
+    """That key (32 bytes); one that is not named in the settings is made at the first start.
+
+    Raises: SetupError naming the file.
+    """
+    path = sign_key_path(settings)
+    if not settings.keys.sign and not path.exists():
+        try:
+            write_atomically(path, f"{make_sign_key().hex()}\n".encode(), mode=0o600)
+        except OSError as error:
+            raise SetupError(f"{path}: the key that notes are signed with cannot be kept: {error.strerror}") from error
+    return read_key(path, "the key that notes are signed with")
+
+
+def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
+    """What the trap says of itself.  Raises: SetupError."""
+    limits = Limits(**{name: getattr(settings.health, name) for name in settings.health.__struct_fields__})
+    alone = settings.trigger.source == "interval"
+    try:
+        life_tenths = read_life(LIFE_TIME.read_text())
+    except OSError:
+        life_tenths = None  # an SD card says nothing of its life
+    return Ledger(
+        outbox,
+        open_sign_key(settings),
+        clock,
+        lambda: time.monotonic_ns() // 1_000_000,
+        Health(limits),
+        Card(life_tenths=life_tenths),
+        alone=alone,
+    )
+
+
 def open_clock(settings: TrapSettings) -> Clock:
     """The computer's clock, which the supervisor may correct."""
     return Clock(
@@ -231,8 +287,10 @@ def build_app(
     uplink: Uplink,
     network: Network | None,
     clock: Clock | None = None,
+    ledger: Ledger | None = None,
+    stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
 ) -> TrapApp:
-    """The application from its parts; nothing runs yet. judge: None where there is no model."""
+    """The application from its parts; nothing runs yet. judge: None where there is no model; stage: see `Capture`."""
     policy = Policy(
         keep=settings.keep.categories,
         keep_threshold=settings.keep.threshold,
@@ -241,6 +299,8 @@ def build_app(
         frame_bytes=settings.rungs.frame_bytes,
         frame_pixels=settings.rungs.frame_pixels,
         full_frames=settings.rungs.full_frames,
+        scene_bytes=settings.rungs.scene_bytes,
+        scene_pixels=settings.rungs.scene_pixels,
     )
     interval_ms = round(settings.trigger.interval_s * 1000)
     interval = IntervalTrigger(interval_ms) if settings.trigger.source == "interval" else None
@@ -257,7 +317,7 @@ def build_app(
         room = settings.detector.without_mb * 1_000_000
         capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
     else:
-        capture = Capture(judge, sealer, policy, sampler)
+        capture = Capture(judge, sealer, policy, sampler, stage)
     return TrapApp(
         camera,
         capture,
@@ -267,8 +327,10 @@ def build_app(
         stay=Stay(patience(settings)),
         interval=interval,
         clock=clock,
+        ledger=ledger,
         report=_report,
         elapsed_ms=lambda: time.monotonic_ns() // 1_000_000,
+        tend=choose.tending(camera),
     )
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from trapcam.health.verdicts import Limits
 from trapkit.errors import SetupError
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
 KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
+LIMITS = Limits()  # of the health checks
 _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -54,12 +56,48 @@ class UsbSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = 1
 
 
+class PiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    frames: Annotated[int, Meta(ge=1, le=6, description="Frames of a burst (count)")] = 6
+    every_s: Annotated[float, Meta(ge=0.1, le=2, description="Time between these frames (s)")] = 0.4
+    preroll: Annotated[
+        int,
+        Meta(
+            ge=0, le=5, description="How many are from before the trigger, but under the lamp (count; below `frames`)"
+        ),
+    ] = 2
+    rate: Annotated[float, Meta(ge=2, le=30, description="Pictures that the camera takes (1/s)")] = 10.0
+    lens_position: Annotated[
+        float, Meta(ge=0, le=15, description="Focus, fixed: 1 / distance of the path in m (dioptres; 0: far away)")
+    ] = 0.25
+    light: Annotated[
+        Literal["auto", "day", "night"], Meta(description="Whether it is day or night; auto: the pictures tell")
+    ] = "auto"
+    day_longest_ms: Annotated[
+        float, Meta(ge=0.5, le=50, description="Exposure that is not exceeded by day: longer ones blur what walks (ms)")
+    ] = 8.0
+    night_ms: Annotated[float, Meta(ge=0.5, le=100, description="Exposure by night, fixed (ms)")] = 8.0
+    night_gain: Annotated[float, Meta(ge=1, le=16, description="Gain by night, fixed (times)")] = 8.0
+    lamp_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that switches the infrared lamp; 17 as we wire it (-1: no lamp)")
+    ] = -1
+    filter_gpio: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO that is high while the infrared filter is in (-1: no such filter)")
+    ] = -1
+    gpio_chip: Annotated[str, Meta(description="The chip that these belong to (path)")] = "/dev/gpiochip0"
+    renew_shots: Annotated[
+        int,
+        Meta(ge=0, le=1_400, description="Pictures after which an idle camera is opened anew, lest it fail (0: never)"),
+    ] = 1_200
+
+
 class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[
-        Literal["replay", "usb"], Meta(description="Where frames come from: a folder, or a camera on USB (V4L2)")
+        Literal["replay", "usb", "pi"],
+        Meta(description="Where frames come from: a folder, a camera on USB (V4L2), the Pi's own (picamera2)"),
     ] = "replay"
     replay: ReplaySettings = field(default_factory=ReplaySettings)
     usb: UsbSettings = field(default_factory=UsbSettings)
+    pi: PiSettings = field(default_factory=PiSettings)
 
 
 class TriggerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +178,45 @@ class KeySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     receipts: Annotated[
         str, Meta(description="Public key that the back end signs receipts with (path; 64 hex digits)")
     ] = "/etc/pugmark/keys/backend.pub"
+    sign: Annotated[
+        str, Meta(description="What this trap signs its notes with (path; 64 hex digits; empty: made in `data`)")
+    ] = ""
+
+
+class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    bare: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1,
+            description="From this share of the picture without anything to see on, the lens is obscured (0–1)",
+        ),
+    ] = LIMITS.bare
+    detail: Annotated[
+        float, Meta(ge=0, le=1, description="Obscured too below this share of the scene's usual detail (0–1)")
+    ] = LIMITS.detail
+    black: Annotated[
+        float, Meta(ge=0, le=255, description="Black is a picture whose brightest hundredth is below this (0–255)")
+    ] = LIMITS.black
+    snow_mean: Annotated[
+        float, Meta(ge=0, le=255, description="Obscured and so bright is snowed in, not dark dirt (0–255)")
+    ] = LIMITS.snow_mean
+    snow_colour: Annotated[
+        float, Meta(ge=0, le=255, description="And with no more colour than this (mean difference of channels, 0–255)")
+    ] = LIMITS.snow_colour
+    moved: Annotated[
+        float, Meta(ge=0.02, le=0.3, description="Shift of the scene that is an alarm (0–1 of width or height)")
+    ] = LIMITS.moved
+    turned: Annotated[float, Meta(ge=1, le=30, description="Turn of the scene that is one (degrees)")] = LIMITS.turned
+    agreement: Annotated[
+        float, Meta(ge=0, le=1, description="How alike two days must be for a shift to be believed (correlation, 0–1)")
+    ] = LIMITS.agreement
+    after_looks: Annotated[
+        int, Meta(ge=1, le=10, description="Looks in a row that change a verdict on lens or lamp (count)")
+    ] = LIMITS.after_looks
+    after_moved: Annotated[
+        int, Meta(ge=1, le=10, description="Days in a row that say the same shift before it is an alarm (count)")
+    ] = LIMITS.after_moved
 
 
 class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +226,10 @@ class RungSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     full_frames: Annotated[
         int, Meta(ge=1, le=3, description="Full frames of a burst: the best, and those that add most to it (count)")
     ] = 3
+    scene_bytes: Annotated[
+        int, Meta(ge=400, le=8_000, description="Largest picture of the empty scene before sealing (bytes)")
+    ] = 3_000
+    scene_pixels: Annotated[int, Meta(ge=64, le=960, description="Longest side of such a picture (pixels)")] = 320
 
 
 class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,6 +295,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     rungs: RungSettings = field(default_factory=RungSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)

@@ -15,6 +15,7 @@ from typing import Any
 
 from trapcam.aside import finish, set_aside
 from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of_room
+from trapcam.note_store import NoteStore
 from trapcam.outbox_rows import SQL, add_burst, add_event, full_name, fulls_of, size_of
 from trapcam.receipts import ReceiptOutcome, check_receipt
 from trapcam.record import Outcome, Withheld
@@ -24,7 +25,7 @@ from trapcam.states import DELETED, DELIVERED, WANTED_PRIORITY
 from trapkit.database import is_sound, open_database, storage_error, transaction
 from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import fsync_folder, refusal, write_atomically
-from trapwire.objects import ALERT, CROP, FRAME, FULLS, Envelope, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, NOTE, SCENE, Envelope, ObjectKey
 
 DATABASE = "outbox.sqlite"
 FULL_FOLDER = "full"
@@ -36,8 +37,8 @@ class Outbox:
 
     Every method that changes something returns when the change is durable.  Raises: StorageError when the disk
     refuses; nothing has changed then, and the call may be repeated.  `missing`: full frames that it names and whose
-    files were gone when it was opened. `audit`: the samples of rejected bursts. `room`: what large files may take.
-    `aside`: where a damaged outbox was moved to when this one was opened in its place.
+    files were gone when it was opened. `audit`: the samples of rejected bursts; `notes`: what belongs to no sighting;
+    `room`: what large files may take; `aside`: where a damaged outbox was moved to that this one stands in for.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Outbox:
         self._db = connection
         self._folder = folder
         self.audit = audit
+        self.notes = NoteStore(connection)
         self.trap = trap
         self.epoch = epoch
         self.missing = missing
@@ -144,6 +146,8 @@ class Outbox:
             db.execute(SQL["count"], ("frames_in", outcome.frames))
             if isinstance(outcome, Outcome):
                 burst_no = add_burst(db, outcome)
+                if outcome.scene is not None:
+                    self.notes.record_scene(db, outcome.scene, outcome.trigger.at_ms)
                 if audited is not None:
                     self.audit.record(db, burst_no, audited, written=written)
                 return None if sighting is None else add_event(db, burst_no, sighting, left_out)
@@ -218,7 +222,7 @@ class Outbox:
 
         False when it is not here, goes by no radio, or is on its way already or delivered.
         """
-        if rung not in (ALERT, CROP, FRAME):
+        if rung not in (ALERT, CROP, FRAME, NOTE, SCENE):
             return False
         with transaction(self._db) as db:
             return db.execute(SQL["want"], (WANTED_PRIORITY, number, rung)).rowcount == 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trapcam.audit import Audited
+from trapcam.health.look import Look
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
 from trapcam.trigger import Trigger
@@ -42,7 +43,8 @@ class Sighting:
 class Outcome:
     """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it.
 
-    `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one.
+    `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one. `scene`: the small
+    picture of the empty scene, where one was due; `look`: how well the camera saw then.
     """
 
     source: str
@@ -55,6 +57,8 @@ class Outcome:
     score: float = 0.0
     sighting: Sighting | None = None
     audited: Audited | None = None
+    scene: SealedObject | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

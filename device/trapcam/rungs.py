@@ -5,6 +5,7 @@
 | alert | 14 bytes of facts | 14 B |
 | crop | the animal, within 320×240, WebP | ≤ 1,480 B: with a sealed box's 48 B about 1.5 kB on the air |
 | frame | the whole picture, ≤ 960 px wide, WebP | ≤ 8,000 B: a supervisor's heap holds it twice |
+| scene | the whole picture of an empty scene, 320 px wide, WebP, once a day | ≤ 3,000 B |
 | full | the whole picture, JPEG | as the camera wrote it: its EXIF too, but nothing after its end |
 | full-2, full-3 | two more pictures of the burst, if they show more (`choice`) | likewise |
 """

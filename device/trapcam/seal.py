@@ -13,7 +13,7 @@ import pyrage
 
 from trapkit.errors import SetupError
 from trapkit.sealing import read_key, seal_box
-from trapwire.objects import ALERT, CROP, FRAME, FULLS
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, SCENE
 
 MAX_RECIPIENTS = 8  # the back end, the review key, spares: each adds about 100 B to every full frame
 
@@ -38,7 +38,7 @@ class Sealer:
         """The object of one rung; an alert stays open here, the link's key seals it on the air."""
         if rung == ALERT:
             body = data
-        elif rung in (CROP, FRAME):
+        elif rung in (CROP, FRAME, SCENE):
             body = seal_box(self._base_key, data)
         elif rung in FULLS:
             body = self.seal_file(data)

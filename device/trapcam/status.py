@@ -6,14 +6,20 @@ from typing import Any
 
 from trapcam.aside import folders
 from trapcam.audit_store import SQL as AUDIT_SQL
+from trapcam.camera.pi import RENEWALS, RESTARTS
 from trapcam.collect import SQL as CARRIED_SQL
+from trapcam.effort import date_of
+from trapcam.note_store import SQL as NOTES_SQL
 from trapcam.outbox import DATABASE
 from trapcam.outbox_rows import SQL
 from trapcam.record import NO_MODEL, NO_MODEL_NO_ROOM, plain_reason
 from trapkit.errors import SetupError, StorageError
+from trapwire.notes import CLOCK_UNTRUSTED, MARKS, REASONS, words
 from trapwire.objects import FULLS, RUNG_NAMES
 
 UNJUDGED_COUNTS = {NO_MODEL: "kept", NO_MODEL_NO_ROOM: "not kept"}
+
+SHOWN_DAYS = 7  # of the ledger, the newest
 
 
 def read_status(folder: Path, trap: int) -> dict[str, Any]:
@@ -57,11 +63,15 @@ def _empty(trap: int) -> dict[str, Any]:
         "receipts_refused": 0,
         "sources": {},
         "people_hours": [],
+        "camera_restarts": {},
+        "camera_renewals": 0,
         "audit": {},
         "audit_bytes": 0,
         "carried": 0,
         "parcels": [],
         "set_aside": [],
+        "alarms": [],
+        "days": {},
     }
 
 
@@ -74,8 +84,11 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused"):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
         status[name] = counters.get(name, 0)
+    status["camera_restarts"] = {
+        name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)
+    }
     for row in db.execute(SQL["status_bursts"]):
         if row["reason"] and plain_reason(row["reason"]) in UNJUDGED_COUNTS:
             name = UNJUDGED_COUNTS[plain_reason(row["reason"])]
@@ -110,6 +123,8 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
         status["model"] = next((row["says"] for row in db.execute(SQL["told"], ("model",))), "")
     if status["unjudged"]:
         status["unjudged"]["bytes"] = db.execute(SQL["unjudged_bytes"]).fetchone()["bytes"]
+    if _has(db, "notes"):
+        _read_notes(db, status)
     return _read_audit(db, status) if _has(db, "audit") else status
 
 
@@ -117,6 +132,21 @@ def _has(db: sqlite3.Connection, what: str) -> bool:
     """An outbox that no program of today has opened yet lacks tables, or columns of its events."""
     known = db.execute("SELECT name FROM sqlite_schema UNION SELECT name FROM pragma_table_info('events')")
     return what in {row["name"] for row in known}
+
+
+def _read_notes(db: sqlite3.Connection, status: dict[str, Any]) -> None:
+    """The alarms that mark the epoch, and what the ledger has of the last days."""
+    status["alarms"] = [{"kind": row["kind"], "at_ms": row["at_ms"]} for row in db.execute(NOTES_SQL["open_alarms"])]
+    for row in db.execute(NOTES_SQL["last_days"], (SHOWN_DAYS,)):
+        marks = row["marks"] | (0 if row["number"] or row["trusted"] else CLOCK_UNTRUSTED)
+        status["days"][date_of(row["day"])] = {
+            "watch_min": row["watch_s"] // 60,
+            "seen_min": row["seen_s"] // 60,
+            "off_min": row["off_s"] // 60,
+            "reasons": words(row["reasons"], REASONS),
+            "marks": words(marks, MARKS),
+            "said": row["number"] is not None,
+        }
 
 
 def _read_audit(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:

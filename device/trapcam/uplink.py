@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 
 from trapcam.clock import Clock
 from trapcam.outbox import Outbox
-from trapcam.states import ALERTS_ONLY, PRIORITIES, STORED
+from trapcam.states import ALARM_PRIORITY, ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
 from trapkit.errors import StorageError
@@ -32,6 +32,11 @@ from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
 from trapwire.words import decode_time
+
+SILENT = (
+    "supervisor: the line is open and nothing answers: is its firmware running, and are RX and TX not swapped? "
+    "The camera goes on, all is kept"
+)
 
 
 class Line(Protocol):
@@ -53,6 +58,7 @@ class Timing:
     """How long to wait for the supervisor, in ms, and how many offers may be open."""
 
     window: int = 4
+    silent_ms: int = 30_000
     answer_ms: int = 5_000
     hello_ms: int = 3_000
     status_ms: int = 10_000
@@ -95,13 +101,16 @@ class Uplink:
         self._said_fault = False
         self.leave = False  # the supervisor wants the Pi to shut down
         self._trigger = 0  # the last one that came
+        self.trigger_no: int | None = None  # its number, None before the first
         self._done: tuple[int, int] | None = None  # trigger and time of the last DONE
+        self._asked_ms: int | None = None  # since when something that is answered at once has had no answer
+        self._silent = False
 
     @property
     def trouble(self) -> str:
         """What is wrong now, in words for the operator."""
         if self.refusal or self._line.is_open:
-            return self.refusal
+            return self.refusal or (SILENT if self._silent else "")
         return self._line.last_error and f"supervisor: {self._line.last_error}"
 
     def step(self, now_ms: int, *, networked: bool = False) -> list[Trigger]:
@@ -120,9 +129,12 @@ class Uplink:
                 self._start_over()
             except StorageError as error:
                 self.refusal, self._was_open = str(error), False  # the next step tries again
+        if messages or not self._was_open:
+            self._asked_ms = None
         triggers = self._take(messages, now_ms)
         if self._was_open:
             self._send_due(now_ms)
+        self._silent = self._asked_ms is not None and due(self._asked_ms, now_ms, self._timing.silent_ms)
         return triggers
 
     def _start_over(self) -> None:
@@ -163,7 +175,7 @@ class Uplink:
             try:
                 if kind == line_kinds.WAKE:
                     triggers.append(decode_wake(payload, now_ms))
-                    self._trigger = triggers[-1].number
+                    self._trigger = self.trigger_no = triggers[-1].number
                 elif kind == line_kinds.STORED:
                     stored.append(self._own(payload))
                 elif kind == line_kinds.DELIVERED:
@@ -254,6 +266,7 @@ class Uplink:
     def _send_due(self, now_ms: int) -> None:
         if not self._answered and due(self._hello_ms, now_ms, self._timing.hello_ms):
             self._hello_ms = now_ms
+            self._asked_ms = now_ms if self._asked_ms is None else self._asked_ms
             self._send(line_kinds.HELLO, b"")
         try:
             if due(self._status_ms, now_ms, self._timing.status_ms):
@@ -295,8 +308,9 @@ class Uplink:
             return
         envelope = self._outbox.to_send(number, rung)
         # None: another carrier has delivered it, or a receipt has let it go meanwhile
-        if envelope and self._send(line_kinds.PUT, bytes([offer.priority]) + envelope.encode()):
+        if envelope and self._send(line_kinds.PUT, bytes([offer.priority - ALARM_PRIORITY]) + envelope.encode()):
             self._offers[(number, rung)] = offer
+            self._asked_ms = offer.since_ms if self._asked_ms is None else self._asked_ms
 
 
 class _Offer(NamedTuple):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nacl.exceptions import BadSignatureError, CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 from trapkit.errors import SetupError
 
@@ -22,6 +22,21 @@ def read_key(path: Path, what: str) -> bytes:
     if len(key) != 32:
         raise SetupError(f"{path}: {what} has {len(key)} bytes, 32 are needed")
     return key
+
+
+def make_sign_key() -> bytes:
+    """A new Ed25519 seed, 32 bytes."""
+    return bytes(SigningKey.generate())
+
+
+def public_of(seed: bytes) -> bytes:
+    """The public key (32 bytes) of an Ed25519 seed."""
+    return bytes(SigningKey(seed).verify_key)
+
+
+def sign(seed: bytes, message: bytes) -> bytes:
+    """The signature (64 bytes, Ed25519) over `message`."""
+    return bytes(SigningKey(seed).sign(message).signature)
 
 
 def seal_box(recipient: bytes, data: bytes) -> bytes:

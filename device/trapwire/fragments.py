@@ -12,7 +12,7 @@ import struct
 from trapwire.alert import ALERT_BYTES
 from trapwire.errors import WireError
 from trapwire.frame import FRAGMENT, HEADER_BYTES, PIECE, tag_bytes
-from trapwire.objects import ALERT, CROP, FRAME, HEAD_BYTES, Envelope, decode_envelope
+from trapwire.objects import ALERT, CROP, FRAME, HEAD_BYTES, NOTE, SCENE, Envelope, decode_envelope
 
 FRAGMENT_HEAD_BYTES = 5
 PIECE_HEAD_BYTES = 3
@@ -234,7 +234,7 @@ def check_sendable(envelope: Envelope, trap: int, frame_bytes: int) -> None:
     if key.rung == ALERT:
         if len(envelope.body) != ALERT_BYTES:
             raise WireError("alert of %d bytes, %d are needed" % (len(envelope.body), ALERT_BYTES))
-    elif key.rung in (CROP, FRAME):
+    elif key.rung in (CROP, FRAME, NOTE, SCENE):
         cut(envelope.encode(), frame_bytes)
     else:
         raise WireError("object of %r does not go by radio" % (key,))

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, RUNG_BY_NAME, ObjectKey
+from trapwire.objects import ALERT, NOTE, RUNG_BY_NAME, ObjectKey
 from trapwire.receipt import MAX_OBJECTS
 
 MAX_FILES = 8192
@@ -135,7 +135,7 @@ def _identity(row: dict[str, str]) -> Identity:
 
 def _check_bytes(members: _Members, identity: Identity, row: dict[str, str]) -> None:
     rung, sha256 = identity[3:]
-    if rung == ALERT:
+    if rung in (ALERT, NOTE):
         held = hashlib.sha256(bytes.fromhex(row["bodyHex"])).digest()
     else:
         held = members.digest(row["sealedPath"])

@@ -10,6 +10,7 @@ from trapkit.errors import SetupError, StorageError
 from trapsim import (
     cmd_bench,
     cmd_bom,
+    cmd_budget,
     cmd_demo,
     cmd_link,
     cmd_parts,
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cmd_demo.add_parser(subparsers)
     cmd_bench.add_parser(subparsers)
+    cmd_budget.add_parser(subparsers)
     cmd_link.add_parser(subparsers)
     cmd_power.add_parser(subparsers)
     cmd_reticulum.add_parser(subparsers)

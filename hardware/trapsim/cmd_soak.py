@@ -1,4 +1,5 @@
-"""`trapsim soak`: very many alerts on a bad air, very many hostile frames; the table of SOAK.md."""
+"""`trapsim soak`: very many alerts on a bad air, very many hostile frames: the table of SOAK.md; with `--bursts` the
+trap's own soak."""
 
 import argparse
 import json
@@ -18,20 +19,30 @@ MANY = 10_000_000
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the subcommand."""
-    parser = subparsers.add_parser("soak", help="very many alerts and hostile frames through the link, in virtual time")
+    parser = subparsers.add_parser(
+        "soak", help="very many alerts and hostile frames through the link, or bursts through a trap"
+    )
     parser.add_argument("--alerts", type=whole(0, MANY), default=10_000, help="at least so many (10000); 0: none")
     parser.add_argument("--hostile", type=whole(0, MANY), default=10_000, help="so many frames (10000); 0: none")
     parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of everything that is drawn (1)")
     parser.add_argument("--workers", type=whole(1, 256), default=os.cpu_count() or 1, help="processes (one a core)")
     parser.add_argument("--night", type=whole(1, MANY), help="only this night of the seed")
     parser.add_argument("--round", type=whole(1, MANY), help="only this round of hostile frames of the seed")
+    parser.add_argument("--bursts", type=whole(1, MANY), help="soak the trap in its place: so many bursts, with faults")
+    parser.add_argument("--season", type=whole(1, MANY), help="only this season of the trap's (with --bursts)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the page")
-    parser.add_argument("--write", action="store_true", help="also write hardware/SOAK.md and hardware/soak.json")
+    parser.add_argument("--write", action="store_true", help="also write hardware/SOAK.md, or SOAK-TRAP.md")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Soak and print; 1 when anything happened that may not.  Raises: SetupError, OSError."""
+    if args.bursts is not None:
+        from trapsim.trapsoak.command import run as soak_trap
+
+        return soak_trap(args, running)
+    if args.season is not None:
+        raise SetupError("--season: is of the trap's soak; say --bursts too")
     from trapsim.cmd_bench import commit
     from trapsim.soakhostile import ROUND_FRAMES
     from trapsim.soakpage import page

@@ -19,7 +19,8 @@ class Died(BaseException):
 class Fuse:
     """Counts durable calls, before and after each; `burn_at` holds the counts at which the process dies.
 
-    `armed`: only calls of the system under test count, not those of the test around it.
+    `armed`: only calls of the system under test count, not those of the test around it. `fault`: told of every such
+    call before it happens, by its name; it may raise what a sick disk raises.
     """
 
     def __init__(self) -> None:
@@ -27,10 +28,13 @@ class Fuse:
         self.burn_at: frozenset[int] = frozenset()
         self.armed = False
         self.deaths = 0
+        self.fault: Callable[[str], None] | None = None
 
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def around(self, call: Callable[..., Any], name: str = "COMMIT") -> Callable[..., Any]:
         def burning(*args: Any, **kwargs: Any) -> Any:
             self._burn()
+            if self.armed and self.fault is not None:
+                self.fault(name)
             result = call(*args, **kwargs)
             self._burn()
             return result
@@ -65,7 +69,7 @@ def fused() -> Iterator[Fuse]:
 
     sqlite3.connect = connect_burning  # type: ignore[assignment]
     for name, original in originals.items():
-        setattr(os, name, fuse.around(original))
+        setattr(os, name, fuse.around(original, name))
     try:
         yield fuse
     finally:

@@ -63,7 +63,7 @@ Say = Callable[[str], None]
 def soak_alerts(jobs: Iterable[tuple[int, int]], workers: int, say: Say, running: Callable[[], bool]) -> dict[str, Any]:
     """The counts of all nights, of each kind of loss in bands of `LOSSES`, and the violations by night."""
     out: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"longest_ms": 0, "channels": {}, "violations": {}}
-    for done in _each(run_night, jobs, workers, CHUNK, running):
+    for done in each(run_night, jobs, workers, CHUNK, running):
         _add(out, done, COUNTS)
         for text in done["violations"]:
             say(f"{done['name']}: {text}")
@@ -84,7 +84,7 @@ def soak_hostile(
     """The counts of all rounds, the frames of each way, the most that memory grew, and the violations by round."""
     names = ("growth_bytes", "peak_bytes")
     out: dict[str, Any] = dict.fromkeys((*HOSTILE_COUNTS, *names), 0) | {"by_way": {}, "violations": {}}
-    for done in _each(run_round, jobs, workers, 1, running):
+    for done in each(run_round, jobs, workers, 1, running):
         _add(out, done, HOSTILE_COUNTS)
         for text in done["violations"]:
             say(f"{done['name']}: {text}")
@@ -103,7 +103,7 @@ def _add(out: dict[str, Any], done: dict[str, Any], names: tuple[str, ...]) -> N
         out["violations"][done["name"]] = done["violations"]
 
 
-def _each(
+def each(
     work: Callable[[Any], dict[str, Any]], jobs: Iterable[Any], workers: int, chunk: int, running: Callable[[], bool]
 ) -> Iterator[dict[str, Any]]:
     """The results in the jobs' order, so that the sums are the same however many processes there are."""

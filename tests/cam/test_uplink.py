@@ -46,9 +46,9 @@ class Pair:
         return triggers
 
     def put(self) -> list[tuple[int, int, int]]:
-        """(priority, number, rung) of the offers so far, and forget them."""
+        """(the outbox's priority, number, rung) of the offers so far, and forget them: on the line 0 is an alarm's."""
         offers = [
-            (p[0], decode_envelope(p[1:]).key.number, decode_envelope(p[1:]).key.rung)
+            (p[0] - 1, decode_envelope(p[1:]).key.number, decode_envelope(p[1:]).key.rung)
             for k, p in self.supervisor.heard
             if k == kinds.PUT
         ]

@@ -9,7 +9,7 @@ from cam_parts import BACKEND, NOW, receipt_for
 from records import SOURCE, kept, sealed
 
 from trapcam.outbox import Outbox
-from trapcam.states import DELETED, STORED, WAITING
+from trapcam.states import DELETED, HELD, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.aes import Aes
@@ -18,7 +18,8 @@ from trapmcu.settings import complete
 from trapmcu.supervisor import Supervisor
 from trapsim.plainboard import PlainBoard
 from trapwire import serialline as line
-from trapwire.objects import ALERT
+from trapwire.notes import OPENED
+from trapwire.objects import ALERT, NOTE, SCENE
 from trapwire.serialline import SerialDecoder, encode_message
 
 STEP_MS = 50
@@ -174,3 +175,18 @@ def test_the_pi_is_done_once_all_is_handed_over_and_leaves_when_it_is_told_to(bo
     unit.uplink.farewell()
     unit.steps(1)
     assert unit.supervisor._pi.state == pipower.LEAVING
+
+
+def test_the_firmware_takes_an_alarm_first_and_a_scene_when_it_is_wanted(box: Outbox, tmp_path: Path) -> None:
+    scene = box.notes.add_scene(sealed(SCENE, b"scene" * 500), NOW)
+    alarm = box.notes.add_alarm(OPENED, NOW, 3, lambda number: b"signed")
+    assert alarm is not None
+    unit = Unit(box, tmp_path / "flash", queue_bytes=30_000)
+    unit.steps(4)
+    assert unit.supervisor.courier._up.ordered()[0][0].as_tuple() == (7, box.epoch, alarm, NOTE)
+    unit.steps(60)
+    assert (-1, alarm, NOTE) in box.in_state(STORED)
+    assert (5, scene, SCENE) in box.in_state(HELD)
+    box.want(scene, SCENE)
+    unit.steps(20)
+    assert (1, scene, SCENE) in box.in_state(STORED)

@@ -110,3 +110,19 @@ UPDATE receipts SET state = 'signed', delivered_ms = NULL WHERE trap = ? AND sta
 
 -- name: all_objects
 SELECT * FROM objects WHERE trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
+
+-- name: add_note
+INSERT INTO notes (trap, epoch, number, kind, time_ms, uncertainty_ms, day, marks, said, proof, stored_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: unproved_notes
+SELECT n.trap, n.epoch, n.number, o.body FROM notes n JOIN objects o
+  ON o.trap = n.trap AND o.epoch = n.epoch AND o.number = n.number AND o.rung = 6
+WHERE n.proof = 'unknown' LIMIT ?
+
+-- name: prove_note
+UPDATE notes SET proof = ? WHERE trap = ? AND epoch = ? AND number = ? AND proof = 'unknown'
+
+-- name: day_notes_of
+SELECT trap, epoch, number, day, said, proof FROM notes WHERE day IS NOT NULL AND trap IN (SELECT value FROM json_each(?))
+ORDER BY trap, day, epoch, number LIMIT ?

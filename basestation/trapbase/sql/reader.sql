@@ -78,7 +78,7 @@ WHERE batch_id IN (SELECT value FROM json_each(?)) ORDER BY batch_id, trap, epoc
 SELECT trap, epoch, number, rung, sha256, size, seen_ms FROM conflicts ORDER BY id DESC LIMIT ?
 
 -- name: is_crop
-SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2) LIMIT 1
+SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2, 7) LIMIT 1
 
 -- name: all_objects
 SELECT * FROM objects WHERE id > ? ORDER BY id LIMIT ?
@@ -103,3 +103,22 @@ FROM requests ORDER BY id DESC LIMIT ?
 
 -- name: log_entries
 SELECT id, sequence, time_s, is_true, code, value, stored_ms FROM log_entries WHERE trap = ? ORDER BY id DESC LIMIT ?
+
+-- name: day_notes
+SELECT trap, epoch, number, day, said, proof, stored_ms FROM notes WHERE day >= ? ORDER BY trap, day, epoch, number LIMIT ?
+
+-- name: alarms
+-- `settled`: the first line of a day after it that is not marked any more (somebody has visited); `replaced`: a newer outbox.
+SELECT a.trap, a.epoch, a.number, a.kind, a.time_ms, a.uncertainty_ms, a.said, a.proof, a.stored_ms,
+  (SELECT min(d.number) FROM notes d WHERE d.trap = a.trap AND d.epoch = a.epoch AND d.number > a.number
+    AND d.day IS NOT NULL AND d.marks & 3 = 0 AND d.proof <> 'forged') AS settled,
+  EXISTS (SELECT 1 FROM notes n WHERE n.trap = a.trap AND n.epoch <> a.epoch AND n.stored_ms > a.stored_ms) AS replaced
+FROM notes a WHERE a.day IS NULL ORDER BY a.stored_ms DESC LIMIT ?
+
+-- name: forged_notes
+SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap ORDER BY trap LIMIT ?
+
+-- name: scenes
+-- The newest picture of the empty scene of each trap.
+SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
+  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?

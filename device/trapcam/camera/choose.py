@@ -4,10 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trapcam.camera import Camera
+from trapcam.camera.gpio import GpioLamp
 from trapcam.camera.library import require_av
+from trapcam.camera.light import LightPlan
+from trapcam.camera.pi import Notice, PiCamera, PiPlan, check_plan
+from trapcam.camera.picamera2_device import picamera2_opener
 from trapcam.camera.replay import open_replay
 from trapcam.camera.sampling import Sampling
-from trapcam.config import CameraSettings, UsbSettings
+from trapcam.camera.watch import Bounds
+from trapcam.config import CameraSettings, PiSettings, UsbSettings
 from trapkit.errors import SetupError
 
 
@@ -15,6 +20,8 @@ def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: C
     """The camera, not yet started; `now_ms`: the clock that a live one stamps with.  Raises: SetupError."""
     if camera.kind == "usb":
         return _open_usb(camera.usb, uncertainty_ms, now_ms)
+    if camera.kind == "pi":
+        return _open_pi(camera.pi, uncertainty_ms, now_ms)
     replay = camera.replay
     return open_replay(
         replay.folder,
@@ -25,13 +32,48 @@ def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: C
     )
 
 
+def tending(camera: Camera) -> Callable[[], tuple[Notice, ...]]:
+    """What the main loop is to call often: a Pi camera's `tend`; of others nothing."""
+    return camera.tend if isinstance(camera, PiCamera) else lambda: ()
+
+
+def hangs(camera: Camera) -> bool:
+    """Whether a thread of it was left behind in a call that does not return."""
+    return isinstance(camera, PiCamera) and camera.hung
+
+
+def _open_pi(pi: PiSettings, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
+    light = LightPlan(
+        longest_us=round(pi.day_longest_ms * 1000),
+        night_us=round(pi.night_ms * 1000),
+        night_gain=pi.night_gain,
+        always="" if pi.light == "auto" else pi.light,
+    )
+    bounds = Bounds(renew_shots=pi.renew_shots)
+    plan = PiPlan(frames=pi.frames, every_s=pi.every_s, preroll=pi.preroll, bounds=bounds, light=light)
+    check_plan(plan, pi.rate)
+    lines = {"lamp_gpio": pi.lamp_gpio, "filter_gpio": pi.filter_gpio}
+    lamp = None
+    if max(lines.values()) >= 0:
+        if pi.lamp_gpio == pi.filter_gpio:
+            raise SetupError(f"keys 'camera.pi.lamp_gpio' and 'camera.pi.filter_gpio' are both {pi.lamp_gpio}")
+        if not Path(pi.gpio_chip).exists():
+            raise SetupError(f"key 'camera.pi.gpio_chip' is {pi.gpio_chip!r}: no such chip, see `gpiodetect`")
+        lamp = GpioLamp(pi.gpio_chip, *(None if line < 0 else line for line in lines.values()))
+    return PiCamera(
+        picamera2_opener(lens_position=pi.lens_position, rate=pi.rate), plan,
+        uncertainty_ms=uncertainty_ms, now_ms=now_ms, lamp=lamp, shines=pi.lamp_gpio >= 0,
+    )  # fmt: skip
+
+
 def _open_usb(usb: UsbSettings, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
     require_av("camera.kind is 'usb'")
-    from trapcam.camera.usb import UsbCamera, UsbPlan, check_plan
+    from trapcam.camera.usb import UsbCamera, UsbPlan
+    from trapcam.camera.usb import check_plan as check_usb
     from trapcam.camera.v4l2 import advice, v4l2_opener
 
     plan = UsbPlan(frames=usb.frames, every_s=usb.every_s, preroll=usb.preroll)
-    check_plan(plan, usb.width * usb.height)
+    check_usb(plan, usb.width * usb.height)
     if not Path(usb.device).exists():
         raise SetupError(f"camera.usb.device {usb.device!r}: there is no such device; {advice('')}")
     opener = v4l2_opener(

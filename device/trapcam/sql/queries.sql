@@ -19,7 +19,7 @@ INSERT INTO bursts (source, position, name, trigger_no, cause, taken_ms, frames,
 VALUES (:source, :position, :name, :trigger_no, :cause, :taken_ms, :frames, :outcome, :reason, :score);
 
 -- name: next_number
-SELECT coalesce(max(number), 0) + 1 FROM events;
+SELECT max(coalesce((SELECT max(number) FROM events), 0), coalesce((SELECT max(number) FROM notes), 0)) + 1;
 
 -- name: add_event
 INSERT INTO events (number, burst_no, taken_ms, uncertainty_ms, category, species, confidence, count,

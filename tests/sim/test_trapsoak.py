@@ -1,0 +1,163 @@
+"""The trap's soak: short seasons are clean, every kind of planted fault in the trap is found."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import trapcam.capture
+import trapcam.outbox
+from trapcam.outbox import Outbox
+from trapcam.receipts import decode_receipt
+from trapcam.record import Outcome
+from trapcam.seal import SealedObject, Sealer
+from trapsim.cli import main
+from trapsim.crash import fused
+from trapsim.trapsoak.books import Books
+from trapsim.trapsoak.marks import CAT, Mark, draw, in_crop, read
+from trapsim.trapsoak.plan import draw as plan
+from trapsim.trapsoak.planted import MIDDLE, PlantedCamera
+from trapsim.trapsoak.run import is_killed, planned, run_season, seasons
+from trapsim.trapsoak.season import Run
+
+SEASONS = 12  # within which a control must be found
+BURSTS = 30
+
+
+def play(folder: Path, number: int, bursts: int = BURSTS) -> Books:
+    with fused() as fuse:
+        return Run(plan(1, number, bursts), folder / str(number), fuse).run()
+
+
+def first_violations(folder: Path, kind: str) -> list[str]:
+    """Those of the first season that has any of this kind."""
+    for number in (n for n in range(1, SEASONS) if not is_killed(n)):
+        found = [text for text in play(folder, number).violations if text.startswith(kind)]
+        if found:
+            return found
+    return []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_season_with_faults_loses_and_doubles_nothing(tmp_path: Path, number: int) -> None:
+    books = play(tmp_path, number)
+    assert books.violations == []
+    assert books.counts["bursts"] == BURSTS
+    assert books.counts["sightings"] == books.counts["kept"] > 3
+    assert books.counts["objects opened"] == 4 * books.counts["kept"]
+    assert books.counts["withheld"] > 0
+
+
+def test_a_season_of_real_kills_loses_and_doubles_nothing() -> None:
+    done = run_season((1, 5, 10))
+    assert done["violations"] == []
+    assert done["counts"]["bursts"] == 10
+    assert done["counts"]["real kills"] > 2
+
+
+def test_a_season_with_the_real_detector_loses_and_doubles_nothing() -> None:
+    done = run_season((1, 20, 6))
+    assert done["violations"] == []
+    assert done["counts"]["bursts judged by the real detector"] == 6
+
+
+def test_the_seasons_have_as_many_bursts_as_were_asked_for() -> None:
+    jobs = list(seasons(1, 1000))
+    assert sum(len(planned(job).bursts) for job in jobs) == 1000
+    assert any(planned(job).real for job in list(seasons(1, 3000)))
+
+
+# Controls: a trap that does it wrong is found out.
+
+
+def test_a_full_frame_written_after_its_commit_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[SealedObject] = []
+    write = Outbox._write_full
+    commit = Outbox._commit
+
+    def commit_first(box: Outbox, outcome: Any) -> int | None:
+        late.clear()
+        number = commit(box, outcome)
+        for sealed in late:
+            write(box, sealed)
+        return number
+
+    monkeypatch.setattr(Outbox, "_write_full", lambda box, sealed: late.append(sealed))
+    monkeypatch.setattr(Outbox, "_commit", commit_first)
+    assert first_violations(tmp_path, "lost")
+
+
+def test_people_that_are_kept_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = trapcam.capture.decide
+
+    def blind(frames: Any, *rest: Any) -> Any:
+        return decide([[one for one in seen if one.category not in ("person", "vehicle")] for seen in frames], *rest)
+
+    monkeypatch.setattr(trapcam.capture, "decide", blind)
+    assert first_violations(tmp_path, "human on the card")
+
+
+def test_a_burst_taken_twice_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trap forgets where it stood: after a start it begins under another name."""
+    start = PlantedCamera.start
+
+    def renamed(camera: PlantedCamera) -> None:
+        start(camera)
+        camera.source += "'"
+
+    monkeypatch.setattr(PlantedCamera, "start", renamed)
+    assert first_violations(tmp_path, "doubled")
+
+
+def test_a_forged_receipt_that_is_believed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trapcam.outbox, "check_receipt", lambda envelope, *rest: decode_receipt(envelope.body))
+    assert first_violations(tmp_path, "lost")
+
+
+def test_what_lies_in_the_clear_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sealer, "seal_file", lambda sealer, data: data)
+    assert first_violations(tmp_path, "in the clear")
+
+
+def test_a_sighting_that_is_dropped_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card refuses, and the trap goes on as if it had not."""
+    commit = Outbox.commit
+
+    def careless(box: Outbox, outcome: Any) -> int | None:
+        if isinstance(outcome, Outcome) and outcome.position % 7 == 3:
+            outcome = Outcome(
+                source=outcome.source, position=outcome.position, trigger=outcome.trigger, name=outcome.name,
+                frames=outcome.frames, outcome="rejected", reason="nothing seen",
+            )  # fmt: skip
+        return commit(box, outcome)
+
+    monkeypatch.setattr(Outbox, "commit", careless)
+    assert first_violations(tmp_path, "lost")
+
+
+# The marks, and the command.
+
+
+@pytest.mark.parametrize("scale", [1, 2, 5])
+def test_a_mark_outlives_another_size(scale: int) -> None:
+    image = np.full((240 * scale, 320 * scale, 3), 110, np.uint8)
+    mark = Mark(burst=41234, frame=3, shown=CAT, season=7)
+    draw(image, mark, MIDDLE)
+    assert read(image, MIDDLE) == mark
+    assert read(image[::scale, ::scale], MIDDLE) == mark
+    assert read(np.zeros_like(image), MIDDLE) is None
+    x, y, w, h = in_crop((0.3, 0.3, 0.4, 0.4), 0.15)
+    assert (x, y) == pytest.approx((0.15 / 1.3, 0.15 / 1.3))
+    assert (w, h) == pytest.approx((1 / 1.3, 1 / 1.3))
+
+
+def test_the_command_prints_its_counts_and_refuses_half_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["soak", "--bursts", "8", "--workers", "1", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["counts"]["bursts"], figures["violations"], figures["others"]) == (8, {}, 0)
+    assert main(["soak", "--bursts", "8", "--season", "1", "--write"]) == 2
+    assert "with --season the page would hold one of them" in capsys.readouterr().err
+    assert main(["soak", "--season", "1"]) == 2
+    assert "--season: is of the trap's soak; say --bursts too" in capsys.readouterr().err
