@@ -57,9 +57,7 @@ class Courier:
         notice: "Callable[[str, Any, int], None]", health: "Callable[[], dict[str, int]]", log: "Any",
         alerts_only: bool = False,
     ) -> None:  # fmt: skip
-        self._board = board
-        self._notice = notice
-        self._health = health
+        self._board, self._notice, self._health = board, notice, health
         self.alerts_only = alerts_only
         self._started = board.now_ms()
         folder = board.flash
@@ -163,9 +161,10 @@ class Courier:
         """Nothing is sent until then."""
         self._link.resume((until, until, 0, 0))
 
-    def reach(self) -> "tuple[int, int, int]":
-        """Margins in dB, the base's of us and ours of the partner, UNKNOWN_DB each; the link's spreading factor."""
-        return self._told.margin_db, UNKNOWN_DB if self._pair is None else self._pair.margin_db, self._sf
+    def reach(self) -> "tuple[int, int, int, int]":
+        """Margins in dB or UNKNOWN_DB, the base's of us and ours of the partner; the link's SF and largest frame."""
+        partner_db = UNKNOWN_DB if self._pair is None else self._pair.margin_db
+        return self._told.margin_db, partner_db, self._sf, self._frame_bytes
 
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""

@@ -34,7 +34,7 @@ LONGEST_REST_MS = 3600000  # then the battery is looked at
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
 DAILY, LID = 2, 3  # of the causes in a WAKE message
 VISIT_OVER = 2  # of what DONE says: the ranger leaves
-_MODE = ">BBbbBHHbH"
+_MODE = ">BBbbBBHHbH"
 MODE_MS = 5000  # in service the Pi is told so often how the unit is
 # What the courier says is full or broken, for the log
 TROUBLES = {"full": ev.QUEUE_FULL, "flash": ev.FLASH_FULL, "radio": ev.RADIO_FAULT}

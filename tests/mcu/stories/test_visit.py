@@ -2,16 +2,16 @@
 
 import struct
 
-from tests.mcu.stories.bench import SF, Story, count
+from tests.mcu.stories.bench import PLAN, SF, Story, count
 from trapmcu.supervisor import MODE_MS
 from trapsim.unitsim.antenna import HEARD_SNR_QUARTERS
 from trapsim.unitsim.world import HOUR, MINUTE, SECOND
 from trapwire import events as ev
-from trapwire.airtime import snr_floor_quarter_db
+from trapwire.airtime import snr_floor_quarter_db, usable_frame
 from trapwire.objects import NOTE
 from trapwire.unitstates import SERVICE, UNKNOWN_DB
 
-MODE = ">BBbbBHHbH"
+MODE = ">BBbbBBHHbH"
 LATE_MS = 2 * SECOND
 MARGIN_DB = (HEARD_SNR_QUARTERS - snr_floor_quarter_db(SF)) // 4
 PARTNER_DB = (HEARD_SNR_QUARTERS - snr_floor_quarter_db(7)) // 4
@@ -21,7 +21,8 @@ def words(woods):
     """What the Pi was told in service: (when, margin, partner, SF, seconds since the base, temperature, edges)."""
     found = []
     for when, payload in woods.pi.words:
-        _, _, margin, partner, sf, heard_s, _, celsius, edges = struct.unpack(MODE, payload)
+        _, _, margin, partner, sf, largest, heard_s, _, celsius, edges = struct.unpack(MODE, payload)
+        assert largest == usable_frame(PLAN, sf)
         found.append((when, margin, partner, sf, heard_s, celsius, edges))
     return found
 
