@@ -55,7 +55,8 @@ class TrapApp:
     stay: how long it waits for the network before it may be switched off; interval: triggers of its own in place of the
     supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
     line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
-    camera, and says what is to be counted; visit: the page of a service visit.
+    camera, and says what is to be counted; visit: the page of a service visit, which takes the triggers of a ranger's
+    walk test. In service no burst is taken for any trigger, and none goes to the ledger.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class TrapApp:
         self._told: dict[str, str] = {}  # the trouble last reported and not over, by part
         self._quiet_ms: dict[str, int] = {}  # since when such a part has had none
         self.dropped_triggers = 0
+        self.unseen_walks = 0  # triggers in service that nobody takes
         self.left = False  # the supervisor has sent the Pi away, and nothing is in hand
 
     def step(self, now_ms: int) -> bool:
@@ -109,11 +111,12 @@ class TrapApp:
         if self._network is not None:
             self._stay.see(self._network, now_ms)
         for trigger in self._uplink.step(now_ms, networked=networked):
+            if trigger.in_service:
+                self._walk(trigger)
+                continue
             if self._ledger is not None:
                 self._ledger.on_trigger(trigger)
-            if self._visit is not None and self._uplink.mode == SERVICE:
-                self._visit.on_trigger(trigger)  # whoever visits: no picture of that is taken
-            elif self._interval is None:
+            if self._interval is None:
                 self._accept(trigger)
         if self._ledger is not None:
             self._ledger.step(now_ms, self._uplink.mode, self._uplink.trigger_no, full=self._refused_ms is not None)
@@ -123,7 +126,8 @@ class TrapApp:
         self._tell("supervisor", self._uplink.trouble, now_ms)
         self._tell("network", self._network.trouble if self._network else "", now_ms)
         self._tell("receipts", self._refused_receipts(), now_ms)
-        if self._interval and (trigger_due := self._interval.poll(now_ms)):
+        visited = self._uplink.in_service(now_ms)
+        if self._interval and not visited and (trigger_due := self._interval.poll(now_ms)):
             self._accept(trigger_due)
         if self._uplink.leave:
             self._pending.clear()  # what moved will move again; what is in hand is finished
@@ -168,6 +172,12 @@ class TrapApp:
             f"{refused} receipts refused: not signed for what lies here, nothing is deleted. Is the key that "
             "`keys.receipts` names the back end's? Put it right, then say `trapbase again` at the base"
         )
+
+    def _walk(self, trigger: Trigger) -> None:
+        if self._visit is None:
+            self.unseen_walks += 1
+        else:
+            self._visit.on_trigger(trigger)
 
     def _accept(self, trigger: Trigger) -> None:
         if len(self._pending) < MAX_PENDING:

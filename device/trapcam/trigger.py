@@ -17,12 +17,14 @@ CAUSE_INTERVAL = 255
 class Trigger:
     """One reason to look: its `number` (the supervisor's count), `cause`, and when it came (Unix ms, UTC).
 
-    That may be well before the Pi was up.
+    That may be well before the Pi was up. in_service: while a ranger is at the trap; then it is a walk test's, and no
+    picture is taken for it.
     """
 
     number: int
     cause: int
     at_ms: int
+    in_service: bool = False
 
 
 def decode_wake(payload: bytes, now_ms: int) -> Trigger:

@@ -11,14 +11,16 @@ Rules:
 - REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
 - WANTED makes an object urgent for the radio, also one that was none for it; what is not here is not answered.
-- TIME goes to the clock; MODE is remembered.
+- TIME goes to the clock; MODE is remembered, with its time: `words`. A trigger in service is marked as such. That
+  state counts for `SERVICE_STALE_MS`: a supervisor that fell silent must not make a trap overlook cats.
+- The end of a visit is said by DONE, and again every `status_ms`, until MODE names another state.
 - DONE names the last trigger that was seen to, once all is committed and handed over, and again every `status_ms`: then
   the supervisor may let the Pi go. After LEAVE the application ends what it has in hand and says so by `farewell`.
 - Anything else on the line is counted and skipped.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from trapcam.clock import Clock
@@ -26,13 +28,17 @@ from trapcam.outbox import Outbox
 from trapcam.states import ALARM_PRIORITY, ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
 from trapcam.trigger import Trigger, decode_wake
+from trapcam.unitwords import UnitWords, decode_mode
 from trapkit.errors import StorageError
 from trapwire import serialline as line_kinds
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
 from trapwire.objects import decode_envelope, pack_keys, unpack_keys
+from trapwire.unitstates import SERVICE
 from trapwire.words import decode_time
 
+SERVICE_STALE_MS = 15_000  # it is said every 5 s
+HANDED_OVER, SHUTTING_DOWN, VISIT_OVER = 0, 1, 2  # what DONE says
 SILENT = (
     "supervisor: the line is open and nothing answers: is its firmware running, and are RX and TX not swapped? "
     "The camera goes on, all is kept"
@@ -97,6 +103,9 @@ class Uplink:
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
         self.mode: int | None = None  # the unit's state, as the supervisor said it (trapwire.unitstates)
+        self.words: UnitWords | None = None  # all that it said then
+        self._visit_over = False  # the ranger leaves: said until the unit is in another state
+        self._visit_ms: int | None = None
         self.card_fault = False  # what is taken cannot be kept: said with the next STATUS
         self._said_fault = False
         self.leave = False  # the supervisor wants the Pi to shut down
@@ -159,11 +168,23 @@ class Uplink:
         if told == self._trigger and not due(at_ms, now_ms, self._timing.status_ms):
             return
         self._done = (self._trigger, now_ms)
-        self._send(line_kinds.DONE, struct.pack(">BI", 0, self._trigger))
+        self._send(line_kinds.DONE, struct.pack(">BI", HANDED_OVER, self._trigger))
+
+    def in_service(self, now_ms: int) -> bool:
+        """Whether a ranger is at the trap, by a supervisor's word that is not too old."""
+        words = self.words
+        if words is None or words.state != SERVICE or words.walked is None:  # old firmware says it once
+            return False
+        return not due(words.at_ms, now_ms, SERVICE_STALE_MS)
+
+    def visit_over(self) -> None:
+        """The ranger leaves: the supervisor is to end service, as by the button. Nothing where there is none."""
+        if self.mode == SERVICE and not self._visit_over:
+            self._visit_over, self._visit_ms = True, None
 
     def farewell(self) -> None:
         """The Pi shuts down now."""
-        self._send(line_kinds.DONE, struct.pack(">BI", 1, self._trigger))
+        self._send(line_kinds.DONE, struct.pack(">BI", SHUTTING_DOWN, self._trigger))
 
     # --- what comes ---------------------------------------------------------------------------------------------
 
@@ -174,7 +195,7 @@ class Uplink:
         for kind, payload in messages:
             try:
                 if kind == line_kinds.WAKE:
-                    triggers.append(decode_wake(payload, now_ms))
+                    triggers.append(replace(decode_wake(payload, now_ms), in_service=self.in_service(now_ms)))
                     self._trigger = self.trigger_no = triggers[-1].number
                 elif kind == line_kinds.STORED:
                     stored.append(self._own(payload))
@@ -191,7 +212,9 @@ class Uplink:
                 elif kind == line_kinds.TIME:
                     self._on_time(payload)
                 elif kind == line_kinds.MODE and payload:
-                    self.mode = payload[0]
+                    self.words = decode_mode(payload, now_ms)
+                    self.mode = self.words.state
+                    self._visit_over = self._visit_over and self.mode == SERVICE
                 elif kind == line_kinds.LEAVE:
                     self.leave = True
                 elif kind == line_kinds.HELLO:
@@ -268,6 +291,9 @@ class Uplink:
             self._hello_ms = now_ms
             self._asked_ms = now_ms if self._asked_ms is None else self._asked_ms
             self._send(line_kinds.HELLO, b"")
+        if self._visit_over and due(self._visit_ms, now_ms, self._timing.status_ms):
+            self._visit_ms = now_ms
+            self._send(line_kinds.DONE, struct.pack(">BI", VISIT_OVER, self._trigger))
         try:
             if due(self._status_ms, now_ms, self._timing.status_ms):
                 self._status_ms = now_ms

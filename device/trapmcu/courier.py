@@ -22,6 +22,7 @@ from trapwire.objects import ALERT, ObjectKey, decode_envelope, pack_keys, unpac
 from trapwire.payloads import Heartbeat
 from trapwire.quick import QuickTurns
 from trapwire.traplink import TrapLink
+from trapwire.unitstates import UNKNOWN_DB
 from trapwire.words import SETTING_CODES, SETTING_NAMES
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -36,7 +37,7 @@ FRAMES_A_STEP = 8
 MAX_BEGUN = 16
 REST_MS = 20000  # a shorter rest is not worth a start: half a second at full power against light sleep
 # Pieces of memory that outlive a deep sleep
-_LINK = ">QQIIIQB"
+_LINK = ">QQIIIQBb"
 _STATUS, _NO_STATUS = ">IIB", bytes(8) + b"\xff"  # unreceipted, full frames held, battery
 MEMORY, LINK, DUTY, BEGUN, WANTED, PAIR, PI = 1, 2, 3, 4, 5, 6, 7
 
@@ -46,8 +47,8 @@ class Courier:
 
     kept: what `keep` gave before a deep sleep, else nothing; by_radio: whether the partner's call ended that sleep;
     notice(what, value, now): a message of the Pi ("pi", its kind and payload), the partner calls ("partner"), the
-    link's own events ("heard": the base was), what is full ("full", "flash"), a radio that is silent ("radio").
-    health(): what the heartbeat says beside the queue's figures; log: what an excerpt is taken from.
+    link's own events ("heard": the base was; "delivered": a rung), what is full ("full", "flash"), a radio that is
+    silent ("radio"). health(): what the heartbeat says beside the queue's figures; log: what an excerpt is taken from.
     `alerts_only`: nothing else goes on the air.
     """
 
@@ -56,9 +57,7 @@ class Courier:
         notice: "Callable[[str, Any, int], None]", health: "Callable[[], dict[str, int]]", log: "Any",
         alerts_only: bool = False,
     ) -> None:  # fmt: skip
-        self._board = board
-        self._notice = notice
-        self._health = health
+        self._board, self._notice, self._health = board, notice, health
         self.alerts_only = alerts_only
         self._started = board.now_ms()
         folder = board.flash
@@ -69,17 +68,15 @@ class Courier:
         self._times = LinkTimes(**settings["times"])
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap = settings["trap"]
-        self._key = self._memory.key
         self._plan = settings["plan"]
-        self._sf = settings["sf"]
+        self._tuned = self._sf = settings["sf"]
         self._frame_bytes = usable_frame(self._plan, self._sf)
         self._antenna = Antenna(board.radio, settings["sf"])
         self._mender = Mender(board, self._antenna, settings, self._no_radio)
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
-        given = (self._key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
+        given = (self._memory.key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
         self._wrap_bytes = 0
         self._quick: "QuickTurns | None" = None  # one that goes by a repeater has none
-        self._tuned = settings["sf"]
         if settings["hop_key"]:  # imported only where it is needed: code lies in the heap
             from trapwire.hop import HopKey
             from trapwire.hoptrap import HopTrapLink
@@ -107,9 +104,8 @@ class Courier:
         self._decoder = line.SerialDecoder()
         self._delivered = Delivered(folder + "/delivered")
         self._repeat_ms = settings["repeat_ms"]
-        self._repeat_at = 0
+        self.dropped = self._repeat_at = 0
         self._pi = struct.unpack(_STATUS, kept.get(PI, _NO_STATUS))  # the Pi's last word
-        self.dropped = 0
         self._link.words.log = log
         self._begun = unpack_keys(kept[BEGUN]) if BEGUN in kept else None
         self._refill()
@@ -117,7 +113,7 @@ class Courier:
             link = struct.unpack(_LINK, kept[LINK])
             self._link.resume(link[:4])
             self._antenna.resume(link[4:6])
-            self._mender.faults = link[6]
+            self._mender.faults, self._told.margin_db = link[6:]
         if by_radio and self._pair is not None and board.radio is not None:
             self._pair.called(self._started)
         else:
@@ -165,6 +161,11 @@ class Courier:
         """Nothing is sent until then."""
         self._link.resume((until, until, 0, 0))
 
+    def reach(self) -> "tuple[int, int, int, int]":
+        """Margins in dB or UNKNOWN_DB, the base's of us and ours of the partner; the link's SF and largest frame."""
+        partner_db = UNKNOWN_DB if self._pair is None else self._pair.margin_db
+        return self._told.margin_db, partner_db, self._sf, self._frame_bytes
+
     def queued(self) -> bool:
         """Whether anything waits that may go on the air."""
         return bool(self._link.queued()) if self.alerts_only else bool(len(self._up))
@@ -176,10 +177,8 @@ class Courier:
         """
         if self._mender.at is not None:
             return self._mender.at - now if self._mender.at - now >= REST_MS else None
-        away = self._pair is not None and (self._pair.away or self._pair.wants())
-        if self._antenna.sending or away or not self._link.idle() or self._link.words.due():
-            return None
-        if self._told.step(now) is not None:
+        away = self._antenna.sending or (self._pair is not None and (self._pair.away or self._pair.wants()))
+        if away or not self._link.idle() or self._link.words.due() or self._told.step(now) is not None:
             return None
         rest = (self._link.deadline(now) or now) - now
         if self._pair is not None:
@@ -191,7 +190,7 @@ class Courier:
         times, begun = self._link.kept()
         kept = {
             MEMORY: self._memory.keep(),
-            LINK: struct.pack(_LINK, *times, *self._antenna.counts(), self._mender.faults),
+            LINK: struct.pack(_LINK, *times, *self._antenna.counts(), self._mender.faults, self._told.margin_db),
             WANTED: pack_keys(self._told.wanted),
             DUTY: self._duty.keep(now),
             PI: struct.pack(_STATUS, *self._pi),
@@ -292,6 +291,7 @@ class Courier:
             self._delivered.add(key, self._up.get(key) or b"")
             self._up.remove(key)
             self.say(line.DELIVERED, pack_keys([key]))
+            self._notice("delivered", key.rung, now)
         elif event[0] == "down":
             envelope = event[1]
             # Not kept means not acknowledged: the base sends it again when there is room.
@@ -357,7 +357,6 @@ class Courier:
         return (self._up.size() + 1023) // 1024
 
     def _load(self, key: ObjectKey) -> "bytes | None":
-        """An object for the link."""
         return None if self.alerts_only and key.rung != ALERT else self._whole(self._up, key)
 
     def _whole(self, store: FlashStore, key: ObjectKey) -> "bytes | None":
@@ -392,8 +391,8 @@ class Courier:
 
     def _heartbeat(self) -> Heartbeat:
         unreceipted, full_held, battery = self._pi
-        values = self._health()
-        values.setdefault("battery", battery)
+        values = {"battery": battery}
+        values.update(self._health())
         values.update({"queued": len(self._up), "queued_kib": self._kib()})
         values.update({"unreceipted": unreceipted, "full_held": full_held})
         values.update({"frames_sent": self._antenna.frames_sent, "airtime_s": self._antenna.airtime_ms // 1000})

@@ -20,6 +20,7 @@ from trapwire.errors import WireError
 from trapwire.frame import Counter
 from trapwire.hop import Bucket
 from trapwire.linkkeys import key_name, parse_key
+from trapwire.unitstates import UNKNOWN_DB
 from trapwire.wake import CLOCK, LISTEN_MS, PIR, PREAMBLE, SF, SNIFF_MS, WAKE_US, PairClock, Wake, WakeKey
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -37,12 +38,13 @@ GAP_MS = 5000  # a partner that was woken, or that woke us, is awake for so long
 # The radio's own receive duty cycle: eight symbols of SF7 and a little. Once it has found a preamble, a look lasts for
 # 2 * LOOK_MS + the sleep, which has to last to that preamble's end, 327.7 ms (as RadioLib reckons it).
 LOOK_MS, EVERY_MS = 10, 320
-_KEPT = ">Qqqqq"
+_KEPT = ">Qqqqqb"
 BURST_US = 12000000  # 31 wakes at once
 PERMILLE = 10  # and 94 an hour
 ASK_AGAIN_MS = 20  # on a busy link
 POLL_MS = 5  # while the antenna is away from the link
 LOOP_UNCERTAINTY_MS = 10  # of the PIR edge: one loop
+FLOOR_QUARTER_DB = -30  # of SF7: trapwire.airtime.snr_floor_quarter_db
 
 AT_LINK, SAYING, HEARING = 0, 1, 2
 
@@ -79,6 +81,7 @@ class CrossWake:
         self._until = 0
         self._woken = 0
         self.clock = PairClock()
+        self.margin_db = UNKNOWN_DB  # at which the partner was heard last
         self.said = 0
         self.dropped = 0
         self.refused = 0
@@ -105,10 +108,10 @@ class CrossWake:
     def keep(self) -> bytes:
         """For a deep sleep that follows at once; `resume` goes on from there."""
         low, high, at = self.clock.bounds()
-        return struct.pack(_KEPT, self.beat_at, self._key.heard, low, high, at)
+        return struct.pack(_KEPT, self.beat_at, self._key.heard, low, high, at, self.margin_db)
 
     def resume(self, kept: bytes) -> None:
-        self.beat_at, self._key.heard, low, high, at = struct.unpack(_KEPT, kept)
+        self.beat_at, self._key.heard, low, high, at, self.margin_db = struct.unpack(_KEPT, kept)
         self.clock.set_bounds(low, high, at)
 
     def edge(self, now: int) -> None:
@@ -196,6 +199,7 @@ class CrossWake:
             self.refused += 1
             return True
         self.clock.heard(wake.clock_ms, now)
+        self.margin_db = (packet[2] - FLOOR_QUARTER_DB) // 4
         if wake.cause != CLOCK:
             self._woken += 1
             self._awake_until = now + GAP_MS

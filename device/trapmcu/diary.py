@@ -31,10 +31,10 @@ class Diary:
     def __init__(self, board: "Any", clock: "Clock", kept: bytes, now: int) -> None:
         self._board = board
         self._clock = clock
-        self._heard_at = self._clock_at = now
+        self.heard = self._clock_at = now  # ms at which the base was; from the first start on
         self._days = 0  # without a word of the base
         if kept:
-            self._heard_at, self._days, self._clock_at = struct.unpack(_KEPT, kept[:_KEPT_BYTES])
+            self.heard, self._days, self._clock_at = struct.unpack(_KEPT, kept[:_KEPT_BYTES])
         self.log = EventLog(board.flash, board.random, kept[_KEPT_BYTES:])
         self._pi_was = pipower.OFF
         self._pi_at = now
@@ -42,7 +42,7 @@ class Diary:
 
     def keep(self) -> bytes:
         """For a deep sleep that follows at once."""
-        return struct.pack(_KEPT, self._heard_at, self._days, self._clock_at) + self.log.retain()
+        return struct.pack(_KEPT, self.heard, self._days, self._clock_at) + self.log.retain()
 
     def note(self, code: int, value: int = 0) -> None:
         """One entry: with true time, where that is known."""
@@ -107,7 +107,7 @@ class Diary:
         if event == "heard":
             if self._days:
                 self.note(ev.BASE_HEARD, self._days)
-            self._heard_at, self._days = now, 0
+            self.heard, self._days = now, 0
         elif event == "time" and now - self._clock_at >= DAY_MS:
             self._clock_at = now
             self.note(ev.CLOCK_SET)
@@ -117,7 +117,7 @@ class Diary:
         if self._clock.off_s:
             self.note(ev.CLOCK_DOUBTFUL, self._clock.off_s)
             self._clock.off_s = 0
-        days = (now - self._heard_at) // DAY_MS
+        days = (now - self.heard) // DAY_MS
         if days > self._days:
             self._days = min(days, 0xFFFF)
             self.note(ev.BASE_LOST, self._days)

@@ -18,7 +18,8 @@ from trapmcu.resets import SAFE_MS, STEADY_MS, Resets
 from trapmcu.retained import BUTTON, PIR, RADIO, SLEEP, TIMER, keep, take
 from trapwire import events as ev
 from trapwire import serialline as line
-from trapwire.unitstates import PARKED, SAFE, SAVING, SERVICE, SHOOTING
+from trapwire.objects import NOTE
+from trapwire.unitstates import PARKED, SAFE, SAVING, SERVICE, SHOOTING, UNKNOWN_C, UNKNOWN_DAYS, UNKNOWN_S
 from trapwire.wake import PIR as BY_PIR
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -32,6 +33,9 @@ DAY_MS = 86400000
 LONGEST_REST_MS = 3600000  # then the battery is looked at
 PRESS_MS = 2000  # of the button, or the magnet: held longer it means service
 DAILY, LID = 2, 3  # of the causes in a WAKE message
+VISIT_OVER = 2  # of what DONE says: the ranger leaves
+_MODE = ">BBbbBBHHbH"
+MODE_MS = 5000  # in service the Pi is told so often how the unit is
 # What the courier says is full or broken, for the log
 TROUBLES = {"full": ev.QUEUE_FULL, "flash": ev.FLASH_FULL, "radio": ev.RADIO_FAULT}
 MAX_PENDING = 8  # triggers that wait for a Pi that boots; more of them mean the same animal
@@ -68,6 +72,7 @@ class Supervisor:
         self._idle = False
         self._missed = False  # the Pi has said DONE of less than it was told
         self._mode: "int | None" = None  # the state that it was told
+        self._mode_at = self._walked = 0  # in service: when it is told that again, and the PIR's edges
         self._promise_at: "int | None" = None  # until then the base is asked after, for somebody who waits here
         self._card_fault = False
         self._resets = Resets(board.flash + "/resets", not slept)
@@ -103,6 +108,7 @@ class Supervisor:
         for _ in range(edges):
             self._trigger(BY_PIR, now)
         self._press(self._board.button(), now)
+        self._walked += edges
         self._look(edges, now)
         deadlines = [self.courier.step(now)]
         self._measure(now)
@@ -114,6 +120,8 @@ class Supervisor:
         self._diary.step(now)
         if self._pi.state == pipower.UP:
             self._tell_pi(now)
+            if self.state == SERVICE:
+                deadlines.append(self._mode_at)
         elif self._pi.state == pipower.OFF and not wanted:
             self._pending = []  # a Pi that could not be had, or left without a word: nothing keeps the unit awake
         if self._promise_at is not None and now >= self._promise_at:
@@ -220,9 +228,9 @@ class Supervisor:
         """What the courier has met."""
         if what == "partner":
             self._trigger(value, now)
-        elif what == "heard":
+        elif what == "heard" or (what == "delivered" and value == NOTE and self.state == SERVICE):
             self._was_heard = True
-            if self._promise_at is not None:
+            if self._promise_at is not None or what != "heard":  # what the ranger has written is at the base
                 self._promise_at = None
                 self._lights.show(self._trouble() or lights.LEAVE, now)
         elif what == "pi":
@@ -240,7 +248,10 @@ class Supervisor:
         elif kind == line.DONE and len(payload) == 5:
             what, number = struct.unpack(">BI", payload)
             self._pending = [p for p in self._pending if p[0] > number]
-            if what:
+            if what == VISIT_OVER:
+                self._mode = None  # said by the Pi until it hears of another state
+                self._events |= states.BUTTON if self.state == SERVICE else 0
+            elif what:
                 self._pi.halting(now)
             elif self._pending and self._missed:
                 self._told, self._missed = number, False  # twice: the WAKE was lost on the line
@@ -298,16 +309,25 @@ class Supervisor:
         self._diary.state(before, state, resets, now)
         if state == SERVICE:
             self._over_at = now + self._service_ms
+            self._walked = 0
+            self.courier.beat()  # the page says how the base hears this trap
             self._lights.show(lights.SERVICE, now)
         elif state == SAFE:
             self._over_at = now + SAFE_MS
         if before == SERVICE:
+            self._pending = []  # the walk test's are none to be looked at
             self._promise(now)
 
     def _tell_pi(self, now: int) -> None:
-        if self._mode != self.state:
-            self._mode = self.state
-            self.courier.say(line.MODE, bytes([self.state, self._percent()]))
+        if self._mode != self.state or (self.state == SERVICE and now >= self._mode_at):
+            self._mode, self._mode_at = self.state, now + MODE_MS
+            heard_s, days, celsius = (now - self._diary.heard) // 1000, self._gauge.days_left, self._gauge.celsius
+            self.courier.say(line.MODE, struct.pack(
+                _MODE, self.state, self._percent(), *self.courier.reach(),
+                UNKNOWN_S if self._diary.heard == self._started else min(heard_s, UNKNOWN_S),
+                UNKNOWN_DAYS if days is None else min(days, UNKNOWN_DAYS),
+                UNKNOWN_C if celsius is None else celsius, self._walked & 0xFFFF,
+            ))  # fmt: skip
         for number, cause, at in self._pending:
             if number > self._told:
                 self._told, self._missed = number, False
@@ -342,21 +362,18 @@ class Supervisor:
 
     def _health(self) -> "dict[str, int]":
         now = self._board.now_ms()
-        values = {"state": self.state, "resets": self._resets.total, "triggers": self._triggers - self._day_triggers}
+        values: "dict[str, Any]" = {
+            "state": self.state,
+            "resets": self._resets.total,
+            "triggers": self._triggers - self._day_triggers,
+        }
         values["uptime_s"] = (now - self._started) // 1000
         values["fault"] = self._diary.fault(now)
         if now - self._day_at >= DAY_MS:
             self._day_at, self._day_triggers = now, self._triggers
-        if self._gauge.mv is not None:
-            values["battery_mv"] = self._gauge.mv
-        if self._gauge.percent is not None:
-            values["battery"] = self._gauge.percent
-        days = self._gauge.days_left
-        if days is not None:
-            values["days_left"] = days
-        if self._gauge.celsius is not None:
-            values["temperature_c"] = self._gauge.celsius
-        return values
+        values.update({"battery_mv": self._gauge.mv, "battery": self._gauge.percent})
+        values.update({"days_left": self._gauge.days_left, "temperature_c": self._gauge.celsius})
+        return {name: values[name] for name in values if values[name] is not None}
 
     # Over a sleep
 

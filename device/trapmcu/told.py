@@ -4,6 +4,7 @@ from trapmcu.clock import Clock
 from trapmcu.trial import Trial
 from trapwire import serialline as line
 from trapwire.objects import ObjectKey, pack_keys
+from trapwire.unitstates import UNKNOWN_DB
 from trapwire.words import encode_time
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
@@ -32,7 +33,7 @@ class Told:
         self._remember = remember
         self.wanted: "list[ObjectKey]" = []  # that the Pi has not handed over since
         self._replied: "int | None" = None
-        self.margin_db: "int | None" = None  # at which the base hears this trap
+        self.margin_db = UNKNOWN_DB  # at which the base hears this trap
 
     def on_event(self, event: "tuple[Any, ...]", now: int) -> None:
         """One event of the link, in the order in which they came."""

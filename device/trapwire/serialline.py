@@ -21,7 +21,7 @@ HELLO = 0x01  # empty: I have started. The Pi offers every undelivered object ag
 PUT = 0x02  # priority u8, envelope: take this object and send it
 RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably
 STATUS = 0x04  # unreceipted objects u32, full frames held u32, battery u8: for the next heartbeat; a sign of life
-DONE = 0x05  # u8: 0 nothing in hand, 1 shutting down now; number u32 of the last WAKE that was seen to
+DONE = 0x05  # u8: 0 nothing in hand, 1 shutting down now, 2 the visit is over; number u32 of the last WAKE seen to
 FAULT = 0x06  # u8: 0 none, 1 the card takes nothing: with STATUS, where there is one or was one
 # supervisor -> Pi
 STORED = 0x11  # key: the object is in the supervisor's flash
@@ -32,7 +32,7 @@ FULL_QUEUE = 0x15  # key: no room, offer it again later
 REFUSED = 0x16  # key: this object cannot go by radio in this trap's name; it will not do to offer it again
 TIME = 0x17  # the moment (trapwire.words.encode_time): with WAKE and after the Pi's HELLO, where the time is known
 WANTED = 0x18  # key: the base asks for this object; said again at the Pi's next HELLO
-MODE = 0x19  # state u8 (trapwire.unitstates), battery percent u8: at the Pi's HELLO and whenever the state changes
+MODE = 0x19  # state u8 (trapwire.unitstates), battery percent u8, how the unit is: at HELLO, a change, and in service
 LEAVE = 0x1A  # empty: finish, then shut down; said again until DONE
 # base -> modem, modem -> base
 TRANSMIT = 0x21  # frame: send it now

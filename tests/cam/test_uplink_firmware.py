@@ -18,9 +18,11 @@ from trapmcu.settings import complete
 from trapmcu.supervisor import Supervisor
 from trapsim.plainboard import PlainBoard
 from trapwire import serialline as line
+from trapwire.airtime import usable_frame
 from trapwire.notes import OPENED
 from trapwire.objects import ALERT, NOTE, SCENE
 from trapwire.serialline import SerialDecoder, encode_message
+from trapwire.unitstates import ARMED, SERVICE
 
 STEP_MS = 50
 
@@ -41,7 +43,7 @@ class Board(PlainBoard):
         flash.mkdir()
         self.flash = str(flash)
         self.radio = SilentRadio()
-        self.ms = self.edges = 0
+        self.ms = self.edges = self.held_ms = 0
         self._to_mcu = self._to_pi = b""
         self._decoder = SerialDecoder()
 
@@ -60,6 +62,10 @@ class Board(PlainBoard):
 
     def aes(self, key: bytes) -> Aes:
         return Aes(key)
+
+    def button(self) -> int:
+        held, self.held_ms = self.held_ms, 0
+        return held
 
     def pir_edges(self) -> int:
         edges, self.edges = self.edges, 0
@@ -125,6 +131,27 @@ def test_hand_over_wake_receipt_and_restart(box: Outbox, tmp_path: Path) -> None
     assert len(box.in_state(STORED)) == 11
     assert unit.uplink.counts == {"skipped": 0, "unsendable": 0, "applied": 1, "repeated": 0, "refused": 0}
     assert unit.supervisor.courier.dropped == 0
+
+
+def test_in_service_the_firmware_says_how_the_unit_is_and_the_pi_ends_the_visit(box: Outbox, tmp_path: Path) -> None:
+    unit = Unit(box, tmp_path / "flash", queue_bytes=20_000)
+    unit.steps(60)
+    words = unit.uplink.words
+    assert words is not None
+    assert (words.state, words.sf, words.frame_bytes, words.walked) == (ARMED, 9, usable_frame("cn470", 9), 0)
+    assert (words.margin_db, words.partner_db, words.heard_s, words.battery, words.days_left) == (None,) * 5
+    unit.board.held_ms = 3000
+    unit.steps(4)
+    unit.board.edges = 2
+    walk = unit.steps(110)
+    assert [trigger.in_service for trigger in walk] == [True, True]
+    assert unit.uplink.words is not None
+    assert (unit.uplink.words.state, unit.uplink.words.walked) == (SERVICE, 2)
+    unit.uplink.visit_over()
+    unit.steps(4)
+    assert unit.uplink.mode == unit.supervisor.state == ARMED
+    unit.board.edges = 1
+    assert [trigger.in_service for trigger in unit.steps(4)] == [False]
 
 
 def test_what_the_supervisor_refuses_does_not_hold_up_the_rest(outbox: Outbox, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Builds the service page from the settings and the parts of a running trap."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -71,6 +70,6 @@ def open_visit(
     return Visit(
         page, trap, desk,
         address=(service.host, service.port), up=service.up, down=service.down, idle_ms=service.idle_min * 60_000,
-        always=service.always, monotonic_ms=monotonic_ms, over=partial(report, "service page: the visit is over"),
+        always=service.always, monotonic_ms=monotonic_ms, over=uplink.visit_over,
         report=report,
     )  # fmt: skip

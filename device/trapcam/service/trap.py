@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from trapcam import choice
+from trapcam.airguess import picture_seconds
 from trapcam.card_notes import CardNotes
 from trapcam.clock import Clock
 from trapcam.detections import PEOPLE
@@ -64,16 +65,17 @@ class ServiceTrap:
         time_ms, uncertainty_ms = self._clock.now()
         unreceipted, full_frames = self._outbox.held_counts()
         bursts, sightings = self._outbox.totals()
+        words = self._uplink.words
         return Unit(
             trap=self._outbox.trap,
             time_ms=time_ms,
             uncertainty_ms=uncertainty_ms,
-            battery=None,
-            days_left=None,
-            margin_db=None,
-            partner_db=None,
-            heard_s=None,
-            picture_s=None,
+            battery=words.battery if words else None,
+            days_left=words.days_left if words else None,
+            margin_db=words.margin_db if words else None,
+            partner_db=words.partner_db if words else None,
+            heard_s=words.heard_s if words else None,
+            picture_s=picture_seconds(words.sf, words.frame_bytes, words.margin_db) if words else None,
             deployed=self._outbox.told(DEPLOYED) == "open",
             standing=self._standing,
             triggers=bursts,

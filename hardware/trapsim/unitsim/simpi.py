@@ -12,14 +12,15 @@ from trapsim.unitsim.uart import Buffer, Way
 from trapwire import serialline as line
 from trapwire.alert import UNKNOWN, Alert
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import ALERT, CROP, NOTE, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
     from trapsim.unitsim.world import World
 
 MODE, LEAVE, DONE = 0x19, 0x1A, 0x05  # of PROTOCOL.md section 8; the codes, so that an older wire has them too
-IN_HAND, HALTING_NOW = 0, 1  # what DONE says: nothing in hand, or shutting down now
+IN_HAND, HALTING_NOW, VISIT_OVER = 0, 1, 2  # what DONE says: nothing in hand, shutting down now, the ranger leaves
+SERVICE = 4  # of the unit's states
 OFF, BOOTING, UP, HALTING, HALTED, HUNG = 0, 1, 2, 3, 4, 5
 BOOT_MS = 5000  # at 20 °C; more in the cold
 COLD_BOOT_MS = 60  # more for each degree below 0
@@ -29,6 +30,7 @@ HELLO_MS, STATUS_MS, ANSWER_MS, FULL_MS = 3000, 10000, 5000, 10000
 WINDOW = 4
 UART_BYTES = 65536
 CROP_BYTES = 1500
+NOTES_FROM = 1000000  # their numbers, apart from those of the sightings
 
 # Faults, in force while they are in `faults`
 HANGS_AT_HALT = "hangs at shutdown"
@@ -73,6 +75,8 @@ class SimPi:
         self.receipts = 0
         self.causes: "list[int]" = []  # of the triggers that it was told
         self.heard_modes: "list[tuple[int, int, int]]" = []
+        self.words: "list[tuple[int, bytes]]" = []  # when, what MODE said in service
+        self.walked = 0  # triggers in service: none to be looked at
         self.times: "list[tuple[int, bytes]]" = []  # when, what TIME said
         self.temperature_c = 20
         self.from_mcu = Way(lambda: self.state in (UP, HALTING))
@@ -93,6 +97,8 @@ class SimPi:
         self._leaving = False
         self._said: "tuple[int, int] | None" = None  # the trigger and time of the last DONE
         self._trigger = 0  # the last one that came
+        self._state = -1  # the unit's, as it was told
+        self.visit_over = False  # the page's "you may leave": said until the unit is in another state
 
     # Power
 
@@ -175,7 +181,9 @@ class SimPi:
         if kind == line.WAKE:
             self._trigger = struct.unpack(">I", payload[:4])[0]
             self.causes.append(payload[4])
-            if not self._leaving:
+            if self._state == SERVICE:
+                self.walked += 1
+            elif not self._leaving:
                 self._todo.append(max([now] + self._todo) + LOOK_MS)
         elif kind in (line.STORED, line.DELIVERED, line.FULL_QUEUE, line.REFUSED):
             for key in unpack_keys(payload):
@@ -192,8 +200,14 @@ class SimPi:
             if self._answered:
                 self._offers = {}
                 self._asked = set()
-        elif kind == MODE and len(payload) == 2:
-            self.heard_modes.append((now, payload[0], payload[1]))
+        elif kind == MODE and len(payload) >= 2:
+            if payload[0] != self._state:
+                self.heard_modes.append((now, payload[0], payload[1]))
+            self._state = payload[0]
+            if self._state == SERVICE:
+                self.words.append((now, payload))
+            else:
+                self.visit_over = False
         elif kind == LEAVE:
             self._leaving = True
             self._todo = self._todo[:1]  # what is in hand is finished
@@ -224,6 +238,10 @@ class SimPi:
         self._commit(number, CROP, struct.pack(">I", number) + self._dice.bytes(self.crop_bytes), 1)
         self.sightings += 1
 
+    def save(self, size: int) -> None:
+        """A ranger's card, or any other plain statement of the trap: from now on it is not lost."""
+        self._commit(NOTES_FROM + len(self.outbox), NOTE, self._dice.bytes(size), 1)
+
     def _commit(self, number: int, rung: int, body: bytes, priority: int) -> None:
         envelope = Envelope(ObjectKey(self.trap, self.epoch, number, rung), body)
         self.outbox[(number, rung)] = self.waiting[(number, rung)] = Row(envelope.encode(), priority)
@@ -240,6 +258,9 @@ class SimPi:
             self._status_at = now + STATUS_MS
             self._say(line.STATUS, struct.pack(">IIB", len(self.waiting), 0, UNKNOWN), now)
         self._offer(now)
+        if self.visit_over and (self._said is None or now - self._said[1] >= STATUS_MS):
+            self._said = (self._trigger, now)
+            self._say(DONE, struct.pack(">BI", VISIT_OVER, self._trigger), now)
         if self._todo or self._offers or self._owed(now):
             return
         if self._leaving:

@@ -124,6 +124,6 @@ class ServiceTest(Story):
         woods.unit.press(3 * SECOND, HOUR)
         woods.passes(10, 2 * SECOND, HOUR + MINUTE)
         woods.run(HOUR + 2 * MINUTE)
-        self.assertEqual(woods.pi.looks, 10)
+        self.assertEqual((woods.pi.walked, woods.pi.looks), (10, 0))
         woods.run(HOUR)
         self.all_is_well(woods)
