@@ -267,6 +267,7 @@ def test_status_after_a_first_start_that_was_cut_off(tmp_path: Path, tables: int
     folder = Path(outbox_module.__file__).parent / "sql"
     for step in sorted(folder.glob("0*.sql"))[:tables]:
         db.executescript(step.read_text())
+    db.execute(f"PRAGMA user_version = {tables}")
     db.close()
     assert read_status(tmp_path / "data", TRAP)["epoch"] is None
     box = open_outbox(tmp_path / "data", TRAP, NOW)

@@ -108,7 +108,7 @@ def test_it_keeps_everything_until_it_is_started_with_a_model(
     assert status["unjudged"]["bytes"] == status["bytes"] > 0
     assert status["model"].startswith(f"{tmp_path}/feline.tflite: there is no such model")
     assert status["objects"] == {"full": {"held": 5}}
-    assert [day["reasons"] for day in status["days"].values()] == [["no model"]] * len(status["days"]) != []
+    assert [day["reasons"] for day in status["days"].values()] == ["no model"] * len(status["days"]) != []
 
     chelsea().save(pictures / "9.jpg")
     process = begin()
