@@ -10,7 +10,7 @@ from trapkit.bus import Bus
 from trapship.broker import write_broker
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Until `condition` holds. For what real processes do in their own time; nothing else in the tests waits."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from trapcam.camera import Camera
+from trapcam.camera.device import CameraLostError
 from trapcam.camera.pi import Notice
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Unreadable
@@ -105,7 +106,12 @@ class TrapApp:
 
         Raises: CameraLostError when the camera can only be had by a new process.
         """
-        self._look_after_camera()
+        try:
+            self._look_after_camera()
+        except CameraLostError:
+            if self._ledger is not None:
+                self._ledger.camera_lost(now_ms, self._uplink.mode, self._uplink.trigger_no)
+            raise
         moved = self._network is not None and self._network.step(now_ms)
         networked = self._network is not None and self._network.serving and not self._stay.stalled
         if self._network is not None:
@@ -225,8 +231,12 @@ class TrapApp:
     def _tell_outcome(self, outcome: Outcome | Withheld, number: int | None) -> None:
         if isinstance(outcome, Outcome):  # of people not even a line with a time
             what = outcome.outcome
-            if number and outcome.sighting:
-                what = f"{'unjudged' if outcome.sighting.event.category == UNJUDGED else 'sighting'} {number}"
+            if outcome.sighting:
+                unjudged = outcome.sighting.event.category == UNJUDGED
+                if number:
+                    what = f"{'unjudged' if unjudged else 'sighting'} {number}"
+                elif unjudged and self._outbox.shortage:
+                    what = "not kept for want of room"
             reason = f" ({outcome.reason})" if outcome.reason else ""
             self._report(f"{outcome.name}: {what}{reason}, score {outcome.score:.2f}")
 

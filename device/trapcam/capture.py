@@ -113,6 +113,7 @@ class Capture:
             audited=audited,
             scene=self._scene(taken.frames[0], decision),
             look=first_look,
+            lit=taken.lit,
         )
 
     def _look(

@@ -35,11 +35,12 @@ from trapcam.trigger import IntervalTrigger
 from trapcam.unjudged import Unjudged
 from trapcam.uplink import Timing, Uplink
 from trapkit.bus import Bus
-from trapkit.errors import DamagedError, SetupError
+from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import lock_folder, write_atomically
 from trapkit.sealing import make_sign_key, read_key
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
+from trapwire.notes import NO_MODEL
 
 LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
 SIGN_KEY = "sign.key"  # in `data`
@@ -65,15 +66,21 @@ def run(args: argparse.Namespace) -> int:
         bus = open_bus(settings)
         camera = open_camera(settings)
         judge, no_model = open_judge(settings)
-        with closing(camera), set_aside_if_damaged(data), closing(open_box(settings)) as outbox:
+        with (
+            not_held_up_by(camera),
+            closing(camera),
+            set_aside_if_damaged(data),
+            closing(open_box(settings)) as outbox,
+        ):
             outbox.tell("model", no_model or _named(judge))
-            camera.start()
+            clock = open_clock(settings)
+            ledger = open_ledger(settings, outbox, clock, always=0 if judge else NO_MODEL)
+            with dead_if_refused(ledger):
+                camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
-            clock = open_clock(settings)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            ledger = open_ledger(settings, outbox, clock)
             visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge)
             app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger, visit=visit)
             stop = Stop()
@@ -105,10 +112,33 @@ def run(args: argparse.Namespace) -> int:
         _report(f"trapcam: {lost}")
     code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
     if choose.hangs(camera):
-        # A thread that hangs in the camera's library would keep Python's own way out from coming to an end. All that
-        # is to last is committed and closed.
-        os._exit(code)
+        os._exit(code)  # as in `not_held_up_by`
     return code
+
+
+@contextmanager
+def not_held_up_by(camera: Camera) -> Iterator[None]:
+    """Around all of a run: an error ends the program though a thread hangs in the camera's library.
+
+    Such a one would keep Python's own way out from coming to an end. All that is to last is committed and closed.
+    """
+    try:
+        yield
+    except (SetupError, StorageError) as error:
+        if not choose.hangs(camera):
+            raise
+        _report(f"trapcam: {error}")
+        os._exit(2 if isinstance(error, SetupError) else 1)
+
+
+@contextmanager
+def dead_if_refused(ledger: Ledger) -> Iterator[None]:
+    """Around the camera's start: one that does not start is a reason in the ledger, for nothing was seen."""
+    try:
+        yield
+    except SetupError:
+        ledger.camera_lost(_now_ms())
+        raise
 
 
 def _shut_down(command: list[str]) -> int:
@@ -227,8 +257,8 @@ def open_sign_key(settings: TrapSettings) -> bytes:
     return read_key(path, "the key that notes are signed with")
 
 
-def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
-    """What the trap says of itself.  Raises: SetupError."""
+def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock, *, always: int = 0) -> Ledger:
+    """What the trap says of itself; always: as in `Ledger`.  Raises: SetupError."""
     limits = Limits(**{name: getattr(settings.health, name) for name in settings.health.__struct_fields__})
     alone = settings.trigger.source == "interval"
     try:
@@ -243,6 +273,7 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock) -> Ledger:
         Health(limits),
         Card(life_tenths=life_tenths),
         alone=alone,
+        always=always,
     )
 
 

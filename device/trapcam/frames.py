@@ -33,11 +33,13 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """The frames of one trigger, at least one, in the order they were taken; `note`: what is missing of it and why."""
+    """The frames of one trigger, at least one, in the order they were taken; `note`: what is missing of it and why;
+    `lit`: whether a lamp was to shine on them (None: the camera does not know)."""
 
     frames: tuple[Frame, ...]
     trigger: Trigger
     note: str = ""
+    lit: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ Rules:
   say).
 - An alarm is kept as soon as its reason is known, before the burst that comes with it is taken, and goes before all
   else. While it cannot be kept it is tried again.
+- A camera that gives no picture `DEAD_AFTER` times, or none at the start, or that only a new process can have, is dead.
+  The count outlasts starts, for a parked trap takes a burst a wake; one burst that can be read ends it.
 - A service visit settles the alarms: once it is over, nothing is marked any more.
 """
 
@@ -31,7 +33,7 @@ QUIET_MS = 30_000
 RETRY_MS = 5_000
 DEAD_AFTER = 3  # bursts one behind the other that could not be read: the camera, and no picture of it
 MAX_ALARMS = 8  # that wait for the card; more of them mean the same visitor
-SCENE_NAME = "scene"
+UNREADABLE_NAME = "unreadable"  # what the outbox remembers of them
 
 
 class Ledger:
@@ -64,6 +66,7 @@ class Ledger:
         self._last_monotonic_ms: int | None = None  # None: not counted since the start
         self._tried_ms: int | None = None
         self._unreadable = 0
+        self._lost = False
         self._alarms: list[tuple[int, int, int | None, dict[str, int]]] = []
         self._visited = False
         self.trouble = ""
@@ -80,22 +83,36 @@ class Ledger:
     def on_outcome(self, outcome: Outcome | Withheld) -> None:
         """What a burst says of the camera."""
         if isinstance(outcome, Withheld):
-            self._unreadable = 0
+            self._readable(True)
             return
-        self._unreadable = self._unreadable + 1 if outcome.outcome == UNREADABLE else 0
+        self._readable(outcome.outcome != UNREADABLE)
         if outcome.look is None:
             return
         is_scene = outcome.scene is not None or outcome.trigger.cause == CAUSE_DAY
-        moved = self._health.see(outcome.look, outcome.trigger.at_ms, is_scene=is_scene)
+        moved = self._health.see(outcome.look, outcome.trigger.at_ms, is_scene=is_scene, lit=outcome.lit)
         if is_scene:
-            try:
-                for name, value in self._health.kept().items():
-                    self._outbox.notes.remember(name, value)
-            except StorageError as error:
-                self.trouble = str(error)  # the next scene is kept
+            self._remember(self._health.kept())
         if moved is not None:
             self._alarm(MOVED, self._clock.now()[0], None, moved)
             self._keep_alarms()
+
+    def camera_lost(self, now_ms: int, unit_state: int | None = None, trigger_no: int | None = None) -> None:
+        """No picture can be had before another start: counted at once, for what follows is not seen."""
+        self._lost = True
+        self._tried_ms = None
+        self.step(now_ms, unit_state, trigger_no)
+
+    def _readable(self, good: bool) -> None:
+        was, self._unreadable = self._unreadable, 0 if good else min(self._unreadable + 1, DEAD_AFTER)
+        if was != self._unreadable:
+            self._remember({UNREADABLE_NAME: bytes([self._unreadable])})
+
+    def _remember(self, values: dict[str, bytes]) -> None:
+        try:
+            for name, value in values.items():
+                self._outbox.notes.remember(name, value)
+        except StorageError as error:
+            self.trouble = str(error)  # what is kept next time says it
 
     def timed(self, commit: Callable[[], int | None]) -> int | None:
         """Do a commit, and remember how long the card took.  Raises: what it raises."""
@@ -117,11 +134,13 @@ class Ledger:
         self._visit(unit_state)
         began = self._last_monotonic_ms is None
         said = unit_state is not None and trigger_no is not None
-        if began and not said and not self._alone and not due(self._begun_ms, now_ms, QUIET_MS):
+        if began and not said and not self._alone and not self._lost and not due(self._begun_ms, now_ms, QUIET_MS):
             return
         changed = not began and self._last is not None and unit_state != self._last.unit_state
         elapsed_ms = None if self._last_monotonic_ms is None else self._monotonic_ms() - self._last_monotonic_ms
-        if not (began or changed or (elapsed_ms or 0) >= EVERY_MS) or not due(self._tried_ms, now_ms, RETRY_MS):
+        if not (began or changed or self._lost or (elapsed_ms or 0) >= EVERY_MS) or not due(
+            self._tried_ms, now_ms, RETRY_MS
+        ):
             return
         self._tried_ms = now_ms
         at_ms, uncertainty_ms = self._clock.now()
@@ -149,6 +168,7 @@ class Ledger:
     def _restore(self) -> None:
         try:
             self._last = self._outbox.notes.moment()
+            self._unreadable = int.from_bytes(self._outbox.notes.remembered(UNREADABLE_NAME) or b"", "big")
             self._health.restore(self._outbox.notes.remembered)
         except StorageError as error:
             self.trouble = str(error)  # then this run counts from its own first moment
@@ -167,7 +187,7 @@ class Ledger:
                 self.trouble = str(error)
 
     def _reasons(self, full: bool) -> int:
-        dead = CAMERA_DEAD if self._unreadable >= DEAD_AFTER else 0
+        dead = CAMERA_DEAD if self._lost or self._unreadable >= DEAD_AFTER else 0
         return self._always | self._health.reasons | dead | (CARD_FULL if full else 0)
 
     # --- what is said -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of
 from trapcam.note_store import NoteStore
 from trapcam.outbox_rows import SQL, add_burst, add_event, full_name, fulls_of, size_of
 from trapcam.receipts import ReceiptOutcome, check_receipt
-from trapcam.record import Outcome, Withheld
+from trapcam.record import Outcome, Withheld, without
 from trapcam.room import Room, free_bytes
 from trapcam.seal import SealedObject
 from trapcam.states import DELETED, DELIVERED, WANTED_PRIORITY
@@ -133,6 +133,8 @@ class Outbox:
         return self._room.shortage
 
     def _commit(self, outcome: Outcome | Withheld, left_out: Sequence[SealedObject]) -> int | None:
+        if isinstance(outcome, Outcome):
+            outcome = without(outcome, left_out)
         sighting = outcome.sighting if isinstance(outcome, Outcome) else None
         audited = outcome.audited if isinstance(outcome, Outcome) else None
         for sealed in fulls_of(outcome):
@@ -346,12 +348,16 @@ def _open(folder: Path, trap: int, now_ms: int, audit_bytes: int, room: Room, as
             )
         audit = AuditStore(db, folder, audit_bytes, room)
         audit.sweep()
+        present = {path.name for path in full.iterdir()}
+        for name in present - named:
+            (full / name).unlink()
+    except OSError as error:
+        db.close()
+        where = Path(error.filename) if error.filename else folder
+        raise StorageError(f"the outbox cannot be opened: {refusal(where, error)}") from error
     except BaseException:
         db.close()
         raise
-    present = {path.name for path in full.iterdir()}
-    for name in present - named:
-        (full / name).unlink()
     return Outbox(db, folder, trap, row["epoch"], audit, room, missing=len(named - present), aside=aside)
 
 

@@ -1,11 +1,13 @@
 """Outcomes: what one burst leaves in the outbox, all of it or nothing (pure)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from trapcam.audit import Audited
 from trapcam.health.look import Look
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
+from trapcam.states import UNJUDGED
 from trapcam.trigger import Trigger
 
 KEPT = "kept"
@@ -44,7 +46,8 @@ class Outcome:
     """One burst's outcome: `position` of its source, the picture's name, how many frames, and what became of it.
 
     `audited`: of a rejected one, where it counts, and the sample that is kept of it if it is one. `scene`: the small
-    picture of the empty scene, where one was due; `look`: how well the camera saw then.
+    picture of the empty scene, where one was due; `look`: how well the camera saw then; `lit`: whether a lamp was to
+    shine (None: nobody knows).
     """
 
     source: str
@@ -59,6 +62,17 @@ class Outcome:
     audited: Audited | None = None
     scene: SealedObject | None = None
     look: Look | None = None
+    lit: bool | None = None
+
+
+def without(outcome: Outcome, left_out: Sequence[SealedObject]) -> Outcome:
+    """What an outcome is once `left_out` is not kept: an unjudged burst of which nothing is left is no event, for
+    nothing of it could ever be opened or let go by a receipt."""
+    sighting = outcome.sighting
+    if sighting is None or sighting.event.category != UNJUDGED or any(o not in left_out for o in sighting.objects):
+        return outcome
+    note = outcome.reason.partition("; ")[2]
+    return replace(outcome, outcome=REJECTED, reason=noted(NO_MODEL_NO_ROOM, note), sighting=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,8 @@ def _empty(trap: int) -> dict[str, Any]:
 
 def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
     trap = status["trap"]
+    if not _has(db, "outbox"):
+        return status  # the first start was cut off before it had made its tables
     identity = db.execute(SQL["identity"]).fetchone()
     if identity is None:
         return status

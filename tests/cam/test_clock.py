@@ -108,8 +108,8 @@ def test_a_held_frame_that_is_wanted_goes_by_radio_before_the_crops(box: Outbox,
         supervisor.step()
     puts = [p for k, p in supervisor.heard if k == kinds.PUT]
     order = [(p[0], decode_envelope(p[1:]).key.number, decode_envelope(p[1:]).key.rung) for p in puts]
-    assert order[:3] == [(0, 1, ALERT), (0, 2, ALERT), (0, 3, ALERT)]
-    assert order.index((1, 2, FRAME)) < order.index((2, 2, CROP))  # the first crop was on offer already
+    assert order[:3] == [(1, 1, ALERT), (1, 2, ALERT), (1, 3, ALERT)]  # an alarm would be 0
+    assert order.index((2, 2, FRAME)) < order.index((3, 2, CROP))  # the first crop was on offer already
     assert (1, 2, FRAME) in box.in_state(STORED)
     assert [rung for _, _, rung in box.in_state(HELD)].count(FRAME) == 2
 

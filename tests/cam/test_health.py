@@ -83,6 +83,19 @@ def test_a_black_night_is_the_lamp_and_says_nothing_of_the_lens() -> None:
     assert health.reasons == 0
 
 
+def test_a_picture_that_no_lamp_was_to_shine_on_says_nothing_of_the_lamp() -> None:
+    health, black = watched("coffee"), look_at(SPOILT["dark"](view(photograph("coffee")), 1))
+    for _ in range(3):
+        health.see(black, 0, is_scene=False, lit=False)
+    assert health.reasons == 0
+    for _ in range(2):
+        health.see(black, 0, is_scene=False, lit=True)
+    assert health.reasons == LAMP_FAILED
+    for _ in range(3):
+        health.see(days("coffee", 1)[0], 0, is_scene=False, lit=False)
+    assert health.reasons == LAMP_FAILED, "by day nobody knows whether it shines again"
+
+
 @pytest.mark.parametrize(
     ("moved", "said"),
     [

@@ -268,6 +268,63 @@ def test_a_camera_that_gives_nothing_is_a_reason(trap: Trap) -> None:
     assert trap.notes()[-1].values["reasons"] & CAMERA_DEAD
 
 
+def test_a_parked_trap_whose_bursts_cannot_be_read_finds_its_camera_dead_over_wakes(trap: Trap) -> None:
+    for position in range(6):
+        trap.number += 1
+        trap.start()
+        trap.step()
+        trap.ledger.on_outcome(replace(rejected(position), outcome="unreadable"))
+        trap.now += 20_000
+        trap.step()
+        trap.stop()
+        trap.now += 8 * HOUR
+    trap.wake()
+    days = [note.values for note in trap.notes()]
+    assert days[1]["reasons"] & CAMERA_DEAD
+    assert days[1]["seen"] < days[1]["watch"]
+    trap.start()
+    trap.step()
+    trap.ledger.on_outcome(rejected(9))
+    trap.now += 11 * MINUTE
+    trap.step()
+    assert trap.outbox is not None
+    moment = trap.outbox.notes.moment()
+    assert moment is not None
+    assert moment.reasons == 0, "one that can be read ends it"
+
+
+def test_what_follows_a_lost_camera_is_not_seen(trap: Trap) -> None:
+    trap.start()
+    trap.number += 1
+    trap.step()
+    trap.now += HOUR
+    trap.step()
+    trap.ledger.camera_lost(trap.now, PARKED, trap.number)
+    trap.stop()
+    trap.now += 10 * HOUR  # its process could not be started meanwhile
+    trap.wake()
+    trap.now += 20 * HOUR
+    trap.wake()
+    values = trap.notes()[0].values
+    assert values["reasons"] & CAMERA_DEAD
+    assert values["seen"] <= values["watch"] - 600
+
+
+def test_a_camera_that_does_not_start_is_a_reason_and_vouches_for_nothing(trap: Trap) -> None:
+    trap.wake()
+    trap.now += 4 * HOUR
+    trap.start()
+    trap.ledger.camera_lost(trap.now)
+    trap.stop()
+    trap.now += 4 * HOUR
+    trap.wake()
+    trap.now += 24 * HOUR
+    trap.wake()
+    values = trap.notes()[0].values
+    assert values["reasons"] & CAMERA_DEAD
+    assert values["starts"] == 3
+
+
 def scene(position: int, shift: int) -> object:
     """The day's outcome over one scene of noise, `shift` pixels further right."""
     pixels = np.random.default_rng(4).integers(0, 255, (24, 48, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)

@@ -7,6 +7,7 @@ import pytest
 from cam_parts import BACKEND, NOW, receipt_for
 from records import SOURCE, kept, sealed
 
+from trapcam import outbox as outbox_module
 from trapcam.outbox import DATABASE, Outbox, open_outbox
 from trapcam.states import DELIVERED, HELD, STORED, WAITING
 from trapkit.errors import StorageError
@@ -114,30 +115,22 @@ def test_an_outbox_from_before_keeps_every_object(tmp_path: Path) -> None:
 
 
 def _downgraded(path: Path) -> list[tuple[object, ...]]:
-    """The database as version 3 had it."""
-    db = sqlite3.connect(path, isolation_level=None)
-    old = (Path(__file__).parents[2] / "device/trapcam/sql/001_outbox.sql").read_text()
-    table = old[old.index("CREATE TABLE objects") : old.index("CREATE INDEX objects_waiting")]
-    db.execute("DROP TRIGGER objects_belong")
-    db.execute("ALTER TABLE objects RENAME TO newer")
-    db.execute("DROP INDEX objects_waiting")
-    db.execute("DROP INDEX objects_undelivered")
-    db.executescript(table)
-    db.execute("INSERT INTO objects SELECT * FROM newer")
-    db.execute("DROP INDEX events_unjudged")
-    db.execute("ALTER TABLE events DROP COLUMN left_out")
-    later = ("newer", "days", "ledger", "alarms", "health", "notes", "carried", "told")
-    for name in (*later, "audit", "audit_cells", "audit_key"):
-        db.execute(f"DROP TABLE {name}")
-    db.executescript((Path(__file__).parents[2] / "device/trapcam/sql/003_audit.sql").read_text())
-    db.execute("CREATE INDEX objects_waiting ON objects (priority, number, rung) WHERE state = 'waiting'")
-    db.execute(
-        "CREATE INDEX objects_undelivered ON objects (priority, number, rung) "
-        "WHERE state NOT IN ('delivered', 'deleted')"
-    )
+    """The database as version 3 had it, made by that version's own statements."""
+    old = path.with_name("old.sqlite")
+    db = sqlite3.connect(old, isolation_level=None)
+    for name in ("001_outbox", "002_undelivered", "003_audit"):
+        db.executescript((Path(outbox_module.__file__).parent / "sql" / f"{name}.sql").read_text())
+    db.execute("ATTACH ? AS new", (str(path),))
+    for (table,) in db.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+        shared = "SELECT name FROM pragma_table_info(?, 'main') INTERSECT SELECT name FROM pragma_table_info(?, 'new')"
+        columns = ", ".join(row[0] for row in db.execute(shared, (table, table)))
+        db.execute(f"DELETE FROM main.{table}")
+        db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+    db.execute("DETACH new")
     db.execute("PRAGMA user_version = 3")
     found = db.execute("SELECT number, rung, state, priority, sha256 FROM objects ORDER BY 1, 2").fetchall()
     db.close()
+    old.replace(path)
     return found
 
 

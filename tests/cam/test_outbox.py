@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from records import SOURCE, kept, rejected, withheld
 from tests.faults.night import full_disk
 
+from trapcam import outbox as outbox_module
 from trapcam.outbox import DATABASE, FULL_FOLDER, Outbox, open_outbox
 from trapcam.receipts import ReceiptOutcome
 from trapcam.states import DELETED, DELIVERED, HELD, STORED, WAITING
@@ -240,3 +241,35 @@ def test_a_database_that_may_not_grow_refuses_and_forgets_nothing(box: Outbox, t
 def test_status_before_the_first_start(tmp_path: Path) -> None:
     status = read_status(tmp_path, TRAP)
     assert (status["frames_in"], status["objects"], status["epoch"]) == (0, {}, None)
+
+
+def test_what_cannot_be_cleared_away_at_the_start_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    box = open_outbox(tmp_path / "data", TRAP, NOW)
+    box.declare_source(SOURCE, None)
+    box.commit(kept(0))
+    box.close()
+    stray = tmp_path / "data" / FULL_FOLDER / "stray"
+    stray.mkdir()  # which no `unlink` takes away
+    with pytest.raises(StorageError, match=r"the outbox cannot be opened: .*/full/stray: "):
+        open_outbox(tmp_path / "data", TRAP, NOW)
+    stray.rmdir()
+    box = open_outbox(tmp_path / "data", TRAP, NOW)
+    assert (box.position(SOURCE), box.missing, len(full_files(tmp_path))) == (1, 0, 1)
+    box.close()
+
+
+@pytest.mark.parametrize("tables", [0, 1])
+def test_status_after_a_first_start_that_was_cut_off(tmp_path: Path, tables: int) -> None:
+    """Its file is there, and the migrations are not, or not all of them."""
+    (tmp_path / "data").mkdir()
+    db = sqlite3.connect(tmp_path / "data" / DATABASE)
+    db.execute("PRAGMA journal_mode = WAL")
+    folder = Path(outbox_module.__file__).parent / "sql"
+    for step in sorted(folder.glob("0*.sql"))[:tables]:
+        db.executescript(step.read_text())
+    db.execute(f"PRAGMA user_version = {tables}")
+    db.close()
+    assert read_status(tmp_path / "data", TRAP)["epoch"] is None
+    box = open_outbox(tmp_path / "data", TRAP, NOW)
+    assert read_status(tmp_path / "data", TRAP)["epoch"] == box.epoch
+    box.close()

@@ -233,7 +233,7 @@ def test_a_burst_by_day_needs_no_lamp() -> None:
     rig = Rig(light=40.0, lamp=lamp)
     rig.camera.start()
     rig.idle(3.0)
-    taken(rig)
+    assert taken(rig).lit is False
     assert lamp.switched == []
 
 
@@ -245,6 +245,7 @@ def test_by_night_the_lamp_shines_on_every_frame_from_the_trigger_to_the_end() -
     trigger = rig.trigger()
     burst = taken(rig)
     assert lamp.switched == [True, False]
+    assert burst.lit is True
     assert len(burst.frames) == 4
     assert all(frame.taken_ms > trigger.at_ms for frame in burst.frames), "no frame from before: it would be dark"
     brightness = [frame.image.mean() for frame in burst.frames]

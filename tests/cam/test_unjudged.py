@@ -108,6 +108,7 @@ def test_it_keeps_everything_until_it_is_started_with_a_model(
     assert status["unjudged"]["bytes"] == status["bytes"] > 0
     assert status["model"].startswith(f"{tmp_path}/feline.tflite: there is no such model")
     assert status["objects"] == {"full": {"held": 5}}
+    assert [day["reasons"] for day in status["days"].values()] == ["no model"] * len(status["days"]) != []
 
     chelsea().save(pictures / "9.jpg")
     process = begin()
@@ -186,6 +187,25 @@ def test_with_room_for_one_full_frame_one_is_kept() -> None:
     assert [sealed.rung for sealed in tight.objects] == [FULL]
     none = Unjudged(sealer(), lambda: 0, size // 2).outcome(still(3), SOURCE, 0)
     assert (none.outcome, none.sighting, none.reason) == (REJECTED, None, NO_MODEL_NO_ROOM)
+
+
+def test_a_card_without_room_for_one_frame_of_it_has_no_event_of_nothing(tmp_path: Path) -> None:
+    """Nothing of it could ever be opened, collected or let go by a receipt."""
+    free = [10**9]
+    box = open_outbox(tmp_path / "data", TRAP, NOW, reserve_bytes=10**6, free=lambda folder: free[0])
+    box.declare_source(SOURCE, None)
+    capture = Unjudged(sealer(), box.unjudged_bytes, 10**9)
+    assert box.commit(capture.outcome(still(), SOURCE, 0)) == 1
+    free[0] = 10**6
+    assert box.commit(capture.outcome(replace(still(), note="2 frames damaged"), SOURCE, 1)) is None
+    assert "full frames" in box.shortage
+    assert box.position(SOURCE) == 2
+    free[0] = 10**9
+    assert box.commit(capture.outcome(still(), SOURCE, 2)) == 2
+    status = read_status(tmp_path / "data", TRAP)
+    assert (status["unjudged"]["kept"], status["unjudged"]["not kept"], status["rejected"]) == (2, 1, {})
+    assert box._db.execute("SELECT count(*) FROM events").fetchone()[0] == 2
+    box.close()
 
 
 def test_frames_in_which_something_moved_are_kept_before_others() -> None:

@@ -51,12 +51,13 @@ card.reserve_mb = 0
 
 
 class Run:
-    """One start of the trap under the recorder: `lines` said so far, and how it ended."""
+    """One start of the trap under the recorder: `lines` said so far, and how it ended. day: see `scripted_trap`."""
 
-    def __init__(self, settings: Path, log: Path, inject: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Path, log: Path, inject: Sequence[str] = (), day: int | None = None) -> None:
         self._log = log
         words = [*recorder.tracing(log, inject), sys.executable, str(PROGRAM), "run", "--config", str(settings)]
-        self._process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        around = os.environ | ({} if day is None else {"SCRIPTED_DAY": str(day)})
+        self._process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=around)
         self._guard = threading.Timer(END_S, self._stop, (signal.SIGKILL,))
         self._guard.daemon = True
         self._guard.start()
@@ -85,13 +86,15 @@ class Run:
         return self._process.returncode
 
 
-def watch(card: Path, settings: Path, last: str, reader: recorder.Reader | None = None) -> tuple[list[Op], list[str]]:
+def watch(
+    card: Path, settings: Path, last: str, reader: recorder.Reader | None = None, day: int | None = None
+) -> tuple[list[Op], list[str]]:
     """A start that takes all pictures up to the one named `last`: every operation on `card`, every line.
 
-    reader: that of the start before, where there was one.
+    reader: that of the start before, where there was one; day: see `scripted_trap`.
     """
     log = card.with_name(f"{card.name}.log")
-    run = Run(settings, log)
+    run = Run(settings, log, day=day)
     run.until(f"{last}: ")
     assert run.end() == 0, run.lines
     ops = (reader or recorder.Reader([card])).operations(log)

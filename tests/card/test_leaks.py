@@ -5,9 +5,12 @@ import shutil
 import struct
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+import av
+import numpy as np
 import pytest
 from cam_parts import BACKEND, BASE, CAT, DEER, NOTHING, PERSON, REVIEWER
 from PIL import Image as Pictures
@@ -21,6 +24,7 @@ from trapship.certificates import make_fleet
 SHOWN = [CAT, NOTHING, PERSON, DEER, CAT, PERSON, NOTHING, NOTHING, PERSON, CAT, NOTHING, DEER, PERSON, CAT]
 PLACE = (43.12345, 131.45678)
 NAMES = ("Nizhnee-Ushchelye", "Primorye", "S-017-Kedrovka")
+VIDEO = "9999.avi"
 BLOCK_BYTES = 1_024
 GPS, LATITUDE, LONGITUDE, MODEL = 0x8825, 2, 4, 0x0110
 
@@ -60,6 +64,8 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
         name = f"{number:04}.jpg"
         pixels = running.picture(shots / name, what, number, exif())
         pictures[name] = ((shots / name).read_bytes(), pixels, what)
+    pictures[VIDEO] = (b"", video(shots / VIDEO), CAT)
+    pictures[VIDEO] = ((shots / VIDEO).read_bytes(), *pictures[VIDEO][1:])
     make_fleet(fleet, ("7", "8"))
     settings = running.write_card(
         card,
@@ -68,11 +74,14 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
     )
     for name in ("ca.crt", "7.crt", "7.key"):
         shutil.copy(fleet / name, card / "etc" / name)
-    ops, lines = running.watch(card, settings, "0004.jpg")
-    again, more = running.watch(card, settings, f"{len(SHOWN) - 1:04}.jpg")
+    ops, lines = running.watch(card, settings, "0004.jpg", day=0)
+    again, more = running.watch(card, settings, f"{VIDEO}@0.0s", day=1)
     assert not any("Traceback" in line for line in lines + more)
     status = read_status(card / "data", running.TRAP)
-    assert (status["sightings"], status["frames_withheld"]) == (SHOWN.count(CAT), SHOWN.count(PERSON))
+    assert (status["sightings"], status["frames_withheld"]) == (SHOWN.count(CAT) + 1, SHOWN.count(PERSON))
+    assert set(status["objects"]) == {"alert", "crop", "frame", "full", "full-2", "full-3", "note", "scene"}
+    assert status["objects"]["scene"] == {"held": 2}
+    assert sum(status["objects"]["note"].values()) == 3, "two alarms and a day"
     assert 0 < status["audit"]["far"]["held"] < status["audit"]["far"]["bursts"], "some rejects are samples, some not"
     image = folder / "image"
     program = mke2fs()
@@ -80,6 +89,22 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
         subprocess.run([program, "-q", "-t", "ext4", "-d", str(card), str(image), "16M"], check=True)
     written = b"\n--\n".join(op.data for op in [*ops, *again] if op.data)
     return Used(written, used_blocks(image.read_bytes()) if program else b"", pictures, card, fleet)
+
+
+def video(path: Path) -> bytes:
+    """A cat in three frames of noise, none like another; the pixels of all of them."""
+    pixels = np.random.default_rng(99).integers(0, 255, (3, 96, 128, 3), dtype=np.uint8)
+    pixels[:, :16, :16] = CAT
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj420p"
+        for number, each in enumerate(pixels):
+            frame = av.VideoFrame.from_ndarray(each, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 1)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with av.open(str(path)) as made:
+        return b"".join(frame.to_ndarray(format="rgb24").tobytes() for frame in made.decode(video=0))
 
 
 def used_blocks(image: bytes) -> bytes:

@@ -123,7 +123,9 @@ class PiCamera:
     def frames(self, trigger: Trigger, position: int) -> Burst | Unreadable | None:
         """The burst around the trigger's time, as far as the camera gives it; each frame's `taken_ms` is its own."""
         failures = self._watch.restarts
-        if self._has_lamp and self._light.night:
+        # A lamp that is not ours to switch may shine all the same.
+        lit = self._light.night if self._has_lamp else None
+        if lit:
             taken = self._by_lamp()
         else:
             age_s = min(max((self._now_ms() - trigger.at_ms) / 1000, 0.0), RING * self._plan.every_s)
@@ -134,7 +136,7 @@ class PiCamera:
             return Unreadable(name=self.source, reason=f"camera: {trouble}", trigger=trigger)
         short = len(taken) < self._plan.frames
         note = f"{len(taken)} of {self._plan.frames} frames: {trouble}" if short else ""
-        return Burst(frames=tuple(map(self._frame, taken)), trigger=trigger, note=note or self._lamp_trouble)
+        return Burst(frames=tuple(map(self._frame, taken)), trigger=trigger, note=note or self._lamp_trouble, lit=lit)
 
     def newest(self) -> Frame | None:
         """The newest picture, None while there is none; a burst may still take it."""

@@ -93,10 +93,14 @@ class Health:
         said = [f"camera: {REASONS[bit]}" for bit in sorted(REASONS) if self.reasons & bit]
         return said + (["camera: the scene is not recognised"] if self._strange >= STRANGE_AFTER // 2 else [])
 
-    def see(self, look: Look, at_ms: int, *, is_scene: bool) -> dict[str, int] | None:
-        """One more look; the fields of an alarm where the camera has just been found to look elsewhere."""
+    def see(self, look: Look, at_ms: int, *, is_scene: bool, lit: bool | None = None) -> dict[str, int] | None:
+        """One more look; the fields of an alarm where the camera has just been found to look elsewhere.
+
+        lit: whether a lamp was to shine; where it was not, the look says nothing of the lamp. None: nobody knows.
+        """
         if not is_scene:
-            self._turn(LAMP_FAILED, look.bright < self._limits.black)
+            if lit is not False:
+                self._turn(LAMP_FAILED, look.bright < self._limits.black)
             return None
         verdict = judge_scene(look, self._references, self._limits)
         self._snow = verdict.snow or (self._snow and verdict.obscured)
