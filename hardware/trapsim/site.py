@@ -20,6 +20,7 @@ from trapship.linkkeys import LINK, make_link_keys
 
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
+LIGHT = {1: "day", 2: "night"}  # where they have the Pi's camera
 PLAN = "cn470"
 MARK = ".pugmark-demo"
 LOCK = "demo"  # the name under which the folder is held while a demo runs in it
@@ -47,6 +48,7 @@ class Plan:
     pir_every_s: float
     parked: bool = False  # the Pis are off until something moves
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
+    picamera: bool = False  # the Pi's camera over a simulated module, not the replay camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,11 +158,7 @@ trap = {number}
 data = {_quoted(folder / "data")}
 [supervisor]
 port = {_quoted(site.line(f"trap{number}.pi"))}
-[camera]
-kind = "replay"
-[camera.replay]
-folder = {_quoted(plan.pictures[number])}
-[keys]
+{_camera(plan, number)}[keys]
 base = {_quoted(site.folder / "keys" / "base.pub")}
 recipients = {_quoted(site.folder / "keys" / "recipients.txt")}
 receipts = {_quoted(site.folder / "keys" / "backend.pub")}
@@ -201,6 +199,13 @@ answer_s = 2.0
     unit["repeat_ms"] = round(2000 * plan.speed)
     unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()
     _write_unit(site, f"trap{number}", unit)
+
+
+def _camera(plan: Plan, number: int) -> str:
+    if not plan.picamera:
+        return f'[camera]\nkind = "replay"\n[camera.replay]\nfolder = {_quoted(plan.pictures[number])}\n'
+    # One by day, with pictures from before each trigger, one by night, under its lamp.
+    return f'[camera]\nkind = "pi"\n[camera.pi]\nlight = "{LIGHT[number]}"\n'
 
 
 def _give_certificate(site: Site, number: int) -> None:
@@ -257,7 +262,7 @@ side = "{side}"
 latitude = {LATITUDE}
 longitude = {LONGITUDE}
 uncertainty_m = 5000
-model = "Pugmark demo, replay camera"
+model = "Pugmark demo, {"Pi camera, simulated module" if plan.picamera else "replay camera"}"
 """
     return text
 
