@@ -19,7 +19,7 @@ from trapwire.notes import decode_note
 from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
-INLINE = (ALERT, NOTE)  # small: their bodies lie in the database
+INLINE = (ALERT, NOTE)  # small enough to lie in their rows; the others are files
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
@@ -74,7 +74,7 @@ class Store:
         raise StorageError(f"{self.folder / DATABASE}: other programs store the same objects; it is tried again")
 
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
-        """Whether these bytes are in custody under this key, or kept aside: in the database, or a whole file."""
+        """Whether these bytes are in custody under this key, or kept aside; in a row, or in a file that is whole."""
         rows = self._rows("digest_of", *key.as_tuple())
         if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
             return False

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 def standing(rows: list[Row], known: dict[int, TrapSettings], zones: dict[int, ZoneInfo]) -> list[Row]:
     """The alarms that nobody has settled by a visit, newest first."""
-    found = [alarm for alarm in alarms(rows) if alarm.stands]
+    found = sorted((alarm for alarm in alarms(rows) if alarm.stands), key=lambda alarm: -alarm.time_ms)
     return [_alarm(alarm, known.get(alarm.trap), zones.get(alarm.trap, ZoneInfo("UTC"))) for alarm in found]
 
 

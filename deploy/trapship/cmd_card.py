@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from trapkit.progress import say
@@ -41,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
     keys = load(args.keys, args.base_key, args.identity)
     if not keys.boxes and not keys.ages:
         say("no key was named: what is sealed is only counted, and kept for a base to import")
-    summary = open_card(args.source, args.out, keys, say)
+    summary = open_card(args.source, args.out, keys, say, now_ms=time.time_ns() // 1_000_000)
     counts = summary["objects"]
     assert isinstance(counts, dict)
     if args.json:
@@ -52,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{summary['sightings']} sightings; objects: " + (_words(counts) or "none"))
         for note in summary["notes"]:  # type: ignore[attr-defined]
             print(note)
-        print(f"in {args.out}: sightings.csv, pictures/, samples/, and parcels/ for `trapbase import`")
+        print(f"in {args.out}: sightings.csv, notes.csv, pictures/, samples/; `trapbase import {args.out}/parcels`")
     bad = sum(counts.get(name, 0) for name in ("missing", "damaged", "still sealed"))
     return 1 if bad or not counts else 0
 

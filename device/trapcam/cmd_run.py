@@ -56,15 +56,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the trap.  Raises: SetupError, StorageError."""
+def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | None = None) -> int:
+    """Run the trap; `opener`: of another camera than the settings name.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
     data, lost = Path(settings.data), ""
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
-        camera = open_camera(settings)
+        camera = (opener or open_camera)(settings)
         judge, no_model = open_judge(settings)
         with (
             not_held_up_by(camera),

@@ -16,6 +16,7 @@ from trapsim.site import LOCK, PIN, TRAPS, Plan, build_site, check_port, clear_f
 from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
+PICAMERA_PIR_S = 2.0  # a burst takes that long
 PARKED_PIR_S = 12.0  # a Pi that starts for each trigger needs seconds, here too
 
 
@@ -35,6 +36,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--service", action="store_true", help="open the ranger's page of each trap, as in a service visit"
     )
+    parser.add_argument(
+        "--picamera", action="store_true",
+        help="the Pi's camera over a simulated module: bursts with frames from before the trigger, or by lamp",
+    )  # fmt: skip
     parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
     parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
     parser.add_argument("--sf", type=whole(7, 10), default=9, help="LoRa spreading factor (9)")
@@ -79,19 +84,24 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
     speed = args.speed or (10.0 if args.once else 1.0)
-    pir_s = args.pir or (PARKED_PIR_S if args.parked else 0.3 if args.once else 3.0)
+    pir_s = args.pir or (
+        PARKED_PIR_S if args.parked else PICAMERA_PIR_S if args.picamera else 0.3 if args.once else 3.0
+    )
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
         page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=args.network,
-        parked=args.parked, service=args.service,
+        parked=args.parked, service=args.service, picamera=args.picamera,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
-    _say(f"Station S001, two traps, each replaying {whose}.")
+    _say(f"Station S001, two traps, each {'watching' if args.picamera else 'replaying'} {whose}.")
     _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
     for trap in sorted(args.network):
         _say(f"Trap {trap} ({TRAPS[trap]}) has a network too: its sealed full frames travel by MQTT and are received.")
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
+    if args.picamera:
+        _say("The cameras are the Pi's, over a simulated module: the left one by day, with pictures from before each")
+        _say("    trigger, the right one by night, under its lamp; up to three full frames a burst.")
     if args.parked:
         _say(f"The traps are parked: each Pi is switched on when something moves, every {pir_s:g} s, and off again.")
     if args.service:

@@ -1,4 +1,4 @@
-"""The demo's own processes, each also a command: `trapsim channel`, `trapsim unit`, `trapsim backend`."""
+"""The demo's own processes, each also a command: `trapsim channel`, `unit`, `picamera`, `backend`."""
 
 import argparse
 import json
@@ -36,6 +36,11 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     unit.add_argument("--pir-every", type=number(0, 3600), default=0.0, help="seconds between PIR edges (0: none)")
     unit.add_argument("--interpreter", choices=("auto", "micropython", "cpython"), default="auto")
     unit.set_defaults(run=_unit)
+
+    picamera = subparsers.add_parser("picamera", help="a trap with the Pi's camera, over a simulated module")
+    picamera.add_argument("--config", type=Path, required=True, metavar="FILE", help="the trap's settings (TOML)")
+    picamera.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="what stands before the camera")
+    picamera.set_defaults(run=_picamera)
 
     backend = subparsers.add_parser("backend", help="the reference identification back end (tus 1.0, signed receipts)")
     backend.add_argument("--folder", type=Path, required=True)
@@ -97,6 +102,12 @@ def _unit(args: argparse.Namespace, running: Running) -> int:
     finally:
         lock.close()
     return 0
+
+
+def _picamera(args: argparse.Namespace, running: Running) -> int:
+    from trapsim.stagedcamera import run_staged
+
+    return run_staged(args)
 
 
 def _backend(args: argparse.Namespace, running: Running) -> int:

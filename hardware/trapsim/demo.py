@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trapsim.audit import Audit, look
 from trapsim.cable import Cable
-from trapsim.pictures import count_bursts
+from trapsim.pictures import count_bursts, stills
 from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
 from trapsim.tools import find_mosquitto
@@ -56,7 +56,8 @@ def start_processes(site: Site, processes: Processes) -> None:
     for number in TRAPS:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
         config = str(site.trap(number) / "trapcam.toml")
-        processes.add_switched(f"trapcam{number}", [trapcam, "run", "--config", config], site.trap(number))
+        camera = [trapsim, "picamera", "--pictures", str(plan.pictures[number])] if plan.picamera else [trapcam, "run"]
+        processes.add_switched(f"trapcam{number}", [*camera, "--config", config], site.trap(number))
 
 
 def _unit(trapsim: str, site: Site, name: str, line: str, number: int) -> list[str]:
@@ -78,7 +79,8 @@ class Demo:
         self._processes = Processes(site.folder / "logs")
         lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
         self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
-        self._pictures = count_bursts(site.plan.pictures[min(TRAPS)])
+        shown = site.plan.pictures[min(TRAPS)]
+        self._pictures = len(stills(shown)) if site.plan.picamera else count_bursts(shown)
 
     def run(self, *, once: bool, kills: int, running: Callable[[], bool]) -> Result:
         """Start all, watch until everything is delivered (`once`) or `running` says no, stop all.

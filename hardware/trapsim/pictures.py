@@ -27,6 +27,7 @@ PHOTOGRAPHS = (
     "page.png",
     "rocket.jpg",
 )
+STILLS = (".jpg", ".jpeg", ".png")
 
 
 def default_pictures(folder: Path) -> Path:
@@ -59,6 +60,14 @@ def check_pictures(folder: Path) -> Path:
             "put some there, or name another folder"
         )
     return folder.resolve()
+
+
+def stills(folder: Path) -> list[Path]:
+    """The pictures of a folder in their order, no videos.  Raises: SetupError when there are none."""
+    found = [folder / name for name in list_folder(folder)[0] if name.lower().endswith(STILLS)]
+    if not found:
+        raise SetupError(f"{folder}: no picture lies here that a simulated camera could see: {', '.join(STILLS)}")
+    return found
 
 
 def count_bursts(folder: Path) -> int:

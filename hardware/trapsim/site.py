@@ -23,6 +23,7 @@ from trapship.unitkeys import UNITS, make_unit_keys
 PIN = "271828"  # of the demo's ranger
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
+LIGHT = {1: "day", 2: "night"}  # where they have the Pi's camera
 PLAN = "cn470"
 MARK = ".pugmark-demo"
 LOCK = "demo"  # the name under which the folder is held while a demo runs in it
@@ -51,6 +52,7 @@ class Plan:
     parked: bool = False  # the Pis are off until something moves
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
     service: bool = False  # the rangers' pages are open all the time
+    picamera: bool = False  # the Pi's camera over a simulated module, not the replay camera
 
 
 def service_port(plan: Plan, number: int) -> int:
@@ -166,11 +168,7 @@ trap = {number}
 data = {_quoted(folder / "data")}
 [supervisor]
 port = {_quoted(site.line(f"trap{number}.pi"))}
-[camera]
-kind = "replay"
-[camera.replay]
-folder = {_quoted(plan.pictures[number])}
-[keys]
+{_camera(plan, number)}[keys]
 base = {_quoted(site.folder / "keys" / "base.pub")}
 recipients = {_quoted(site.folder / "keys" / "recipients.txt")}
 receipts = {_quoted(site.folder / "keys" / "backend.pub")}
@@ -223,6 +221,13 @@ always = true
     unit["repeat_ms"] = round(2000 * plan.speed)
     unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()
     _write_unit(site, f"trap{number}", unit)
+
+
+def _camera(plan: Plan, number: int) -> str:
+    if not plan.picamera:
+        return f'[camera]\nkind = "replay"\n[camera.replay]\nfolder = {_quoted(plan.pictures[number])}\n'
+    # One by day, with pictures from before each trigger, one by night, under its lamp.
+    return f'[camera]\nkind = "pi"\n[camera.pi]\nlight = "{LIGHT[number]}"\n'
 
 
 def _give_certificate(site: Site, number: int) -> None:
@@ -281,7 +286,7 @@ side = "{side}"
 latitude = {LATITUDE}
 longitude = {LONGITUDE}
 uncertainty_m = 5000
-model = "Pugmark demo, replay camera"
+model = "Pugmark demo, {"Pi camera, simulated module" if plan.picamera else "replay camera"}"
 """
     return text
 

@@ -137,6 +137,15 @@ def test_a_new_outbox_takes_the_alarm_off_the_page(tmp_path: Path) -> None:
     assert not alarms(found_alarms(base))[0].stands
 
 
+def test_the_newest_alarm_stands_first(tmp_path: Path) -> None:
+    moved = {"right": 110, "down": -50, "turned": -40}
+    earlier, later = note(2, 4, MOVED, moved, at_ms=NOW - DAY_MS), opened(9)
+    take(tmp_path / "base", None, later, earlier)
+    assert [row["id"][:2] for row in standing(found_alarms(tmp_path / "base"), TRAPS, {})] == ["1-", "2-"]
+    take(tmp_path / "other", None, note(1, 4, MOVED, moved, at_ms=NOW - DAY_MS), note(2, 9, OPENED, {"trigger": 1}))
+    assert [row["id"][:2] for row in standing(found_alarms(tmp_path / "other"), TRAPS, {})] == ["2-", "1-"]
+
+
 def test_notes_and_scenes_go_to_the_back_end_and_their_receipt_down(tmp_path: Path) -> None:
     broker, backend = MemoryBroker(), BackendStore(tmp_path / "backend", bytes(range(32, 64)))
     base = Base(tmp_path / "base", broker, DirectOutlet(backend))

@@ -98,3 +98,24 @@ def test_parked_pis_start_for_what_moves_and_none_is_cut(tmp_path: Path, picture
     assert figures["pi_starts"] > 2 * TRAPS, "off in between, and on again"
     log = (state / "logs" / "trapcam1.log").read_text()
     assert log.count("the supervisor lets this computer go") >= 2
+
+
+def test_two_units_with_the_pis_camera_deliver_their_bursts(tmp_path: Path) -> None:
+    """One by day with frames from before the trigger, one under its lamp; all three full frames by the network."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    folder = default_pictures(tmp_path / "all")
+    for name in ("chelsea.png", "astronaut.png", "brick.png"):
+        (pictures / name).write_bytes((folder / name).read_bytes())
+    with Image.open(folder / "chelsea.png") as cat:
+        cat.crop((6, 0, cat.width - 6, cat.height)).save(pictures / "another.png")
+    state = tmp_path / "demo"
+    code, figures, words = demo(state, "--picamera", "--images", str(pictures), "--network", "all")
+    assert code == 0, words
+    cats = 2 * TRAPS
+    assert (figures["lost"], figures["duplicated"], figures["sightings"]) == (0, 0, cats), words
+    assert figures["alerts_stored"] == figures["sightings_stored"] == cats
+    fulls = figures["full_frames_received"]
+    assert cats < fulls <= 3 * cats, "of a burst in which something moves more than one is kept"
+    assert figures["media_stored"] == 2 * cats + fulls
+    assert cats < figures["frames_kept"] <= 6 * cats, "bursts, not single pictures"

@@ -11,20 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nacl.signing import SigningKey
 from PIL import Image as Pictures
 
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.record import KEPT, Outcome, Sighting
 from trapcam.seal import Sealer, open_sealer
 from trapcam.sighting import Event
+from trapcam.states import UNJUDGED
 from trapcam.trigger import Trigger
 from trapship.keys import make_keys
 from trapwire.alert import Alert
-from trapwire.objects import ALERT, CROP, FRAME, FULL
+from trapwire.notes import DAY, FIELDS, OPENED, Note, statement
+from trapwire.objects import ALERT, CROP, FRAME, FULL, FULL_2, SCENE
 
 NOW = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 TRAP = 7
 PLACE = "var/lib/pugmark/trapcam"
+UNIT = SigningKey(bytes(range(96, 128)))
 MEGABYTE = 1 << 20
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "bin"
 
@@ -94,6 +98,40 @@ class Card:
             [_mke2fs(), "-q", "-F", "-t", "ext4", "-b", "4096", "-d", str(self.root), str(image)], check=True
         )
         return image
+
+
+class FullCard(Card):
+    """The same with all that else a card may hold: further full frames, an unjudged burst, notes and a scene."""
+
+    scene = picture(90, (64, 36), "WEBP")
+    fulls = (picture(91, (320, 240), "JPEG"), picture(92, (320, 240), "JPEG"))
+
+    def use(self, box: Outbox) -> None:
+        sealer = open_sealer(self.keys / "base.pub", self.keys / "recipients.txt")
+        sealed = [sealer.seal(rung, data) for rung, data in zip((FULL, FULL_2), self.fulls, strict=True)]
+        event = Event(frame=0, bbox=(0.0, 0.0, 1.0, 1.0), category=UNJUDGED, confidence=0.0, species=0, count=1)
+        sighting = Sighting(
+            event=event, taken_ms=NOW + 60_000, uncertainty_ms=None, model="none", model_sha256="",
+            objects=tuple(sealed),
+        )  # fmt: skip
+        position = box.position("pi")
+        trigger = Trigger(number=50, cause=0, at_ms=NOW + 60_000)
+        number = box.commit(Outcome(
+            source="pi", position=position, trigger=trigger, name="", frames=6, outcome=KEPT, sighting=sighting,
+        ))  # fmt: skip
+        name = f"{TRAP:05d}-{self.epoch:08x}-{number:06d}"
+        self.inside |= {f"{name}-full.jpg": self.fulls[0], f"{name}-full-2.jpg": self.fulls[1]}
+        scene = box.notes.add_scene(sealer.seal(SCENE, self.scene), NOW + 70_000)
+        self.inside[f"{TRAP:05d}-{self.epoch:08x}-{scene:06d}-scene.webp"] = self.scene
+        day = {name: 0 for name, _, _ in FIELDS[DAY]} | {"day": 2570, "watch": 1400, "seen": 1000, "reasons": 2}
+        box.notes.add_note(DAY, NOW, lambda number: self._note(box, number, DAY, day))
+        box.notes.add_alarm(OPENED, NOW, 9, lambda number: self._note(box, number, OPENED, {"trigger": 9}))
+
+    @staticmethod
+    def _note(box: Outbox, number: int, kind: int, values: dict[str, int]) -> bytes:
+        note = Note(kind, NOW, 1000, values)
+        note.signature = UNIT.sign(statement(box.trap, box.epoch, number, note.fields())).signature
+        return note.encode()
 
 
 def _mke2fs() -> str:

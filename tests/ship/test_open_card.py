@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
-from tests.ship.card_parts import MEGABYTE, NOW, TRAP, Card, on_a_device, smash
+from tests.ship.card_parts import MEGABYTE, NOW, TRAP, Card, FullCard, on_a_device, smash
 
+from trapbase.cli import main as trapbase
+from trapbase.store import Store
 from trapcam.outbox import Outbox, open_outbox
 from trapship.cli import main
 from trapwire.objects import FULL, RECEIPT, Envelope, ObjectKey, decode_envelope
@@ -173,6 +175,71 @@ def test_what_the_back_end_has_signed_for_is_not_missing(tmp_path: Path) -> None
     assert set(card.inside) - set(got) == {gone}
     rows, summary = tables(tmp_path / "out")
     assert (rows[0]["received"], summary["objects"]) == ("full", {"opened": 11, "received": 1})
+
+
+def test_notes_are_told_in_words_and_an_unjudged_burst_has_its_time(tmp_path: Path) -> None:
+    card = FullCard(tmp_path, sightings=1)
+    assert opened(card, card.root, tmp_path / "out") == card.inside
+    rows, summary = tables(tmp_path / "out")
+    assert [(r["number"], r["category"], r["species"], r["time"]) for r in rows] == [
+        ("1", "feline", "snow leopard", "2027-01-15T08:00:00.000Z"),
+        ("2", "unjudged", "", "2027-01-15T08:01:00.000Z"),
+    ]
+    assert summary["notes_and_scenes"] == 3
+    with (tmp_path / "out" / "notes.csv").open(newline="") as file:
+        told = {
+            r["kind"]: (r["number"], r["time"][:19], r["says"] or r["picture"], r["state"])
+            for r in csv.DictReader(file)
+        }
+    day = (
+        "2027-01-14: 1000 minutes seen, 400 blind, 0 not on watch, 40 unknown (snowed in); 0 triggers, 0 bursts, "
+        "0 sightings, 0 starts"
+    )
+    assert told == {
+        "scene": ("3", "2027-01-15T08:01:10", f"{TRAP:05d}-{card.epoch:08x}-000003-scene.webp", "opened"),
+        "day": ("4", "2027-01-15T08:00:00", day, "opened"),
+        "opened": ("5", "2027-01-15T08:00:00", "somebody opened the lid (trigger 9)", "opened"),
+    }
+
+
+def test_a_base_imports_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = FullCard(tmp_path, sightings=2)
+    opened(card, card.root, tmp_path / "out")
+    config = tmp_path / "base.toml"
+    config.write_text(f'name = "North"\nfolder = "{tmp_path / "base"}"\n')
+    Store(tmp_path / "base").close()
+    capsys.readouterr()
+    for new in (13, 0):
+        assert trapbase(["import", str(tmp_path / "out" / "parcels"), "--config", str(config), "--json"]) == 0
+        (done,) = json.loads(capsys.readouterr().out)["parcels"]
+        assert (done["new"], done["doubles"], done["damaged"], done["missing"]) == (new, 13 - new, [], [])
+
+
+@pytest.mark.parametrize("kind", ["folder", "image"])
+def test_an_outbox_that_its_trap_set_aside_is_found_too(tmp_path: Path, kind: str) -> None:
+    card = Card(tmp_path, sightings=12)
+    before = dict(card.inside)
+    database = card.data / "outbox.sqlite"
+    with closing(sqlite3.connect(database)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'").fetchone()
+    smash(database, (root - 1) * 4096, 4096)
+    with closing(open_outbox(card.data, TRAP, NOW)) as box:
+        assert box.aside is not None
+        epoch = box.epoch
+    source = card.root if kind == "folder" else card.ext4(tmp_path / "card.img", 48)
+    assert opened(card, source, tmp_path / "out") == before
+    units = tables(tmp_path / "out")[1]["units"]
+    assert {unit["epoch"] for unit in units} == {f"{card.epoch:08x}", f"{epoch:08x}"}  # type: ignore[attr-defined]
+
+
+def test_full_frames_set_aside_without_their_database_are_opened(tmp_path: Path) -> None:
+    card = Card(tmp_path)
+    for path in card.data.glob("outbox.sqlite*"):
+        path.unlink()
+    open_outbox(card.data, TRAP, NOW).close()
+    opened(card, card.root, tmp_path / "out")
+    strays = {path.read_bytes() for path in (tmp_path / "out" / "strays").iterdir()}
+    assert strays == {data for name, data in card.inside.items() if name.endswith("full.jpg")}
 
 
 @pytest.mark.parametrize(

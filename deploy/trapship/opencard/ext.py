@@ -10,6 +10,7 @@ from trapkit.errors import SetupError
 
 DATABASE = "outbox.sqlite"
 USUAL = PurePosixPath("/var/lib/pugmark/trapcam")
+ASIDE = "outbox.damaged-"  # and a number: trapcam's own name for one that it has set aside, with all its files
 FOLDERS = ("full", "audit")
 SEALED = re.compile(r"[0-9a-f]{64}\.age")
 MAX_FOLDERS = 20_000  # looked through for an outbox, where it is not at its usual place
@@ -29,16 +30,18 @@ class Ext:
         self._image = f"{image}?offset={offset}" if offset else str(image)
 
     def outboxes(self) -> list[PurePosixPath]:
-        """The folders that hold an outbox."""
-        if DATABASE in self._names(USUAL)[1]:
-            return [USUAL]
+        """The folders that hold an outbox, or what one that was set aside has left."""
+        folders, files = self._names(USUAL)
+        aside = [USUAL / name for name in sorted(folders) if name.startswith(ASIDE)]
+        if DATABASE in files or aside:
+            return [*([USUAL] if DATABASE in files else []), *aside]
         found, left = [], [PurePosixPath("/")]
         for _ in range(MAX_FOLDERS):
             if not left:
                 break
             here = left.pop(0)
             folders, files = self._names(here)
-            if DATABASE in files:
+            if DATABASE in files or here.name.startswith(ASIDE):
                 found.append(here)
             left += [here / name for name in folders if not (here == PurePosixPath("/") and name in SKIPPED)]
         return found

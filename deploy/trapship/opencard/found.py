@@ -9,6 +9,7 @@ from trapwire.objects import RUNG_NAMES
 
 DELETED = "deleted"
 STATES = ("held", "waiting", "stored", "delivered", DELETED)
+NOTE_KINDS = ("day", "opened", "moved", "scene")
 SAMPLE_STATES = ("held", "exported")
 _FIRST_MS, _LAST_MS = 1_577_836_800_000, 4_102_444_800_000  # 2020–2100: what a time in a row may be
 Read = Callable[[], bytes]
@@ -33,13 +34,31 @@ class Named(NamedTuple):
     body: bytes | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the row of an event says of it; `category` as the trap's detector has it, or "unjudged"."""
+
+    taken_ms: int
+    uncertainty_ms: int | None
+    category: str
+    species: int
+    confidence: float
+    count: int
+    box: tuple[float, float, float, float]
+
+
 @dataclass(kw_only=True)
 class Outbox:
-    """One outbox: its unit, its objects by number and rung, its samples' digests; `trouble`: why not all of it."""
+    """One outbox: its unit, its objects by number and rung, its samples' digests; `trouble`: why not all of it.
+
+    events, notes: by number, what their rows say; of a note and of a scene that is their kind and when (Unix ms).
+    """
 
     unit: Unit | None = None
     objects: dict[tuple[int, int], Named] = field(default_factory=dict)
     samples: dict[bytes, int] = field(default_factory=dict)  # size by digest
+    events: dict[int, Seen] = field(default_factory=dict)
+    notes: dict[int, tuple[str, int]] = field(default_factory=dict)
     trouble: str = ""
 
     def add(self, named: Named) -> None:
@@ -54,12 +73,17 @@ class Outbox:
         taken = 0
         for row in rows:
             named, unit, sample = as_object(row.values), as_unit(row), as_sample(row)
+            event, note = as_event(row), as_note(row)
             if named is not None and (named.body is None or proven(named.body, named.sha256)):
                 self.add(named)
             elif unit is not None and self.unit is None:
                 self.unit = unit
             elif sample is not None:
                 self.samples[sample[0]] = sample[1]
+            elif event is not None:
+                self.events[row.rowid] = event
+            elif note is not None:
+                self.notes[row.rowid] = note
             else:
                 continue
             taken += 1
@@ -106,3 +130,29 @@ def as_sample(row: Row) -> tuple[bytes, int] | None:
     if state in SAMPLE_STATES and isinstance(size, int) and isinstance(sha256, bytes) and len(sha256) == 32:
         return sha256, size
     return None
+
+
+def as_event(row: Row) -> Seen | None:
+    """A row of `events`: number, burst_no, taken_ms, uncertainty_ms, category, species, confidence, count, box, …"""
+    if len(row.values) < 12 or row.values[0] is not None or not 0 < row.rowid < 1 << 24:
+        return None
+    burst_no, taken_ms, uncertainty_ms, category, species, confidence, count = row.values[1:8]
+    box = tuple(value for value in row.values[8:12] if isinstance(value, int | float))
+    if not (isinstance(burst_no, int) and isinstance(taken_ms, int) and _FIRST_MS <= taken_ms <= _LAST_MS):
+        return None
+    if not (isinstance(category, str) and isinstance(species, int) and isinstance(count, int) and len(box) == 4):
+        return None
+    if isinstance(confidence, int | float) and (uncertainty_ms is None or isinstance(uncertainty_ms, int)):
+        return Seen(
+            taken_ms=taken_ms, uncertainty_ms=uncertainty_ms, category=category, species=species,
+            confidence=confidence, count=count, box=(box[0], box[1], box[2], box[3]),
+        )  # fmt: skip
+    return None
+
+
+def as_note(row: Row) -> tuple[str, int] | None:
+    """A row of `notes`: number, kind, at_ms."""
+    if len(row.values) < 3 or row.values[0] is not None or not 0 < row.rowid < 1 << 24:
+        return None
+    kind, at_ms = row.values[1:3]
+    return (kind, at_ms) if kind in NOTE_KINDS and isinstance(kind, str) and isinstance(at_ms, int) else None

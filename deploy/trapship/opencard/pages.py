@@ -4,6 +4,7 @@ Only leaves of tables are read, each by itself, in whatever order and from whate
 by the SHA-256 in its row. What grew over one page is followed through its chain.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -115,7 +116,8 @@ def _value(kind: int, data: bytes, at: int) -> tuple[Value, int]:
     if kind >= 12:
         return (part.decode() if kind % 2 else part), at + size
     if kind == 7:
-        return 0.0, at + size  # none of the rows that are read here turns on one
+        (real,) = struct.unpack(">d", part)
+        return float(real), at + size
     return int.from_bytes(part, "big", signed=True), at + size
 
 

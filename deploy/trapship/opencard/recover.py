@@ -12,7 +12,7 @@ from trapkit.errors import SetupError
 from trapship.opencard import agestream, pages
 from trapship.opencard.carve import MAX_SEALED_BYTES, MAX_WAL_BYTES, Device, look, near
 from trapship.opencard.database import proven, read_outbox
-from trapship.opencard.ext import DATABASE, FOLDERS, USUAL, Ext
+from trapship.opencard.ext import ASIDE, DATABASE, FOLDERS, SEALED, USUAL, Ext
 from trapship.opencard.found import DELETED, Outbox, Unit
 from trapship.opencard.partitions import file_systems
 from trapship.opencard.results import UNKNOWN, Results
@@ -48,9 +48,21 @@ class _Found:
         files |= self.outbox.samples
         return {digest: size for digest, size in files.items() if not proven(self.body(digest) or b"", digest)}
 
+    def unnamed(self) -> Iterator[tuple[str, bytes]]:
+        """Sealed files that lie with it and that no row names, by name: all of them where the rows are gone."""
+        known = {named.sha256.hex() for named in self.outbox.objects.values()}
+        known |= {digest.hex() for digest in self.outbox.samples}
+        for kind in FOLDERS if self.folder else ():
+            for path in sorted((self.folder / kind).glob("*.age")):  # type: ignore[operator]
+                small = path.is_file() and path.stat().st_size <= MAX_SEALED_BYTES
+                if small and SEALED.fullmatch(path.name) and path.stem not in known:
+                    yield path.stem, path.read_bytes()
 
-def open_card(source: Path, out: Path, keys: Keys, say: Say) -> dict[str, object]:
+
+def open_card(source: Path, out: Path, keys: Keys, say: Say, *, now_ms: int) -> dict[str, object]:
     """Write everything that `source` (a folder, an image, a device) holds to `out`; the summary of it.
+
+    now_ms: Unix ms, for what says when it was written.
 
     Nothing is written to `source`.  Raises: SetupError when there is nothing to look at, or `out` holds something.
     """
@@ -59,7 +71,7 @@ def open_card(source: Path, out: Path, keys: Keys, say: Say) -> dict[str, object
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SetupError(f"--out {out}: holds something already; name a folder that is new or empty")
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    results = Results(out, keys)
+    results = Results(out, keys, now_ms=now_ms)
     notes: list[str] = []
     with tempfile.TemporaryDirectory(dir=out, prefix=".reading-") as scratch:
         if source.is_dir():
@@ -83,15 +95,25 @@ def open_card(source: Path, out: Path, keys: Keys, say: Say) -> dict[str, object
 
 def _outboxes_in(folder: Path) -> list[Path]:
     usual = folder / USUAL.relative_to("/")
-    if (usual / DATABASE).is_file():
-        return [usual]
+    own = [usual] if (usual / DATABASE).is_file() else []
+    aside = sorted(path for path in usual.glob(f"{ASIDE}*") if path.is_dir())
+    if own or aside:
+        return own + aside
     looked = islice(folder.rglob("*"), MAX_LOOKED)
-    return sorted(path.parent for path in looked if path.name == DATABASE and path.is_file())
+    found = {path.parent if path.name == DATABASE else path for path in looked if _is_outbox(path)}
+    return sorted(found)
+
+
+def _is_outbox(path: Path) -> bool:
+    return path.is_file() if path.name == DATABASE else path.name.startswith(ASIDE) and path.is_dir()
 
 
 def _read(folder: Path, scratch: Path, notes: list[str]) -> _Found:
     own = Path(tempfile.mkdtemp(dir=scratch))
-    outbox = read_outbox(folder / DATABASE, own)
+    if (folder / DATABASE).is_file():
+        outbox = read_outbox(folder / DATABASE, own)
+    else:
+        outbox = Outbox(trouble=f"{folder.name}: its database is gone")
     if outbox.trouble:
         notes.append(outbox.trouble)
     return _Found(outbox=outbox, folder=folder)
@@ -116,8 +138,7 @@ def _from_device(source: Path, keys: Keys, scratch: Path, results: Results, note
                 say(f"{source}: an outbox in {place}")
                 copy = Path(tempfile.mkdtemp(dir=scratch))
                 ext.fetch(place, copy)
-                if (copy / DATABASE).exists():
-                    found.append(_read(copy, scratch, notes))
+                found.append(_read(copy, scratch, notes))
         wanted = sum(len(one.wanted()) for one in found)
         why = (
             "no outbox by its file system" if not found
@@ -152,6 +173,7 @@ def _carve(device: Device, keys: Keys, found: list[_Found], results: Results, sa
         _merge(found[0].outbox, loose)
     wanted = {digest: (one, size) for one in found for digest, size in one.wanted().items()}
     known = {n.sha256 for one in found for n in one.outbox.objects.values()} | set(loose.samples)
+    known |= {bytes.fromhex(name) for one in found for name, _ in one.unnamed()}
     for at in sealed:
         data = device.read(at, MAX_SEALED_BYTES)
         match = _by_digest(data, {digest: size for digest, (_, size) in wanted.items()})
@@ -177,6 +199,8 @@ def _merge(outbox: Outbox, loose: Outbox) -> None:
     for digest, size in loose.samples.items():
         if outbox.trouble or not outbox.objects:
             outbox.samples.setdefault(digest, size)
+    outbox.events = loose.events | outbox.events
+    outbox.notes = loose.notes | outbox.notes
 
 
 def _logged(data: bytes) -> Iterator[pages.Row]:
@@ -200,6 +224,7 @@ def _by_digest(data: bytes, wanted: dict[bytes, int]) -> bytes | None:
 
 
 def _write(one: _Found, results: Results) -> None:
+    results.tell(one.unit, one.outbox.events, one.outbox.notes)
     for named in sorted(one.outbox.objects.values()):
         if named.state == DELETED:
             results.add_received(one.unit, named)
@@ -208,3 +233,5 @@ def _write(one: _Found, results: Results) -> None:
             results.add_object(one.unit, named, body)
     for digest in sorted(one.outbox.samples):
         results.add_sample(one.unit, digest, one.carved.get(digest) or one.body(digest))
+    for name, data in one.unnamed():
+        results.add_unnamed(one.unit, name, data)

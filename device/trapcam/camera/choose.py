@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trapcam.camera import Camera
+from trapcam.camera.device import Device
 from trapcam.camera.gpio import GpioLamp
+from trapcam.camera.lamp import Lamp
 from trapcam.camera.library import require_av
 from trapcam.camera.light import LightPlan
 from trapcam.camera.pi import Notice, PiCamera, PiPlan, check_plan
@@ -23,7 +25,7 @@ def open_camera(camera: CameraSettings, *, uncertainty_ms: int | None, now_ms: C
     if camera.kind == "usb":
         return _open_usb(camera.usb, uncertainty_ms, now_ms)
     if camera.kind == "pi":
-        return _open_pi(camera.pi, uncertainty_ms, now_ms)
+        return open_pi(camera.pi, uncertainty_ms=uncertainty_ms, now_ms=now_ms)
     replay = camera.replay
     return open_replay(
         replay.folder,
@@ -61,7 +63,19 @@ def hangs(camera: Camera) -> bool:
     return isinstance(camera, PiCamera) and camera.hung
 
 
-def _open_pi(pi: PiSettings, uncertainty_ms: int | None, now_ms: Callable[[], int]) -> Camera:
+def open_pi(
+    pi: PiSettings,
+    *,
+    uncertainty_ms: int | None,
+    now_ms: Callable[[], int],
+    make: Callable[..., PiCamera] = PiCamera,
+    open_device: Callable[[], Device] | None = None,
+    lamp: Lamp | None = None,
+) -> Camera:
+    """The Pi's camera; `make`, `open_device`, `lamp`: in place of the real ones, for a simulated module.
+
+    Raises: SetupError.
+    """
     light = LightPlan(
         longest_us=round(pi.day_longest_ms * 1000),
         night_us=round(pi.night_ms * 1000),
@@ -72,16 +86,16 @@ def _open_pi(pi: PiSettings, uncertainty_ms: int | None, now_ms: Callable[[], in
     plan = PiPlan(frames=pi.frames, every_s=pi.every_s, preroll=pi.preroll, bounds=bounds, light=light)
     check_plan(plan, pi.rate)
     lines = {"lamp_gpio": pi.lamp_gpio, "filter_gpio": pi.filter_gpio}
-    lamp = None
-    if max(lines.values()) >= 0:
+    shines = lamp is not None or pi.lamp_gpio >= 0
+    if lamp is None and max(lines.values()) >= 0:
         if pi.lamp_gpio == pi.filter_gpio:
             raise SetupError(f"keys 'camera.pi.lamp_gpio' and 'camera.pi.filter_gpio' are both {pi.lamp_gpio}")
         if not Path(pi.gpio_chip).exists():
             raise SetupError(f"key 'camera.pi.gpio_chip' is {pi.gpio_chip!r}: no such chip, see `gpiodetect`")
         lamp = GpioLamp(pi.gpio_chip, *(None if line < 0 else line for line in lines.values()))
-    return PiCamera(
-        picamera2_opener(lens_position=pi.lens_position, rate=pi.rate), plan,
-        uncertainty_ms=uncertainty_ms, now_ms=now_ms, lamp=lamp, shines=pi.lamp_gpio >= 0,
+    return make(
+        open_device or picamera2_opener(lens_position=pi.lens_position, rate=pi.rate), plan,
+        uncertainty_ms=uncertainty_ms, now_ms=now_ms, lamp=lamp, shines=shines,
     )  # fmt: skip
 
 
