@@ -144,7 +144,7 @@ class KilledRun:
         judge = Watched(MarkReader(), journal, lambda: None)
         pi = Pi(
             settings_of(self._folder, HURRY), camera, judge, SerialPort(line), system_ms=_system_ms,
-            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, broker=None,
+            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, broker=None, journal=journal,
         )  # fmt: skip
         while True:
             if not pi.step():
