@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.camera import Camera
-from trapcam.frames import Burst, Image, Unreadable
 from trapcam.effort import DAY_MS, EPOCH_2020_MS, Moment
+from trapcam.frames import Burst, Image, Unreadable
 from trapcam.judge import Description, Judge, Seen
 from trapcam.note_store import NoteStore
 from trapcam.trigger import Trigger

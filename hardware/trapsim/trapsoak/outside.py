@@ -48,6 +48,9 @@ class Outside:
         self._backend = backend
         self._thief = SigningKey(bytes(31) + b"\x01")
         self._draws = draws_of(season.seed, season.number, "outside")
+        self._spells: dict[str, list[tuple[int, int]]] = {}
+        for name, start, end in season.spells:
+            self._spells.setdefault(name, []).append((start, end))
         self._flash: dict[ObjectKey, bytes] = {}
         self._to_say: deque[tuple[int, bytes]] = deque()
         self._on_air: list[tuple[int, ObjectKey]] = []
@@ -66,7 +69,7 @@ class Outside:
             self.violations.append(text)
 
     def in_spell(self, name: str, now: int) -> bool:
-        return any(name == spell and start <= now < end for spell, start, end in self.season.spells)
+        return any(start <= now < end for start, end in self._spells.get(name, ()))
 
     @property
     def settled(self) -> bool:

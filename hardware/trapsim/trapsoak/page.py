@@ -105,8 +105,9 @@ At the end everything on the card and at the base is opened with the keys and co
 for: every burst has one outcome, and one that the detector's own words on the frames that the camera gave allow; every
 sighting has all its objects but full frames counted as left out, whole, on the card or at the base, in the same bytes,
 and each opens and shows its own burst; every day that was counted and is over has one line, no lid makes two alarms,
-all signed; nobody private in a day's picture; nothing is deleted but by a good receipt, nothing said to be delivered that the base has not; no two objects hold
-the same sealed bytes; no picture of a burst with people, no rejected one but as an audit sample; no picture in the
-clear in any file, deleted bytes included; all is delivered within {BOUND_MS // 3_600_000} hour of virtual time.
+all signed; nobody private in a day's picture; nothing is deleted but by a good receipt, nothing said to be delivered
+that the base has not; no two objects hold the same sealed bytes; no picture of a burst with people, no rejected one but
+as an audit sample; no picture in the clear in any file, deleted bytes included; all is delivered within
+{BOUND_MS // 3_600_000} hour of virtual time.
 
 `trapsim soak --bursts N --season K` plays one of them again.""".split("\n")
