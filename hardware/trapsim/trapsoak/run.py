@@ -79,7 +79,7 @@ def _play(season: Season, folder: Path) -> tuple[Books, dict[str, Any]]:
 
 
 def read_kept(kept: Path | None) -> dict[Job, dict[str, Any]]:
-    """The results in that file, by what was asked for; a last line that was cut is none.  Raises: SetupError, OSError."""
+    """The results in that file, by job; a last line that was cut is none.  Raises: SetupError, OSError."""
     if kept is None or not kept.exists():
         return {}
     try:
