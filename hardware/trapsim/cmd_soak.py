@@ -30,6 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--round", type=whole(1, MANY), help="only this round of hostile frames of the seed")
     parser.add_argument("--bursts", type=whole(1, MANY), help="soak the trap in its place: so many bursts, with faults")
     parser.add_argument("--season", type=whole(1, MANY), help="only this season of the trap's (with --bursts)")
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="seasons kept there are not played again (--bursts)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the page")
     parser.add_argument("--write", action="store_true", help="also write hardware/SOAK.md, or SOAK-TRAP.md")
     parser.set_defaults(run=run)

@@ -1,6 +1,7 @@
 """The trap's soak: short seasons are clean, every kind of planted fault in the trap is found."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 import trapcam.capture
+import trapcam.note_store
 import trapcam.outbox
+from trapcam.note_store import NoteStore
 from trapcam.outbox import Outbox
 from trapcam.receipts import decode_receipt
 from trapcam.record import Outcome
@@ -46,7 +49,7 @@ def test_a_season_with_faults_loses_and_doubles_nothing(tmp_path: Path, number: 
     assert books.violations == []
     assert books.counts["bursts"] == BURSTS
     assert books.counts["sightings"] == books.counts["kept"] > 3
-    assert books.counts["objects opened"] == 4 * books.counts["kept"]
+    assert books.counts["objects opened"] + books.counts["full frames left out"] >= 4 * books.counts["kept"]
     assert books.counts["withheld"] > 0
 
 
@@ -135,6 +138,58 @@ def test_a_sighting_that_is_dropped_is_found(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Outbox, "commit", careless)
     assert first_violations(tmp_path, "lost")
+
+
+# Days, lids, and a card nearly full.
+
+
+def play_days(folder: Path) -> Books:
+    """Days of a few bursts, one opened lid, a card nearly full for a while; words are lost on the line."""
+    drawn = plan(1, 6, 18)
+    nights = tuple((ms, "a day passes") for ms in (9_000, 18_000, 27_000))
+    season = replace(
+        drawn, moments=tuple(sorted([*nights, (2_000, "lid opened")])), deaths=(), networked=False, module=False,
+        spells=(("card nearly full", 0, 15_000),), bursts=tuple(replace(burst, fault="") for burst in drawn.bursts),
+    )  # fmt: skip
+    with fused() as fuse:
+        return Run(season, folder / "days", fuse).run()
+
+
+def test_every_day_is_told_once_and_a_full_frame_left_out_is_counted(tmp_path: Path) -> None:
+    books = play_days(tmp_path)
+    assert books.violations == []
+    assert books.counts["days told"] > 0
+    assert books.counts["alarms"] == 1
+    assert books.counts["scenes opened"] > 0
+    assert books.counts["full frames left out"] > 0
+
+
+def test_a_day_that_is_told_twice_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say = NoteStore._say
+
+    def twice(*args: Any) -> None:
+        say(*args)
+        say(*args)
+
+    monkeypatch.setattr(NoteStore, "_say", staticmethod(twice))
+    assert [text for text in play_days(tmp_path).violations if text.startswith("doubled: day ")]
+
+
+def test_a_day_that_is_not_told_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trapcam.note_store, "MAX_DAYS", 0)
+    assert [text for text in play_days(tmp_path).violations if text.startswith("lost: day ")]
+
+
+def test_an_alarm_that_is_not_kept_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NoteStore, "add_alarm", lambda notes, *rest: 1)
+    assert [text for text in play_days(tmp_path).violations if text.startswith("lost: the alarm ")]
+
+
+def test_a_full_frame_that_is_left_out_without_need_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outbox, "_fitting", lambda box, fulls: 0)
+    with fused() as fuse:
+        books = Run(replace(plan(1, 1, 8), spells=(), deaths=(), moments=()), tmp_path / "1", fuse).run()
+    assert [text for text in books.violations if "and there was room" in text]
 
 
 # The marks, and the command.

@@ -26,12 +26,13 @@ from trapkit.errors import StorageError
 from trapkit.sealing import open_box
 from trapsim.trapsoak.journal import Told, told_of
 from trapsim.trapsoak.marks import PRIVATE, WORDS, Box, Mark, in_crop, read
+from trapsim.trapsoak.notebook import Notebook
 from trapsim.trapsoak.outside import TRAP, Outside
 from trapsim.trapsoak.plan import UTC_MS, Season
 from trapsim.trapsoak.planted import CORNER, MIDDLE
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, FRAME, FULL, FULLS, ObjectKey
+from trapwire.objects import ALERT, CROP, FRAME, FULLS, ObjectKey
 
 # What a picture or an archive begins with, long enough that sealed bytes do not look so by chance.
 CLEAR = re.compile(rb"\xff\xd8\xff[\xe0\xe1]..(JFIF|Exif)|RIFF....WEBPVP8|\x89PNG\r\n\x1a\n|PK\x03\x04.{26}facts", re.S)
@@ -59,7 +60,7 @@ def close_books(
     with closing(open_outbox(folder / "data", TRAP, UTC_MS)) as box:
         page = _Page(season, folder, outside, box, told, books)
         page.bursts(said)
-        page.objects()
+        page.objects(journal)
         page.samples()
     page.in_the_clear()
     return books
@@ -76,6 +77,7 @@ class _Page:
         self._told = told
         self._books = books
         self._place: Box = CORNER if season.real else MIDDLE
+        self._was_short = any(name.startswith("card") and name.endswith("full") for name, _, _ in season.spells)
         self._db = sqlite3.connect(f"file:{folder / 'data' / 'outbox.sqlite'}?mode=ro", uri=True)
         self._db.row_factory = sqlite3.Row
         self._read: Callable[[bytes], bytes] = open_reader(folder / "keys" / "review.key")
@@ -118,18 +120,21 @@ class _Page:
             if named and int(named[1]) in private:
                 self._wrong("human on the card", f"the log names a burst with people: {line}")
 
-    def objects(self) -> None:
-        """Every rung of every sighting, on the card or at the base, opened; nothing else at the base."""
+    def objects(self, journal: Sequence[Mapping[str, Any]]) -> None:
+        """Every rung of every sighting, every note and scene, on the card or at the base, opened; nothing else at the
+        base."""
         rows = self._db.execute(
-            "SELECT o.*, b.position AS burst FROM objects o JOIN events e ON e.number = o.number "
+            "SELECT o.*, b.position AS burst, e.left_out FROM objects o JOIN events e ON e.number = o.number "
             "JOIN bursts b ON b.burst_no = e.burst_no"
         ).fetchall()
         base = dict(self._outside.base)
         rungs: dict[tuple[int, int], set[int]] = {}
+        left_out: dict[int, int] = {}
         digests: dict[bytes, ObjectKey] = {}
         for row in rows:
             key = self._box.key(row["number"], row["rung"])
             rungs.setdefault((row["number"], row["burst"]), set()).add(row["rung"])
+            left_out[row["number"]] = row["left_out"]
             body = self._body(row, key, base.pop(key, None))
             if body is None:
                 continue
@@ -137,19 +142,38 @@ class _Page:
             if key.rung != ALERT and digests.setdefault(bytes(row["sha256"]), key) != key:
                 self._wrong("doubled", f"{key!r} has the bytes of {digests[bytes(row['sha256'])]!r}")
             self._opened(row["burst"], key, body)
+        self._notes(base, journal)
         for key in base:
-            if key.rung in (ALERT, CROP, FRAME, *FULLS):
-                self._wrong("doubled", f"{key!r} is at the base and the card never knew it")
+            self._wrong("doubled", f"{key!r} is at the base and the card never knew it")
         sighted = [burst for _, burst in rungs]
         for (number, burst), made in rungs.items():
             self._books.counts["sightings"] += 1
-            if not {ALERT, CROP, FRAME, FULL} <= made:
+            fulls, lacking = sorted(made - {ALERT, CROP, FRAME}), left_out[number]
+            self._books.counts["full frames left out"] += lacking
+            whole = {ALERT, CROP, FRAME} <= made and tuple(fulls) == FULLS[: len(fulls)]
+            if not whole or not 1 <= len(fulls) + lacking <= len(FULLS):
                 self._wrong("lost", f"sighting {number} of burst {burst} has only rungs {sorted(made)}")
+            if lacking and not self._was_short:
+                self._wrong("lost", f"sighting {number} has left out {lacking} full frames, and there was room")
             if sighted.count(burst) > 1:
                 self._wrong("doubled", f"burst {burst} has {sighted.count(burst)} sightings")
         for burst, outcome in self._outcome.items():
             if outcome == "kept" and burst not in sighted:
                 self._wrong("lost", f"burst {burst} is kept and has no objects")
+
+    def _notes(self, base: dict[ObjectKey, bytes], journal: Sequence[Mapping[str, Any]]) -> None:
+        """Notes and scenes; what of them is at the base is taken out of `base`."""
+
+        def fetch(row: sqlite3.Row) -> tuple[ObjectKey, bytes | None]:
+            key = self._box.key(row["number"], row["rung"])
+            return key, self._body(row, key, base.pop(key, None))
+
+        notebook = Notebook(self._db, self._folder, fetch, self._wrong)
+        notebook.open_all(self._base_key, lambda data: _mark(data, self._place))
+        notebook.compare(journal, self._outside.lids)
+        self._books.counts["days told"] += notebook.days
+        self._books.counts["alarms"] += notebook.alarms
+        self._books.counts["scenes opened"] += notebook.scenes
 
     def _body(self, row: sqlite3.Row, key: ObjectKey, at_base: bytes | None) -> bytes | None:
         """The object's bytes, wherever it is; the two places agree."""

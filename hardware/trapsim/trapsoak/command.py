@@ -20,6 +20,8 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Soak and print; 1 when anything happened that may not.  Raises: SetupError, OSError."""
     if args.season is not None and args.write:
         raise SetupError("--write: with --season the page would hold one of them; leave one away")
+    if args.season is not None and args.kept is not None:
+        raise SetupError("--kept: with --season the sums would be of other seasons too; leave one away")
     jobs = seasons(args.seed, args.bursts)
     chosen = f"--bursts {args.bursts}"
     if args.season is not None:
@@ -30,7 +32,7 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
         "commit": commit(),
         "seed": args.seed,
     }
-    figures |= soak(jobs, args.workers, _say, running)
+    figures |= soak(jobs, args.workers, _say, running, args.kept)
     if not figures["counts"].get("seasons"):
         raise SetupError(f"--season {args.season}: {args.bursts} bursts have no such season; say more --bursts")
     figures["others"] = others(figures)

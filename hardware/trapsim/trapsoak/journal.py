@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from trapcam.camera import Camera
+from trapcam.effort import DAY_MS, EPOCH_2020_MS, Moment
 from trapcam.frames import Burst, Image, Unreadable
 from trapcam.judge import Description, Judge, Seen
+from trapcam.note_store import NoteStore
 from trapcam.trigger import Trigger
 from trapsim.trapsoak.marks import Box, Mark, read
 
@@ -78,6 +80,24 @@ class Watched:
         return seen
 
 
+def watch_notes(notes: NoteStore, journal: Journal) -> None:
+    """What this store has made durable is in the journal: days that were counted, alarms."""
+    advance, add_alarm = notes.advance, notes.add_alarm
+
+    def counted(moment: Moment, *rest: Any) -> int:
+        said = advance(moment, *rest)
+        journal.write(what="counted", day=(moment.at_ms - EPOCH_2020_MS) // DAY_MS, trusted=moment.trusted)
+        return said
+
+    def raised(kind: int, at_ms: int, trigger_no: int | None, make: Any) -> int | None:
+        number = add_alarm(kind, at_ms, trigger_no, make)
+        journal.write(what="alarm", kind=kind, trigger=trigger_no, number=number)
+        return number
+
+    setattr(notes, "advance", counted)  # noqa: B010 - one object's own
+    setattr(notes, "add_alarm", raised)  # noqa: B010
+
+
 def read_journal(path: Path) -> list[dict[str, Any]]:
     """Its lines; a last one that was cut is none."""
     lines = path.read_text().split("\n") if path.exists() else []
@@ -109,7 +129,7 @@ def told_of(lines: Sequence[Mapping[str, Any]], thresholds: Mapping[str, float])
             told.unmarked |= None in line["marks"]
             if not given:
                 told.allowed.add("unreadable")
-        elif current >= 0:
+        elif line["what"] == "seen" and current >= 0:
             seen.append(line["surest"])
             if len(seen) == given:
                 bursts[current].allowed.add(_outcome(seen, thresholds))

@@ -30,8 +30,9 @@ from trapwire.serialline import SerialDecoder, encode_message
 
 BURSTS = 40  # of such a season
 HURRY = 20  # outside, so much more time passes than on the clock
-LIVES_S = (0.03, 0.7)  # until the kill
-LIMIT_S = 180.0
+LIVES_S = (0.03, 0.7)  # of its CPU's time until the kill: on a busy machine a trap must get as far as on another
+IDLE_LIVES = 10  # by the clock a life lasts so many times as long at the most
+LIMIT_S = 1_200.0
 LOOK_S = 0.1
 IN_REAL_TIME = ("supervisor silent", "queue full")  # of the spells; the rest needs virtual time
 
@@ -75,7 +76,7 @@ class KilledRun:
     def _live(self, master: int, line: str) -> None:
         decoder, moments = SerialDecoder(), list(self.season.moments)
         began = time.monotonic()
-        child, kill_at, look_at = 0, 0.0, 0.0
+        child, born, life_s, look_at = 0, 0.0, 0.0, 0.0
         while True:
             at = time.monotonic() - began
             now = int(at * 1000 * HURRY)
@@ -83,7 +84,7 @@ class KilledRun:
                 self._outside.violation(f"after {LIMIT_S:.0f} s the killed trap has not told all")
                 break
             if child == 0:
-                child, kill_at = self._fork(line), at + self._draws.uniform(*LIVES_S)
+                child, born, life_s = self._fork(line), at, self._draws.uniform(*LIVES_S)
                 self.counts["starts"] += 1
             while moments and moments[0][0] <= now:
                 if not self._outside.strike(moments[0][1]):
@@ -93,7 +94,7 @@ class KilledRun:
                 look_at = at + LOOK_S
                 if self._finished(bool(moments)):
                     break
-            if at >= kill_at and not self._done:
+            if not self._done and (at - born >= IDLE_LIVES * life_s or _cpu_s(child) >= life_s):
                 self._kill(child)
                 child = 0
                 self.counts["real kills"] += 1
@@ -144,11 +145,16 @@ class KilledRun:
         judge = Watched(MarkReader(), journal, lambda: None)
         pi = Pi(
             settings_of(self._folder, HURRY), camera, judge, SerialPort(line), system_ms=_system_ms,
-            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, broker=None,
+            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, broker=None, journal=journal,
         )  # fmt: skip
         while True:
             if not pi.step():
                 time.sleep(0.002)
+
+
+def _cpu_s(child: int) -> float:
+    """The CPU seconds of a process so far."""
+    return int(Path(f"/proc/{child}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _system_ms() -> int:

@@ -44,12 +44,11 @@ def draw(image: Image, mark: Mark, place: Box) -> None:
 
 def read(image: npt.NDArray[np.uint8], place: Box) -> Mark | None:
     """The mark at `place` of a grey or colour picture, or None where there is none."""
-    grey = image if image.ndim == 2 else image[..., :3].mean(axis=2)
-    if place[2] * grey.shape[1] < COLUMNS * CELL_LEAST_PX or place[3] * grey.shape[0] < ROWS * CELL_LEAST_PX:
+    if place[2] * image.shape[1] < COLUMNS * CELL_LEAST_PX or place[3] * image.shape[0] < ROWS * CELL_LEAST_PX:
         return None
     word = 0
-    for cell, (rows, columns) in enumerate(_cells(grey.shape[0], grey.shape[1], place, 0.25)):
-        word |= int(float(grey[rows, columns].mean()) > 127) << cell
+    for cell, (rows, columns) in enumerate(_cells(image.shape[0], image.shape[1], place, 0.25)):
+        word |= int(float(image[rows, columns, ...].mean()) > 127) << cell
     data, check = word.to_bytes(6)[:4], word.to_bytes(6)[4:]
     if binascii.crc_hqx(data, 0xFFFF).to_bytes(2) != check:
         return None

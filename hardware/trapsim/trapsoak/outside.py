@@ -9,11 +9,13 @@ from nacl.signing import SigningKey
 
 from trapkit import topics
 from trapsim.memorybus import MemoryBroker
-from trapsim.trapsoak.plan import GAP_MS, Season, draws_of
+from trapsim.trapsoak.plan import GAP_MS, UTC_MS, Season, draws_of
 from trapwire import serialline as kinds
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import ALERT, CROP, NOTE, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.receipt import MAX_OBJECTS, Receipt, statement
+from trapwire.unitstates import PARKED
+from trapwire.words import encode_time
 
 TRAP = 7
 MAX_VIOLATIONS = 20  # of a season: the first say most
@@ -21,12 +23,15 @@ DELIVERY_MS = (300, 5_000)  # from the supervisor's flash to the base, and the w
 RECEIPT_AGAIN_MS = 3_000
 LOST_ANSWERS = 0.05  # of what is said on the line, or acknowledged on the bus
 LEAVE_AGAIN_MS = 500
+CAUSE_DAY, CAUSE_LID = 2, 3
+TIME_OFF_MS = 500  # how far the supervisor's time may be off
 
 
 class Outside:
     """`base`: what the base has committed, by key; `receipted`: what the back end has signed for.
 
-    `done`: whether the trap has seen to all its bursts; no trigger comes any more.
+    `done`: whether the trap has seen to all its bursts; no trigger comes any more. `lids`: triggers of an opened lid;
+    `slept_ms`: what has passed in the world while the Pi was off, beside the season's own time.
     """
 
     def __init__(self, season: Season, backend: SigningKey, *, networked: bool) -> None:
@@ -37,16 +42,22 @@ class Outside:
         self.counts: Counter[str] = Counter()
         self.done: Callable[[], bool] = lambda: False
         self.farewell = False
+        self.lids: set[int] = set()
+        self.slept_ms = 0
         self.broker = MemoryBroker()
         self._backend = backend
         self._thief = SigningKey(bytes(31) + b"\x01")
         self._draws = draws_of(season.seed, season.number, "outside")
+        self._spells: dict[str, list[tuple[int, int]]] = {}
+        for name, start, end in season.spells:
+            self._spells.setdefault(name, []).append((start, end))
         self._flash: dict[ObjectKey, bytes] = {}
         self._to_say: deque[tuple[int, bytes]] = deque()
         self._on_air: list[tuple[int, ObjectKey]] = []
         self._receipts: dict[ObjectKey, tuple[bytes, int]] = {}  # envelope, and when it was sent last
         self._leave_ms: int | None = None
         self._trigger = 0
+        self._causes: deque[int] = deque()  # of the next triggers, before those of passes
         self._next_wake = 0
         self._down = 0
         self._epoch: int | None = None
@@ -58,12 +69,12 @@ class Outside:
             self.violations.append(text)
 
     def in_spell(self, name: str, now: int) -> bool:
-        return any(name == spell and start <= now < end for spell, start, end in self.season.spells)
+        return any(start <= now < end for start, end in self._spells.get(name, ()))
 
     @property
     def settled(self) -> bool:
-        """Nothing is on its way, and every receipt was answered."""
-        return not (self._on_air or self._receipts or self._leave_ms)
+        """Nothing is on its way, every receipt was answered, and no wake is to come but for passes."""
+        return not (self._on_air or self._receipts or self._leave_ms or self._causes)
 
     # --- what strikes at a moment ---------------------------------------------------------------------------------
 
@@ -77,6 +88,10 @@ class Outside:
             self.broker.drop()
         elif name == "let go":
             self._leave_ms = 0
+        elif name == "a day passes":
+            self._causes.append(CAUSE_DAY)
+        elif name == "lid opened":
+            self._causes.append(CAUSE_LID)
         elif name.startswith("receipt "):
             if self._epoch is None or not self.base:
                 return False
@@ -119,10 +134,12 @@ class Outside:
         if self.in_spell("supervisor silent", now):
             self._to_say.clear()
             return []
-        if now >= self._next_wake and not self.done() and self._leave_ms is None:
+        if now >= self._next_wake and (self._causes or not self.done()) and self._leave_ms is None:
             self._trigger += 1
             self._next_wake = now + self._draws.randint(*GAP_MS)
-            self._to_say.append((kinds.WAKE, struct.pack(">IB", self._trigger, self._draws.choice((0, 0, 0, 1)))))
+            cause = self._causes.popleft() if self._causes else self._draws.choice((0, 0, 0, 1))
+            self.lids |= {self._trigger} if cause == CAUSE_LID else set()
+            self._to_say += [(kinds.WAKE, struct.pack(">IB", self._trigger, cause)), self._time(now)]
             self.counts["triggers"] += 1
         if self._leave_ms is not None and now >= self._leave_ms:
             self._leave_ms = now + LEAVE_AGAIN_MS
@@ -148,13 +165,16 @@ class Outside:
         if kind == kinds.PUT:
             self._put(payload, now)
         elif kind == kinds.HELLO:
-            self._to_say.append((kinds.HELLO, b""))
+            self._to_say += [(kinds.HELLO, b""), self._time(now), (kinds.MODE, bytes([PARKED, 90]))]
         elif kind == kinds.RECEIPT_TAKEN:
             self._taken(payload)
         elif kind == kinds.DONE and payload[:1] == b"\x01":
             self._leave_ms, self.farewell = None, True
         elif kind == kinds.FAULT:
             self.counts["faults told to the supervisor"] += bool(payload[0])
+
+    def _time(self, now: int) -> tuple[int, bytes]:
+        return kinds.TIME, encode_time(UTC_MS + self.slept_ms + now, TIME_OFF_MS)
 
     def switched_off(self) -> None:
         """The Pi is off: what was to be said to it is gone."""
@@ -169,7 +189,7 @@ class Outside:
         if self.in_spell("queue full", now) and key.rung != ALERT and key not in self._flash:
             self._to_say.append((kinds.FULL_QUEUE, pack_keys([key])))
             return
-        if key.rung not in (ALERT, CROP) and key not in self._flash and key.rung < 6:
+        if key.rung not in (ALERT, CROP, NOTE) and key not in self._flash:
             self.violation(f"{key!r} was offered by radio, where it does not go unasked")
         if key not in self._flash:
             self._flash[key] = envelope.body

@@ -18,7 +18,11 @@ OUTCOMES = {
     "objects opened": "objects opened with the keys, on the card or at the base",
     "objects let go by a receipt": "of them deleted on the card by a receipt",
     "pictures opened": "pictures opened, each showing its own burst",
+    "full frames left out": "full frames left out for want of room, and counted at their sighting",
     "audit samples opened": "audit samples opened",
+    "days told": "lines of days, each signed, one a day",
+    "alarms": "alarms, signed",
+    "scenes opened": "the day's pictures opened, nobody in them",
     "bursts judged by the real detector": "bursts judged by the real detector, on photographs",
 }
 FAULTS = {
@@ -47,6 +51,8 @@ FAULTS = {
     "recipients damaged": "recipients' file damaged",
     "base key damaged": "base's key damaged",
     "supervisor restarts": "restarts of the supervisor",
+    "a day passes": "days that passed with the Pi off, and a wake for the day's picture",
+    "lid opened": "times that the lid was opened",
     "times the Pi was let go": "times the supervisor let the Pi go",
     "broker killed": "kills of the broker, its queues lost",
     "repeats at the base": "objects that came to the base again, dropped by their key",
@@ -97,9 +103,11 @@ process of its own on a pty, killed every few hundred milliseconds.
 
 At the end everything on the card and at the base is opened with the keys and compared with plan and journal. Looked
 for: every burst has one outcome, and one that the detector's own words on the frames that the camera gave allow; every
-sighting has all its objects, whole, on the card or at the base, in the same bytes, and each opens and shows its own
-burst; nothing is deleted but by a good receipt, nothing said to be delivered that the base has not; no two objects hold
-the same sealed bytes; no picture of a burst with people, no rejected one but as an audit sample; no picture in the
-clear in any file, deleted bytes included; all is delivered within {BOUND_MS // 3_600_000} hour of virtual time.
+sighting has all its objects but full frames counted as left out, whole, on the card or at the base, in the same bytes,
+and each opens and shows its own burst; every day that was counted and is over has one line, no lid makes two alarms,
+all signed; nobody private in a day's picture; nothing is deleted but by a good receipt, nothing said to be delivered
+that the base has not; no two objects hold the same sealed bytes; no picture of a burst with people, no rejected one but
+as an audit sample; no picture in the clear in any file, deleted bytes included; all is delivered within
+{BOUND_MS // 3_600_000} hour of virtual time.
 
 `trapsim soak --bursts N --season K` plays one of them again.""".split("\n")

@@ -8,17 +8,23 @@ from pathlib import Path
 from trapcam.app import TrapApp
 from trapcam.camera import Camera
 from trapcam.clock import Clock
-from trapcam.cmd_run import build_app, open_keys, pace, timing
+from trapcam.cmd_run import build_app, open_keys, open_sign_key, pace, timing
 from trapcam.config import AuditSettings, KeySettings, RungSettings, TrapSettings, UplinkSettings
+from trapcam.health.card import Card
+from trapcam.health.verdicts import Health
 from trapcam.judge import Judge
+from trapcam.ledger import Ledger
 from trapcam.network import Network, subscriptions
 from trapcam.outbox import Outbox, open_outbox
+from trapcam.room import free_bytes
 from trapcam.seal import Sealer
 from trapcam.uplink import Line, Uplink
 from trapsim.memorybus import MemoryBroker
+from trapsim.trapsoak.journal import Journal, watch_notes
 from trapsim.trapsoak.outside import TRAP
 
 MAX_SAID = 100_000  # characters of a start's log that are kept
+RESERVE_BYTES = 100_000  # of the card, for small objects
 
 
 def settings_of(folder: Path, hurry: float = 1.0) -> TrapSettings:
@@ -39,7 +45,8 @@ def settings_of(folder: Path, hurry: float = 1.0) -> TrapSettings:
 
 
 class Pi:
-    """One start of the trap. `sealed`: a hook before each sealing (a power cut may strike there).
+    """One start of the trap. `journal`: what of its notes is durable is written there; `sealed`: a hook before each
+    sealing (a power cut may strike there); `free`: asks the card for its room.
 
     Raises: SetupError, StorageError: it does not start.
     """
@@ -47,13 +54,15 @@ class Pi:
     def __init__(
         self, settings: TrapSettings, camera: Camera, judge: Judge, line: Line, *,
         system_ms: Callable[[], int], monotonic_ms: Callable[[], int], broker: MemoryBroker | None,
-        sealed: Callable[[], None] = lambda: None,
+        journal: Journal, sealed: Callable[[], None] = lambda: None, free: Callable[[Path], int] = free_bytes,
     ) -> None:  # fmt: skip
         self._said = io.StringIO()
         self._system_ms = system_ms
         sealer, receipt_key = open_keys(settings)
         room = settings.audit.max_mb * 1_000_000
-        self.outbox: Outbox = open_outbox(Path(settings.data), TRAP, system_ms(), audit_bytes=room)
+        self.outbox: Outbox = open_outbox(
+            Path(settings.data), TRAP, system_ms(), audit_bytes=room, reserve_bytes=RESERVE_BYTES, free=free
+        )
         try:
             camera.start()
             self.outbox.declare_source(camera.source, camera.total)
@@ -65,7 +74,9 @@ class Pi:
                 self.bus = bus
                 network = Network(bus, self.outbox, receipt_key, pace(settings))
             told = _Told(sealer, sealed)
-            self._app: TrapApp = build_app(settings, camera, judge, told, self.outbox, uplink, network, clock)
+            watch_notes(self.outbox.notes, journal)
+            ledger = Ledger(self.outbox, open_sign_key(settings), clock, monotonic_ms, Health(), Card())
+            self._app: TrapApp = build_app(settings, camera, judge, told, self.outbox, uplink, network, clock, ledger)
         except BaseException:
             self.outbox.close()
             raise

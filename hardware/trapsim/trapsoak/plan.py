@@ -14,10 +14,12 @@ FRAMES_MOST = 4
 BLANK = 0.15  # of a burst's frames show nothing: what was there came late, or had left
 YEAR_MS = 365 * 86_400_000
 UTC_MS = 1_795_000_000_000  # where the world's clock starts
+DAY_MS = 86_400_000
 
 # What may strike for a while: (how often in a season, from and to how many ms).
 SPELLS = {
     "card full": (2, 1_000, 60_000),
+    "card nearly full": (2, 5_000, 60_000),  # large files no longer fit beside the reserve
     "card read-only": (1, 1_000, 30_000),
     "card errors": (1, 1_000, 30_000),  # one durable call in three fails
     "card slow": (1, 5_000, 30_000),  # a commit takes up to half a minute
@@ -34,6 +36,8 @@ MOMENTS = {
     "clock jumps": 2,
     "broker killed": 1,
     "let go": 2,  # the supervisor sends the Pi away, and wakes it again
+    "a day passes": 3,  # the Pi is off, and woken a day later for the day's picture
+    "lid opened": 2,
     "receipt good": 25,
     "receipt forged": 3,
     "receipt of another epoch": 2,

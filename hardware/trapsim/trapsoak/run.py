@@ -1,14 +1,17 @@
 """The whole soak: seasons until the bursts are so many, in several processes."""
 
+import json
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
+from trapkit.errors import SetupError
 from trapsim.crash import fused
 from trapsim.pictures import default_pictures
 from trapsim.soakrun import each
@@ -18,6 +21,7 @@ from trapsim.trapsoak.plan import BURSTS, Season, draw
 from trapsim.trapsoak.season import Run
 
 KILLED_EVERY = 10  # one season in so many is played in real time and killed for real
+Job = tuple[int, int, int]  # seed, number and bursts of a season
 KINDS = ("lost", "doubled", "human on the card", "in the clear", "wrong")
 
 
@@ -26,8 +30,8 @@ def is_killed(number: int) -> bool:
     return number % KILLED_EVERY == 5
 
 
-def seasons(seed: int, bursts: int) -> Iterator[tuple[int, int, int]]:
-    """(seed, number, bursts) of the first seasons that have so many bursts together."""
+def seasons(seed: int, bursts: int) -> Iterator[Job]:
+    """The first seasons that have so many bursts together."""
     number, left = 0, bursts
     while left > 0:
         number += 1
@@ -36,13 +40,13 @@ def seasons(seed: int, bursts: int) -> Iterator[tuple[int, int, int]]:
         left -= len(plan.bursts)
 
 
-def planned(job: tuple[int, int, int]) -> Season:
+def planned(job: Job) -> Season:
     """The plan of a season."""
     seed, number, bursts = job
     return draw(seed, number, min(bursts, 40) if is_killed(number) else bursts)
 
 
-def run_season(job: tuple[int, int, int]) -> dict[str, Any]:
+def run_season(job: Job) -> dict[str, Any]:
     """Its counts and violations; an exception is one."""
     season = planned(job)
     began = time.monotonic()
@@ -55,7 +59,7 @@ def run_season(job: tuple[int, int, int]) -> dict[str, Any]:
             books, counts = Books(violations=[f"{type(error).__name__}: {error} ({where})"]), {}
     found = dict(books.counts) | {name: books.counts[name] + count for name, count in counts.items()}
     found |= {"seasons": 1, "seconds": time.monotonic() - began}
-    return {"name": f"season {season.number}", "violations": books.violations, "counts": found}
+    return {"job": job, "name": f"season {season.number}", "violations": books.violations, "counts": found}
 
 
 def _play(season: Season, folder: Path) -> tuple[Books, dict[str, Any]]:
@@ -74,12 +78,32 @@ def _play(season: Season, folder: Path) -> tuple[Books, dict[str, Any]]:
         return books, dict(run.counts)
 
 
-def soak(jobs: Iterator[tuple[int, int, int]], workers: int, say: Callable[[str], None],
-         running: Callable[[], bool]) -> dict[str, Any]:  # fmt: skip
-    """The sums of all seasons and the violations by season."""
+def read_kept(kept: Path | None) -> dict[Job, dict[str, Any]]:
+    """The results in that file, by job; a last line that was cut is none.  Raises: SetupError, OSError."""
+    if kept is None or not kept.exists():
+        return {}
+    try:
+        found = [json.loads(line) for line in kept.read_text().split("\n")[:-1]]
+        return {tuple(done["job"]): {name: done[name] for name in ("name", "violations", "counts")} for done in found}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SetupError(f"{kept}: is no file of kept seasons: {error}") from error
+
+
+def soak(jobs: Iterator[Job], workers: int, say: Callable[[str], None],
+         running: Callable[[], bool], kept: Path | None = None) -> dict[str, Any]:  # fmt: skip
+    """The sums of all seasons and the violations by season. kept: seasons of an earlier run of the same
+    commit, which are not played again; those played now are added there.  Raises: SetupError, OSError."""
     counts: dict[str, float] = dict.fromkeys(KINDS, 0)
     violations: dict[str, list[str]] = {}
-    for done in each(run_season, jobs, workers, 1, running):
+    asked, known = list(jobs), read_kept(kept)
+    before = [known[job] for job in asked if job in known]
+    if before:
+        say(f"{len(before)} seasons from {kept}")
+    left = [job for job in asked if job not in known]
+    for done in chain(before, each(run_season, left, workers, 1, running)):
+        if kept is not None and "job" in done:
+            with kept.open("a") as file:
+                file.write(json.dumps(done) + "\n")
         for name, count in done["counts"].items():
             counts[name] = counts.get(name, 0) + count
         if done["violations"]:

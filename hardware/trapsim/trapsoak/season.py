@@ -23,14 +23,16 @@ from trapsim.trapsoak.books import Books, close_books
 from trapsim.trapsoak.journal import Journal, Journaled, Watched
 from trapsim.trapsoak.modules import PI_SOURCE, PiModules
 from trapsim.trapsoak.outside import Outside, OutsideLine
-from trapsim.trapsoak.pi import Pi, settings_of
-from trapsim.trapsoak.plan import UTC_MS, YEAR_MS, Season, draws_of
+from trapsim.trapsoak.pi import RESERVE_BYTES, Pi, settings_of
+from trapsim.trapsoak.plan import DAY_MS, UTC_MS, YEAR_MS, Season, draws_of
 from trapsim.trapsoak.planted import MarkReader, PlantedCamera
 from trapwire.serialline import PUT, RECEIPT_TAKEN, WAKE
 
 BUSY_MS, IDLE_MS = 5, 60  # between two steps
 RESTART_MS = (300, 1_500)
 REPAIR_MS = 8_000  # until somebody puts a key right
+NIGHT_MS = (DAY_MS - 7_200_000, DAY_MS + 5_400_000)  # until the next day's wake
+ROOM = 1 << 34  # free on a card that is well
 BOUND_MS = 3_600_000  # after the last trigger everything is delivered
 # Where a power cut may strike, besides the durable calls wherever they are.
 STAGES = ("trigger", "capture", "judge", "seal", "commit", "hand-over", "receipt")
@@ -87,7 +89,7 @@ class Run:
 
     def system_ms(self) -> int:
         """The computer's clock, which may be years off."""
-        return UTC_MS + self.now + self._jump_ms
+        return UTC_MS + self.now + self.outside.slept_ms + self._jump_ms
 
     def set_clock(self, jump_ms: int) -> None:
         """The computer's clock is off by so much from now on."""
@@ -195,6 +197,7 @@ class Run:
                     self._settings, camera, judge, self._line,
                     system_ms=self.system_ms, monotonic_ms=lambda: self.now,
                     broker=self.outside.broker if self.season.networked else None, sealed=lambda: self._pass("seal"),
+                    journal=self._journal, free=self._free,
                 )  # fmt: skip
         except Died:
             self.counts["power cuts"] += 1
@@ -211,6 +214,12 @@ class Run:
             if self._pi.outbox.missing:
                 self.outside.violation(f"{self._pi.outbox.missing} full frames are gone")
         return self._pi is not None
+
+    def _free(self, folder: Path) -> int:
+        """What the card says is free on it."""
+        return (
+            self._draws.randint(0, 2 * RESERVE_BYTES) if self.outside.in_spell("card nearly full", self.now) else ROOM
+        )
 
     def _end(self, *, died: bool) -> None:
         if self._pi is not None:
@@ -270,6 +279,10 @@ class Run:
             elif name == "clock jumps":
                 self._jump_ms = self._draws.choice((-1, 1)) * self._draws.randint(1, 30) * YEAR_MS
                 self.counts[name] += 1
+            elif name == "a day passes":
+                self.outside.slept_ms += self._draws.randint(*NIGHT_MS)
+                self.outside.strike(name)
+                self._end(died=True)
             elif not self.outside.strike(name):
                 if self._seen_to():
                     continue  # nothing will ever be there to sign for
