@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapcam import cmd_audit, cmd_collect, cmd_detect, cmd_evaluate, cmd_health, cmd_pin, cmd_run
+from trapcam import cmd_audit, cmd_collect, cmd_detect, cmd_evaluate, cmd_health, cmd_pin, cmd_run, fromsettings
 from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
@@ -64,7 +64,7 @@ def _status(args: argparse.Namespace) -> int:
 
 def _public_key(settings: TrapSettings) -> str | None:
     """What the base needs to prove this trap's notes, hexadecimal; None before the first start makes the key."""
-    path = cmd_run.sign_key_path(settings)
+    path = fromsettings.sign_key_path(settings)
     return public_of(read_key(path, "the key that notes are signed with")).hex() if path.exists() else None
 
 
@@ -83,10 +83,10 @@ def _config(args: argparse.Namespace) -> int:
         print(show(settings), end="")
         return 0
     require_trap(settings)
-    cmd_run.open_keys(settings)
+    fromsettings.open_keys(settings)
     if settings.keys.sign:
         cmd_run.open_sign_key(settings)
-    cmd_run.open_bus(settings)
+    fromsettings.open_bus(settings)
     camera = cmd_run.open_camera(settings)
     check_keep(settings, check_model(model_path(settings)).classes)
     print(f"{args.config or 'defaults'}: good; {camera.source}: {camera.about}")

@@ -23,27 +23,26 @@ from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.detect import Detector
+from trapcam.fromsettings import open_bus, open_keys, open_sign_key, pace, patience, timing
 from trapcam.health.card import Card, read_life
 from trapcam.health.verdicts import Health, Limits
 from trapcam.judge import Judge
 from trapcam.ledger import Ledger
-from trapcam.network import MAX_PACKET_BYTES, Network, Pace, subscriptions
+from trapcam.network import Network
 from trapcam.outbox import Outbox, open_outbox, put_aside_if_damaged
-from trapcam.seal import Sealer, open_sealer
-from trapcam.stay import Patience, Stay
+from trapcam.seal import Sealer
+from trapcam.stay import Stay
 from trapcam.trigger import IntervalTrigger
 from trapcam.unjudged import Unjudged
-from trapcam.uplink import Timing, Uplink
+from trapcam.uplink import Uplink
 from trapkit.bus import Bus
 from trapkit.errors import DamagedError, SetupError, StorageError
-from trapkit.files import lock_folder, write_atomically
-from trapkit.sealing import make_sign_key, read_key
+from trapkit.files import lock_folder
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 from trapwire.notes import NO_MODEL
 
 LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
-SIGN_KEY = "sign.key"  # in `data`
 GOODBYE_S = 3.0  # to the broker, at the end
 SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
@@ -197,12 +196,6 @@ def _locked(data: Path) -> IO[str]:
         raise SetupError(f"key 'data' is {str(data)!r}: cannot be used: {error.strerror}") from error
 
 
-def open_keys(settings: TrapSettings) -> tuple[Sealer, bytes]:
-    """The sealer, and the key that receipts are checked with.  Raises: SetupError naming the file."""
-    sealer = open_sealer(Path(settings.keys.base), Path(settings.keys.recipients))
-    return sealer, read_key(Path(settings.keys.receipts), "the back end's receipt key")
-
-
 def open_judge(settings: TrapSettings) -> tuple[Detector | None, str]:
     """The detector; or None and why there is none, where the settings let a trap run so.  Raises: SetupError."""
     try:
@@ -219,42 +212,11 @@ def _named(judge: Judge | None) -> str:
     return "none" if judge is None else f"{judge.description.name} {judge.description.version}"
 
 
-def open_bus(settings: TrapSettings) -> Bus | None:
-    """The way to the base's broker, not yet open; None without a network.  Raises: SetupError naming the file."""
-    network, trap = settings.network, require_trap(settings)
-    if not network.host:
-        return None
-    folder = Path(network.certificates)
-    files = (folder / "ca.crt", folder / f"{trap}.crt", folder / f"{trap}.key")
-    return Bus(
-        network.host, network.port, *files, str(trap), subscriptions(trap), max_packet_bytes=MAX_PACKET_BYTES
-    )  # fmt: skip
-
-
 def open_camera(settings: TrapSettings) -> Camera:
     """The camera that the settings name.  Raises: SetupError."""
     return choose.open_camera(
         settings.camera, uncertainty_ms=settings.clock.uncertainty_ms or None, now_ms=_now_ms
     )  # fmt: skip
-
-
-def sign_key_path(settings: TrapSettings) -> Path:
-    """Where the key lies that this trap signs its notes with."""
-    return Path(settings.keys.sign) if settings.keys.sign else Path(settings.data) / SIGN_KEY
-
-
-def open_sign_key(settings: TrapSettings) -> bytes:
-    """That key (32 bytes); one that is not named in the settings is made at the first start.
-
-    Raises: SetupError naming the file.
-    """
-    path = sign_key_path(settings)
-    if not settings.keys.sign and not path.exists():
-        try:
-            write_atomically(path, f"{make_sign_key().hex()}\n".encode(), mode=0o600)
-        except OSError as error:
-            raise SetupError(f"{path}: the key that notes are signed with cannot be kept: {error.strerror}") from error
-    return read_key(path, "the key that notes are signed with")
 
 
 def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock, *, always: int = 0) -> Ledger:
@@ -302,35 +264,6 @@ def open_clock(settings: TrapSettings) -> Clock:
     return Clock(
         settings.clock.uncertainty_ms or None, system_ms=_now_ms, monotonic_ms=lambda: time.monotonic_ns() // 1_000_000
     )  # fmt: skip
-
-
-def timing(settings: TrapSettings) -> Timing:
-    """The uplink's timing in its own units."""
-    uplink = settings.uplink
-    return Timing(
-        window=uplink.window,
-        answer_ms=round(uplink.answer_s * 1000),
-        hello_ms=round(uplink.hello_s * 1000),
-        status_ms=round(uplink.status_s * 1000),
-        full_ms=round(uplink.full_s * 1000),
-    )
-
-
-def pace(settings: TrapSettings) -> Pace:
-    """The network's timing in its own units."""
-    network = settings.network
-    return Pace(
-        window=network.window,
-        window_bytes=network.window_bytes,
-        answer_ms=round(network.answer_s * 1000),
-        slowest_bytes_per_s=network.slowest_bytes_per_s,
-    )
-
-
-def patience(settings: TrapSettings) -> Patience:
-    """How long a trap stays for its network, in its own units."""
-    network = settings.network
-    return Patience(stay_ms=round(network.stay_s * 1000), join_ms=round(network.join_s * 1000))
 
 
 def build_app(

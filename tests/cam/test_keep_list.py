@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pictures
 from tiny_model import write_tiny_model
 
-from trapcam import cmd_run
+from trapcam import cmd_run, fromsettings
 from trapcam.cli import main
 from trapcam.config import TrapSettings
 from trapcam.detect import Detector
@@ -83,11 +83,11 @@ def test_a_trap_for_cranes(tmp_path: Path, keys: str, model: Path, pictures: Pat
 def run_to_the_end(tmp_path: Path, config: str, pictures: int) -> None:
     """The loop of `trapcam run` until every picture has an outcome."""
     loaded = load_settings(TrapSettings, Path(config))
-    camera, (sealer, receipt_key) = cmd_run.open_camera(loaded), cmd_run.open_keys(loaded)
+    camera, (sealer, receipt_key) = cmd_run.open_camera(loaded), fromsettings.open_keys(loaded)
     outbox = open_outbox(tmp_path / "data", loaded.trap, 0)
     outbox.declare_source(camera.source, camera.total)
     line = cmd_run.SerialPort(loaded.supervisor.port)
-    uplink = cmd_run.Uplink(line, outbox, receipt_key, cmd_run.timing(loaded))
+    uplink = cmd_run.Uplink(line, outbox, receipt_key, fromsettings.timing(loaded))
     judge = Detector(Path(loaded.detector.model))
     app = cmd_run.build_app(loaded, camera, judge, sealer, outbox, uplink, None)
     now = 1_800_000_000_000

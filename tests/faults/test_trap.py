@@ -14,7 +14,8 @@ from nacl.signing import SigningKey
 from trapcam.camera.pi import PiCamera, PiPlan
 from trapcam.cli import main
 from trapcam.clock import Clock
-from trapcam.cmd_run import build_app, open_keys
+from trapcam.cmd_run import build_app
+from trapcam.fromsettings import open_keys
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.status import read_status
 from trapcam.uplink import SILENT, Timing, Uplink

@@ -11,8 +11,8 @@ from nacl.signing import SigningKey
 from PIL import Image
 from tests.support import Broker, free_port, wait_for
 
-from trapcam.cmd_run import open_bus
 from trapcam.config import TrapSettings
+from trapcam.fromsettings import open_bus
 from trapkit.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]

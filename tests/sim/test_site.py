@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from trapbase.keyring import read_link_keys
-from trapcam.cmd_run import open_bus
 from trapcam.config import TrapSettings
+from trapcam.fromsettings import open_bus
 from trapkit.errors import SetupError
 from trapkit.settings import load_settings
 from trapsim.cable import Cable

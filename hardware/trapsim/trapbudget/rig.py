@@ -9,9 +9,10 @@ from typing import Any
 
 from trapcam.camera.feed import Threads
 from trapcam.camera.pi import PiCamera, PiPlan
-from trapcam.cmd_run import build_app, open_keys, timing
+from trapcam.cmd_run import build_app
 from trapcam.config import AuditSettings, KeySettings, TrapSettings, model_path
 from trapcam.detect import Detector
+from trapcam.fromsettings import open_keys, timing
 from trapcam.judge import Judge
 from trapcam.outbox import open_outbox
 from trapcam.record import Outcome

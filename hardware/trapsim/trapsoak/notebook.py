@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trapcam.cmd_run import SIGN_KEY
+from trapcam.fromsettings import SIGN_KEY
 from trapkit.sealing import open_box, public_of, read_key, signature_is_valid
 from trapsim.trapsoak.marks import PRIVATE, WORDS, Mark
 from trapwire.errors import WireError

@@ -8,8 +8,9 @@ from pathlib import Path
 from trapcam.app import TrapApp
 from trapcam.camera import Camera
 from trapcam.clock import Clock
-from trapcam.cmd_run import build_app, open_keys, open_sign_key, pace, timing
+from trapcam.cmd_run import build_app
 from trapcam.config import AuditSettings, KeySettings, RungSettings, TrapSettings, UplinkSettings
+from trapcam.fromsettings import open_keys, open_sign_key, pace, timing
 from trapcam.health.card import Card
 from trapcam.health.verdicts import Health
 from trapcam.judge import Judge
