@@ -158,7 +158,8 @@ def _recipe(runs: Sequence[Run]) -> str:
     return (
         "## Left out while learning\n"
         f"Short runs: {steps:,} steps of {how['batch']} pictures, where the shipped net had 2,800;\n"
-        "so a lever that needs time to work looks weaker here than it is. Compared with the first line.\n"
+        "so a lever that needs time to work looks weaker here than it is. The first three blocks rest, except\n"
+        "where the net starts by lot. Compared with the first line.\n"
     )
 
 

@@ -82,6 +82,9 @@ def _learned(args: argparse.Namespace, material: prepare.Material) -> Iterator[l
             without=left_out,
         )  # fmt: skip
         settings = train.whole(short)
+        if settings.frozen_from < args.steps:
+            # So few steps change the first blocks little and would take twice the time with them. Not so by lot.
+            settings = dataclasses.replace(settings, frozen_from=0)
         name = "-".join(["without", *left_out] if left_out else ["full", str(seed)])
         folder = args.work / name
 
