@@ -68,13 +68,13 @@ def main() -> int:
 
 
 def _learned(args: argparse.Namespace, material: prepare.Material) -> Iterator[lever_table.Run]:
-    """The full recipe, then without each lever, then the full recipe with the other seeds."""
+    """The full recipe with each seed, then without each lever."""
     import keras
 
     from . import train
 
-    first, *others = args.seeds
-    plan = [(first, ()), *((first, (lever,)) for lever in args.only or recipe.NAMES), *((seed, ()) for seed in others)]
+    first = args.seeds[0]
+    plan = [*((seed, ()) for seed in args.seeds), *((first, (lever,)) for lever in args.only or recipe.NAMES)]
     for seed, left_out in plan:
         # Shares of the steps as in the long recipe: a fourteenth for the head alone.
         short = train.Settings(
