@@ -15,6 +15,7 @@ from trapcam.evaluate.manifest import ALONE, Labelled
 from trapcam.evaluate.statistics import FIGURES, Draws, Floats, Group, interval
 
 from .data import Picture
+from .recipe import NAMES
 
 RECALL = "recall_at_2pct_false_keeps"
 COLUMNS = (
@@ -143,6 +144,10 @@ def write(
              **{part: table[run.name] for part, table in compared.items()}}
             for run in runs
         ]  # fmt: skip
+    left = [name for name in NAMES if f"without-{name}" not in {run.name for run in learned}]
+    content["not_measured"] = left
+    if left:
+        text.append(f"**Not measured yet:** the recipe without {', '.join(left)}.\n")
     out.parent.mkdir(parents=True, exist_ok=True)
     for path, page in ((out, "\n".join(text)), (out.with_suffix(".json"), json.dumps(content, indent=1) + "\n")):
         new = path.with_name(path.name + ".part")

@@ -54,12 +54,13 @@ def main() -> int:
     args = _arguments()
     try:
         material = prepare.material(args)
-        lever_rows, net_rows = [], []
+        lever_rows: list[lever_table.Run] = []
+        net_rows: list[lever_table.Run] = []
+        for row in _same_net(args, material) if args.trained else ():  # first: minutes each, and no luck in them
+            net_rows.append(row)
+            lever_table.write(args.out, material.parts, lever_rows, net_rows)
         for row in _learned(args, material):
             lever_rows.append(row)
-            lever_table.write(args.out, material.parts, lever_rows, net_rows)
-        for row in _same_net(args, material) if args.trained else ():
-            net_rows.append(row)
             lever_table.write(args.out, material.parts, lever_rows, net_rows)
     except (data.DataError, OSError) as error:
         print(f"train.levers: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from train import data, lever_table
+from train import data, lever_table, recipe
 
 TITLES = [title for *_, title in lever_table.COLUMNS]
 
@@ -69,6 +69,11 @@ def test_the_page_and_the_numbers_behind_it(tmp_path: Path) -> None:
     assert [one["name"] for one in content["learned"]] == ["full-1", "without-night"]
     assert content["learned"][1]["test"]["all"]["difference"] == -0.25
     assert not list(out.parent.glob("*.part"))
+    assert page.endswith(
+        "**Not measured yet:** the recipe without weights, lesson, pasted, weather, negatives, near.\n"
+    )
+    lever_table.write(out, parts, [run(f"without-{name}", GOOD, f"without-{name}") for name in recipe.NAMES])
+    assert "Not measured" not in out.read_text("utf-8")
 
 
 def test_a_figure_of_few_sequences_is_starred() -> None:
