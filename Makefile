@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots test-picamera2 train train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots test-picamera2 train levers train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -53,6 +53,13 @@ train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER=
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
 	@cd models && ../.venv-train/bin/python -m train --images "$(abspath $(IMAGES))" --start "$(abspath $(START))" \
 	  --proposer "$(abspath $(PROPOSER))" $(if $(MANIFEST),--manifest "$(abspath $(MANIFEST))") --out "$(CURDIR)/models" --resume $(TRAIN_ARGS)
+
+levers: ## what each part of the detector's recipe brings: models/LEVERS.md, from ten short trainings; as make train
+	@test -n "$(IMAGES)" -a -n "$(START)" -a -n "$(PROPOSER)" || \
+	  { echo "make levers: say IMAGES=, START= and PROPOSER=; models/train/README.md names the weights" >&2; exit 2; }
+	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train
+	@cd models && ../.venv-train/bin/python -m train.levers --images "$(abspath $(IMAGES))" --start "$(abspath $(START))" \
+	  --proposer "$(abspath $(PROPOSER))" $(if $(MANIFEST),--manifest "$(abspath $(MANIFEST))") --out "$(CURDIR)/models/LEVERS.md" $(LEVER_ARGS)
 
 train-test: ## the training code's tests, TensorFlow and all (make test runs those that need none)
 	@deploy/make-venv $(PYTHON) .venv-train $(CACHE) train

@@ -85,7 +85,7 @@ def _config(args: argparse.Namespace) -> int:
     require_trap(settings)
     fromsettings.open_keys(settings)
     if settings.keys.sign:
-        cmd_run.open_sign_key(settings)
+        fromsettings.open_sign_key(settings)
     fromsettings.open_bus(settings)
     camera = cmd_run.open_camera(settings)
     check_keep(settings, check_model(model_path(settings)).classes)

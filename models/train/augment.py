@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from .data import Box
+from .recipe import FULL, Levers
 
 Rng = np.random.Generator
 KEEP_VISIBLE = 0.35  # of a box's area: less left in the crop and the remnant is ignored
@@ -123,21 +124,22 @@ def infrared(pixels: np.ndarray, rng: Rng) -> np.ndarray:
     return np.clip(grey[..., None] * tint, 0, 255).astype(np.uint8)
 
 
-def light(pixels: np.ndarray, rng: Rng) -> np.ndarray:
-    """Exposure, contrast, saturation and white balance; now and then fog, night flash or a flare.
+def light(pixels: np.ndarray, rng: Rng, *, weather: bool = True) -> np.ndarray:
+    """Exposure, contrast, saturation and white balance; now and then night flash and, with `weather`, fog or a flare.
 
     All but saturation and flare act on each channel by itself, so they are one table of 3 × 256 values.
     """
     image = ImageEnhance.Color(Image.fromarray(pixels)).enhance(rng.uniform(0.4, 1.4))
     x = np.linspace(0, 1, 256)[None].repeat(3, axis=0)
-    x = (x - 0.5) * rng.uniform(0.7, 1.25) + 0.5 + rng.uniform(-0.12, 0.12)
+    contrast = rng.uniform(0.7, 1.25)
+    x = (x - 0.5) * (contrast if weather else max(1.0, contrast)) + 0.5 + rng.uniform(-0.12, 0.12)
     x = np.clip(x * (1 + rng.uniform(-0.12, 0.12, (3, 1))), 0, 1) ** np.exp(rng.uniform(-0.5, 0.5))
-    if rng.random() < 0.12:  # fog, breath, condensation
+    if rng.random() < 0.12 and weather:  # fog, breath, condensation
         x = x + (rng.uniform(0.3, 0.8) - x) * rng.uniform(0.3, 0.75)
     if rng.random() < 0.12:  # white flash at night: dim, yellowish
         x = x * rng.uniform(0.2, 0.6) * np.array([[1], [rng.uniform(0.85, 1)], [rng.uniform(0.6, 0.9)]])
     image = image.point((np.clip(x, 0, 1) * 255).astype(np.uint8).ravel().tolist())
-    if rng.random() < 0.06:  # flare
+    if rng.random() < 0.06 and weather:  # flare
         wide = rng.uniform(0.01, 0.15)
         down = np.exp(-((np.linspace(0, 1, image.height) - rng.random()) ** 2) / wide)
         across = np.exp(-((np.linspace(0, 1, image.width) - rng.random()) ** 2) / wide)
@@ -171,13 +173,13 @@ def lens(pixels: np.ndarray, rng: Rng) -> np.ndarray:
     return np.asarray(image)
 
 
-def look(pixels: np.ndarray, rng: Rng) -> np.ndarray:
+def look(pixels: np.ndarray, rng: Rng, levers: Levers = FULL) -> np.ndarray:
     """Light and lens together: a quarter of the pictures turn infra-red."""
-    if rng.random() < 0.25:
+    if rng.random() < 0.25 and levers.night:
         pixels = infrared(pixels, rng)
     elif rng.random() < 0.85:
-        pixels = light(pixels, rng)
-    return lens(pixels, rng)
+        pixels = light(pixels, rng, weather=levers.weather)
+    return lens(pixels, rng) if levers.weather else pixels
 
 
 def nothing(size: int, rng: Rng) -> np.ndarray:

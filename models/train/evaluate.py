@@ -53,13 +53,25 @@ def fuse(best: np.ndarray, judged: np.ndarray, species: np.ndarray) -> np.ndarra
     return np.where([name in PEOPLE for name in CLASSES], best, together)
 
 
-def trap_scores(detector: Any, folder: Path, pictures: Sequence[Picture]) -> tuple[np.ndarray, list[str]]:
+def as_it_is(image: Image.Image) -> Image.Image:
+    """RGB."""
+    return image.convert("RGB")
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """RGB without colour."""
+    return image.convert("L").convert("RGB")
+
+
+def trap_scores(
+    detector: Any, folder: Path, pictures: Sequence[Picture], see: Callable[[Image.Image], Image.Image] = as_it_is
+) -> tuple[np.ndarray, list[str]]:
     """Best score of each class as the trap itself finds it, second look and all: float (pictures, classes); and the
-    likeliest species of the surest cat in each picture ("" where none is told)."""
+    likeliest species of the surest cat in each picture ("" where none is told). `see` is done to each picture first."""
     rows, species = [], []
     for done, picture in enumerate(pictures):
         with Image.open(folder / picture.file) as image:
-            found = detector.detect(np.asarray(image.convert("RGB")))
+            found = detector.detect(np.asarray(see(image)))
         rows.append([max((d.confidence for d in found if d.category == c), default=0.0) for c in CLASSES])
         cat = next((d for d in found if d.category == CLASSES[0] and d.likely), None)
         species.append(max(cat.likely, key=lambda guess: guess[1])[0] if cat else "")

@@ -27,6 +27,10 @@ SECOND_LOOK = {"grow": 1.8, "share": 0.5, "from_confidence": 0.02}
 # and battery are paid for; 2 % cost too many cats (CARD.md).
 FELINE_FALSE = 0.05
 ENOUGH = 100  # camera-trap pictures without a cat; with fewer, all pictures without one are taken
+_SECOND_LOOK = (
+    "# Where an animal is likely, a square of `grow` times its box is looked at again; device/trapcam/look.py.",
+    "[second_look]", *(f"{key} = {value}" for key, value in SECOND_LOOK.items()), "",
+)  # fmt: skip
 PRIVATE_FALSE = 0.005  # share of feline pictures that may be dropped as a person, and as a vehicle
 
 
@@ -43,15 +47,8 @@ def write(
 
     `parts`: `train` for the ranges, `validation` for the thresholds, and what else is to be measured.
     """
-    out.mkdir(parents=True, exist_ok=True)
     size = int(model.input_shape[1])
-    print("quantising", file=sys.stderr)
-    images = quantise.calibration(parts["train"], pixels, size, CALIBRATION_PICTURES, settings["seed"])
-    path = out / "feline.tflite"
-    path.write_bytes(quantise.convert(model, images))
-    # The thresholds are chosen on what the trap itself sees, so it needs a description before it has any.
-    open_thresholds = dict.fromkeys(CLASSES, 0.5)
-    (out / "feline.toml").write_text(describe(path, model, parts, open_thresholds, settings, start), "utf-8")
+    path = pack(model, parts, pixels, out, settings, start)
     scored: dict[str, dict[str, np.ndarray]] = {"int8": {}, "int8_first_look": {}, "float_first_look": {}}
     named: dict[str, dict[str, float]] = {}
     measured = [part for part in parts if part != "train" and parts[part]]
@@ -71,6 +68,30 @@ def write(
     (out / "feline.toml").write_text(describe(path, model, parts, thresholds, settings, start), "utf-8")
     print(json.dumps({k: v for k, v in figures.items() if k != "rows"}, indent=1))
     return figures
+
+
+def pack(
+    model: keras.Model,
+    parts: Mapping[str, list[Picture]],
+    pixels: Mapping[str, np.ndarray],
+    out: Path,
+    settings: Mapping[str, Any],
+    start: str,
+    *,
+    second_look: bool = True,
+) -> Path:
+    """Write the int8 net and a description with thresholds of 0.5, which the trap needs before any can be chosen on
+    what it sees; return the net's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    print("quantising", file=sys.stderr)
+    size = int(model.input_shape[1])
+    images = quantise.calibration(parts["train"], pixels, size, CALIBRATION_PICTURES, settings["seed"])
+    path = out / "feline.tflite"
+    path.write_bytes(quantise.convert(model, images))
+    limits = dict.fromkeys(CLASSES, 0.5)
+    text = describe(path, model, parts, limits, settings, start, second_look=second_look)
+    (out / "feline.toml").write_text(text, "utf-8")
+    return path
 
 
 def choose(score: np.ndarray, pictures: Sequence[Picture]) -> dict[str, float]:
@@ -146,6 +167,12 @@ def milliseconds(path: Path, size: int, rounds: int = 50) -> float:
     return round(float(np.median(times)) * 1000, 2)
 
 
+def _start(file: str, settings: Mapping[str, Any]) -> str:
+    if "weights" in settings.get("without", ()):
+        return "by lot"
+    return f"MobileNetV2-1.0 ImageNet weights, {file} (google-coral/test_data, Apache-2.0)"
+
+
 def describe(
     path: Path,
     model: keras.Model,
@@ -153,6 +180,8 @@ def describe(
     limits: Mapping[str, float],
     settings: Mapping[str, Any],
     start: str,
+    *,
+    second_look: bool = True,
 ) -> str:
     """The text of feline.toml; `trapcam.description` reads it."""
     runtime = quantise.interpreter(path)
@@ -168,8 +197,7 @@ def describe(
         "# grid-3: and then, for cats, with the odds of the likely species against none of them.",
         'decoding = "grid-3"', f"picture_share = {evaluate.PICTURE_SHARE}", f"nms_iou = {NMS_IOU}",
         f"parameters = {net.shipped(model).count_params()}", "",
-        "# Where an animal is likely, a square of `grow` times its box is looked at again; device/trapcam/look.py.",
-        "[second_look]", *(f"{key} = {value}" for key, value in SECOND_LOOK.items()), "",
+        *(_SECOND_LOOK if second_look else ()),
         "[species]", 'of = "feline"', f"names = {json.dumps(list(data.SPECIES))}",
         f"share = {evaluate.SPECIES_SHARE}", "",
         "[input]", f"width_px = {entry['shape'][2]}", f"height_px = {entry['shape'][1]}",
@@ -190,7 +218,7 @@ def describe(
             f"zero_point = {int(d['quantization'][1])}", "",
         ]  # fmt: skip
     lines += [
-        "[training]", f'start = "MobileNetV2-1.0 ImageNet weights, {start} (google-coral/test_data, Apache-2.0)"',
+        "[training]", f'start = "{_start(start, settings)}"',
         f'list_sha256 = "{data.list_sha256(parts["train"])}"  # training pictures with their boxes',
         *(f"{name} = {count}" for name, count in sorted(counts.items())),
         *(f"{name} = {json.dumps(settings[name])}" for name in settings if name not in ("save_every_s", "threads")),

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from .data import NO_CAT, NOT_KNOWN, SOME_CAT, SPECIES
+from .recipe import FULL, Levers
 
 Tensor = Any  # tf.Tensor; TensorFlow ships no usable types
 BOX_WEIGHT, CLASS_WEIGHT, PICTURE_WEIGHT, SMOOTHING = 2.0, 1.0, 1.5, 0.05
@@ -19,14 +20,16 @@ TEACHERS_CATS = {293: 0, 289: 1, 290: 2, 288: 3, 287: 4, **dict.fromkeys(range(2
 """The published net's classes (ImageNet's number + 1) that are cats, and which of SPECIES each is."""
 
 
-def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def total(
+    outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor, levers: Levers = FULL
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the scalar loss and its parts.
 
     Objectness: focal, cells marked unknown left out. Box (1 - GIoU) and class (cross entropy): only where a box is.
     Picture: the best cell of a class against what the picture is known to show. It is the trap's own question, and it
     lets pictures teach that have a label but no box. Judge: the same of the second head. Lesson: what the published net
     (`lesson`, its logits) says of the same picture in plain light; it knows more cats than our pictures show. Species:
-    our label, softened by what the published net says.
+    our label, softened by what the published net says. Without the lever `lesson` the published net says nothing.
     """
     obj, box, cls = outputs[0][..., 0], outputs[1], outputs[2]
     known = tf.cast(batch["object"] >= 0, tf.float32)
@@ -62,7 +65,7 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tu
     )
 
     species = batch["species"]
-    wanted = species_target(species, lesson)
+    wanted = species_target(species, lesson) if levers.lesson else species_labels(species)
     unlike = tf.nn.softmax_cross_entropy_with_logits(wanted, outputs[4][:, 0, 0]) * tf.cast(
         species != NOT_KNOWN, tf.float32
     )
@@ -71,7 +74,7 @@ def total(outputs: list[Tensor], batch: dict[str, Tensor], lesson: Tensor) -> tu
     loss = (
         SPECIES_WEIGHT * species_loss
         + JUDGE_WEIGHT * judge_loss
-        + LESSON_WEIGHT * lesson_loss
+        + (LESSON_WEIGHT if levers.lesson else 0.0) * lesson_loss
         + object_loss
         + CLASS_WEIGHT * class_loss
         + BOX_WEIGHT * box_loss
@@ -99,6 +102,13 @@ def species_target(species: Tensor, lesson: Tensor) -> Tensor:
     some = cats / tf.reduce_sum(cats, axis=-1, keepdims=True)
     labelled = (1 - TAUGHT_SHARE) * tf.one_hot(species, len(SPECIES) + 1) + TAUGHT_SHARE * told
     return tf.where((species == SOME_CAT)[:, None], some, labelled)
+
+
+def species_labels(species: Tensor) -> Tensor:
+    """The same shares from our labels alone; "some cat" is any cat alike."""
+    count = len(SPECIES) + 1
+    any_cat = tf.constant((np.arange(count) != NO_CAT) / len(SPECIES), tf.float32)
+    return tf.where((species == SOME_CAT)[:, None], any_cat, tf.one_hot(species, count))
 
 
 def place(box: Tensor) -> Tensor:

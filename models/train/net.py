@@ -187,6 +187,19 @@ def load_start(model: keras.Model, weights: Weights, images: np.ndarray) -> None
         layer.set_weights([kernel, bias])
 
 
+def random_start(model: keras.Model, seed: int) -> None:
+    """Fill the trunk by lot, scaled (He) so that what goes through it, having no norms, neither dies nor grows."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if not layer.weights or layer.name.startswith("head."):
+            continue
+        kernel, bias = layer.get_weights()
+        depthwise = layer.name.endswith("depthwise")
+        inputs = kernel.shape[0] * kernel.shape[1] * (1 if depthwise else kernel.shape[2])
+        gain = 1.0 if layer.name.endswith("project") else 2.0  # after a ReLU half of it is left
+        layer.set_weights([rng.normal(0, (gain / inputs) ** 0.5, kernel.shape), np.zeros_like(bias)])
+
+
 def head_and_trunk(model: keras.Model) -> tuple[list[Any], list[Any]]:
     """Trainable variables of the new layers and of the published ones."""
     parts: tuple[list[Any], list[Any]] = ([], [])

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import augment
 from .data import CLASSES, NO_CAT, NOT_KNOWN, STRIDE, Box, Picture
+from .recipe import FULL, Levers
 
 UNKNOWN = -1.0
 WEIGHTS = {"person": 2.5, "vehicle": 3.0, "empty": 1.5, "domestic_cat": 1.3}
@@ -35,9 +36,14 @@ class Sample:
 
 
 class Sampler:
-    """Samples from `pictures`, whose pixels are in `pixels` by file name."""
+    """Samples from `pictures`, whose pixels are in `pixels` by file name. A kind of sample that `levers` leaves out
+    is a photograph instead."""
 
-    def __init__(self, pictures: Sequence[Picture], pixels: Mapping[str, np.ndarray], size: int, seed: int) -> None:
+    def __init__(
+        self, pictures: Sequence[Picture], pixels: Mapping[str, np.ndarray], size: int, seed: int,
+        levers: Levers = FULL,
+    ) -> None:  # fmt: skip
+        self._levers = levers
         self._pictures, self._pixels, self._size, self._seed = list(pictures), pixels, size, seed
         weights = np.array([WEIGHTS.get(p.group, 1.0) * (CAMERA_TRAP_WEIGHT if p.camera_trap else 1) for p in pictures])
         self._weights = weights / weights.sum()
@@ -64,11 +70,12 @@ class Sampler:
         absent = np.zeros(len(CLASSES), np.float32)
         if kind < SHARE_NOTHING:
             made = augment.nothing(self._size, rng)
-            image = augment.lens(made, rng)
+            image = augment.lens(made, rng) if self._levers.weather else made
             return Sample(image=image, clean=made, boxes=[], boxed=True, present=absent, species=NO_CAT)
         if kind < SHARE_NOTHING + SHARE_BACKGROUND:
-            return self._background(rng)
-        if kind < SHARE_NOTHING + SHARE_BACKGROUND + SHARE_PASTED and self._empties:
+            if self._levers.negatives:
+                return self._background(rng)
+        elif kind < SHARE_NOTHING + SHARE_BACKGROUND + SHARE_PASTED and self._empties and self._levers.pasted:
             pool = self._cut_outs[int(rng.choice(len(CLASSES), p=CUT_OUTS))]
             if pool:
                 return self._pasted(self._pick(pool, rng), rng)
@@ -87,7 +94,7 @@ class Sampler:
         zoom = (0.45, 2.2) if picture.boxes else (0.85, 1.15)
         fill = self._pixels[self._pick(self._empties, rng).file] if self._empties and rng.random() < 0.3 else None
         pixels, all_boxes = self._pixels[picture.file], list(picture.boxes)
-        if all_boxes and rng.random() < SHARE_NEAR:
+        if all_boxes and rng.random() < SHARE_NEAR and self._levers.near:
             pixels, all_boxes = augment.near(pixels, all_boxes, all_boxes[int(rng.integers(len(all_boxes)))], rng)
             zoom, fill = (0.85, 1.15), None
         for _ in range(6):
@@ -118,7 +125,7 @@ class Sampler:
         if rng.random() < 0.5:
             image, boxes = augment.flip(image, boxes)
         image = np.ascontiguousarray(image)
-        shown = augment.look(image, rng)
+        shown = augment.look(image, rng, self._levers)
         return Sample(image=shown, clean=image, boxes=boxes, boxed=boxed, present=present, species=species)
 
 

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import evaluate, loss, net, quantise
+from . import evaluate, loss, net, quantise, recipe
 from .data import CLASSES, Picture, Pixels
 from .sampler import Sampler
 
@@ -48,6 +48,7 @@ class Settings:
     seed: int = 1
     threads: int = 2
     save_every_s: int = 120
+    without: tuple[str, ...] = ()  # names of `recipe.Levers` left out
 
 
 def last_lesson(settings: Settings) -> Settings:
@@ -59,16 +60,34 @@ def last_lesson(settings: Settings) -> Settings:
     )  # fmt: skip
 
 
-def _produce(out: Any, sampler: Sampler, steps: range, batch: int, teacher: Path) -> None:
+def whole(settings: Settings) -> Settings:
+    """The same over all of its steps: the rates fall once, the first blocks rest from the middle on.
+
+    A net that starts by lot has no weights to be gentle with: all of it learns at the head's rate, to the end.
+    """
+    steps = settings.epochs * settings.steps_per_epoch
+    settings = replace(settings, cycle_epochs=settings.epochs, frozen_from=steps // 2)
+    if recipe.without(settings.without).weights:
+        return settings
+    return replace(settings, trunk_rate=settings.learning_rate, head_only_steps=0, frozen_from=steps)
+
+
+def _produce(out: Any, sampler: Sampler, steps: range, batch: int, teacher: Path | None) -> None:
     os.nice(2)
-    lesson = quantise.logits(teacher)
+    lesson = quantise.logits(teacher) if teacher else _no_lesson
     for step in steps:
         made = sampler.batch(step, batch)
         # The teacher sees the picture before fog and night: what it knows by day the net learns to see through them.
         out.put({**made, "lesson": lesson(made.pop("clean"))})
 
 
-def _batches(sampler: Sampler, first: int, last: int, batch: int, teacher: Path) -> Iterator[dict[str, np.ndarray]]:
+def _no_lesson(images: np.ndarray) -> np.ndarray:
+    return np.zeros((len(images), net.TEACHER_CLASSES), np.float32)
+
+
+def _batches(
+    sampler: Sampler, first: int, last: int, batch: int, teacher: Path | None
+) -> Iterator[dict[str, np.ndarray]]:
     """Batches with their lessons in order, made a few ahead by `WORKERS` processes."""
     context = multiprocessing.get_context("spawn")
     queues: list[Any] = [context.Queue(maxsize=3) for _ in range(WORKERS)]
@@ -105,19 +124,24 @@ def run(
     resume: bool,
     learn: bool = True,
     begin: keras.Model | None = None,
+    watch: bool = True,
 ) -> keras.Model:
     """Train on `parts["train"]`; return the net with averaged weights. Checkpoints and a log go to `work`.
 
-    From the published weights (`start`), or from those of `begin`. Without `learn` the last checkpoint is returned.
+    From the published weights (`start`), or from those of `begin`. Without `learn` the last checkpoint is returned;
+    without `watch` validation is not looked at.
     """
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
+    levers = recipe.without(settings.without)
     model = net.build(settings.size, len(CLASSES))
     examples = Sampler(parts["train"], pixels, settings.size, settings.seed).batch(2**41, 64)["image"]
-    if begin is None:
+    if begin is not None:
+        model.set_weights(begin.get_weights())
+    elif levers.weights:
         net.load_start(model, start, examples)
     else:
-        model.set_weights(begin.get_weights())
+        net.random_start(model, settings.seed)
     net.write_teacher(work / "teacher.tflite", net.TEACHER_SIZE, start)
     average = net.build(settings.size, len(CLASSES))
     average.set_weights(model.get_weights())
@@ -144,7 +168,7 @@ def run(
         gentle.learning_rate.assign(trunk_rate)
         with tf.GradientTape() as tape:
             outputs = model(tf.cast(batch["image"], tf.float32) / 255, training=True)
-            value, parts_of_loss = loss.total(outputs, batch, batch["lesson"])
+            value, parts_of_loss = loss.total(outputs, batch, batch["lesson"], levers)
         gradients, _ = tf.clip_by_global_norm(tape.gradient(value, head + moved), 10.0)
         optimizer.apply_gradients(zip(gradients[: len(head)], head, strict=True))
         gentle.apply_gradients(zip(gradients[len(head) :], moved, strict=True))
@@ -155,12 +179,11 @@ def run(
     # tf.function would take a bound list of variables for values; a name of the enclosing scope it leaves alone.
     all_blocks = tf.function(lambda *given: learn_from(*given, trunk))
     deep_blocks = tf.function(lambda *given: learn_from(*given, deep))
-    sampler = Sampler(parts["train"], pixels, settings.size, settings.seed)
+    sampler = Sampler(parts["train"], pixels, settings.size, settings.seed, levers)
+    teacher = work / "teacher.tflite" if levers.lesson else None
     first, began, saved, sums = int(done), time.monotonic(), time.monotonic(), {}
     with (work / "log.jsonl").open("a", encoding="utf-8") as log:
-        for index, batch in enumerate(
-            _batches(sampler, first, total, settings.batch, work / "teacher.tflite"), start=first
-        ):
+        for index, batch in enumerate(_batches(sampler, first, total, settings.batch, teacher), start=first):
             cycle = settings.cycle_epochs * settings.steps_per_epoch
             slope = _slope(index / cycle) if cycle else 1.0
             rate = settings.learning_rate * min(1, (index + 1) / 100) * slope
@@ -180,7 +203,7 @@ def run(
                 means = " ".join(f"{k} {v / 50:.3f}" for k, v in sums.items())
                 print(f"step {index + 1}/{total} {means}, {left / 60:.0f} min left", file=sys.stderr, flush=True)
                 sums = {}
-            if (index + 1) % (2 * settings.steps_per_epoch) == 0 or index + 1 == total:
+            if watch and ((index + 1) % (2 * settings.steps_per_epoch) == 0 or index + 1 == total):
                 figures = evaluate.quick(average, parts["validation"], pixels)
                 log.write(json.dumps({"step": index + 1, **figures}) + "\n")
                 log.flush()

@@ -1,5 +1,6 @@
 """The net and what it is punished for. Needs TensorFlow, which only training has: `make train-test`."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is only in the training environment: make train-test")
 
-from train import data, evaluate, loss, net, quantise  # noqa: E402
+from train import data, evaluate, loss, net, quantise, recipe, train  # noqa: E402
 from train.sampler import grid  # noqa: E402
 
 from trapcam.decode import decode_grid  # noqa: E402
@@ -120,3 +121,35 @@ def test_the_int8_net_says_what_the_float_net_says(model: net.keras.Model, tmp_p
     ):
         wide = float(np.ptp(theirs)) + 1e-3
         assert np.abs(ours - np.asarray(theirs)).mean() < 0.15 * wide, name
+
+
+def test_without_the_lesson_nothing_the_teacher_says_counts(model: net.keras.Model) -> None:
+    made = {key: tf.constant(value) for key, value in batch().items()}
+    outputs = model(np.full((3, SIZE, SIZE, 3), 0.4, np.float32))
+    tiger = tf.one_hot([293] * 3, net.TEACHER_CLASSES) * 30
+    nothing = tf.zeros((3, net.TEACHER_CLASSES))
+    full = [float(loss.total(outputs, made, lesson)[0]) for lesson in (tiger, nothing)]
+    alone = [float(loss.total(outputs, made, lesson, recipe.without(["lesson"]))[0]) for lesson in (tiger, nothing)]
+    assert full[0] != full[1]
+    assert alone[0] == alone[1]
+    labels = loss.species_labels(tf.constant([4, data.SOME_CAT, data.NO_CAT])).numpy()
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    assert (labels[0, 4], labels[2, data.NO_CAT], labels[1, data.NO_CAT]) == (1, 1, 0)
+
+
+def test_a_random_start_neither_dies_nor_grows() -> None:
+    net.keras.utils.set_random_seed(3)
+    fresh = net.build(SIZE, len(data.CLASSES))
+    net.random_start(fresh, 1)
+    deepest = net.keras.Model(fresh.inputs, fresh.get_layer(f"block{net.DEEPEST}.project").output)
+    seen = np.asarray(deepest(np.random.default_rng(1).random((8, SIZE, SIZE, 3), np.float32)))
+    assert 0.02 < seen.std() < 20
+    assert seen.std(axis=0).mean() > 0.005, "pictures are told apart"
+
+
+def test_a_net_that_starts_by_lot_learns_as_a_whole_from_the_first_step() -> None:
+    full = train.whole(train.Settings(epochs=6))
+    assert (full.cycle_epochs, full.frozen_from, full.trunk_rate) == (6, 600, train.Settings.trunk_rate)
+    bare = train.whole(train.Settings(epochs=6, without=("weights",)))
+    assert (bare.trunk_rate, bare.head_only_steps, bare.frozen_from) == (bare.learning_rate, 0, 1200)
+    assert train.whole(train.Settings(epochs=6, without=("night",))) == dataclasses.replace(full, without=("night",))
