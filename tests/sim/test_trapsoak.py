@@ -216,3 +216,21 @@ def test_the_command_prints_its_counts_and_refuses_half_a_page(capsys: pytest.Ca
     assert "with --season the page would hold one of them" in capsys.readouterr().err
     assert main(["soak", "--season", "1"]) == 2
     assert "--season: is of the trap's soak; say --bursts too" in capsys.readouterr().err
+
+
+def test_a_soak_that_was_stopped_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "kept"
+    command = ["soak", "--bursts", "4", "--workers", "1", "--json", "--kept", str(kept)]
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out)
+    kept.write_text(kept.read_text() + '{"job": [1, 2')  # a line that was cut
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == first["counts"]  # the seconds too: nothing was played again
+    assert main([*command, "--seed", "2"]) == 0
+    other = json.loads(capsys.readouterr().out)
+    assert other["counts"]["seconds"] != first["counts"]["seconds"]
+    assert main([*command, "--seed", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == other["counts"]
+    kept.write_text("what is this?\n")
+    assert main(command) == 2
+    assert f"{kept}: is no file of kept seasons" in capsys.readouterr().err

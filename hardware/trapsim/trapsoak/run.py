@@ -12,6 +12,7 @@ from typing import Any
 from trapcam.config import TrapSettings, model_path
 from trapcam.detect import Detector
 from trapkit.errors import SetupError
+from trapkit.files import write_atomically
 from trapsim.crash import fused
 from trapsim.pictures import default_pictures
 from trapsim.soakrun import each
@@ -79,14 +80,21 @@ def _play(season: Season, folder: Path) -> tuple[Books, dict[str, Any]]:
 
 
 def read_kept(kept: Path | None) -> dict[Job, dict[str, Any]]:
-    """The results in that file, by job; a last line that was cut is none.  Raises: SetupError, OSError."""
+    """The results in that file, by job; a last line that was cut is taken out.  Raises: SetupError, OSError."""
     if kept is None or not kept.exists():
         return {}
+    text = kept.read_text()
+    lines = text[: text.rfind("\n") + 1]
     try:
-        found = [json.loads(line) for line in kept.read_text().split("\n")[:-1]]
-        return {tuple(done["job"]): {name: done[name] for name in ("name", "violations", "counts")} for done in found}
+        found = [json.loads(line) for line in lines.splitlines()]
+        results = {
+            tuple(done["job"]): {name: done[name] for name in ("name", "violations", "counts")} for done in found
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise SetupError(f"{kept}: is no file of kept seasons: {error}") from error
+    if lines != text:
+        write_atomically(kept, lines.encode())
+    return results
 
 
 def soak(jobs: Iterator[Job], workers: int, say: Callable[[str], None],
