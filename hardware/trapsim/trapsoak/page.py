@@ -99,7 +99,7 @@ that says which it is and what was planted; one season in {MODULE_EVERY} has the
 module, with that one's faults. Outside are a supervisor, a base and a back end with books of their
 own. Each season strikes with, for a while: {", ".join(SPELLS)}; in a burst, the camera {", ".join(CAMERA)}; and at a
 moment what the table counts. One season in {KILLED_EVERY} is played in real time ({HURRY} times as fast outside) by a
-process of its own on a pty, killed every few hundred milliseconds.
+process of its own on a pty, killed after 30 to 700 ms of its own CPU time.
 
 At the end everything on the card and at the base is opened with the keys and compared with plan and journal. Looked
 for: every burst has one outcome, and one that the detector's own words on the frames that the camera gave allow; every
