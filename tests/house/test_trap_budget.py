@@ -11,8 +11,8 @@ from trapsim.trapbudget.stages import StageClock
 from trapsim.trapbudget.table import RSS_MAX_KB, table_of
 
 REAL = 12  # bursts with the real detector
-MANY = 60  # with one that answers at once
-GROWTH_MAX_KB = 2048  # from the first quarter of many bursts to the last; SQLite alone keeps up to 2 MB of pages
+MANY = 120  # with one that answers at once
+GROWTH_MAX_KB = 8192  # first quarter to last: one step of the allocator; over 800 bursts it was 0.1 MB in the last 500
 REJECTED_MAX_BYTES = 64 * 1024  # rows and pages of SQLite, no picture
 WITHHELD_MAX_BYTES = 48 * 1024
 
