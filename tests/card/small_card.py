@@ -29,7 +29,8 @@ def mount(folder: Path, options: str) -> None:
 
 
 def remount(folder: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+    # With its type and source: without them `mount` looks them up, which a user that is root here only may not.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"remount,{how}", "card", str(folder)], check=True)
 
 
 def outcome(position: int) -> Any:

@@ -418,9 +418,9 @@ class TrialTest(WordsTest):
         bench.unit.courier._told._trial._trial_ms = MINUTE_MS
         self.assertTrue(bench.run(2 * MINUTE_MS, lambda: bench.unit.courier._times.reply_window_ms == 100))
         bench.late = True
-        heard = bench.unit.courier._key.heard
+        heard = bench.unit.courier._memory.key.heard
         bench.run(2 * MINUTE_MS, lambda: bench.unit.courier._times.reply_window_ms == 500)
-        self.assertGreater(bench.unit.courier._key.heard, heard + 5)  # authentic, and no use
+        self.assertGreater(bench.unit.courier._memory.key.heard, heard + 5)  # authentic, and no use
         bench.late = False
         self.assertTrue(bench.run(TRIAL_MS + MINUTE_MS, lambda: bench.outcomes()[-1] == (7, REVERTED, 500)))
         self.assertEqual(bench.unit.courier._times.reply_window_ms, 500)
