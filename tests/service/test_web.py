@@ -1,6 +1,7 @@
 """The ranger's page over HTTP: a PIN first, forms that lose nothing, and nothing that a stranger may ask for."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import httpx
@@ -101,6 +102,14 @@ def test_too_many_wrong_ones_stop_every_phone(site: Site) -> None:
     assert other.post("/", data={"pin": PIN}).status_code == 403
     site.now_ms += 30_000
     site.open(other)
+
+
+def test_tries_that_come_all_at_once_are_no_more_than_one_after_the_other(site: Site) -> None:
+    phones = [site.another() for _ in range(20)]
+    with ThreadPoolExecutor(len(phones)) as pool:
+        answers = list(pool.map(lambda one: one.post("/", data={"pin": "111222"}).status_code, phones))
+    assert answers == [403] * 20
+    assert site.door.tries.wrong == FREE, "the others were not even looked at"
 
 
 def test_a_phone_that_lay_in_a_pocket_has_to_come_in_again(site: Site) -> None:
