@@ -11,8 +11,8 @@ from trapsim.trapbudget.stages import StageClock
 from trapsim.trapbudget.table import RSS_MAX_KB, table_of
 
 REAL = 12  # bursts with the real detector
-MANY = 120  # with one that answers at once
-GROWTH_MAX_KB = 12288  # first quarter to last: a step or two of the allocator; over 800 bursts the last 500 took 0.1 MB
+MANY = 60  # with one that answers at once
+GROWTH_MAX_KB = 2048  # from the first quarter of many bursts to the last; SQLite alone keeps up to 2 MB of pages
 REJECTED_MAX_BYTES = 64 * 1024  # rows and pages of SQLite, no picture
 WITHHELD_MAX_BYTES = 48 * 1024
 

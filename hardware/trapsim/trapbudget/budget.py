@@ -111,6 +111,8 @@ def summed(found: dict[str, Any]) -> dict[str, Any]:
             "unpacked": _mean([row["unpacked"] for row in of]),
         }
     memory = [row["rss_kb"] for row in counted]
+    # What grows is what is in use: the allocator takes from the kernel in steps of megabytes and keeps them free.
+    used = [row["rss_kb"] - row["free_kb"] for row in counted]
     quarter = max(1, len(memory) // 4)
     return {
         "bursts": len(rows),
@@ -119,8 +121,8 @@ def summed(found: dict[str, Any]) -> dict[str, Any]:
         "rss_kb": memory[-1],
         "peak_kb": found["memory_kb"]["VmHWM"],
         "simulation_kb": found["simulation_kb"],
-        "growth_kb": median(memory[-quarter:]) - median(memory[:quarter]),
-        "slope_kb_per_1000": slope(memory[len(memory) // 2 :]) * 1000,
+        "growth_kb": median(used[-quarter:]) - median(used[:quarter]),
+        "slope_kb_per_1000": slope(used[len(used) // 2 :]) * 1000,
         "seconds": found["seconds"],
     }
 

@@ -46,7 +46,7 @@ def wake(folder: Path, process_s: float, python_s: float) -> dict[str, Any]:
 
 def bursts(folder: Path, count: int, frames: int, *, stand_in: bool) -> dict[str, Any]:
     """`count` bursts of so many frames; of each its outcome, CPU seconds by stage, bytes written, memory after it."""
-    from trapsim.trapbudget.proc import memory_kb, written_bytes
+    from trapsim.trapbudget.proc import free_kb, memory_kb, written_bytes
     from trapsim.trapbudget.rig import Rig
 
     rig = Rig(folder, samples=SAMPLES, frames=frames, stand_in=stand_in)
@@ -71,6 +71,7 @@ def bursts(folder: Path, count: int, frames: int, *, stand_in: bool) -> dict[str
                 "unpacked": rig.camera.unpacked - unpacked,
                 "pictures": rig.module.captures - pictures,
                 "rss_kb": memory_kb()["VmRSS"],
+                "free_kb": free_kb(),
             }
         )
         rig.run_for(1.0)  # hand-over and receipt, which belong to no burst
