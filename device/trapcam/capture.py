@@ -17,7 +17,7 @@ from trapcam.audit_pack import pack
 from trapcam.frames import Burst, Frame, Unreadable
 from trapcam.health.look import Look, look_at
 from trapcam.judge import Judge, Seen
-from trapcam.record import KEPT, REJECTED, UNREADABLE, Outcome, Sighting, Withheld, noted
+from trapcam.record import KEPT, REJECTED, Outcome, Sighting, Withheld, noted, unreadable
 from trapcam.seal import SealedObject, Sealer
 from trapcam.sighting import DEFAULT_THRESHOLD, Event, Rejected, decide, limits_of
 from trapcam.trigger import CAUSE_DAY
@@ -68,15 +68,7 @@ class Capture:
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
         """What is to be recorded of one trigger."""
         if isinstance(taken, Unreadable):
-            return Outcome(
-                source=source,
-                position=position,
-                trigger=taken.trigger,
-                name=taken.name,
-                frames=1,
-                outcome=UNREADABLE,
-                reason=taken.reason,
-            )
+            return unreadable(taken, source, position)
         if taken.trigger.cause == CAUSE_DAY:
             self.scene_due = True
         thresholds, policy = self._judge.description.thresholds, self._policy

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trapcam.audit import Audited
+from trapcam.frames import Unreadable
 from trapcam.health.look import Look
 from trapcam.seal import SealedObject
 from trapcam.sighting import Event
@@ -73,6 +74,19 @@ def without(outcome: Outcome, left_out: Sequence[SealedObject]) -> Outcome:
         return outcome
     note = outcome.reason.partition("; ")[2]
     return replace(outcome, outcome=REJECTED, reason=noted(NO_MODEL_NO_ROOM, note), sighting=None)
+
+
+def unreadable(taken: Unreadable, source: str, position: int) -> Outcome:
+    """The outcome of what the camera could not give."""
+    return Outcome(
+        source=source,
+        position=position,
+        trigger=taken.trigger,
+        name=taken.name,
+        frames=1,
+        outcome=UNREADABLE,
+        reason=taken.reason,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

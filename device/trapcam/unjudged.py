@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from trapcam import choice, motion, rungs
 from trapcam.frames import Burst, Unreadable
-from trapcam.record import KEPT, NO_MODEL, NO_MODEL_NO_ROOM, REJECTED, UNREADABLE, Outcome, Sighting, noted
+from trapcam.record import KEPT, NO_MODEL, NO_MODEL_NO_ROOM, REJECTED, Outcome, Sighting, noted, unreadable
 from trapcam.seal import Sealer
 from trapcam.sighting import Event
 from trapcam.states import UNJUDGED
@@ -30,15 +30,7 @@ class Unjudged:
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome:
         """What is to be recorded of one trigger; without room a count and no picture.  Raises: StorageError."""
         if isinstance(taken, Unreadable):
-            return Outcome(
-                source=source,
-                position=position,
-                trigger=taken.trigger,
-                name=taken.name,
-                frames=1,
-                outcome=UNREADABLE,
-                reason=taken.reason,
-            )
+            return unreadable(taken, source, position)
         sighting = self._sighting(taken)
         return Outcome(
             source=source,
