@@ -14,6 +14,8 @@ from trapwire.plans import PLANS
 
 Text = Annotated[str, Meta(max_length=200)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+MODEM = "/dev/pugmark-modem"
+MAX_MODEMS = 8
 
 
 class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,10 +28,25 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     )
 
 
+class ModemSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of several modems: a `[[modem]]` table."""
+
+    serial: Annotated[str, Meta(min_length=1, max_length=200, description="its serial line, as in `gateway.serial`")]
+    baud: Annotated[int, Meta(ge=9600, le=3000000, description="speed of its serial line (bit/s)")] = 115200
+    sf: Annotated[int, Meta(ge=0, le=SF_MAX, description="its spreading factor, 7–12; 0: `gateway.sf`")] = 0
+
+
 class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Modem and radio link."""
 
-    serial: Annotated[str, Meta(description="modem's serial line")] = "/dev/pugmark-modem"
+    serial: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="modem's serial line: a device, usb:SERIALNUMBER or usb:VID:PID; several modems: [[modem]]",
+        ),
+    ] = MODEM
     baud: Annotated[int, Meta(ge=9600, le=3000000, description="speed of the serial line (bit/s)")] = 115200
     plan: Annotated[
         str,
@@ -49,10 +66,30 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int,
         Meta(ge=1, le=86400000, description="as `times.reply_window_ms` of the modem: a frame waits no longer (ms)"),
     ] = 500
+    clock: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|off)$",
+            description="auto: traps get the time while the kernel says that somebody keeps it right; off: never",
+        ),
+    ] = "auto"
+    clock_drift_ppm: Annotated[
+        int, Meta(ge=1, le=10000, description="drift of this base's clock that nobody keeps right (millionths)")
+    ] = 100
     clock_uncertainty_ms: Annotated[
         int,
-        Meta(ge=0, le=3600000, description="how far this base's clock may be off; 0: unknown, traps get no time (ms)"),
+        Meta(ge=0, le=3600000, description="how far this base's clock may be off, by your word; 0: see `clock` (ms)"),
     ] = 0
+    home: Annotated[
+        bool, Meta(description="answer the traps whose N.key is here; false: only pass on what they say")
+    ] = True
+    certificate: Annotated[
+        str,
+        Meta(
+            pattern=r"^(gateway|forwarder-[A-Za-z0-9_.-]{1,32})$",
+            description="its certificate: gateway; forwarder-NAME of a base that only passes on",
+        ),
+    ] = "gateway"
     republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish an object again that was not committed (ms)")
     ] = 10000
@@ -167,12 +204,24 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     upload: UploadSettings = field(default_factory=UploadSettings)
     page: PageSettings = field(default_factory=PageSettings)
     cards: CardsSettings = field(default_factory=CardsSettings)
+    modem: tuple[ModemSettings, ...] = ()
     trap: tuple[TrapSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
     """Rules between traps, and what a pattern cannot say of a value.  Raises: SetupError naming trap or key."""
     _check_url(settings.upload.url)
+    modems(settings)
+    if not settings.gateway.home and settings.gateway.certificate == "gateway":
+        raise SetupError(
+            "key 'gateway.certificate' is 'gateway' where gateway.home is false; allowed is forwarder-NAME, "
+            "as `trapship fleet --forwarder NAME` makes it: the home base has the other"
+        )
+    if settings.gateway.home and settings.gateway.certificate != "gateway":
+        raise SetupError(
+            f"key 'gateway.certificate' is {settings.gateway.certificate!r} where gateway.home is true; "
+            "allowed is gateway"
+        )
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(
@@ -200,17 +249,43 @@ def zone_info(name: str, whose: str = "") -> ZoneInfo:
         ) from error
 
 
-def frame_bytes(gateway: GatewaySettings) -> int:
-    """The largest radio frame, in bytes.  Raises: SetupError; without a plan nobody transmits."""
+def modems(settings: Settings) -> tuple[ModemSettings, ...]:
+    """The base's modems, each with its spreading factor; at least one.  Raises: SetupError."""
+    gateway = settings.gateway
+    if not settings.modem:
+        return (ModemSettings(serial=gateway.serial, baud=gateway.baud, sf=gateway.sf),)
+    if gateway.serial != MODEM:
+        raise SetupError(
+            f"key 'gateway.serial' is {gateway.serial!r} beside {len(settings.modem)} [[modem]]; "
+            "allowed is one of the two"
+        )
+    if len(settings.modem) > MAX_MODEMS:
+        raise SetupError(f"there are {len(settings.modem)} [[modem]]; allowed are {MAX_MODEMS}")
+    lines = [modem.serial for modem in settings.modem]
+    for line in lines:
+        if lines.count(line) > 1:
+            raise SetupError(f"key 'serial' of two [[modem]] is {line!r}; each has a line of its own")
+    found = []
+    for modem in settings.modem:
+        if 0 < modem.sf < SF_MIN:
+            raise SetupError(f"key 'sf' of modem {modem.serial} is {modem.sf}; allowed are {SF_MIN}–{SF_MAX}, or 0")
+        found.append(ModemSettings(serial=modem.serial, baud=modem.baud, sf=modem.sf or gateway.sf))
+    return tuple(found)
+
+
+def frame_bytes(gateway: GatewaySettings, sf: int = 0) -> int:
+    """The largest radio frame, in bytes; `sf`: of a modem, 0 for the base's.  Raises: SetupError; without a plan nobody
+    transmits."""
+    sf = sf or gateway.sf
     if not gateway.plan:
         raise SetupError(
             "key 'gateway.plan' is '': without its country's plan a base must not transmit; "
             f"allowed are {', '.join(sorted(PLANS))}, the same as on its traps"
         )
     try:
-        return usable_frame(gateway.plan, gateway.sf)
+        return usable_frame(gateway.plan, sf)
     except WireError as error:
-        raise SetupError(f"keys 'gateway.plan', 'gateway.sf' are {gateway.plan!r}, {gateway.sf}: {error}") from error
+        raise SetupError(f"keys 'gateway.plan', 'gateway.sf' are {gateway.plan!r}, {sf}: {error}") from error
 
 
 def _check_url(url: str) -> None:

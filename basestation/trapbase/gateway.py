@@ -4,61 +4,38 @@ An object is published until ingest says it is committed; only then may the link
 """
 
 import json
-import struct
 from collections import OrderedDict
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from trapbase.asking import Asking
 from trapbase.pieces import PieceMemory
+from trapbase.radio.cells import Heard, Radio
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.topics import MessageBus
-from trapwire.basewords import BaseWords
 from trapwire.errors import WireError
 from trapwire.objects import (
     HEAD_BYTES,
     MAX_DOWN_BYTES,
     RECEIPT,
     RUNG_NAMES,
-    Envelope,
     ObjectKey,
     decode_envelope,
     pack_keys,
     unpack_keys,
 )
 from trapwire.payloads import Heartbeat
-from trapwire.serialline import HEARD, TRANSMIT, TUNE
 
 KINDS = (topics.ACK, topics.DOWN, topics.DOWNACK, topics.WANTED, topics.SETTING)
 SUBSCRIPTIONS = tuple(topics.every(kind) for kind in KINDS)
+FORWARDING = (topics.every(topics.ACK),)  # of a base that answers no trap: it asks nothing and brings nothing down
 
 MAX_PENDING = 512  # objects published and not committed; beyond it new ones wait at the trap
 MAX_DELIVERED = 4096  # receipts remembered as taken, so that a repeat costs no air
 TAKE = 64  # bus messages a step
 HEARD_EVERY_MS = 10_000  # last words of one trap
 GIVE_UP_MS = 600_000  # an object that ingest refuses (too many conflicts) is let go; the trap may offer it again
-
-
-class Link(Protocol):
-    """The base's end of the radio link (`trapwire.baselink.BaseLink`)."""
-
-    def on_frame(self, frame: bytes, rssi_dbm: int, snr_quarters: int, now: int) -> list[tuple[Any, ...]]: ...
-    def committed(self, key: ObjectKey, now: int) -> None: ...
-    def forget(self, key: ObjectKey) -> None: ...
-    def offer_down(self, envelope: Envelope) -> bool: ...
-    def withdraw_down(self, key: ObjectKey) -> None: ...
-    def frames_due(self, now: int) -> list[bytes]: ...
-    def take_tuning(self) -> tuple[int, int] | None: ...
-    def deadline(self) -> int | None: ...
-    def partials(self) -> list[tuple[int, int, bytes]]: ...
-    def recall(self, trap: int, kind: int, payload: bytes, now: int) -> list[tuple[Any, ...]]: ...
-
-
-class Line(Protocol):
-    """The modem's serial line (`trapkit.serialport.SerialPort`)."""
-
-    def read(self) -> list[tuple[int, bytes]]: ...
-    def send(self, kind: int, payload: bytes) -> bool: ...
 
 
 class _Pending:
@@ -71,35 +48,31 @@ class _Pending:
 
 class Gateway:
     """`base`: this base's name; `republish_ms`: when an object that was not committed is published again; `memory`:
-    where pieces are remembered, if anywhere; `words`: the link's; `clock_uncertainty_ms`: how far this base's clock may
-    be off, None where unknown: then traps get no time."""
+    where pieces are remembered, if anywhere; `clock(now_ms, utc_ms)`: how far this base's clock may be off, None where
+    nobody knows: then traps get no time."""
 
     def __init__(
         self,
-        link: Link,
-        line: Line,
+        radio: Radio,
         bus: MessageBus,
         *,
         base: str = "base",
         republish_ms: int = 10_000,
         memory: PieceMemory | None = None,
-        words: BaseWords | None = None,
-        clock_uncertainty_ms: int | None = None,
+        clock: Callable[[int, int], int | None] = lambda now_ms, utc_ms: None,
     ) -> None:
-        self._link = link
-        self._line = line
+        self._radio = radio
         self._bus = bus
         self._base = base
         self._republish_ms = republish_ms
-        self._words = words or BaseWords()
-        self._asking = Asking(self._words, bus)
-        self._clock_uncertainty_ms = clock_uncertainty_ms
+        self._asking = Asking(radio.words, bus)
+        self._clock = clock
         self._pending: OrderedDict[ObjectKey, _Pending] = OrderedDict()
         self._memory = memory
         self._delivered: OrderedDict[ObjectKey, None] = OrderedDict()
         self._downacks: OrderedDict[ObjectKey, None] = OrderedDict()
         self._heard_ms: dict[int, int] = {}
-        names = ("frames", "dropped", "objects", "overflow", "given_up", "garbage", "unsent")
+        names = ("frames", "dropped", "objects", "overflow", "given_up", "garbage")
         self.counters = dict.fromkeys(names, 0)
         self.storage_error = ""
 
@@ -107,11 +80,10 @@ class Gateway:
         """One round; whether anything happened. `now_ms` must never go back, `utc_ms` is Unix time."""
         utc_ms = now_ms if utc_ms is None else utc_ms
         busy = False
-        self._words.clock(now_ms, utc_ms, self._clock_uncertainty_ms)
-        for kind, payload in self._line.read():
-            if kind == HEARD and len(payload) > 3:
-                self._on_frame(payload, now_ms, utc_ms)
-                busy = True
+        self._radio.clock(now_ms, utc_ms, self._clock(now_ms, utc_ms))
+        for heard in self._radio.hear(now_ms):
+            self._on_frame(heard, now_ms, utc_ms)
+            busy = True
         for message in self._bus.take(TAKE):
             try:
                 self._on_message(message.topic, message.payload, now_ms)
@@ -120,43 +92,37 @@ class Gateway:
             message.acknowledge()
             busy = True
         self._publish(now_ms)
-        for frame in self._frames_due(now_ms):
-            # A frame that the line did not take is a frame lost on the air: the link repeats it.
-            self.counters["unsent"] += not self._line.send(TRANSMIT, frame)
-            busy = True
-        turn = self._link.take_tuning()
-        if turn is not None:
-            self._line.send(TUNE, struct.pack(">BH", *turn))
-        return busy
+        return self._answer(now_ms) or busy
 
-    def _frames_due(self, now_ms: int) -> list[bytes]:
-        """The link's frames; none while the disk refuses to keep the frame counter, without which nothing may be sent.
-
-        Traps that get no answer keep what they have and ask again.
+    def _answer(self, now_ms: int) -> bool:
+        """What is due to traps; nothing while the disk refuses to keep the frame counter, without which nothing may be
+        sent. Traps that get no answer keep what they have and ask again.
         """
         try:
-            frames = self._link.frames_due(now_ms)
+            busy = self._radio.answer(now_ms)
         except StorageError as error:
             self.storage_error = f"no trap is answered: {error}"
-            return []
-        if frames:
+            return False
+        if busy:
             self.storage_error = ""
-        return frames
+        return busy
 
     def deadline(self) -> int | None:
         """When the link wants the next step at the latest (ms), or None."""
-        return self._link.deadline()
+        return self._radio.deadline()
 
-    def _on_frame(self, payload: bytes, now_ms: int, utc_ms: int) -> None:
-        rssi, snr = struct.unpack(">hb", payload[:3])
+    def _on_frame(self, heard: Heard, now_ms: int, utc_ms: int) -> None:
         self.counters["frames"] += 1
-        said = {"base": self._base, "rssi_dbm": str(rssi), "snr_db": f"{snr / 4:g}", "received_ms": str(utc_ms)}
-        for event in self._link.on_frame(payload[3:], rssi, snr, now_ms):
+        snr_db = heard.snr_quarters / 4
+        said = {
+            "base": self._base, "rssi_dbm": str(heard.rssi_dbm), "snr_db": f"{snr_db:g}", "received_ms": str(utc_ms)
+        }  # fmt: skip
+        for event in heard.events:
             if event[0] == "object":
                 self._on_object(event[1], said, now_ms)
-                self._say_heard(event[2], said, None, now_ms)
+                self._say_heard(event[2], heard, None, now_ms, utc_ms)
             elif event[0] == "piece" and self._memory:
-                self._memory.keep(event[1:], self._link)
+                self._memory.keep(event[1:], self._radio)
             elif event[0] == "down_delivered":
                 self._on_delivered(event[1])
             elif event[0] == "reply":
@@ -164,7 +130,7 @@ class Gateway:
             elif event[0] == "log":
                 self._asking.on_log(event[1], event[2], event[3], now_ms)
             elif event[0] == "heartbeat":
-                self._say_heard(event[1], said, event[2], now_ms)
+                self._say_heard(event[1], heard, event[2], now_ms, utc_ms)
             elif event[0] == "dropped":
                 self.counters["dropped"] += 1
 
@@ -172,7 +138,7 @@ class Gateway:
         """Take back the pieces that an earlier run remembered."""
         said = {"base": self._base, "received_ms": str(utc_ms)}
         for trap, kind, payload in self._memory.read() if self._memory else []:
-            for event in self._link.recall(trap, kind, payload, now_ms):
+            for event in self._radio.recall(trap, kind, payload, now_ms):
                 if event[0] == "object":
                     self._on_object(event[1], said, now_ms)
 
@@ -186,7 +152,7 @@ class Gateway:
             return
         if len(self._pending) >= MAX_PENDING:
             self.counters["overflow"] += 1
-            self._link.forget(key)
+            self._radio.forget(key)
             return
         self.counters["objects"] += 1
         self._pending[key] = _Pending(data, said, now_ms)
@@ -201,21 +167,20 @@ class Gateway:
         if len(self._delivered) > MAX_DELIVERED:
             self._delivered.popitem(last=False)
 
-    def _say_heard(self, trap: int, said: dict[str, str], heartbeat: Heartbeat | None, now_ms: int) -> None:
+    def _say_heard(self, trap: int, heard: Heard, heartbeat: Heartbeat | None, now_ms: int, utc_ms: int) -> None:
         last = self._heard_ms.get(trap)
         if heartbeat is None and last is not None and now_ms - last < HEARD_EVERY_MS:
             return
         self._heard_ms[trap] = now_ms
         word: dict[str, Any] = {
             "base": self._base,
-            "rssi_dbm": int(said["rssi_dbm"]),
-            "snr_db": float(said["snr_db"]),
-            "received_ms": int(said["received_ms"]),
+            "rssi_dbm": heard.rssi_dbm,
+            "snr_db": heard.snr_quarters / 4,
+            "received_ms": utc_ms,
             "health": heartbeat.values if heartbeat else {},
         }
-        margin_db = self._words.margin_db(round(word["snr_db"] * 4))
-        if margin_db is not None:
-            word["margin_db"] = margin_db
+        if heard.margin_db is not None:
+            word["margin_db"] = heard.margin_db
         self._bus.publish(topics.heard(trap), json.dumps(word, sort_keys=True).encode())
 
     def _on_message(self, topic: str, payload: bytes, now_ms: int) -> None:
@@ -227,8 +192,14 @@ class Gateway:
                 raise WireError(f"keys of other traps on {topic}")
             for key in keys:
                 self._pending.pop(key, None)
-                self._link.committed(key, now_ms)
+                self._radio.committed(key, now_ms)
                 self._asking.on_committed(key)
+        elif (
+            address is not None
+            and address.kind in (topics.WANTED, topics.SETTING, topics.DOWN)
+            and (self._radio.listens_only(address.trap))
+        ):
+            pass  # another base says it
         elif address is not None and address.kind == topics.WANTED:
             self._asking.on_wanted(address.trap, payload, now_ms)
         elif address is not None and address.kind == topics.SETTING:
@@ -239,7 +210,7 @@ class Gateway:
             for key in unpack_keys(payload):
                 if key.trap != address.trap or key.rung != RECEIPT:
                     raise WireError(f"{key!r} on {topic}")
-                self._link.withdraw_down(key)
+                self._radio.withdraw_down(key)
                 self._remember(key)
         elif address is not None and address.kind == topics.DOWN:
             if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
@@ -250,7 +221,7 @@ class Gateway:
             if envelope.key in self._delivered:
                 self._downacks[envelope.key] = None
             else:
-                self._link.offer_down(envelope)
+                self._radio.offer_down(envelope)
         else:
             raise WireError(f"topic {topic!r} is not for a gateway")
 
@@ -266,7 +237,7 @@ class Gateway:
             if now_ms - pending.first_ms > GIVE_UP_MS:
                 del self._pending[key]
                 self.counters["given_up"] += 1
-                self._link.forget(key)
+                self._radio.forget(key)
             elif now_ms >= pending.due_ms:
                 if not self._bus.publish(
                     topics.up(key.trap, RUNG_NAMES[key.rung]), pending.envelope, pending.properties

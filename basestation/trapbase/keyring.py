@@ -3,6 +3,8 @@
 `FOLDER/N.key` is the key of trap N, `FOLDER/N.next` the one that takes its place. As soon as N was heard under the next
 one, this becomes its key and the old one is gone. The folder is looked at again every few seconds: a key that is taken
 away is a trap shut out, without a restart.
+
+`N.up`, where there is no `N.key`, opens what trap N says and nothing else: another base is its home and answers it.
 """
 
 from collections.abc import Iterable
@@ -14,18 +16,29 @@ from trapkit.errors import SetupError
 from trapkit.files import fsync_folder, refusal, write_atomically
 from trapwire.errors import WireError
 from trapwire.hop import HopKey
-from trapwire.linkkeys import DOWN, NEVER, LinkKey, key_name, parse_key
+from trapwire.linkkeys import DOWN, NEVER, UP, LinkKey, ListenKey, direction_key, key_name, parse_key
 
 LOOK_EVERY_MS = 5_000
 # One fsync a minute at most, for the card's sake; what a power cut forgets is said in PROTOCOL.md, section 4.
 REMEMBER_EVERY_MS = 60_000
-IN_USE, NEXT, HOP = "key", "next", "hop"
+IN_USE, NEXT, HOP, LISTEN = "key", "next", "hop", "up"
+MAX_LISTENED = 1000  # traps of other bases
 
 
 def read_link_keys(folder: Path, trap: int) -> list[bytes]:
     """The trap's keys, the one in use first; none where there is no file.  Raises: SetupError naming the file."""
     found = [_read_key(folder / f"{trap}.{ending}") for ending in (IN_USE, NEXT)]
     return list(dict.fromkeys(key for key in found if key is not None))
+
+
+def listened_traps(folder: Path) -> list[int]:
+    """The traps that this base has an `N.up` of, at most `MAX_LISTENED`; none where the folder cannot be read."""
+    try:
+        names = [path.stem for path in folder.glob(f"*.{LISTEN}")]
+    except OSError:
+        return []
+    numbers = {int(name) for name in names if name.isascii() and name.isdecimal() and str(int(name)) == name}
+    return sorted(number for number in numbers if 0 < number < 1 << 16)[:MAX_LISTENED]
 
 
 def read_hop_keys(folder: Path, traps: Iterable[int]) -> dict[int, HopKey]:
@@ -48,14 +61,16 @@ def _read_key(path: Path) -> bytes | None:
 
 
 class Keyring:
-    """`keys`: each trap's, as `BaseLink` takes them and changes them. memory: the file with what was heard.
+    """`keys`: each trap's, as `BaseLink` takes them and changes them. memory: the file with what was heard; home:
+    whether this base answers the traps whose keys it has.
 
     Raises: SetupError when a key cannot be read; later on that is `trouble`, and what was read stays in force.
     """
 
-    def __init__(self, folder: Path, memory: Path, traps: Iterable[int]) -> None:
+    def __init__(self, folder: Path, memory: Path, traps: Iterable[int], *, home: bool = True) -> None:
         self.keys: dict[int, list[LinkKey]] = {trap: [] for trap in traps}
         self.trouble = ""
+        self._home = home
         self._folder = folder
         self._memory = memory
         self._remembered = _load_memory(memory)
@@ -79,6 +94,11 @@ class Keyring:
             self.trouble = str(error)
         except OSError as error:
             self.trouble = f"link keys: {refusal(Path(error.filename or self._folder), error)}"
+
+    def listens_only(self, trap: int) -> bool:
+        """Whether another base answers this trap."""
+        keys = self.keys.get(trap)
+        return not self._home or (bool(keys) and not any(key.answers for key in keys or []))
 
     def remember(self) -> None:
         """Write down what was heard, if that is new.  Raises: OSError."""
@@ -112,16 +132,28 @@ class Keyring:
         seen = self._look()
         if seen == self._seen:
             return
-        found = {trap: read_link_keys(self._folder, trap) for trap in self.keys}
+        found = {trap: self._read_trap(trap) for trap in self.keys}
         for trap, keys in self.keys.items():
-            held = {key.name: key for key in keys}
-            keys[:] = [held.get(key_name(key)) or self._make(trap, key) for key in found[trap]]
+            held = {(key.name, key.answers): key for key in keys}
+            answers, secrets = found[trap]
+            keys[:] = [held.get((key_name(key), answers)) or self._make(trap, key, answers) for key in secrets]
             if len(keys) == 2 and keys[1].heard != NEVER:
                 del keys[0]  # the next one was heard before this base was started
         self._seen = seen
 
-    def _make(self, trap: int, key: bytes) -> LinkKey:
-        return LinkKey(key, trap, DOWN, AesCcm, self._remembered.get((trap, key_name(key)), NEVER))
+    def _read_trap(self, trap: int) -> tuple[bool, list[bytes]]:
+        """Whether this base answers the trap; its link keys, or what it is listened to with.  Raises: SetupError."""
+        own = read_link_keys(self._folder, trap)
+        if own:
+            return (True, own) if self._home else (False, [direction_key(key, UP, trap) for key in own])
+        listen = _read_key(self._folder / f"{trap}.{LISTEN}")
+        return False, [] if listen is None else [listen]
+
+    def _make(self, trap: int, key: bytes, answers: bool) -> LinkKey:
+        heard = self._remembered.get((trap, key_name(key)), NEVER)
+        if not answers:
+            return ListenKey(key, trap, AesCcm, heard)
+        return LinkKey(key, trap, DOWN, AesCcm, heard)
 
     def _look(self) -> object:
         """What changes when a file of the folder does.  Raises: SetupError."""

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import IO
 
 from trapbase import gateway, ingest, receipts
-from trapbase.config import Settings, frame_bytes
+from trapbase.config import Settings, modems
 from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
-from trapbase.keyring import Keyring, read_hop_keys
+from trapbase.keyring import Keyring, listened_traps
 from trapbase.modem import FILE as MODEM
-from trapbase.modem import ModemLine
+from trapbase.modem import ModemLine, ModemState
 from trapbase.pieces import PieceMemory
+from trapbase.radio.build import build_radio
+from trapbase.radio.clock import CLOCK_SET_MS, BaseClock
 from trapbase.receipts import Receipts
 from trapbase.request_store import RequestStore
 from trapbase.requests import Requests
@@ -26,18 +28,17 @@ from trapbase.upload import Uploader
 from trapkit.bus import Bus
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder, refusal, write_atomically
+from trapkit.kernelclock import KernelClock
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
-from trapwire.basewords import BaseWords
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
-from trapwire.hopbase import HopBaseLink
 
 COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
 PIECES = "radio-pieces"  # of objects that are not whole yet
 EPOCH_2020_S = 1_577_836_800
-CLOCK_SET_S = 1_767_225_600  # 2026-01-01: a clock before it was never set
+CLOCK_SET_S = CLOCK_SET_MS // 1000
 REFUSED_WITHIN_MS = 600_000  # a trap of which only refused frames came is pointed out for as long
 COUNTER_LOST = "write a number there that is above every one it had; never take the file away: counters go only up"
 
@@ -58,32 +59,35 @@ def build_gateway(settings: Settings) -> Part:
     lock = _lock(settings, "gateway")
     counter_path = Path(settings.folder) / COUNTER
     keys = Path(settings.gateway.keys)
-    keyring = Keyring(keys, Path(settings.folder) / HEARD, [trap.number for trap in settings.trap])
+    folder, own = Path(settings.folder), settings.gateway
+    numbers = dict.fromkeys([*(trap.number for trap in settings.trap), *listened_traps(keys)])
+    keyring = Keyring(keys, folder / HEARD, numbers, home=own.home)
     first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
-    words = BaseWords(settings.gateway.sf, settings.gateway.modem_wait_ms)
-    link = HopBaseLink(
-        read_hop_keys(keys, keyring.keys),
-        settings.gateway.sf,
-        keyring.keys,
-        frame_bytes(settings.gateway),
-        Counter(first, lambda end: _write_counter(counter_path, end)),
-        settings.gateway.commit_wait_ms,
-        (settings.gateway.sf, settings.gateway.quick_sf) if settings.gateway.quick_sf else None,
-        words,
+    counter = Counter(first, lambda end: _write_counter(counter_path, end))
+    used = modems(settings)
+    lines = [ModemLine(SerialPort(modem.serial, baud=modem.baud), modem.sf) for modem in used]
+    radio = build_radio(own, [(modem.sf, line) for modem, line in zip(used, lines, strict=True)], keyring, counter)
+    state = ModemState(lines, folder / MODEM)
+    bus = _bus(settings, own.certificate, gateway.SUBSCRIPTIONS if own.home else gateway.FORWARDING)
+    memory = PieceMemory(folder / PIECES)
+    kernel = KernelClock()
+    clock = BaseClock(
+        folder, fixed_ms=own.clock_uncertainty_ms, auto=own.clock == "auto", drift_ppm=own.clock_drift_ppm
     )
-    line = SerialPort(settings.gateway.serial, baud=settings.gateway.baud)
-    modem = ModemLine(line, Path(settings.folder) / MODEM)
-    bus = _bus(settings, "gateway", gateway.SUBSCRIPTIONS)
-    memory = PieceMemory(Path(settings.folder) / PIECES)
+
+    def look_at_clock(now_ms: int, utc_ms: int) -> int | None:
+        reading = kernel.read()
+        uncertainty_ms = clock.step(reading)
+        clock.write(reading)
+        return uncertainty_ms
+
     part = Gateway(
-        link,
-        modem,
+        radio,
         bus,
         base=settings.name,
-        republish_ms=settings.gateway.republish_ms,
+        republish_ms=own.republish_ms,
         memory=memory,
-        words=words,
-        clock_uncertainty_ms=settings.gateway.clock_uncertainty_ms or None,
+        clock=look_at_clock,
     )
     part.recall(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
     bus.start()
@@ -94,15 +98,15 @@ def build_gateway(settings: Settings) -> Part:
         now = now_ms
         keyring.step(now_ms)
         moved = part.step(now_ms, utc_ms)
-        modem.step(now_ms, utc_ms)
+        state.step(now_ms, utc_ms)
         return moved
 
     def trouble() -> str:
-        of_line = "" if line.is_open else f"modem: {line.last_error}"
-        refused = [_refused(trap, cause, keys) for trap, cause in link.refusals(now, REFUSED_WITHIN_MS)]
+        of_lines = [f"modem: {line.trouble}" for line in lines if line.trouble]
+        refused = [_refused(trap, cause, keys) for trap, cause in radio.refusals(now, REFUSED_WITHIN_MS)]
         # All may be so at once, after a power cut say; none may hide another.
         return part.storage_error or "; ".join(
-            filter(None, (of_line, _bus_trouble(bus), keyring.trouble, memory.trouble, *refused))
+            filter(None, (*of_lines, _bus_trouble(bus), clock.trouble, keyring.trouble, memory.trouble, *refused))
         )
 
     return Part(step=step, trouble=trouble, close=_closing(keyring.close, bus.stop, lock.close), idle_s=0.01)
@@ -218,11 +222,16 @@ def _refused(trap: int, cause: str, keys: Path) -> str:
     words = {
         OLD_VERSION: "speaks another version of the radio protocol; give it this version's firmware and its key",
         NO_KEY: f"has no link key here: there is no {keys / f'{trap}.key'}",
-        FORGED: f"speaks under another link key than {keys / f'{trap}.key'}, or somebody speaks in its name",
+        FORGED: f"speaks under another link key than {_key_file(keys, trap)}, or somebody speaks in its name",
         REPLAYED: f"is heard with old frame counters: its flash is new and its key is not ({renew}), or somebody "
         "plays its frames again",
     }
     return f"trap {trap} {words[cause]}" if cause in words else ""
+
+
+def _key_file(keys: Path, trap: int) -> Path:
+    own, listen = (keys / f"{trap}.{ending}" for ending in ("key", "up"))
+    return listen if listen.exists() and not own.exists() else own
 
 
 def _write_counter(path: Path, end: int) -> None:

@@ -1,25 +1,36 @@
 """The one place that opens a serial port: pyserial under the wire's serial messages, and under a REPL."""
 
 import os
+import time
+from collections.abc import Callable, Sequence
 
 import serial
+from serial.tools.list_ports import comports
 
 from trapkit.errors import SetupError
+from trapkit.serialfind import USB, Adapter, Identity, find_usb, follow, identity_of
 from trapwire.serialline import SerialDecoder, encode_message
 
 WRITE_TIMEOUT_S = 2  # a line that takes nothing for so long has nobody at its other end
+LOOK_EVERY_S = 1.0  # what is plugged in is listed from dozens of files: not at every turn of a loop
 
 
 class SerialPort:
-    """A line to a microcontroller that may be unplugged, renamed back, or reset at any time.
+    """A line to a microcontroller that may be unplugged, renamed, or reset at any time.
+
+    path: a device, a link to one, or `usb:…` (`trapkit.serialfind`); `adapters`: lists what is plugged in.
 
     `read()` and `send()` never raise for a line that is gone: they return nothing, `is_open` is false, and the
     next call tries again. What is lost that way is offered again by the layer above.
     """
 
-    def __init__(self, path: str, *, baud: int = 115200) -> None:
+    def __init__(self, path: str, *, baud: int = 115200, adapters: Callable[[], Sequence[Adapter]] = comports) -> None:
         self.path = path
+        self.device = ""  # where it was found last
         self._baud = baud
+        self._adapters = adapters
+        self._known: Identity | None = None
+        self._look_at_s = float("-inf")
         self._port: serial.Serial | None = None
         self._decoder = SerialDecoder()
         self.last_error = ""
@@ -39,15 +50,40 @@ class SerialPort:
 
     def open(self) -> bool:
         """Try to open the line if it is closed; whether it is open now."""
-        if self._port is None:
+        device = self._locate() if self._port is None else ""
+        if device:
             try:
-                # A renamed pty or USB adapter is found again through its symbolic link.
-                self._port = serial.Serial(
-                    os.path.realpath(self.path), self._baud, timeout=0, write_timeout=WRITE_TIMEOUT_S
-                )
+                self._port = serial.Serial(device, self._baud, timeout=0, write_timeout=WRITE_TIMEOUT_S)
             except (serial.SerialException, OSError) as error:
                 self.last_error = f"{self.path}: cannot be opened: {_words(error)}; is it plugged in?"
+            else:
+                self.device = device
+                self._known = next(
+                    (identity_of(a) for a in self._adapters() if a.device == device and a.vid is not None), self._known
+                )
         return self._port is not None
+
+    def _locate(self) -> str:
+        """The device to open now; nothing where there is none, or it is not yet time to look again."""
+        if not self.path.startswith(USB) and self._known is None:
+            return os.path.realpath(self.path)
+        now_s = time.monotonic()
+        if now_s < self._look_at_s:
+            return ""
+        self._look_at_s = now_s + LOOK_EVERY_S
+        adapters = self._adapters()
+        if not self.path.startswith(USB):
+            return follow(self.path, self._known, adapters)
+        device, why = find_usb(self.path, adapters)
+        self.last_error = why and f"{self.path}: {why}; is it plugged in?"
+        return device
+
+    def reopen(self) -> None:
+        """Close the line; the next call opens it anew. For one that is open and silent."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+        self._look_at_s = float("-inf")
 
     def read(self) -> list[tuple[int, bytes]]:
         """The messages that have arrived, without waiting."""

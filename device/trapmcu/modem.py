@@ -37,6 +37,7 @@ class Modem:
         self._turn: "tuple[int, int] | None" = None  # a quick turn to come: spreading factor and ms
         self._home_at = 0  # the end of the one that is
         self.dropped = 0
+        self._freq_khz: int = settings["freq_khz"]
         self._antenna.start(settings["freq_khz"])
 
     def step(self, now: int) -> "int | None":
@@ -44,6 +45,9 @@ class Modem:
         for kind, payload in self._decoder.feed(self._board.uart_read()):
             if kind == line.TRANSMIT and 0 < len(payload) <= self._frame_bytes and len(self._queue) < MAX_QUEUE:
                 self._queue.append((now, payload))
+            elif kind == line.HELLO and not payload:
+                head = struct.pack(">BIBH", self._home, self._freq_khz, len(self._queue), self.dropped & 0xFFFF)
+                self._say(line.HELLO, head)
             elif kind == line.TUNE and len(payload) == 3 and SF_MIN <= payload[0] <= SF_MAX:
                 self._turn = struct.unpack(">BH", payload)
             else:

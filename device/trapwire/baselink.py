@@ -116,7 +116,7 @@ class BaseLink:
             events = self._on_up(peer, frame, now)
         except WireError as error:
             events = [self._dropped(error, data, now)]
-        if frame.flag:
+        if frame.flag and peer.key is not None and peer.key.answers:
             waits = any(now - since < self._commit_wait_ms for since, _ in peer.pending.values())
             peer.reply_at = now + (self._commit_wait_ms if waits else 0)
         return events
@@ -364,7 +364,7 @@ class BaseLink:
             key.seal(kind, i < last, self._counter.take(), payload, peer.version)
             for i, (kind, payload) in enumerate(answers)
         ]
-        self.words.leaves(frames, now)
+        self.words.leaves(key.trap, frames, now)
         return frames
 
     def _allow(self, peer: Peer, trap: int) -> "tuple[int, int] | None":

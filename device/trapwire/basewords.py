@@ -63,16 +63,21 @@ class _Said:
 
 class BaseWords:
     """The words of one base. sf: its spreading factor, None for a base that says nothing; wait_ms: the longest that its
-    modem lets a frame wait for the channel.
+    modem lets a frame wait for the channel; other: the words of its modems at another spreading factor, with which
+    these share what each trap was told.
+
+    `modem_of`: by trap, which of several modems speaks to it; 0 for one that is not there. Kept by who has several.
     """
 
-    def __init__(self, sf: "int | None" = None, wait_ms: int = 500) -> None:
+    def __init__(self, sf: "int | None" = None, wait_ms: int = 500, other: "BaseWords | None" = None) -> None:
         self._sf = sf
         self._wait_ms = wait_ms
-        self._said: "dict[int, _Said]" = {}
+        self._said: "dict[int, _Said]" = {} if other is None else other._said
+        self.modem_of: "dict[int, int]" = {}
         self._ahead_ms: "int | None" = None  # from `now` to Unix time
         self._uncertainty_ms = 0
-        self._leaving: "list[int]" = []  # when each frame that was handed out will have left, at the earliest
+        # Of each modem, when each frame that was handed out will have left, at the earliest.
+        self._leaving: "dict[int, list[int]]" = {}
 
     # What the gateway hands in
 
@@ -185,16 +190,17 @@ class BaseWords:
                 self._told(said, kind, value, now)
         if 0 < time_bytes <= room:
             said.time_at = now
-            word += encode_item(TIME, self._time(len(word) + time_bytes, now))  # how long the frame is is known now
+            # How long the frame is is known now.
+            word += encode_item(TIME, self._time(self.modem_of.get(trap, 0), len(word) + time_bytes, now))
         return word
 
-    def leaves(self, frames: "list[bytes]", now: int) -> None:
-        """These frames go to the modem now."""
+    def leaves(self, trap: int, frames: "list[bytes]", now: int) -> None:
+        """These frames go to the trap's modem now."""
         if self._sf is None:
             return
-        self._leaving = [end for end in self._leaving if end > now]
+        leaving = self._queue(self.modem_of.get(trap, 0), now)
         for frame in frames:
-            self._leaving.append(self._ready(now) + _airtime_ms(len(frame), self._sf))
+            leaving.append(max(leaving + [now]) + _airtime_ms(len(frame), self._sf))
 
     def _of(self, trap: int) -> _Said:
         if trap not in self._said:
@@ -218,18 +224,19 @@ class BaseWords:
     def _time_is_due(self, said: _Said, now: int) -> bool:
         return self._ahead_ms is not None and (said.time_at is None or now - said.time_at >= TIME_EVERY_MS)
 
-    def _time(self, payload_bytes: int, now: int) -> bytes:
+    def _time(self, modem: int, payload_bytes: int, now: int) -> bytes:
         """When this word's last byte will have left, and how far that may be off: each frame before it, and it itself,
         may wait for the channel."""
-        self._leaving = [end for end in self._leaving if end > now]
-        slack = (len(self._leaving) + 1) * self._wait_ms + LINE_MS
-        leaves = (
-            self._ready(now) + _airtime_ms(HEADER_BYTES + payload_bytes + tag_bytes(WORD), self._sf or 0) + slack // 2
-        )
+        leaving = self._queue(modem, now)
+        slack = (len(leaving) + 1) * self._wait_ms + LINE_MS
+        ready = max(leaving + [now])
+        leaves = ready + _airtime_ms(HEADER_BYTES + payload_bytes + tag_bytes(WORD), self._sf or 0) + slack // 2
         return encode_time((self._ahead_ms or 0) + leaves, self._uncertainty_ms + slack // 2 + 1)
 
-    def _ready(self, now: int) -> int:
-        return max(self._leaving) if self._leaving else now
+    def _queue(self, modem: int, now: int) -> "list[int]":
+        """What has not left that modem yet; the list that is kept."""
+        self._leaving[modem] = [end for end in self._leaving.get(modem, []) if end > now]
+        return self._leaving[modem]
 
     @staticmethod
     def _told(said: _Said, kind: int, value: bytes, now: int) -> None:

@@ -17,6 +17,7 @@ MAX_PAYLOAD_BYTES = 12 * 1024  # a frame-rung object (~8 kB) with its envelope; 
 
 # both ways between Pi and supervisor
 HELLO = 0x01  # empty: I have started. The Pi offers every undelivered object again; the supervisor answers HELLO
+# base -> modem: empty, are you there? Its answer is HELLO: sf u8, frequency u32 kHz, frames queued u8, dropped u16
 # Pi -> supervisor
 PUT = 0x02  # priority u8, envelope: take this object and send it
 RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably

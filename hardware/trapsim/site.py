@@ -260,6 +260,7 @@ plan = "{PLAN}"
 sf = {plan.sf}
 keys = {_quoted(keys / LINK)}
 republish_ms = 2000
+clock = "{"off" if plan.speed != 1 else "auto"}"
 clock_uncertainty_ms = {0 if plan.speed != 1 else 1000}
 [batch]
 max_age_s = 2.0

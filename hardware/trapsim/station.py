@@ -14,6 +14,7 @@ from trapbase import forward, gateway, ingest, receipts
 from trapbase.config import BatchSettings, TrapSettings, UploadSettings
 from trapbase.cutter import Cutter
 from trapbase.outlet import OutletError
+from trapbase.radio.cells import Radio
 from trapbase.store import Store
 from trapbase.upload import Uploader
 from trapcam.app import TrapApp
@@ -215,7 +216,7 @@ class Station:
             keys = {number: [LinkKey(link_key(number), number, DOWN, AesCcm)] for number in self._traps}
             link = BaseLink(keys, frame_bytes, Counter(counter[0], reserve))
             bus = self._world.broker.connect("gateway", gateway.SUBSCRIPTIONS)
-            part = gateway.Gateway(link, LinuxPort(wire), bus, republish_ms=1000)
+            part = gateway.Gateway(Radio.single(link, LinuxPort(wire)), bus, republish_ms=1000)
 
             def step(now: int) -> int | None:
                 return now if part.step(now, UTC_MS + now) else part.deadline()

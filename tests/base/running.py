@@ -21,7 +21,7 @@ from trapwire.linkkeys import UP, LinkKey
 from trapwire.objects import ALERT as ALERT_RUNG
 from trapwire.objects import CROP, RECEIPT, Envelope, ObjectKey
 from trapwire.payloads import decode_ack, encode_ack, encode_alert_payload
-from trapwire.serialline import HEARD, TRANSMIT, SerialDecoder, encode_message
+from trapwire.serialline import HEARD, HELLO, TRANSMIT, SerialDecoder, encode_message
 
 TOOLS = Path(sys.executable).parent
 
@@ -59,6 +59,9 @@ class Modem:
         """One round; whether everything is acknowledged."""
         ready, _, _ = select.select([self._fd], [], [], 0.02)
         for kind, payload in self._decoder.feed(os.read(self._fd, 65536)) if ready else []:
+            if kind == HELLO:
+                os.write(self._fd, encode_message(HELLO, struct.pack(">BIBH", 9, 470300, 0, 0)))
+                continue
             assert kind == TRANSMIT
             self._hear(self.key.open(payload))
         self._silent += 1

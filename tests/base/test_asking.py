@@ -17,6 +17,7 @@ from trapbase.asking import FORGET_MS
 from trapbase.cli import main
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
+from trapbase.radio.cells import Radio
 from trapbase.request_store import DAY_MS, RequestStore
 from trapbase.requests import GIVE_UP_DAYS, Requests
 from trapbase.store import Store
@@ -76,7 +77,7 @@ class World:
         words = BaseWords(9)
         link = BaseLink(base_keys([1, 2]), 197, self.base_counter, words=words)
         bus = self.broker.connect("gateway", gateway_module.SUBSCRIPTIONS)
-        self.gateway = Gateway(link, self.line, bus, base="north", words=words, clock_uncertainty_ms=50)
+        self.gateway = Gateway(Radio.single(link, self.line, words), bus, base="north", clock=lambda now_ms, utc_ms: 50)
 
     def run(self, ms: int) -> None:
         for _ in range(ms // 500):
@@ -277,7 +278,7 @@ def test_an_answer_of_another_trap_settles_nothing(world: World) -> None:
 def test_nothing_from_the_bus_raises(topic: str, payload: bytes) -> None:
     words, bus = BaseWords(9), MemoryBroker().connect("gateway", gateway_module.SUBSCRIPTIONS)
     link = BaseLink(base_keys([1]), 197, Counter(0, lambda end: None), words=words)
-    part = Gateway(link, Line(), bus, words=words)
+    part = Gateway(Radio.single(link, Line(), words), bus)
     bus.queue.append(((topic, payload, {}), False))
     part.step(0, NOW)
 

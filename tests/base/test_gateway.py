@@ -11,6 +11,7 @@ from tests.base.parts import EPOCH, NOW, alert, envelope
 from tests.wire.keys import base_keys, link_key, trap_key
 from trapbase import gateway as gateway_module
 from trapbase.gateway import GIVE_UP_MS, SUBSCRIPTIONS, Gateway
+from trapbase.radio.cells import Radio
 from trapkit import topics
 from trapkit.aes import AesCcm
 from trapsim.memorybus import MemoryBroker
@@ -69,7 +70,7 @@ class World:
     def build(self) -> Gateway:
         link = BaseLink(base_keys([1, 2]), FRAME_BYTES, Counter(0, lambda end: None))
         self.bus = self.broker.connect("gateway", SUBSCRIPTIONS)
-        return Gateway(link, self.line, self.bus, base="north", republish_ms=1000)
+        return Gateway(Radio.single(link, self.line), self.bus, base="north", republish_ms=1000)
 
     def hear(self, kind: int, payload: bytes, *, poll: bool = True, trap: int = 1) -> None:
         self.counter += 1
@@ -256,7 +257,7 @@ def test_the_modem_may_be_gone(world: World) -> None:
     world.step(0)
     world.commit(ONE.key)
     world.step(500)
-    assert world.gateway.counters["unsent"] > 0
+    assert world.gateway._radio.counters["unsent"] > 0
 
 
 @pytest.mark.parametrize(

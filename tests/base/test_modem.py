@@ -9,7 +9,7 @@ import pytest
 from tests.base.parts import NOW
 from tests.base.test_view import view
 from trapbase.cli import main
-from trapbase.modem import FILE, WRITE_EVERY_MS, ModemLine, modem_words, read_modem
+from trapbase.modem import FILE, WRITE_EVERY_MS, ModemLine, ModemState, modem_words, read_modem
 from trapbase.store import Store
 from trapkit.serialport import SerialPort
 from trapsim.cable import Cable
@@ -30,16 +30,17 @@ def test_what_passes_is_counted_and_what_the_modem_kept_back_shows(tmp_path: Pat
     cable.start()
     try:
         port, modem = SerialPort(str(tmp_path / "base")), SerialPort(str(tmp_path / "modem"))
-        line = ModemLine(port, tmp_path / FILE)
+        line = ModemLine(port)
+        state = ModemState([line], tmp_path / FILE)
         for _ in range(3):
             assert line.send(TRANSMIT, b"frame")
         assert line.send(TUNE, b"\x09\x00\x01")
-        line.step(0, NOW)
+        state.step(0, NOW)
         assert read_modem(tmp_path) == {**STATE, "written_ms": NOW, "said_ms": None, "heard": 0, "given": 3, "sent": 0}
         modem.send(SENT, b"\x01")
         modem.send(HEARD, b"\x00\x00\x00frame")
         wait_for_messages(line, 2)
-        line.step(1, NOW + 1)  # its first word is written at once
+        state.step(1, NOW + 1)  # its first word is written at once
         assert read_modem(tmp_path) == {
             **STATE,
             "written_ms": NOW + 1,
@@ -50,18 +51,18 @@ def test_what_passes_is_counted_and_what_the_modem_kept_back_shows(tmp_path: Pat
         }
         modem.send(SENT, b"\x00")
         wait_for_messages(line, 1)
-        line.step(2, NOW + 2)
+        state.step(2, NOW + 2)
         assert (read_modem(tmp_path) or {})["sent"] == 1
-        line.step(1 + WRITE_EVERY_MS, NOW + 3)
+        state.step(1 + WRITE_EVERY_MS, NOW + 3)
         assert (read_modem(tmp_path) or {})["sent"] == 2
     finally:
         cable.close()
 
 
 def test_a_modem_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
-    line = ModemLine(SerialPort(str(tmp_path / "ttyUSB0")), tmp_path / FILE)
+    line = ModemLine(SerialPort(str(tmp_path / "ttyUSB0")))
     assert line.read() == []
-    line.step(0, NOW)
+    ModemState([line], tmp_path / FILE).step(0, NOW)
     state = read_modem(tmp_path)
     assert state is not None
     assert "ttyUSB0: cannot be opened" in state["trouble"]
@@ -70,8 +71,8 @@ def test_a_modem_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_refuses_does_not_stop_the_radio(tmp_path: Path) -> None:
-    line = ModemLine(SerialPort(str(tmp_path / "ttyUSB0")), tmp_path / "no such folder" / FILE)
-    line.step(0, NOW)
+    line = ModemLine(SerialPort(str(tmp_path / "ttyUSB0")))
+    ModemState([line], tmp_path / "no such folder" / FILE).step(0, NOW)
     assert read_modem(tmp_path / "no such folder") is None
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.wire.keys import base_keys, trap_key
 from trapbase.gateway import SUBSCRIPTIONS, Gateway
 from trapbase.pieces import ANEW_BYTES, PieceMemory
+from trapbase.radio.cells import Radio
 from trapkit import topics
 from trapsim.memorybus import MemoryBroker
 from trapwire.baselink import BaseLink
@@ -52,7 +53,7 @@ class Base:
         self.memory = PieceMemory(self.path)
         self.link = BaseLink(base_keys([1]), FRAME_BYTES, Counter(self.counter + 5000, lambda end: None))
         bus = self.broker.connect("gateway", SUBSCRIPTIONS)
-        self.gateway = Gateway(self.link, self.line, bus, memory=self.memory)
+        self.gateway = Gateway(Radio.single(self.link, self.line), bus, memory=self.memory)
         self.gateway.recall(0, 1_763_686_800_000)
 
     def hear(self, kind: int, payload: bytes, *, poll: bool = False) -> None:

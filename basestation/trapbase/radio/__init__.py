@@ -1,0 +1,1 @@
+"""The base's end of the air: its modems, and what its clock is worth."""
