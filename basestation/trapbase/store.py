@@ -95,10 +95,12 @@ class Store:
             for a in conflicts:
                 body = a.body if _inline(a) else None
                 db.execute(self._sql["add_conflict"], (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms))
+            also = [(*a.key.as_tuple(), a.base, a.rssi_dbm, a.snr_db, a.received_ms) for a in repeats if a.base]
+            also_heard = db.executemany(self._sql["add_reception"], also).rowcount if also else 0
             for trap, word in heard:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
-            self._count(db, repeats=len(repeats), conflicts=self._refused, **counted)
+            self._count(db, repeats=len(repeats), conflicts=self._refused, also_heard=also_heard, **counted)
         return fresh + repeats + conflicts
 
     def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
-from trapship.names import checked_listen
+from trapship.names import FORWARDER, checked_listen
 
 MESSAGE_SIZE_LIMIT = 17 * 1024 * 1024  # bytes: one full frame (16 MiB) in its envelope
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # a session: what a Pi with 1 GB of memory can spare twice
@@ -62,6 +62,17 @@ pattern read pugmark/1/down/%u
 """
 
 
+# A base that passes on what it hears of this one's traps: it says what they said, and learns what is in custody.
+FORWARDER_ACCESS = """
+user {name}
+topic write pugmark/1/up/#
+topic write pugmark/1/heard/#
+topic write pugmark/1/downack/#
+topic write pugmark/1/answer/#
+topic read pugmark/1/ack/#
+"""
+
+
 def write_broker(folder: Path, certificates: Path, port: int, *, address: str = "127.0.0.1") -> Path:
     """Write `mosquitto.conf` and `acl` into `folder` and return the configuration's path.
 
@@ -77,7 +88,9 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
             raise SetupError(f"{certificates / name}: is missing; make the fleet's certificates first")
     folder.mkdir(parents=True, exist_ok=True)
     # Mosquitto refuses an access list that others may write to.
-    write_atomically(folder / "acl", ACCESS.encode(), mode=0o600)
+    forwarders = sorted(path.stem for path in certificates.glob(f"{FORWARDER}*.crt"))
+    access = ACCESS + "".join(FORWARDER_ACCESS.format(name=name) for name in forwarders)
+    write_atomically(folder / "acl", access.encode(), mode=0o600)
     lines = [
         "per_listener_settings false",
         f"listener {port} {address}",

@@ -1,8 +1,8 @@
 """The fleet's certificates: one authority, one server, one client certificate a program or trap.
 
-EC P-256 keys. Validity runs from 2000, so that a unit whose clock fell back to 2000 still gets in, to 2049: a stolen
-unit is stopped by revocation (`revoke`, `ca.crl`), never by a clock that it does not have. Where a board wakes in 1970,
-systemd moves the clock to its own build date before any program starts; where nothing does, `trapkit.bus_tls` says so.
+EC P-256 keys. Validity runs from 1970, so that a unit whose clock fell back to 1970 or 2000 still gets in, to 2049: a
+stolen unit is stopped by revocation (`revoke`, `ca.crl`), never by a clock that it does not have. Those of fleets made
+before are valid from 2000: where nothing sets the clock of a unit that wakes in 1970, `trapkit.bus_tls` says so.
 """
 
 from pathlib import Path
@@ -50,7 +50,9 @@ def server_names(folder: Path) -> list[str]:
 
 
 def revoke(folder: Path, name: str) -> bool:
-    """Put the certificate of `name` on `folder`'s revocation list; a broker that is started again refuses it.
+    """Put the certificate of `name` on `folder`'s revocation list; a broker that reads it (SIGHUP, or a start) refuses it.
+
+    A connection that it has at that moment ends only when the broker is started again.
 
     Its files stay: move them away before `make_fleet` issues a new pair to that name. Returns whether it was not on the
     list before.  Raises: SetupError.

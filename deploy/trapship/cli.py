@@ -63,6 +63,14 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--renew", action="append", default=[], type=int, metavar="N", help="a next link key for this trap"
     )
     parser.add_argument(
+        "--listen",
+        action="append",
+        default=[],
+        type=int,
+        metavar="N",
+        help="what another base needs to pass on what this trap says, without answering it",
+    )
+    parser.add_argument(
         "--hop", action="append", default=[], type=int, metavar="N", help="a hop key for this trap, by a repeater"
     )
     parser.add_argument(
@@ -73,14 +81,14 @@ def _add_keys(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _keys(args: argparse.Namespace) -> int:
     from trapship.keys import make_keys
-    from trapship.linkkeys import make_hop_keys, make_link_keys, make_station_keys
+    from trapship.linkkeys import make_hop_keys, make_link_keys, make_listen_keys, make_station_keys
     from trapship.unitkeys import make_unit_keys
 
     for line in make_keys(args.folder):
         print(line)
     for line in make_link_keys(args.folder, args.trap, args.renew):
         print(line)
-    for line in make_unit_keys(args.folder, args.trap):
+    for line in (*make_unit_keys(args.folder, args.trap), *make_listen_keys(args.folder, args.listen)):
         print(line)
     for line in (*make_hop_keys(args.folder, args.hop), *make_station_keys(args.folder, args.pair)):
         print(line)
@@ -96,18 +104,29 @@ def _add_fleet(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--trap", action="append", default=[], type=int, metavar="N", help="a trap with a network; again for more"
     )
+    parser.add_argument(
+        "--forwarder",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a base that passes on what it hears of this one's traps; again for more",
+    )
     parser.set_defaults(run=_fleet)
 
 
 def _fleet(args: argparse.Namespace) -> int:
     from trapship.certificates import PROGRAMS, make_fleet
+    from trapship.names import FORWARDER, checked_base
 
     for number in args.trap:
         if not 0 < number < 1 << 16:
             raise SetupError(f"--trap {number}: is no trap's number; allowed is 1–65535")
-    said = make_fleet(args.folder, (*PROGRAMS, *map(str, args.trap)), names=tuple(args.name))
+    forwarders = [FORWARDER + checked_base(name) for name in args.forwarder]
+    said = make_fleet(args.folder, (*PROGRAMS, *map(str, args.trap), *forwarders), names=tuple(args.name))
     for line in said or [f"{args.folder}: all is there, nothing was changed"]:
         print(line)
+    if forwarders:
+        print("say `trapship broker` again: its access list names each forwarder")
     return 0
 
 
@@ -193,4 +212,5 @@ def _revoke_certificate(folder: Path, name: str) -> None:
         print(f"{name} was revoked already")
         return
     print(f"{folder / 'ca.crl'}: {name} is revoked; start the broker again, and it is refused")
+    print("(SIGHUP makes a running broker read the list: nobody gets in by it any more, but who is in stays in)")
     print(f"before {name} gets a new pair by `trapship fleet`, move {name}.crt and {name}.key away")

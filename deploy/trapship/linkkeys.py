@@ -3,6 +3,9 @@
 `N.next` takes its place: the base holds both until it hears N under the next one, and makes that `N.key` then. No key
 is made from another, so that whoever has one trap's has no other's.
 
+`FOLDER/listen/N.up` is what another base needs to pass on what trap N says: it opens that, and can say nothing. Who has
+it finds neither the link key nor what the home base says.
+
 `N.hop` is for trap N that goes by a repeater, for this repeater and the base; `A-B.pair` for the two traps of a station
 that wake each other, and nobody else.
 """
@@ -12,9 +15,11 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.files import fsync_folder, write_atomically
-from trapwire.linkkeys import KEY_BYTES
+from trapwire.errors import WireError
+from trapwire.linkkeys import KEY_BYTES, UP, direction_key, parse_key
 
 LINK = "link"
+LISTEN = "listen"
 MAX_TRAP = 65535
 
 
@@ -36,6 +41,32 @@ def make_link_keys(folder: Path, traps: list[int], renew: list[int]) -> list[str
             )
     paths = [link / f"{trap}.key" for trap in traps] + [link / f"{trap}.next" for trap in renew]
     return [_make(path, "link_key of that trap's mcu.json, and onto no other machine") for path in paths]
+
+
+def make_listen_keys(folder: Path, traps: list[int]) -> list[str]:
+    """Write what another base listens to these traps with; a line for each file. One of an older link key is replaced.
+
+    Raises: SetupError when a trap has no link key here, or it cannot be read.
+    """
+    said = []
+    for trap in traps:
+        _check(trap)
+        path, own = folder / LINK / f"{trap}.key", folder / LISTEN / f"{trap}.up"
+        try:
+            up = direction_key(parse_key(path.read_text()), UP, trap).hex() + "\n"
+        except FileNotFoundError as error:
+            raise SetupError(f"--listen {trap}: there is no {path} yet; say --trap {trap}") from error
+        except (OSError, UnicodeDecodeError, WireError) as error:
+            raise SetupError(f"--listen {trap}: {path} cannot be used: {error}") from error
+        before = own.read_text() if own.exists() else ""
+        if before == up:
+            said.append(f"{own}: kept")
+            continue
+        own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(own, up.encode(), mode=0o600)
+        what = "new" if not before else "replaced, the link key is another"
+        said.append(f"{own}: {what}; it goes into gateway.keys of the other base, which then passes on what it says")
+    return said
 
 
 def make_hop_keys(folder: Path, traps: list[int]) -> list[str]:
@@ -76,7 +107,7 @@ def remove_link_keys(folder: Path, name: str) -> list[str]:
         return []  # a program's name: it has none
     own = [folder / LINK / f"{name}.{ending}" for ending in ("key", "next", "hop")]
     pairs = [path for path in (folder / LINK).glob("*-*.pair") if name in path.stem.split("-")]
-    found = [path for path in own + pairs if path.exists()]
+    found = [path for path in [*own, *pairs, folder / LISTEN / f"{name}.up"] if path.exists()]
     for path in found:
         path.unlink()
     if found:

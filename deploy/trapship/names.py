@@ -9,7 +9,9 @@ from trapkit.errors import SetupError
 
 ALLOWED = "allowed are names like base.local and addresses like 10.0.0.5, without port or network"
 LOCAL = ("localhost", "base", "127.0.0.1", "::1")  # every server has them: by these its own machine reaches it
+FORWARDER = "forwarder-"  # and a base's name: the certificate of one that passes on what it hears of another's traps
 MAX_NAME_CHARACTERS = 253  # RFC 1035, section 2.3.4, as text
+_BASE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -41,6 +43,13 @@ def checked_listen(text: str) -> str:
         raise SetupError(
             f"address {text!r} is none to listen on; allowed are 0.0.0.0 (all of this machine's), or one like 10.0.0.5"
         ) from error
+
+
+def checked_base(text: str) -> str:
+    """A base's name, as its settings allow.  Raises: SetupError naming it."""
+    if not _BASE.fullmatch(text) or text in (".", ".."):
+        raise SetupError(f"{text!r} is no base's name; allowed are 1–32 letters, digits, _ . and -")
+    return text
 
 
 def is_loopback(name: str) -> bool:

@@ -12,7 +12,7 @@ from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapship.names import to_general
 
-NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
+NOT_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)  # where every clock begins that was never set
 NOT_AFTER = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)  # the last year that UTCTime can write (RFC 5280, 4.1.2.5)
 
 

@@ -22,6 +22,13 @@ SELECT 1 FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 INSERT INTO conflicts (trap, epoch, number, rung, sha256, size, body, seen_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
+-- name: add_reception
+INSERT INTO receptions (object, base, rssi_dbm, snr_db, received_ms)
+SELECT o.id, ?5, ?6, ?7, ?8 FROM objects o
+WHERE o.trap = ?1 AND o.epoch = ?2 AND o.number = ?3 AND o.rung = ?4 AND o.base <> ?5
+  AND (SELECT count(*) FROM receptions r WHERE r.object = o.id) < 8
+ON CONFLICT DO NOTHING
+
 -- name: set_heard
 INSERT INTO traps (trap, heard_ms, base, rssi_dbm, snr_db, health) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (trap) DO UPDATE SET heard_ms = excluded.heard_ms, base = excluded.base, rssi_dbm = excluded.rssi_dbm,
