@@ -1,5 +1,7 @@
-"""Two bases hear one trap, in virtual time on one air: its home answers, the other passes on in silence; what both bring
-is one object with both receptions. Real are firmware, links, gateways, ingest and store."""
+"""Two bases hear one trap, in virtual time on one air: its home answers, the other passes on in silence.
+
+What both bring is one object with both receptions. Real are firmware, links, gateways, ingest and store.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from trapsim.world import LinuxPort, Process, Wire, World, WorldBoard
 from trapwire import serialline as line
 from trapwire.baselink import BaseLink
 from trapwire.basewords import BaseWords
+from trapwire.errors import WireError
 from trapwire.frame import Counter
 from trapwire.linkkeys import parse_key
 from trapwire.objects import ALERT, CROP, RECEIPT, Envelope, ObjectKey, pack_keys
@@ -167,9 +170,9 @@ def test_what_a_base_listens_with_opens_what_the_trap_says_and_nothing_else(site
     assert site.rings["south"].listens_only(TRAP)
     assert not site.rings["north"].listens_only(TRAP)
     assert not key.answers
-    with pytest.raises(line.WireError, match="no key to speak to trap 1"):
+    with pytest.raises(WireError, match="no key to speak to trap 1"):
         key.seal(4, False, 1, b"")
-    with pytest.raises(line.WireError):
+    with pytest.raises(WireError):
         key.open(home.seal(4, False, 7, b""))  # what the home says to the trap stays between them
 
 

@@ -43,6 +43,18 @@ class ModemTest(unittest.TestCase):
         unit.step(0)
         self.assertEqual(unit.dropped, 25)
 
+    def test_it_says_that_it_is_there_when_it_is_asked(self):
+        board = BenchBoard(None)
+        unit = build(board, {"role": "modem", "plan": "cn470", "sf": 10, "freq_khz": 470500})
+        board.radio.busy = True
+        for kind, payload in ((line.TRANSMIT, b"down"), (line.TRANSMIT, bytes(300)), (line.HELLO, b"")):
+            board.say(kind, payload)
+        unit.step(0)
+        self.assertEqual(board.said(), [(line.HELLO, b"\x0a" + (470500).to_bytes(4, "big") + b"\x01\x00\x01")])
+        board.say(line.HELLO, b"no question")
+        unit.step(1)
+        self.assertEqual((board.said(), unit.dropped), ([], 2))
+
 
 class SettingsTest(unittest.TestCase):
     def test_a_unit_without_a_plan_refuses_to_start(self):

@@ -17,6 +17,7 @@ once the clock has been kept right for `RTC_WRITTEN_MS`: by then the kernel has 
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _year(utc_ms: int) -> int:
-    return 1970 + int(utc_ms // 31_556_952_000)
+    return datetime.fromtimestamp(utc_ms / 1000, UTC).year
 
 
 def _span(ms: int) -> str:
