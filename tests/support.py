@@ -52,6 +52,11 @@ class Broker:
         self._process.kill()
         self._process.wait()
 
+    def tell(self, number: int) -> None:
+        """Send it a signal; SIGHUP: read settings, certificates and the list of the revoked again."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def bus(self, name: str, *subscriptions: str, client_id: str = "", connect: bool = True) -> Bus:
         """A bus under the certificate of `name`, connected."""
         files = (self.fleet / "ca.crt", self.fleet / f"{name}.crt", self.fleet / f"{name}.key")

@@ -12,6 +12,7 @@ from trapbase.config import Settings
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
 from trapbase.modem import modem_words, read_modem
+from trapbase.radio.clock import clock_words, read_clock
 from trapbase.moments import moment
 from trapbase.reader import Reader
 from trapbase.request_store import LOG
@@ -54,6 +55,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         waiting = {row["trap"]: row["count"] for row in reader.rows("waiting_by_trap", 1000)}
         status = reader.summary() | {
             "modem": read_modem(Path(settings.folder)),
+            "clock": read_clock(Path(settings.folder)),
             "traps": reader.traps(),
             "not_in_settings": sorted(set(waiting) - known),
             "conflicts_kept": len(reader.rows("conflicts", 1000)),
@@ -79,6 +81,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
+    print("clock: " + clock_words(status["clock"]))
     heard = {row["trap"]: row for row in status["traps"]}
     for number in sorted(known | set(heard)):
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))

@@ -3,9 +3,9 @@
 A modem says each frame that has left its antenna, and each that it heard. What it was given and does not send came
 too late for its trap, or was over its share of the air; the trap asks again.
 
-A modem that has been silent is asked whether it is there. One that has answered before and does not now hangs: its
-line is opened anew, again and again with growing pauses, and that is said. One with firmware from before the question answers
-nothing, but says what it hears.
+A modem that has been silent is asked whether it is there. One that has answered before and does not now hangs: its line
+is opened anew, again and again with growing pauses, and that is said. One with firmware from before the question
+answers nothing, but says what it hears.
 """
 
 import json

@@ -50,7 +50,7 @@ def server_names(folder: Path) -> list[str]:
 
 
 def revoke(folder: Path, name: str) -> bool:
-    """Put the certificate of `name` on `folder`'s revocation list; a broker that reads it (SIGHUP, or a start) refuses it.
+    """Put the certificate of `name` on `folder`'s revocation list; a broker that reads it refuses it (SIGHUP, start).
 
     A connection that it has at that moment ends only when the broker is started again.
 

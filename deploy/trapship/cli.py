@@ -199,7 +199,10 @@ def _revoke_link(folder: Path, name: str) -> None:
     gone = remove_link_keys(folder, name)
     for path in gone:
         linked = path.endswith((".key", ".next"))
-        then = f"the base refuses trap {name} by radio within seconds" if linked else "take it off the other unit too"
+        other = "base" if path.endswith(".up") else "unit"
+        then = (
+            f"the base refuses trap {name} by radio within seconds" if linked else f"take it off the other {other} too"
+        )
         print(f"{path}: gone; {then}")
     if not gone:
         print(f"{folder}: {name} has no link key here")
@@ -212,5 +215,5 @@ def _revoke_certificate(folder: Path, name: str) -> None:
         print(f"{name} was revoked already")
         return
     print(f"{folder / 'ca.crl'}: {name} is revoked; start the broker again, and it is refused")
-    print("(SIGHUP makes a running broker read the list: nobody gets in by it any more, but who is in stays in)")
+    print("(SIGHUP makes a running broker read the list: nobody gets in by it any more; an open connection goes on)")
     print(f"before {name} gets a new pair by `trapship fleet`, move {name}.crt and {name}.key away")

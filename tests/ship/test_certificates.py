@@ -1,5 +1,8 @@
 """The fleet's certificates and the broker's configuration."""
 
+import shutil
+import signal
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.support import Broker, free_port, wait_for
 
+from trapkit import topics
 from trapkit.errors import SetupError
+from trapship import certificates, pairs
 from trapship.broker import write_broker
 from trapship.certificates import PROGRAMS, make_fleet, revoke
 
@@ -18,7 +23,7 @@ def load(folder: Path, name: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
 
 
-@pytest.mark.parametrize("year", [2000, 2026, 2049])
+@pytest.mark.parametrize("year", [1970, 2000, 2026, 2049])
 def test_a_unit_with_a_lost_clock_gets_in(fleet: Path, year: int) -> None:
     now = datetime(year, 6, 1, tzinfo=UTC)
     for name in (*PROGRAMS, "7"):
@@ -62,6 +67,86 @@ def test_a_revoked_certificate_no_longer_gets_in(mosquitto: str, tmp_path: Path)
     assert [r.serial_number for r in revoked] == [load(certificates, name).serial_number for name in ("7", "8")]
     make_fleet(certificates)
     assert len(list(x509.load_pem_x509_crl((certificates / "ca.crl").read_bytes()))) == 2, "a later call keeps the list"
+
+
+def openssl(*arguments: str) -> str:
+    """OpenSSL's own word: it is what Mosquitto and Python ask, and it can be told what time it is."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("no openssl command here")
+    run = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+    )
+    return run.stdout + run.stderr
+
+
+AT = {"1970, a second after its begin": "1", "2000": "946684800", "2049": "2500000000"}
+
+
+@pytest.mark.parametrize("at", AT.values(), ids=AT)
+def test_openssl_takes_a_programs_certificate_and_the_list_whatever_the_clock_says(fleet: Path, at: str) -> None:
+    of_fleet = ["-CAfile", str(fleet / "ca.crt"), "-crl_check", "-CRLfile", str(fleet / "ca.crl")]
+    said = openssl("verify", "-attime", at, *of_fleet, "-purpose", "sslclient", str(fleet / "gateway.crt"))
+    assert said.strip() == f"{fleet}/gateway.crt: OK"
+
+
+@pytest.mark.parametrize("at", AT.values(), ids=AT)
+def test_a_unit_whose_clock_was_never_set_takes_a_real_brokers_certificate(broker: Broker, at: str) -> None:
+    files = ["-CAfile", str(broker.fleet / "ca.crt"), "-cert", str(broker.fleet / "7.crt")]
+    files += ["-key", str(broker.fleet / "7.key"), "-verify_return_error", "-verify_ip", "127.0.0.1"]
+    said = openssl("s_client", "-connect", f"127.0.0.1:{broker.port}", "-attime", at, *files)
+    assert "Verify return code: 0 (ok)" in said
+
+
+def test_certificates_of_fleets_from_before_are_refused_by_a_clock_of_1970_in_these_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pairs, certificates):
+        monkeypatch.setattr(module, "NOT_BEFORE", datetime(2000, 1, 1, tzinfo=UTC))
+    make_fleet(tmp_path, ("gateway",))
+    said = openssl("verify", "-attime", "1", "-CAfile", str(tmp_path / "ca.crt"), str(tmp_path / "gateway.crt"))
+    assert "certificate is not yet valid" in said
+
+
+def test_a_running_broker_reads_the_list_when_it_is_told_to(mosquitto: str, tmp_path: Path) -> None:
+    folder = tmp_path / "certificates"
+    make_fleet(folder, ("gateway", "7"))
+    broker = Broker(mosquitto, tmp_path / "broker", folder)
+    try:
+        broker.start()
+        gateway, stolen = broker.bus("gateway"), broker.bus("7")
+        stolen.stop()
+        revoke(folder, "7")
+        broker.tell(signal.SIGHUP)
+        late = broker.bus("7", connect=False)
+        late._client.reconnect_delay_set(0.05, 0.1)  # type: ignore[arg-type]  # a test does not wait a second
+
+        def refused() -> bool:
+            if late.connected:  # it came before the broker had read the list
+                late._client._sock_close()  # type: ignore[no-untyped-call]
+            return f"does not accept {folder}/7.crt: it was revoked" in late.last_error
+
+        wait_for(refused)
+        assert gateway.connected, "the others stay"
+        assert not gateway.unsteady
+    finally:
+        broker.stop()
+
+
+def test_a_forwarder_says_what_it_heard_and_no_more(mosquitto: str, tmp_path: Path) -> None:
+    folder = tmp_path / "certificates"
+    make_fleet(folder, ("gateway", "forwarder-south"))
+    broker = Broker(mosquitto, tmp_path / "broker", folder)
+    try:
+        broker.start()
+        south = broker.bus("forwarder-south", topics.every(topics.ACK))
+        for kind in (topics.heard(7), topics.up(7, "alert"), topics.downack(7), topics.answer(7)):
+            assert south.publish(kind, b"x")
+        assert south.publish(topics.ack(7), b"forged")
+        wait_for(lambda: south.denied == 1)
+        assert "publishing pugmark/1/ack/7 was denied: Not authorized" in south.last_error
+    finally:
+        broker.stop()
 
 
 def test_only_what_is_there_is_revoked(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from trapship import unitsettings
 from trapship.certificates import server_names
 from trapship.cli import main
 from trapship.names import LOCAL
-from trapwire.linkkeys import parse_key
+from trapwire.linkkeys import UP, direction_key, parse_key
 from trapwire.objects import CROP
 
 Say = Callable[..., tuple[int, str, str]]
@@ -245,6 +245,35 @@ def test_a_next_link_key_waits_beside_the_one_in_use(say: Say, tmp_path: Path) -
     assert f"--renew 7: {tmp_path}/link/7.next waits to be heard already: put it on trap 7" in complaint
     assert "--renew 8: there is no" in say("keys", tmp_path, "--renew", 8)[2]
     assert "trap 0 is no trap's number; allowed is 1–65535" in say("keys", tmp_path, "--trap", 0)[2]
+
+
+def test_what_another_base_listens_with_follows_the_link_key(say: Say, tmp_path: Path) -> None:
+    assert "--listen 7: there is no" in say("keys", tmp_path, "--listen", 7)[2]
+    code, said, _ = say("keys", tmp_path, "--trap", 7, "--listen", 7)
+    up = tmp_path / "listen" / "7.up"
+    assert code == 0
+    assert f"{up}: new; it goes into gateway.keys of the other base" in said
+    key = parse_key((tmp_path / "link" / "7.key").read_text())
+    assert parse_key(up.read_text()) == direction_key(key, UP, 7)
+    assert (up.stat().st_mode & 0o777, up.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert f"{up}: kept" in say("keys", tmp_path, "--listen", 7)[1]
+    (tmp_path / "link" / "7.key").write_text("05" * 16)
+    assert f"{up}: replaced, the link key is another" in say("keys", tmp_path, "--listen", 7)[1]
+    (tmp_path / "link" / "7.key").write_text("none")
+    assert "cannot be used: 4 characters; allowed are 32" in say("keys", tmp_path, "--listen", 7)[2]
+    assert f"{up}: gone; take it off the other base too" in say("revoke", tmp_path, 7)[1]
+
+
+def test_a_forwarder_gets_a_certificate_and_its_lines_in_the_access_list(say: Say, tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    code, said, _ = say("fleet", fleet, "--forwarder", "south")
+    assert (code, "say `trapship broker` again" in said) == (0, True)
+    assert (fleet / "forwarder-south.crt").exists()
+    say("broker", tmp_path / "broker", "--certificates", fleet)
+    access = (tmp_path / "broker" / "acl").read_text()
+    assert access.count("user forwarder-south\n") == 1
+    for name in ("so/uth", "", "x" * 33, ".."):
+        assert "is no base's name; allowed are" in say("fleet", fleet, "--forwarder", name)[2]
 
 
 def test_hop_and_station_keys_are_made_like_link_keys(say: Say, tmp_path: Path) -> None:

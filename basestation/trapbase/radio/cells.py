@@ -23,6 +23,7 @@ from trapwire.serialline import HEARD, TRANSMIT, TUNE
 COPY_MS = 3000  # a frame's copies come within the length of two serial lines; a trap never says the same frame again
 MAX_COPIES = 256  # frames known again: more than all modems of a base can hear in that time
 HEARD_HEAD_BYTES = 3
+MAX_FRAME_BYTES = 255  # of a LoRa packet: what a modem says to have heard beyond it was never on the air
 
 Events = list[tuple[Any, ...]]
 
@@ -79,7 +80,8 @@ class _Copy:
 class Radio:
     """The base's modems together. `listens_only(trap)`: whether another base answers that trap.
 
-    `counters`: `copies` are frames that were here already; `unsent`: answers that no modem's line took.
+    `counters`: `copies` are frames that were here already; `noise`: what a modem cannot have heard; `unsent`: answers
+    that no modem's line took.
     """
 
     def __init__(self, cells: Sequence[Cell], listens_only: Callable[[int], bool] = lambda trap: False) -> None:
@@ -87,7 +89,7 @@ class Radio:
         self._copies: OrderedDict[bytes, _Copy] = OrderedDict()
         self._heard_ms: dict[tuple[int, int], int] = {}  # by cell and trap; traps of ours only, so it is bounded
         self.listens_only = listens_only
-        self.counters = {"copies": 0, "unsent": 0}
+        self.counters = {"copies": 0, "noise": 0, "unsent": 0}
 
     @classmethod
     def single(cls, link: Link, line: Line, words: BaseWords | None = None) -> "Radio":
@@ -112,7 +114,11 @@ class Radio:
             frames: dict[bytes, list[tuple[int, int, int]]] = {}
             for modem, line in enumerate(cell.lines):
                 for kind, payload in line.read():
-                    if kind == HEARD and len(payload) > HEARD_HEAD_BYTES:
+                    if kind != HEARD:
+                        continue
+                    if not 0 < len(payload) - HEARD_HEAD_BYTES <= MAX_FRAME_BYTES:
+                        self.counters["noise"] += 1
+                    else:
                         rssi, snr = struct.unpack(">hb", payload[:HEARD_HEAD_BYTES])
                         frames.setdefault(payload[HEARD_HEAD_BYTES:], []).append((snr, rssi, modem))
             for frame, heard in frames.items():

@@ -175,6 +175,11 @@ def read_clock(folder: Path) -> State | None:
     return state if good else None
 
 
+def clock_words(state: State | None) -> str:
+    """One line for a person."""
+    return "not known yet: no gateway has run on this folder" if state is None else str(state["words"])
+
+
 def _read_memory(path: Path) -> dict[str, Any] | None:
     found = _read_json(path)
     if found is None or not isinstance(found.get("boot"), str):
