@@ -12,8 +12,8 @@ from trapbase.config import Settings
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
 from trapbase.modem import modem_words, read_modem
-from trapbase.radio.clock import clock_words, read_clock
 from trapbase.moments import moment
+from trapbase.radio.clock import clock_words, read_clock
 from trapbase.reader import Reader
 from trapbase.request_store import LOG
 from trapbase.run import say

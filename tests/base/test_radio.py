@@ -10,7 +10,7 @@ from tests.base.parts import EPOCH, NOW, alert, envelope
 from tests.wire.keys import base_keys, link_key, trap_key
 from trapbase.gateway import SUBSCRIPTIONS, Gateway
 from trapbase.radio import cells
-from trapbase.radio.cells import COPY_MS, Cell, Radio
+from trapbase.radio.cells import COPY_MS, GATHER_MS, Cell, Radio
 from trapkit import topics
 from trapkit.aes import AesCcm
 from trapkit.errors import StorageError
@@ -95,8 +95,10 @@ class Base:
             getattr(self, name).heard.append((HEARD, struct.pack(">hb", -100, snr) + frame))
 
     def step(self, ms: int = 10) -> None:
-        self.now += ms
-        self.gateway.step(self.now, NOW + self.now)
+        """Until a frame that was heard is answered."""
+        for part_ms in (ms, GATHER_MS):
+            self.now += part_ms
+            self.gateway.step(self.now, NOW + self.now)
 
     def answers(self) -> list[int]:
         """How many frames each modem was given since the last look."""
@@ -135,15 +137,25 @@ def test_an_answer_goes_by_the_modem_that_heard_the_trap_best_and_follows_it(bas
         assert base.answers() == expected, snrs
 
 
-def test_a_louder_copy_that_comes_later_still_moves_the_answer() -> None:
-    base = Base(commit_wait_ms=150)
+@pytest.mark.parametrize("commit_wait_ms", [0, 150])
+def test_a_louder_copy_that_comes_later_still_moves_the_answer(commit_wait_ms: int) -> None:
+    base = Base(commit_wait_ms)
     frame = base.frame(ALERT, encode_alert_payload(ONE.key, ONE.body))
     base.hear(frame, a=-20)
-    base.step()
+    base.gateway.step(1, NOW)
+    deadline = base.gateway.deadline()
+    assert deadline == 1 + max(GATHER_MS, commit_wait_ms)
     base.hear(frame, b=30)
-    base.step()
-    base.step(200)
+    base.gateway.step(deadline - 1, NOW)
+    assert base.answers() == [0, 0, 0]
+    base.gateway.step(deadline, NOW)
     assert base.answers() == [0, 1, 0]
+
+
+def test_a_cell_of_one_modem_answers_at_once(base: Base) -> None:
+    base.hear(base.beat(), c=0)
+    base.gateway.step(1, NOW)
+    assert base.answers() == [0, 0, 1]
 
 
 def test_a_frame_that_does_not_open_moves_no_answer(base: Base) -> None:

@@ -21,6 +21,7 @@ from trapwire.relay import overheard
 from trapwire.serialline import HEARD, TRANSMIT, TUNE
 
 COPY_MS = 3000  # a frame's copies come within the length of two serial lines; a trap never says the same frame again
+GATHER_MS = 25  # an answer waits so long for another modem's copy: the length of a frame on its serial line
 MAX_COPIES = 256  # frames known again: more than all modems of a base can hear in that time
 HEARD_HEAD_BYTES = 3
 MAX_FRAME_BYTES = 255  # of a LoRa packet: what a modem says to have heard beyond it was never on the air
@@ -88,6 +89,7 @@ class Radio:
         self._cells = tuple(cells)
         self._copies: OrderedDict[bytes, _Copy] = OrderedDict()
         self._heard_ms: dict[tuple[int, int], int] = {}  # by cell and trap; traps of ours only, so it is bounded
+        self._hold_ms: dict[int, int] = {}  # by cell: until when its answers wait for copies
         self.listens_only = listens_only
         self.counters = {"copies": 0, "noise": 0, "unsent": 0}
 
@@ -136,6 +138,8 @@ class Radio:
                 copy.snr_quarters = snr
                 cell.words.modem_of[copy.trap] = modem
             return []
+        if len(cell.lines) > 1 and now_ms >= self._hold_ms.get(number, 0):
+            self._hold_ms[number] = now_ms + GATHER_MS
         events = cell.link.on_frame(frame, rssi, snr, now_ms)
         head = overheard(frame)
         trap = head[1] << 8 | head[2] if len(head) > HEARD_HEAD_BYTES else 0
@@ -193,7 +197,9 @@ class Radio:
         Raises: StorageError when a cell's frame counter cannot be kept; the others' answers have gone.
         """
         busy, refused = False, None
-        for cell in self._cells:
+        for number, cell in enumerate(self._cells):
+            if now_ms < self._hold_ms.get(number, 0):
+                continue
             try:
                 frames = cell.link.frames_due(now_ms)
             except StorageError as error:
@@ -227,5 +233,5 @@ class Radio:
 
     def deadline(self) -> int | None:
         """When something is to be sent at the latest (ms), or None while only a trap can change that."""
-        times = [at for cell in self._cells if (at := cell.link.deadline()) is not None]
-        return min(times, default=None)
+        found = ((self._hold_ms.get(number, 0), cell.link.deadline()) for number, cell in enumerate(self._cells))
+        return min((max(hold_ms, at_ms) for hold_ms, at_ms in found if at_ms is not None), default=None)
