@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trapbase import cmd_ask, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log
-from trapbase.config import Settings, check_traps, frame_bytes
-from trapbase.keyring import read_link_keys
+from trapbase.config import Settings, check_traps, frame_bytes, modems
+from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
@@ -67,17 +67,19 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
     if args.what == "show":
         print(show(settings), end="")
         return 0
-    frame_bytes(settings.gateway)
+    for modem in modems(settings):
+        frame_bytes(settings.gateway, modem.sf)
     if settings.box_key:
         read_key(Path(settings.box_key), "the key that opens crops")
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
     keys = Path(settings.gateway.keys)
     for trap in settings.trap:
-        if not read_link_keys(keys, trap.number):
+        if not read_link_keys(keys, trap.number) and trap.number not in listened_traps(keys):
             say(f"trap {trap.number} has no link key, {keys / f'{trap.number}.key'}: it is not heard by radio")
     folder = Path(settings.bus.certificates)
-    for name in BUILDERS:
+    # A base that only passes on has the gateway alone, under a certificate of the home base's fleet.
+    for name in BUILDERS if settings.gateway.home else [settings.gateway.certificate]:
         try:
             TlsFiles(folder / "ca.crt", folder / f"{name}.crt", folder / f"{name}.key").context()
         except SetupError as error:

@@ -16,7 +16,8 @@ from trapkit.errors import SetupError
 from trapkit.files import fsync_folder, refusal, write_atomically
 from trapwire.errors import WireError
 from trapwire.hop import HopKey
-from trapwire.linkkeys import DOWN, NEVER, UP, LinkKey, ListenKey, direction_key, key_name, parse_key
+from trapwire.linkkeys import DOWN, NEVER, UP, LinkKey, direction_key, key_name, parse_key
+from trapwire.listenkey import ListenKey
 
 LOOK_EVERY_MS = 5_000
 # One fsync a minute at most, for the card's sake; what a power cut forgets is said in PROTOCOL.md, section 4.

@@ -82,22 +82,3 @@ class LinkKey:
             raise RefusedError(REPLAYED, "frame counter %d, heard was %d" % (frame.counter, self.heard))
         self.heard = frame.counter
         return frame
-
-
-class ListenKey(LinkKey):
-    """What a base has of a trap that is not its own: it opens what the trap says, and can seal nothing.
-
-    up_key: `direction_key` of `UP`, from which neither the link key nor the other direction's can be found.
-    """
-
-    answers = False
-
-    def __init__(self, up_key: bytes, trap: int, cipher: "Callable[[bytes], Cipher]", heard: int = NEVER) -> None:
-        self.trap = trap
-        self.name = key_name(up_key)
-        self.heard = heard
-        self._own = DOWN
-        self._opener = cipher(up_key)
-
-    def seal(self, kind: int, flag: bool, counter: int, payload: bytes, version: int = VERSION) -> bytes:
-        raise WireError("there is no key to speak to trap %d with" % self.trap)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.base.parts import NOW, alert, envelope
 from tests.support import wait_for
+from trapbase.cli import main
 from trapbase.config import Settings, check_traps
 from trapbase.modem import FILE, read_modem
 from trapbase.parts import Part, build_gateway
@@ -139,6 +140,40 @@ def test_the_clock_is_written_down_by_a_base_that_runs(base: Base) -> None:
     state = read_clock(base.folder / "base")
     assert state is not None
     assert state["words"]
+
+
+def test_the_settings_of_both_kinds_of_base_are_checked_before_they_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_fleet(tmp_path / "fleet", ("forwarder-south",))
+    make_link_keys(tmp_path / "keys", [1], [])
+    make_listen_keys(tmp_path / "keys", [1])
+    config = tmp_path / "base.toml"
+    config.write_text(f"""
+[bus]
+certificates = "{tmp_path}/fleet"
+[gateway]
+plan = "cn470"
+keys = "{tmp_path}/keys/listen"
+home = false
+certificate = "forwarder-south"
+[[modem]]
+serial = "usb:34851804"
+sf = 11
+[[trap]]
+number = 1
+station = "S1"
+latitude = 1.0
+longitude = 2.0
+""")
+    assert main(["config", "check", "--config", str(config)]) == 0
+    assert "no link key" not in capsys.readouterr().err
+    (tmp_path / "fleet" / "forwarder-south.crt").unlink()
+    assert main(["config", "check", "--config", str(config)]) == 2
+    assert "forwarder-south.crt: certificate cannot be read" in capsys.readouterr().err
+    config.write_text(config.read_text().replace("sf = 11", "sf = 12"))
+    assert main(["config", "check", "--config", str(config)]) == 2
+    assert "'cn470', 12" in capsys.readouterr().err
 
 
 def test_a_base_that_is_not_home_says_nothing_on_the_air(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The bus against a real Mosquitto: TLS, access list, custody of messages, kills."""
 
+import signal
 import socket
 import ssl
 from contextlib import suppress
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import Broker, wait_for
 
+from trapkit import bus as bus_module
 from trapkit import topics
 from trapkit.bus import MAX_OUTSTANDING, MAX_UNACKNOWLEDGED, Bus
 from trapkit.errors import SetupError
 from trapkit.topics import Message
+from trapship import broker as broker_module
 from trapwire.objects import RUNG_NAMES
 
 UP = topics.up(7, "alert")
@@ -151,6 +154,46 @@ def test_what_waits_in_memory_is_bounded(broker: Broker) -> None:
         # Mosquitto 2.0.11 now and then sends a few more than the receive maximum that it was told: 151 were seen.
         assert len(ingest._received) < 2 * MAX_UNACKNOWLEDGED
     assert seen == [b"%d" % n for n in range(sent)]
+
+
+def test_a_broker_that_hangs_is_noticed_and_found_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its socket stays open and it says nothing: pings tell, twice a keepalive later."""
+    monkeypatch.setattr(bus_module, "KEEPALIVE_S", 1)
+    bus = broker.bus("gateway")
+    bus._client.reconnect_delay_set(0.05, 0.1)  # type: ignore[arg-type]  # a test does not wait a second
+    broker.tell(signal.SIGSTOP)
+    try:
+        wait_for(lambda: not bus.connected)
+        assert not bus.publish(topics.heard(7), b"{}")
+    finally:
+        broker.tell(signal.SIGCONT)
+    wait_for(lambda: bus.connected)
+
+
+def test_what_a_broker_keeps_for_a_program_that_is_off_is_bounded_in_bytes(
+    mosquitto: str, fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "MAX_QUEUED_BYTES", 200_000)
+    broker = Broker(mosquitto, tmp_path / "broker", fleet)
+    try:
+        broker.start()
+        broker.bus("ingest", topics.every(topics.UP)).stop()
+        gateway = broker.bus("gateway")
+        for _ in range(100):
+            assert gateway.publish(topics.up(7, "crop"), bytes(10_000))
+        wait_for(lambda: not gateway._outstanding)
+        ingest = broker.bus("ingest", topics.every(topics.UP))
+        assert gateway.publish(topics.up(7, "alert"), b"the last")
+        found: list[bytes] = []
+
+        def all_here() -> bool:
+            found.extend(message.payload for message in ingest.take(100))
+            return b"the last" in found
+
+        wait_for(all_here)
+        assert 100_000 <= sum(map(len, found)) <= 250_000
+    finally:
+        broker.stop()
 
 
 def test_publishing_says_no_when_too_much_is_unanswered(broker: Broker) -> None:
