@@ -78,7 +78,9 @@ class Store:
         rows = self._rows("digest_of", *key.as_tuple())
         if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
             return False
-        return key.rung in INLINE or self.media.read(sha256) is not None
+        # One that was given up for room is signed for: whoever offers it again may let it go.
+        given_up = rows[0]["sha256"] == sha256 and rows[0]["gone_ms"] is not None
+        return key.rung in INLINE or given_up or self.media.read(sha256) is not None
 
     def _add(
         self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
@@ -86,15 +88,21 @@ class Store:
         fresh, repeats, conflicts = self._sort(arrivals)
         try:
             # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
-            self.media.put((a.sha256, a.body) for a in fresh + repeats + conflicts if not _inline(a))
+            bodies = (a for a in fresh + repeats + conflicts if not _inline(a) and a.key.as_tuple() not in self._given_up)
+            self.media.put((a.sha256, a.body) for a in bodies)
         except OSError as error:
             raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
+            media_bytes = sum(len(a.body) for a in fresh if not _inline(a))
             for a in fresh:
                 self._add_object(db, a, now_ms)
             for a in conflicts:
                 body = a.body if _inline(a) else None
-                db.execute(self._sql["add_conflict"], (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms))
+                aside = (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms)
+                if db.execute(self._sql["add_conflict"], aside).rowcount and body is None:
+                    media_bytes += len(a.body)
+            if media_bytes:
+                db.execute(self._sql["fill"], (media_bytes,))
             for trap, word in heard:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
@@ -110,6 +118,7 @@ class Store:
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
         room = MAX_CONFLICTS - self._rows("count_conflicts")[0][0]
         self._refused = 0
+        self._given_up = set[tuple[int, int, int, int]]()
         for a in arrivals:
             key = a.key.as_tuple()
             if key not in seen:
@@ -119,6 +128,8 @@ class Store:
                     seen[key] = a.sha256
                     continue
                 seen[key] = rows[0]["sha256"]
+                if rows[0]["gone_ms"] is not None and seen[key] == a.sha256:
+                    self._given_up.add(key)
             if seen[key] == a.sha256:
                 repeats.append(a)
             else:
@@ -138,6 +149,10 @@ class Store:
         body = a.body if _inline(a) else None
         heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
         added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
+        # After a restore: the back end has it, and has signed for it.
+        for row in db.execute(self._sql["take_elsewhere"], (*a.key.as_tuple(), a.sha256)).fetchall():
+            db.execute(self._sql["adopt_object"], (row["batch_id"], added.lastrowid))
+            db.execute(self._sql["adopt_into"], (1, row["batch_id"]))
         if a.key.rung == NOTE:
             self._add_note(db, a, now_ms)
         if a.key.rung != ALERT:
@@ -310,7 +325,7 @@ def _inline(arrival: Arrival) -> bool:
 
 def _object(r: sqlite3.Row) -> StoredObject:
     names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
-    return StoredObject(**{name: r[name] for name in names})
+    return StoredObject(gone=r["gone_ms"] is not None, **{name: r[name] for name in names})
 
 
 def _event(r: sqlite3.Row) -> Event:

@@ -1,5 +1,5 @@
 -- name: digest_of
-SELECT sha256 FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
+SELECT sha256, gone_ms FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 
 -- name: add_object
 INSERT INTO objects
@@ -11,6 +11,18 @@ INSERT INTO events
   (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery,
    arrival)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: take_elsewhere
+DELETE FROM elsewhere WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ? RETURNING batch_id
+
+-- name: adopt_object
+UPDATE objects SET state = 'receipted', batch_id = ? WHERE id = ?
+
+-- name: adopt_into
+UPDATE batches SET objects = objects + ? WHERE batch_id = ?
+
+-- name: fill
+UPDATE room SET media_bytes = media_bytes + ?
 
 -- name: count_conflicts
 SELECT count(*) FROM conflicts
