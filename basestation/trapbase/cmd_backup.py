@@ -82,7 +82,9 @@ def _report(state: Restored, backup: Path, settings: Settings, *, as_json: bool)
         return
     print(f"{settings.folder}: is back from {backup}: {manifest.objects} objects, {state.copied} media")
     if manifest.base != settings.name:
-        print(f"it is a backup of base {manifest.base!r}, and the settings name {settings.name!r}: is it the right one?")
+        print(
+            f"it is a backup of base {manifest.base!r}, and the settings name {settings.name!r}: is it the right one?"
+        )
     if state.aside is not None:
         print(f"what was there lies in {state.aside}: take it away once all is well")
     if state.let_go:

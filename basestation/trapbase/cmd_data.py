@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,13 +20,15 @@ from trapbase.run import say
 from trapbase.stays import Stay
 from trapbase.store import Store
 from trapbase.unit_words import health_words
-from trapbase.verify import problems
+from trapbase.verify import elsewhere, problems
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
 from trapwire.objects import RUNG_NAMES
 
 REQUESTS = 20  # shown, the newest
+MAX_PROBLEMS = 1000  # named in one JSON object
+TELL_EVERY_S = 2.0
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -175,11 +178,28 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
     folder = Path(settings.folder)
     if not folder.is_dir():
         raise SetupError(f"key 'folder' is {settings.folder!r}: there is no such folder")
-    found = list(problems(folder))
-    if args.json:
-        print(json.dumps({"clean": not found, "problems": found[:1000], "count": len(found)}))
-    else:
-        for line in found:
+    next_word = time.monotonic() + TELL_EVERY_S
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal next_word
+        if time.monotonic() >= next_word:
+            next_word = time.monotonic() + TELL_EVERY_S
+            say(f"verify: {done} of {total} {what}")
+
+    named: list[str] = []
+    count = 0
+    for line in problems(folder, tell):
+        count += 1
+        if not args.json:
             print(line)
-        print("clean" if not found else f"{len(found)} problems")
-    return 1 if found else 0
+        elif len(named) < MAX_PROBLEMS:
+            named.append(line)
+    away, first = elsewhere(folder, MAX_PROBLEMS)
+    if args.json:
+        said = {"clean": not count, "problems": named, "count": count, "elsewhere": away, "elsewhere_named": first}
+        print(json.dumps(said))
+        return 1 if count else 0
+    for line in first:
+        print(f"at the back end alone, which has signed for it: {line}")
+    print("clean" if not count else f"{count} problems")
+    return 1 if count else 0

@@ -15,14 +15,16 @@ from trapkit.errors import StorageError
 from trapkit.files import refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.notes import decode_note
+from trapwire.notes import MOVED, OPENED, decode_note
 from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
+ALARMS = (OPENED, MOVED)
 INLINE = (ALERT, NOTE)  # small enough to lie in their rows; the others are files
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
+MAX_URGENT = 256  # of these beyond it
 MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 
 
@@ -88,7 +90,9 @@ class Store:
         fresh, repeats, conflicts = self._sort(arrivals)
         try:
             # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
-            bodies = (a for a in fresh + repeats + conflicts if not _inline(a) and a.key.as_tuple() not in self._given_up)
+            bodies = (
+                a for a in fresh + repeats + conflicts if not _inline(a) and a.key.as_tuple() not in self._given_up
+            )
             self.media.put((a.sha256, a.body) for a in bodies)
         except OSError as error:
             raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
@@ -210,10 +214,18 @@ class Store:
 
     # Batches
 
-    def waiting(self, traps: Iterable[int]) -> list[Waiting]:
-        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`."""
-        rows = self._rows("waiting", json.dumps(sorted(traps)), MAX_WAITING)
-        return [Waiting(object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"]) for r in rows]
+    def waiting(self, traps: Iterable[int], urgent: Iterable[int] = ()) -> list[Waiting]:
+        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`; `urgent`: codes of species.
+
+        Behind a long backlog those of an urgent sighting are looked for beyond it.
+        """
+        known, species = json.dumps(sorted(traps)), set(urgent)
+        rows = self._rows("waiting", known, MAX_WAITING)
+        if len(rows) == MAX_WAITING:
+            there = {r["id"] for r in rows}
+            more = self._rows("waiting_urgent", json.dumps(sorted(species)), known, MAX_URGENT)
+            rows += [r for r in more if r["id"] not in there]
+        return [_waiting(r, species) for r in rows]
 
     def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
         """What these traps saw between two times (Unix ms), at most `limit`."""
@@ -326,6 +338,13 @@ def _inline(arrival: Arrival) -> bool:
 def _object(r: sqlite3.Row) -> StoredObject:
     names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
     return StoredObject(gone=r["gone_ms"] is not None, **{name: r[name] for name in names})
+
+
+def _waiting(r: sqlite3.Row, urgent: set[int]) -> Waiting:
+    is_alarm = r["kind"] in ALARMS
+    return Waiting(
+        object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"], urgent=is_alarm or r["species"] in urgent
+    )
 
 
 def _event(r: sqlite3.Row) -> Event:

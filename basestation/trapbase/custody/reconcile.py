@@ -81,7 +81,9 @@ class Reconcile:
             return
         ids, following = found
         known = set(self._queue)
-        self._queue.extend(i for i in ids if BATCH_ID.fullmatch(i) and i not in known and not self._store.is_receipted(i))
+        self._queue.extend(
+            i for i in ids if BATCH_ID.fullmatch(i) and i not in known and not self._store.is_receipted(i)
+        )
         self._pages += 1
         ends = following is None or not ids or following == cursor or len(following) > MAX_CURSOR_CHARS
         self._cursor = None if ends or self._pages >= MAX_PAGES else following

@@ -66,7 +66,9 @@ class Backups:
         self.made += 1
         self._look_ms = now_ms + self._every_ms
         lost = self._progress.lost if self._progress else None
-        self.trouble = f"backup: {len(lost)} media are missing or damaged in the base itself: trapbase verify" if lost else ""
+        self.trouble = (
+            f"backup: {len(lost)} media are missing or damaged in the base itself: trapbase verify" if lost else ""
+        )
 
     def close(self) -> None:
         """One that is under way breaks off, and is none."""

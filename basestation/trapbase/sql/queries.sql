@@ -47,9 +47,28 @@ SELECT o.*,
   (SELECT a.stored_ms FROM objects a
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
-    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms
+    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
+  (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
+  (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
 FROM objects o
 WHERE o.state = 'stored' AND o.trap IN (SELECT value FROM json_each(?))
+ORDER BY o.id LIMIT ?
+
+-- name: waiting_urgent
+SELECT o.*,
+  (SELECT a.stored_ms FROM objects a
+    WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
+  (SELECT c.stored_ms FROM objects c
+    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
+  (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
+  (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
+FROM objects o
+WHERE o.state = 'stored' AND (
+    EXISTS (SELECT 1 FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number
+      AND e.species IN (SELECT value FROM json_each(?)))
+    OR EXISTS (SELECT 1 FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number
+      AND n.kind IN (2, 3)))
+  AND o.trap IN (SELECT value FROM json_each(?))
 ORDER BY o.id LIMIT ?
 
 -- name: events_near
@@ -136,5 +155,5 @@ WHERE n.proof = 'unknown' LIMIT ?
 UPDATE notes SET proof = ? WHERE trap = ? AND epoch = ? AND number = ? AND proof = 'unknown'
 
 -- name: day_notes_of
-SELECT trap, epoch, number, day, said, proof FROM notes WHERE day IS NOT NULL AND trap IN (SELECT value FROM json_each(?))
+SELECT trap, epoch, number, day, said, proof, stored_ms FROM notes WHERE day IS NOT NULL AND trap IN (SELECT value FROM json_each(?))
 ORDER BY trap, day, epoch, number LIMIT ?
