@@ -30,7 +30,7 @@ from trapkit.errors import SetupError, StorageError
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.memorybus import MemoryBroker
-from trapwire.objects import Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import ALERT, CROP, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.receipt import decode_receipt
 
 WEEK_MS = 7 * 86_400_000
@@ -404,21 +404,22 @@ def test_a_trap_is_asked_in_turns_and_not_for_what_comes_by_itself(tmp_path: Pat
     valley.run(5_000)
     at_ms = NOW + valley.now_ms
 
-    def turn(utc_ms: int) -> set[int]:
+    def turn(utc_ms: int) -> set[tuple[int, int]]:
         valley.restored.find_missing(utc_ms)
         keys = valley.restored.take_turns(utc_ms, wait_ms=HOUR_MS, turn_ms=TURN_MS, turns=4, limit=99)
         assert len(keys) <= 6
-        return {key.number for key in keys}
+        return {(key.number, key.rung) for key in keys}
 
     assert turn(at_ms) == set(), "it may be on its way"
     first = turn(at_ms + HOUR_MS)
+    assert first == {(number, ALERT) for number in range(2, 8)}
     assert turn(at_ms + 2 * HOUR_MS) == first, "its turn lasts"
     assert turn(at_ms + HOUR_MS + TURN_MS).isdisjoint(first)
     deliver(valley.broker, *(e for n in range(2, 40) for e in sighting(1, n)))
     valley.run(20_000)
-    assert turn(at_ms + 2 * TURN_MS) == {40}, "the crop of the last is all that has not come"
+    assert turn(at_ms + 9 * TURN_MS) == {(40, CROP)}, "the crop of the last is all that has not come"
     valley.restored.end_recalls(NOW)
-    assert turn(at_ms + 9 * TURN_MS) == set()
+    assert turn(at_ms + 10 * TURN_MS) == set()
     valley.close()
 
 

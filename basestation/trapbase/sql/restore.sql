@@ -107,7 +107,7 @@ UPDATE restore_marks SET number = ? WHERE trap = ? AND epoch = ?
 
 -- name: in_turn
 SELECT * FROM (
-  SELECT *, row_number() OVER (PARTITION BY trap ORDER BY turn_ms IS NULL, turns, epoch, number, rung) AS place
+  SELECT *, row_number() OVER (PARTITION BY trap ORDER BY turn_ms IS NULL, turns, rung, epoch, number) AS place
   FROM recalls WHERE found_ms <= ?1 AND (turns < ?2 OR turn_ms IS NOT NULL)
 ) WHERE place <= ?3 ORDER BY place, trap LIMIT ?4
 
