@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.base.forwarding import World
-from tests.base.note_parts import day_note
+from tests.base.note_parts import day
 from tests.base.parts import NOW, deliver, sighting
 from trapbase.reader import Reader
 from trapbase.verify import problems
@@ -22,7 +22,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base with a batch that is signed for, one that is still to go, and what waits."""
     folder = tmp_path_factory.mktemp("whole")
     world = World(folder)
-    deliver(world.broker, *sighting(1, 1), *sighting(2, 1), day_note(1, 5))
+    deliver(world.broker, *sighting(1, 1), *sighting(2, 1), day(1, 5, 2))
     world.until("receipted")
     world.outlet.store.close()  # type: ignore[union-attr]
     world.outlet.store = None
