@@ -4,8 +4,8 @@ A note or a scene is ready at once; a sighting when its alert and its crop are s
 `max_wait_ms`: nothing waits for ever for something that may never come. A batch is cut when `max_events` sightings are
 ready, or the oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
 
-What is urgent (a species of `batch.urgent_species`, a trap's alarm) goes first and waits for no others: a batch is cut as
-soon as it is ready, and the others that are ready go with it. Its alert waits `URGENT_WAIT_MS` for its crop.
+What is urgent (a species of `batch.urgent_species`, a trap's alarm) goes first and waits for no others: a batch is cut
+as soon as it is ready, and the others that are ready go with it. Its alert waits `URGENT_WAIT_MS` for its crop.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ class CutRules:
 
 
 def cut(waiting: Iterable[Waiting], now_ms: int, rules: CutRules) -> list[StoredObject]:
-    """The objects of the next batch, the urgent first, then in order of arrival; empty when it is not time yet. `now_ms`:
-    Unix ms."""
+    """The objects of the next batch, the urgent first, then in order of arrival; empty when it is not time yet.
+    `now_ms`: Unix ms."""
     sightings: dict[Sighting, list[Waiting]] = {}
     for item in waiting:
         sightings.setdefault(item.object.sighting, []).append(item)

@@ -95,7 +95,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is kept. Only files of what the back end has signed for ever go, the largest kinds and the oldest first."""
+    """How much is kept. Only files of what the back end has signed for go, the largest kinds first."""
 
     quota_gb: Annotated[
         float, Meta(ge=0, le=1000000, description="most that the media folder may hold; 0: what the disk holds (GB)")

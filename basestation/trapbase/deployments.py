@@ -31,8 +31,8 @@ class Period:
 
 class Deployment:
     """One trap's deployment, as one period or several. times_ms: of its sightings and pictures, at least one where no
-    card tells when it began; lines: its trap's days, oldest first; none: there is no ledger, and it is one period. The end
-    of the last is provisional while the trap is in the field."""
+    card tells when it began; lines: its trap's days, oldest first; none: there is no ledger, and it is one period. The
+    end of the last is provisional while the trap is in the field."""
 
     def __init__(self, site: Site, times_ms: list[int], lines: list[DayLine]) -> None:
         self.site = site

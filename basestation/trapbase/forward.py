@@ -11,8 +11,8 @@ RETRY_MS = 5000  # after the disk refused
 
 
 class Forward:
-    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox. `reconcile`: what
-    comes before all of it where the base came back from a backup."""
+    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox. `reconcile`:
+    what comes before all of it where the base came back from a backup."""
 
     def __init__(
         self,

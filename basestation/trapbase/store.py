@@ -215,7 +215,7 @@ class Store:
     # Batches
 
     def waiting(self, traps: Iterable[int], urgent: Iterable[int] = ()) -> list[Waiting]:
-        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`; `urgent`: codes of species.
+        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`; `urgent`: species.
 
         Behind a long backlog those of an urgent sighting are looked for beyond it.
         """

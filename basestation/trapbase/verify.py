@@ -1,7 +1,7 @@
 """`trapbase verify`: every record against its bytes, its digest, and what else the base says of it.
 
-Beside a running base too: what is begun there while this reads is looked at once more before it is named. Memory does not
-grow with the base: everything is read a page at a time. Not looked at: keys, and pictures inside what is sealed.
+Beside a running base too: what is begun there while this reads is looked at once more before it is named. Memory does
+not grow with the base: everything is read a page at a time. Not looked at: keys, and pictures inside what is sealed.
 """
 
 import time
@@ -50,8 +50,8 @@ def problems(folder: Path, tell: Tell | None = None, *, now_s: float | None = No
 
 
 def elsewhere(folder: Path, limit: int) -> tuple[int, list[str]]:
-    """How many objects lie at the back end alone since a restore, and the names of the first of them: no problem, for it
-    has signed for them.  Raises: SetupError, StorageError."""
+    """How many objects lie at the back end alone since a restore, and the names of the first of them: no problem, for
+    it has signed for them.  Raises: SetupError, StorageError."""
     reader = Reader(folder)
     try:
         rows = reader.rows("elsewhere", limit)
@@ -63,7 +63,7 @@ def elsewhere(folder: Path, limit: int) -> tuple[int, list[str]]:
 def _check_database(reader: Reader) -> Iterator[str]:
     for row in reader.rows("integrity"):
         if row["integrity_check"] != "ok":
-            yield f"database: {row['integrity_check']}: keep the file as it is, and bring the base back: trapbase restore"
+            yield f"database: {row['integrity_check']}: keep the file, and bring the base back: trapbase restore"
     for row in reader.rows("references")[:MAX_NAMED]:
         yield f"database: row {row['rowid']} of {row['table']} belongs to no row of {row['parent']}: tell who made this"
 

@@ -60,13 +60,15 @@ def leftovers(reader: Reader, folder: Path, now_s: float, old_s: int) -> Iterato
         for path, _ in zip(strange, range(MAX_NAMED), strict=False):
             yield f"media/{shelf.name}/{path.name}: belongs to no record: it may be deleted"
     needed = {r["batch_id"] for r in reader.rows("open_batch_ids")}
-    for place, is_ours in (
-        ("media/incoming", lambda name: False),
-        ("outbox", lambda name: name.endswith(".zip") and name[:-4] in needed),
-        (PIECES, lambda name: PIECE_NAME.fullmatch(name) is not None),
-    ):
+    for place in ("media/incoming", "outbox", PIECES):
         found = sorted((folder / place).iterdir()) if (folder / place).is_dir() else []
-        for path in [p for p in found if not is_ours(p.name) and _is_old(p, now_s, old_s)][:MAX_NAMED]:
+        strangers = (
+            p
+            for p in found
+            if not (place == "outbox" and p.suffix == ".zip" and p.stem in needed)
+            and not (place == PIECES and PIECE_NAME.fullmatch(p.name))
+        )
+        for path in [p for p in strangers if _is_old(p, now_s, old_s)][:MAX_NAMED]:
             yield f"{place}/{path.name}: belongs to no record: it may be deleted"
 
 

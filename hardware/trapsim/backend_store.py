@@ -173,8 +173,8 @@ class BackendStore:
         return {"batch_id": batch_id, "receipts": receipts}
 
     def batches(self, after: str) -> tuple[list[str], str | None]:
-        """Ids of batches that are complete and durable, at most `PAGE`, in the order in which they came, and the cursor of
-        the next page, None behind the last.  Raises: UploadError 400 where `after` is no cursor of ours."""
+        """Ids of batches that are complete and durable, at most `PAGE`, in the order in which they came, and the cursor
+        of the next page, None behind the last.  Raises: UploadError 400 where `after` is no cursor of ours."""
         if after and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise UploadError(400, "after is no cursor of this back end")
         rows = self._db.execute(self._sql["batches_after"], (int(after or 0), PAGE)).fetchall()

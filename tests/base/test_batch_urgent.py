@@ -1,4 +1,4 @@
-"""A cutter on a real store: what is urgent goes at once, and deployments end where the ledger says that a trap was blind."""
+"""A cutter on a real store: what is urgent goes at once, and deployments end where a trap was blind."""
 
 import csv
 import io
@@ -70,7 +70,9 @@ def test_which_species_are_urgent_is_a_setting(tmp_path: Path) -> None:
         if good:
             check_traps(settings)
         else:
-            with pytest.raises(SetupError, match="key 'batch.urgent_species' is .* is no species of the traps; allowed"):
+            with pytest.raises(
+                SetupError, match=r"key 'batch.urgent_species' is .* is no species of the traps; allowed"
+            ):
                 check_traps(settings)
 
 

@@ -29,7 +29,7 @@ def tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
     db = sqlite3.connect(folder / DATABASE)
     db.row_factory = sqlite3.Row
     names = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    found = {name: [dict(r) for r in db.execute(f"SELECT * FROM {name}")] for name in names}  # noqa: S608 - our names
+    found = {name: [dict(r) for r in db.execute(f"SELECT * FROM {name}")] for name in names}
     db.close()
     return found
 
@@ -65,7 +65,9 @@ def test_an_old_database_goes_on(dump: Path, tmp_path: Path) -> None:
     for name, rows in before.items():
         if name not in MOVED:
             new = ADDED.get(name, set())
-            assert [{k: v for k, v in row.items() if k in old} for row, old in zip(after[name], rows, strict=True)] == rows
+            assert [
+                {k: v for k, v in row.items() if k in old} for row, old in zip(after[name], rows, strict=True)
+            ] == rows
             assert all(row.keys() - old.keys() <= new for row, old in zip(after[name], rows, strict=True)), name
     # By migration 004, from the objects' order; by 010, of what has a file.
     assert sorted(row["arrival"] for row in after["events"]) == [1, 3, 5, 7]

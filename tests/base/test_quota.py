@@ -192,7 +192,8 @@ def test_the_room_is_counted_with_every_row(tmp_path: Path) -> None:
     world.bring(envelope(1, 1, CROP, body(77)), forward=False)
     (counted,) = world.rows("SELECT media_bytes FROM room")
     (there,) = world.rows(
-        "SELECT (SELECT sum(size) FROM objects WHERE body IS NULL) + (SELECT sum(size) FROM conflicts WHERE body IS NULL)"
+        "SELECT (SELECT sum(size) FROM objects WHERE body IS NULL)"
+        " + (SELECT sum(size) FROM conflicts WHERE body IS NULL)"
     )
     assert counted == there
     assert world.files() == 5

@@ -27,6 +27,7 @@ from trapbase.request_store import RequestStore
 from trapbase.verify import elsewhere, problems
 from trapkit import topics
 from trapkit.errors import SetupError, StorageError
+from trapkit.files import lock_folder
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.memorybus import MemoryBroker
@@ -210,7 +211,9 @@ def test_a_restore_from_last_weeks_backup_loses_and_doubles_nothing(valley: Vall
     assert (stats["objects"], stats["duplicated"], stats["refused"]) == (len(valley.made), 0, 0)
     assert list(problems(valley.folder / "base")) == []
     count, names = elsewhere(valley.folder / "base", 100)
-    away = valley.made - {ObjectKey(*r) for r in rows(valley.folder / "base", "SELECT trap, epoch, number, rung FROM objects")}
+    away = valley.made - {
+        ObjectKey(*r) for r in rows(valley.folder / "base", "SELECT trap, epoch, number, rung FROM objects")
+    }
     assert count == len(names) == len(away) == 6, "4 and 5 of trap 1, 2 of trap 2: an alert and a crop each"
 
 
@@ -248,7 +251,7 @@ def test_the_frame_counter_leaps_without_a_clock_too(tmp_path: Path, utc_ms: int
 
 
 def test_a_counter_that_is_used_up_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="used up .*: give every trap a new link key"):
+    with pytest.raises(SetupError, match=r"used up .*: give every trap a new link key"):
         restore_module._next_counter(0xFFFFFFFF - LEAP_FRAMES, tmp_path, 0)
 
 
@@ -305,7 +308,10 @@ def test_media_that_the_base_lost_are_named_and_the_backup_is_good_otherwise(val
     [
         (lambda b: (b / MANIFEST).unlink(), "this is no whole backup"),
         (lambda b: (b / MANIFEST).write_text("{}"), "is no word of a backup"),
-        (lambda b: (b / MANIFEST).write_text('{"version":9' + (b / MANIFEST).read_text()[14:]), "is no word of a backup"),
+        (
+            lambda b: (b / MANIFEST).write_text('{"version":9' + (b / MANIFEST).read_text()[14:]),
+            "is no word of a backup",
+        ),
         (lambda b: os.truncate(b / "base.sqlite3", 4096), "it is damaged; take another backup"),
         (lambda b: (b / "base.sqlite3").unlink(), "is missing; take another backup"),
         (lambda b: next((b.parent / "media").glob("??/*")).unlink(), "1 of 1 media are missing or damaged"),
@@ -338,9 +344,9 @@ def test_a_folder_that_is_not_empty_or_in_use_is_refused(valley: Valley) -> None
         list(restore(backup, valley.folder / "base", NOW))
     with pytest.raises(SetupError, match="lies in the base's own folder"):
         list(make_backup(valley.folder / "base", valley.folder / "base" / "backups", "north", NOW, None))
-    with restore_module.lock_folder(valley.folder / "base", "trapbase-ingest"):
-        with pytest.raises(SetupError, match="another trapbase-ingest .* is running on this data; stop it first"):
-            list(restore(backup, valley.folder / "base", NOW, replace=True))
+    running = pytest.raises(SetupError, match=r"another trapbase-ingest .* is running on this data; stop it first")
+    with lock_folder(valley.folder / "base", "trapbase-ingest"), running:
+        list(restore(backup, valley.folder / "base", NOW, replace=True))
 
 
 def test_nothing_is_sent_before_the_back_end_has_said_what_it_has(valley: Valley) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base(whole: Path, tmp_path: Path) -> Iterator[Path]:
+def base(whole: Path, tmp_path: Path) -> Path:
     shutil.copytree(whole, tmp_path / "base")
-    yield tmp_path / "base"
+    return tmp_path / "base"
 
 
 def sql(*statements: str) -> Callable[[Path], None]:
@@ -82,15 +82,23 @@ def test_a_whole_base_is_clean_and_says_how_far_it_is(base: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (sql("UPDATE events SET species = 6 WHERE number = 1 AND trap = 1"), "its event says something else than it does"),
+        (
+            sql("UPDATE events SET species = 6 WHERE number = 1 AND trap = 1"),
+            "its event says something else than it does",
+        ),
         (sql("UPDATE notes SET said = '{}'"), "what is noted of it is something else than it says"),
         (sql("UPDATE receipts SET body = x'00' WHERE id = 1"), "receipt 1 for trap 1: cannot be read"),
         (sql("UPDATE receipts SET trap = 3 WHERE id = 1"), "objects that are not the 0 of its batch"),
-        (sql("UPDATE objects SET gone_ms = 1 WHERE state = 'stored' AND rung = 1"), "given up and it is not signed for"),
+        (
+            sql("UPDATE objects SET gone_ms = 1 WHERE state = 'stored' AND rung = 1"),
+            "given up and it is not signed for",
+        ),
         (sql("UPDATE room SET media_bytes = 7"), "media: 7 bytes are counted"),
         (sql("UPDATE objects SET sha256 = zeroblob(32) WHERE state = 'batched' AND rung = 1"), "its name is not that"),
         (
-            sql("PRAGMA foreign_keys = OFF", "UPDATE objects SET batch_id = 'x' WHERE state = 'receipted' AND trap = 2"),
+            sql(
+                "PRAGMA foreign_keys = OFF", "UPDATE objects SET batch_id = 'x' WHERE state = 'receipted' AND trap = 2"
+            ),
             "of objects belongs to no row of batches",
         ),
         (sql("DELETE FROM objects WHERE rung = 6"), "1 notes have no object, the first is trap 1"),

@@ -1,4 +1,4 @@
-"""Sealed bodies from one media folder into another: linked where one disk holds both, else copied; every one verified."""
+"""Sealed bodies from one media folder into another: linked where one disk holds both, else copied; all verified."""
 
 import hashlib
 import os

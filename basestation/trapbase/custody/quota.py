@@ -5,8 +5,8 @@
     crops         go last
 
 Never goes what the back end has not signed for; alerts and notes lie in their rows and stay; rows stay. What is over is
-the greater of two: media beyond `store.quota_gb`, and what the disk has less than `store.free_mb` free. What came longer
-ago than `store.keep_days` goes too.
+the greater of two: media beyond `store.quota_gb`, and what the disk has less than `store.free_mb` free. What came
+longer ago than `store.keep_days` goes too.
 """
 
 import os

@@ -1,9 +1,9 @@
 """After a restore: ask traps for what they still have and this base has no more.
 
 A trap numbers what it makes without a gap. Where a later number is here, or at the back end, and an earlier one is not,
-the trap is asked for it by radio, as people ask (`trapbase want`): what it may be (alert, crop, note, scene), a few at a
-time, each in turns. What it has deleted it has a receipt for, and the back end has it; what it does not have it does not
-answer for. After `GIVE_UP_DAYS` nobody asks any more: what a trap has then still goes by stick.
+the trap is asked for it by radio, as people ask (`trapbase want`): what it may be (alert, crop, note, scene), a few at
+a time, each in turns. What it has deleted it has a receipt for, and the back end has it; what it does not have it does
+not answer for. After `GIVE_UP_DAYS` nobody asks any more: what a trap has then still goes by stick.
 """
 
 from trapbase.custody.restore_store import RestoreStore

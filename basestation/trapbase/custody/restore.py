@@ -1,12 +1,11 @@
 """`trapbase restore BACKUP`: a base comes back, and never says again what it may have said since the backup was made.
 
 The rule, and why: deploy/decisions/018. In short: everything is verified before a byte of the base is replaced; what is
-there is set aside, not overwritten; the frame counter, the receipts' and the commands' numbers leap; what people had asked
-of traps is let go; then the running base asks the back end and the traps for what the backup does not have
+there is set aside, not overwritten; the frame counter, the receipts' and the commands' numbers leap; what people had
+asked of traps is let go; then the running base asks the back end and the traps for what the backup does not have
 (`reconcile`, `recall`).
 """
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -53,8 +52,8 @@ def restore(backup: Path, folder: Path, utc_ms: int, *, replace: bool = False) -
     """Bring the base in `folder` back from `backup`, step by step. `replace`: what lies in `folder` is set aside beside
     it; without, the folder must be new or empty.
 
-    Raises: SetupError: the backup is not whole, the folder is in use, or not empty; StorageError: a disk refuses. In both
-    cases `folder` is as it was.
+    Raises: SetupError: the backup is not whole, the folder is in use, or not empty; StorageError: a disk refuses. In
+    both cases `folder` is as it was.
     """
     state = Restored(manifest=read_manifest(backup))
     if folder.exists() and not folder.is_dir():
@@ -98,8 +97,8 @@ def _verify(backup: Path, state: Restored) -> Iterator[Restored]:
                 yield state
     if state.verified != manifest.media or lost > manifest.missing:
         raise SetupError(
-            f"{backup.parent / MEDIA}: {lost} of {manifest.media} media are missing or damaged, and the base itself lacked "
-            f"{manifest.missing} when it was made; take another backup"
+            f"{backup.parent / MEDIA}: {lost} of {manifest.media} media are missing or damaged, and the base itself "
+            f"lacked {manifest.missing} when it was made; take another backup"
         )
 
 
@@ -111,8 +110,8 @@ def _next_counter(of_backup: int, folder: Path, utc_ms: int) -> int:
     value = max(of_backup, there, counter_by_clock(utc_ms / 1000)) + LEAP_FRAMES
     if value > MAX_COUNTER - LEAP_FRAMES:
         raise SetupError(
-            f"the base's frame counter is used up ({value}): give every trap a new link key (trapship keys --renew) and "
-            "restore without radio-counter"
+            f"the base's frame counter is used up ({value}): give every trap a new link key "
+            "(trapship keys --renew), and take radio-counter and this backup's counter away"
         )
     return value
 
@@ -164,5 +163,5 @@ def _put_in_place(beside: Path, folder: Path, state: Restored, utc_ms: int, *, f
         folder.rename(state.aside)
     elif folder.is_dir():
         folder.rmdir()
-    os.rename(beside, folder)
+    beside.rename(folder)
     fsync_folder(folder.parent)

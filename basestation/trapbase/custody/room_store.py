@@ -1,4 +1,4 @@
-"""How much media lie here and which may go, in the base's database; written beside `store`, each method a transaction."""
+"""How much media lie here and which may go, in the base's database; each method is a transaction."""
 
 import sqlite3
 from collections.abc import Iterable

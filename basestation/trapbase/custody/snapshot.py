@@ -29,10 +29,10 @@ def take(folder: Path, target: Path) -> None:
     if not source.is_file():
         raise SetupError(f"{source}: is not there; has `trapbase run` been started on this folder?")
     try:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as live:
-            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-                live.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole without a log beside it
+        live = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+        with closing(live), closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole without a log beside it
     except sqlite3.DatabaseError as error:
         raise StorageError(f"backup: database: {error}") from error
 
