@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
 from trapbase.config import Settings
+from trapbase.custody.schedule import newest_backup
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
 from trapbase.modem import modem_words, read_modem
@@ -69,6 +70,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             ],
             "samples": len(places.samples()),
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
+            "restored": next(iter(reader.rows("restored")), None),
+            "backup": _backup(settings),
         }
     finally:
         reader.close()
@@ -89,6 +92,10 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         print(f"by card: trap {stay['trap']} stands at {stay['station']}, {stay['side']}, since {stay['since']}")
     if status["samples"]:
         print(f"{status['samples']} field samples: trapbase samples")
+    if status["restored"]:
+        print(_restored_words(status["restored"], ZoneInfo(settings.zone)))
+    if settings.backup.folder:
+        print(_backup_words(status["backup"], settings))
     for number in status["not_in_settings"]:
         print(f"trap {number}: no [[trap]] table and no ranger's card names it; its objects wait here until one does")
     for request in reversed(status["requests"]):
@@ -96,6 +103,32 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _backup(settings: Settings) -> dict[str, Any] | None:
+    """The newest backup of those that the base makes by itself."""
+    newest = newest_backup(Path(settings.backup.folder)) if settings.backup.folder else None
+    return None if newest is None else {"made_ms": newest.made_ms, "media": newest.media, "missing": newest.missing}
+
+
+def _backup_words(backup: dict[str, Any] | None, settings: Settings) -> str:
+    if backup is None:
+        return f"backup: none in {settings.backup.folder} yet"
+    made = moment(backup["made_ms"], ZoneInfo(settings.zone))
+    lost = f"; {backup['missing']} media were missing in the base: trapbase verify" if backup["missing"] else ""
+    return f"backup: the newest is of {made['there'] if made else 'no time that can be'}, {backup['media']} media{lost}"
+
+
+def _restored_words(row: dict[str, Any], zone: ZoneInfo) -> str:
+    made, came = moment(row["backup_ms"], zone), moment(row["restored_ms"], zone)
+    words = [
+        f"came back on {came['there'] if came else '?'} from a backup of {made['there'] if made else '?'}",
+        "the back end is asked first what it has" if row["checked_ms"] is None else "the back end has been asked",
+        f"{row['elsewhere']} objects lie at the back end alone",
+    ]
+    if row["ended_ms"] is None:
+        words.append(f"traps are asked for {row['recalls']} that may be missing; a stick brings them at once")
+    return ", ".join(words)
 
 
 def _standing(stay: Stay) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _next_counter(of_backup: int, folder: Path, utc_ms: int) -> int:
     if value > MAX_COUNTER - LEAP_FRAMES:
         raise SetupError(
             f"the base's frame counter is used up ({value}): give every trap a new link key "
-            "(trapship keys --renew), and take radio-counter and this backup's counter away"
+            "(trapship keys --renew), then write 0 as `counter` into backup.json, and into radio-counter if it is there"
         )
     return value
 
