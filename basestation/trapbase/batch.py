@@ -3,6 +3,9 @@
 A note or a scene is ready at once; a sighting when its alert and its crop are stored, or when what is there has waited
 `max_wait_ms`: nothing waits for ever for something that may never come. A batch is cut when `max_events` sightings are
 ready, or the oldest of them has waited `max_age_ms`. What comes later (a crop after its alert) goes in a later batch.
+
+What is urgent (a species of `batch.urgent_species`, a trap's alarm) goes first and waits for no others: a batch is cut
+as soon as it is ready, and the others that are ready go with it. Its alert waits `URGENT_WAIT_MS` for its crop.
 """
 
 import hashlib
@@ -14,6 +17,7 @@ from trapbase.model import Sighting, StoredObject, Waiting
 from trapwire.objects import NOTE, SCENE
 from trapwire.receipt import MAX_OBJECTS
 
+URGENT_WAIT_MS = 120_000  # a crop by radio takes less, where there is no queue
 CLOCK_SLACK_MS = 60_000  # ingest stamps a row a moment after the cut took its `now`
 
 
@@ -28,14 +32,17 @@ class CutRules:
 
 
 def cut(waiting: Iterable[Waiting], now_ms: int, rules: CutRules) -> list[StoredObject]:
-    """The objects of the next batch, in order of arrival; empty when it is not time yet. `now_ms`: Unix ms."""
+    """The objects of the next batch, the urgent first, then in order of arrival; empty when it is not time yet.
+    `now_ms`: Unix ms."""
     sightings: dict[Sighting, list[Waiting]] = {}
     for item in waiting:
         sightings.setdefault(item.object.sighting, []).append(item)
     ready = [items for items in sightings.values() if _is_ready(items, now_ms, rules)]
+    urgent = [items for items in ready if _is_urgent(items)]
     full = len(ready) >= rules.max_events
-    if not full and not any(_is_over(_ready_ms(items), now_ms, rules.max_age_ms) for items in ready):
+    if not full and not urgent and not any(_is_over(_ready_ms(items), now_ms, rules.max_age_ms) for items in ready):
         return []
+    ready = urgent + [items for items in ready if not _is_urgent(items)]
     chosen: list[StoredObject] = []
     per_outbox: dict[tuple[int, int], int] = {}
     size = 0
@@ -56,7 +63,12 @@ def _is_ready(items: list[Waiting], now_ms: int, rules: CutRules) -> bool:
     # Notes and scenes belong to no sighting: there is nothing that they could wait for.
     alone = all(i.object.rung in (NOTE, SCENE) for i in items)
     complete = alone or (items[0].alert_ms is not None and items[0].crop_ms is not None)
-    return complete or _is_over(min(i.object.stored_ms for i in items), now_ms, rules.max_wait_ms)
+    wait_ms = min(rules.max_wait_ms, URGENT_WAIT_MS) if _is_urgent(items) else rules.max_wait_ms
+    return complete or _is_over(min(i.object.stored_ms for i in items), now_ms, wait_ms)
+
+
+def _is_urgent(items: list[Waiting]) -> bool:
+    return any(i.urgent for i in items)
 
 
 def _is_over(since_ms: int, now_ms: int, limit_ms: int) -> bool:
@@ -85,7 +97,12 @@ def halves(objects: Iterable[StoredObject]) -> list[list[StoredObject]]:
 
 def batch_id(objects: Iterable[StoredObject]) -> str:
     """The name of a batch: SHA-256 over the sorted identities of its objects, 64 hexadecimal digits."""
+    return id_of(o.identity for o in objects)
+
+
+def id_of(identities: Iterable[tuple[int, int, int, int, bytes]]) -> str:
+    """The same, over identities."""
     digest = hashlib.sha256(b"pugmark-batch-1\x00")
-    for trap, epoch, number, rung, sha256 in sorted(o.identity for o in objects):
+    for trap, epoch, number, rung, sha256 in sorted(identities):
         digest.update(struct.pack(">HIIB", trap, epoch, number, rung) + sha256)
     return digest.hexdigest()

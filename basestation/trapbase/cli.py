@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapbase import cmd_ask, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log
+from trapbase import cmd_ask, cmd_backup, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(subparsers)
     cmd_data.add_parsers(subparsers)
+    cmd_backup.add_parsers(subparsers)
     cmd_import.add_parsers(subparsers)
     cmd_ask.add_parsers(subparsers)
     cmd_log.add_parsers(subparsers)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
 from trapbase.config import Settings
+from trapbase.custody.schedule import newest_backup
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
 from trapbase.modem import modem_words, read_modem
@@ -20,13 +22,15 @@ from trapbase.run import say
 from trapbase.stays import Stay
 from trapbase.store import Store
 from trapbase.unit_words import health_words
-from trapbase.verify import problems
+from trapbase.verify import elsewhere, problems
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
 from trapwire.objects import RUNG_NAMES
 
 REQUESTS = 20  # shown, the newest
+MAX_PROBLEMS = 1000  # named in one JSON object
+TELL_EVERY_S = 2.0
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,6 +72,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             ],
             "samples": len(places.samples()),
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
+            "restored": next(iter(reader.rows("restored")), None),
+            "backup": _backup(settings),
         }
     finally:
         reader.close()
@@ -89,6 +95,10 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         print(f"by card: trap {stay['trap']} stands at {stay['station']}, {stay['side']}, since {stay['since']}")
     if status["samples"]:
         print(f"{status['samples']} field samples: trapbase samples")
+    if status["restored"]:
+        print(_restored_words(status["restored"], ZoneInfo(settings.zone)))
+    if settings.backup.folder:
+        print(_backup_words(status["backup"], settings))
     for number in status["not_in_settings"]:
         print(f"trap {number}: no [[trap]] table and no ranger's card names it; its objects wait here until one does")
     for request in reversed(status["requests"]):
@@ -96,6 +106,32 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     for batch in status["late"]:
         print(f"batch {batch['batch_id'][:16]} is {batch['state']}: {batch['last_error']}")
     return 0
+
+
+def _backup(settings: Settings) -> dict[str, Any] | None:
+    """The newest backup of those that the base makes by itself."""
+    newest = newest_backup(Path(settings.backup.folder)) if settings.backup.folder else None
+    return None if newest is None else {"made_ms": newest.made_ms, "media": newest.media, "missing": newest.missing}
+
+
+def _backup_words(backup: dict[str, Any] | None, settings: Settings) -> str:
+    if backup is None:
+        return f"backup: none in {settings.backup.folder} yet"
+    made = moment(backup["made_ms"], ZoneInfo(settings.zone))
+    lost = f"; {backup['missing']} media were missing in the base: trapbase verify" if backup["missing"] else ""
+    return f"backup: the newest is of {made['there'] if made else 'no time that can be'}, {backup['media']} media{lost}"
+
+
+def _restored_words(row: dict[str, Any], zone: ZoneInfo) -> str:
+    made, came = moment(row["backup_ms"], zone), moment(row["restored_ms"], zone)
+    words = [
+        f"came back on {came['there'] if came else '?'} from a backup of {made['there'] if made else '?'}",
+        "the back end is asked first what it has" if row["checked_ms"] is None else "the back end has been asked",
+        f"{row['elsewhere']} objects lie at the back end alone",
+    ]
+    if row["ended_ms"] is None:
+        words.append(f"traps are asked for {row['recalls']} that may be missing; a stick brings them at once")
+    return ", ".join(words)
 
 
 def _standing(stay: Stay) -> dict[str, Any]:
@@ -178,11 +214,28 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
     folder = Path(settings.folder)
     if not folder.is_dir():
         raise SetupError(f"key 'folder' is {settings.folder!r}: there is no such folder")
-    found = list(problems(folder))
-    if args.json:
-        print(json.dumps({"clean": not found, "problems": found[:1000], "count": len(found)}))
-    else:
-        for line in found:
+    next_word = time.monotonic() + TELL_EVERY_S
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal next_word
+        if time.monotonic() >= next_word:
+            next_word = time.monotonic() + TELL_EVERY_S
+            say(f"verify: {done} of {total} {what}")
+
+    named: list[str] = []
+    count = 0
+    for line in problems(folder, tell):
+        count += 1
+        if not args.json:
             print(line)
-        print("clean" if not found else f"{len(found)} problems")
-    return 1 if found else 0
+        elif len(named) < MAX_PROBLEMS:
+            named.append(line)
+    away, first = elsewhere(folder, MAX_PROBLEMS)
+    if args.json:
+        said = {"clean": not count, "problems": named, "count": count, "elsewhere": away, "elsewhere_named": first}
+        print(json.dumps(said))
+        return 1 if count else 0
+    for line in first:
+        print(f"at the back end alone, which has signed for it: {line}")
+    print("clean" if not count else f"{count} problems")
+    return 1 if count else 0

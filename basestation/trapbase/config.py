@@ -9,10 +9,12 @@ from msgspec import Meta, Struct, field
 
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
+from trapwire.alert import SPECIES
 from trapwire.errors import WireError
 from trapwire.plans import PLANS
 
 Text = Annotated[str, Meta(max_length=200)]
+NAMES = tuple(SPECIES.values())
 Port = Annotated[int, Meta(ge=1, le=65535)]
 MODEM = "/dev/pugmark-modem"
 MAX_MODEMS = 8
@@ -116,6 +118,10 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_wait_s: Annotated[
         float, Meta(ge=0, le=604800, description="an alert waits at most this long for its crop (s)")
     ] = 3600.0
+    urgent_species: Annotated[
+        str,
+        Meta(max_length=200, description="species whose sightings wait for no others, by commas: " + ", ".join(NAMES)),
+    ] = "tiger, leopard, snow leopard"
     project: Annotated[str, Meta(min_length=1, max_length=200, description="title of the project")] = "Pugmark"
     contributor: Annotated[str, Meta(min_length=1, max_length=200, description="who operates this base")] = (
         "Operator of this base station"
@@ -123,6 +129,28 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     classified_by: Annotated[str, Meta(min_length=1, max_length=200, description="detector of the traps")] = (
         "Pugmark feline detector"
     )
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is kept. Only files of what the back end has signed for go, the largest kinds first."""
+
+    quota_gb: Annotated[
+        float, Meta(ge=0, le=1000000, description="most that the media folder may hold; 0: what the disk holds (GB)")
+    ] = 0.0
+    keep_days: Annotated[
+        int, Meta(ge=0, le=36500, description="media are kept so long after they came; 0: for ever (days)")
+    ] = 0
+    free_mb: Annotated[int, Meta(ge=0, le=1000000, description="what media leave free on the disk (MiB)")] = 512
+
+
+class BackupSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Backups that the running base makes by itself."""
+
+    folder: Annotated[
+        str, Meta(max_length=200, description="where they go, best onto another disk; empty: none is made")
+    ] = ""
+    every_h: Annotated[float, Meta(ge=1, le=8760, description="one every (h)")] = 24.0
+    keep: Annotated[int, Meta(ge=1, le=1000, description="how many are kept")] = 7
 
 
 class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,6 +228,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus: BusSettings = field(default_factory=BusSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     upload: UploadSettings = field(default_factory=UploadSettings)
     page: PageSettings = field(default_factory=PageSettings)
@@ -222,6 +252,7 @@ def check_traps(settings: Settings) -> None:
             f"key 'gateway.certificate' is {settings.gateway.certificate!r} where gateway.home is true; "
             "allowed is gateway"
         )
+    urgent_species(settings.batch)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(
@@ -236,6 +267,18 @@ def check_traps(settings: Settings) -> None:
         _check_deployed(trap)
         if trap.zone:
             zone_info(trap.zone, f" of trap {trap.number}")
+
+
+def urgent_species(batch: BatchSettings) -> frozenset[int]:
+    """Codes of the species that wait for no others.  Raises: SetupError."""
+    wanted = [name.strip() for name in batch.urgent_species.split(",") if name.strip()]
+    for name in wanted:
+        if name not in NAMES:
+            raise SetupError(
+                f"key 'batch.urgent_species' is {batch.urgent_species!r}: {name!r} is no species of the traps; "
+                f"allowed are {', '.join(NAMES)}, or nothing"
+            )
+    return frozenset(code for code, name in SPECIES.items() if name in wanted)
 
 
 def zone_info(name: str, whose: str = "") -> ZoneInfo:

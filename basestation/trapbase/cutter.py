@@ -6,7 +6,9 @@ from pathlib import Path
 
 from trapbase.batch import CutRules, batch_id, cut, halves
 from trapbase.cardbook import CardBook
-from trapbase.config import BatchSettings, CardsSettings, TrapSettings
+from trapbase.config import BatchSettings, CardsSettings, TrapSettings, urgent_species
+from trapbase.deployments import by_trap
+from trapbase.effort import DayLine, day_lines
 from trapbase.eventid import REACH_MS, event_ids
 from trapbase.model import Event, Sighting, StoredObject
 from trapbase.package import Contents, build_files, zip_files
@@ -17,6 +19,7 @@ from trapkit.errors import StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
 
+MAX_LINES = 100_000  # of the effort ledger for one batch: 27 traps for ten years
 MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond it a cat sleeps before the camera
 
 
@@ -39,6 +42,7 @@ class Cutter:
         self._book = CardBook(store, secret, traps, cards)
         self._settings = settings
         self._secret = secret
+        self._urgent = urgent_species(settings)
         self._outbox = store.folder / "outbox"
         self._rules = CutRules(
             max_events=settings.max_events,
@@ -97,7 +101,8 @@ class Cutter:
 
     def step(self, utc_ms: int) -> str | None:
         """Cut the next batch if it is time; its id.  Raises: StorageError."""
-        waiting = [w for w in self._store.waiting(self.places().known()) if w.object.id not in self.damaged]
+        found = self._store.waiting(self.places().known(), self._urgent)
+        waiting = [w for w in found if w.object.id not in self.damaged]
         objects = self._whole(cut(waiting, utc_ms, self._rules))
         if not objects:
             return None
@@ -128,8 +133,17 @@ class Cutter:
             places=places,
             read=self._read,
             unseal=self._unseal,
+            effort=self._effort(objects),
+            touched_only=True,
         )
         return batch_id(objects), contents
+
+    def _effort(self, objects: list[StoredObject]) -> Mapping[int, list[DayLine]]:
+        """The days of these objects' traps, as far as they were known when the last of the objects came: what is told
+        later must not change the bytes of a batch that is made again."""
+        last_ms = max(o.stored_ms for o in objects)
+        notes = self._store.day_notes({o.trap for o in objects}, MAX_LINES)
+        return by_trap(day_lines(note for note in notes if note["stored_ms"] <= last_ms))
 
     def _build(self, objects: list[StoredObject]) -> tuple[str, bytes, Contents]:
         name, contents = self.contents(objects)

@@ -31,7 +31,8 @@ class Period:
 
 class Deployment:
     """One trap's deployment, as one period or several. times_ms: of its sightings and pictures, at least one where no
-    card tells when it began; lines: its trap's days, oldest first; none: there is no ledger, and it is one period."""
+    card tells when it began; lines: its trap's days, oldest first; none: there is no ledger, and it is one period. The
+    end of the last is provisional while the trap is in the field."""
 
     def __init__(self, site: Site, times_ms: list[int], lines: list[DayLine]) -> None:
         self.site = site
@@ -90,19 +91,22 @@ class Deployment:
             before = f"Before: {said}."
             at_ms = max(at_ms, day_ms(last + 1))
         if at_ms <= end_ms or not periods:
-            periods.append(self._period(min(at_ms, end_ms), end_ms, lines, before, ""))
+            still = PROVISIONAL if self.site.stay is None or self.site.stay.end_ms is None else ""
+            periods.append(self._period(min(at_ms, end_ms), end_ms, lines, before, still))
         return periods
 
     def _period(self, start_ms: int, end_ms: int, lines: list[DayLine], before: str, then: str) -> Period:
         end_ms = max(start_ms, end_ms)
         name, stay = self.site.id, self.site.stay
-        if before or then:
+        # The first keeps its name, by which earlier packages know it; those after it are told apart by their day.
+        if before:
             name = f"{name}-{date_of(day_of(start_ms)).replace('-', '')}"
         written = "" if stay is None else card_comments(stay, "")
         said = [written, before, then, _effort(start_ms, end_ms, lines) if lines else NO_LEDGER]
         return Period(start_ms=start_ms, end_ms=end_ms, id=name, comments=" ".join(filter(None, said)))
 
 
+PROVISIONAL = "Still in the field: the end is that of the last day or sighting known."
 NO_LEDGER = "No line of the trap's own effort ledger has come: how long it could see is not known."
 
 

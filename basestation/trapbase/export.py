@@ -40,7 +40,7 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
             raise SetupError(f"{folder}: holds over {MAX_OBJECTS} objects; export them from the back end")
         name, contents = cutter.contents(objects)
         effort = by_trap(day_lines(store.day_notes(known, MAX_LINES)))
-        contents = replace(contents, effort=effort)
+        contents = replace(contents, effort=effort, touched_only=False)
         files = build_files(name, contents, settings.batch)
     finally:
         store.close()

@@ -1,5 +1,6 @@
 """The forwarding part: cut, upload, receipts, in one loop."""
 
+from trapbase.custody.reconcile import Reconcile
 from trapbase.cutter import Cutter
 from trapbase.receipts import Receipts
 from trapbase.upload import Uploader
@@ -10,9 +11,17 @@ RETRY_MS = 5000  # after the disk refused
 
 
 class Forward:
-    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox."""
+    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox. `reconcile`:
+    what comes before all of it where the base came back from a backup."""
 
-    def __init__(self, cutter: Cutter, uploader: Uploader | None, receipts: Receipts | None) -> None:
+    def __init__(
+        self,
+        cutter: Cutter,
+        uploader: Uploader | None,
+        receipts: Receipts | None,
+        reconcile: Reconcile | None = None,
+    ) -> None:
+        self._reconcile = reconcile
         self._cutter = cutter
         self._uploader = uploader
         self._receipts = receipts
@@ -37,6 +46,8 @@ class Forward:
 
     def _round(self, now_ms: int, utc_ms: int) -> bool:
         moved = False
+        if self._reconcile is not None and self._reconcile.pending():
+            return self._reconcile.step(now_ms, utc_ms)
         if not self._ready:
             self._cutter.recover()
             self._ready = True

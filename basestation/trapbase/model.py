@@ -22,7 +22,7 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredObject:
-    """A row of `objects`; `body` is there for alerts only."""
+    """A row of `objects`; `body` is there for alerts and notes only; `gone`: its file was given up for room."""
 
     id: int
     trap: int
@@ -34,6 +34,7 @@ class StoredObject:
     body: bytes | None
     received_ms: int
     stored_ms: int
+    gone: bool = False
 
     @property
     def sighting(self) -> Sighting:
@@ -47,11 +48,13 @@ class StoredObject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiting:
-    """A stored object that no batch has yet, and when its sighting's alert and crop were stored (Unix ms), if ever."""
+    """A stored object that no batch has yet, and when its sighting's alert and crop were stored (Unix ms), if ever.
+    `urgent`: it waits for no others."""
 
     object: StoredObject
     alert_ms: int | None
     crop_ms: int | None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

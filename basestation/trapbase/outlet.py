@@ -40,6 +40,17 @@ def refusal_by(what: str, status: int, said: str) -> OutletError:
     return OutletError(words, refused=refused, status=status)
 
 
+class Catalogue(Protocol):
+    """What a back end says of all that it has; every method raises OutletError."""
+
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        """Ids of batches that it has, a page of them, and what to ask with for the next, None behind the last; `after`:
+        that of the page before, empty for the first."""
+
+    def receipts(self, batch_id: str) -> bytes | None:
+        """The signed receipts, JSON; None while there are none."""
+
+
 class Outlet(Protocol):
     """Every method raises OutletError."""
 

@@ -35,7 +35,8 @@ class Contents:
     """What a package is made of: `events` of the objects' sightings (where the alert is known), `event_ids` of these
     and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the
     sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
-    None where they are not (a batch knows only its own sightings)."""
+    None where they are not; `touched_only`: of a deployment's periods those alone to which something here belongs (a
+    batch knows only its own)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]
@@ -44,6 +45,7 @@ class Contents:
     read: Callable[[bytes], bytes]
     unseal: Callable[[bytes], bytes | None]
     effort: Mapping[int, list[DayLine]] | None = None
+    touched_only: bool = False
 
 
 def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> dict[str, bytes]:
@@ -117,6 +119,8 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     row |= {"sha256": o.sha256.hex(), "size": o.size}
     if o.body is not None:
         return row | {"bodyHex": o.body.hex()}, None
+    if o.gone:
+        return row, None  # given up for room; the back end has it
     name = f"{sighting_id(o.sighting)}-{RUNG_NAMES[o.rung]}"
     sealed = contents.read(o.sha256)
     sealed_path = f"sealed/{name}.box"
@@ -165,6 +169,7 @@ class _Deployments:
 
     def __init__(self, contents: Contents, by_sighting: Mapping[Sighting, list[StoredObject]]) -> None:
         self._contents = contents
+        self._touched: set[str] = set()
         self._groups: dict[str, _Group] = {}
         for sighting, own in by_sighting.items():
             group = self._group(contents.places.site(sighting[0], _time_ms(contents, sighting, own)))
@@ -180,6 +185,8 @@ class _Deployments:
         for group in self._groups.values():
             times = [e.time_ms for e in group.events] or ([] if group.site.stay else group.received_ms)
             lines = list(contents.effort.get(group.site.trap.number, ()))
+            if contents.touched_only and not lines:
+                continue  # nothing is told that a deployment could be split by
             group.split = Deployment(group.site, times, lines)
 
     def _group(self, site: Site) -> _Group:
@@ -188,7 +195,10 @@ class _Deployments:
     def at(self, trap: int, time_ms: int) -> str:
         name = self._contents.places.site(trap, time_ms).id
         group = self._groups[name]
-        return name if group.split is None else group.split.at(time_ms)
+        if group.split is not None:
+            name = group.split.at(time_ms)
+        self._touched.add(name)
+        return name
 
     def rows(self) -> list[Row]:
         found: list[Row] = []
@@ -198,7 +208,10 @@ class _Deployments:
                 found.append(deployment_row(group.site.trap, group.events, group.received_ms, group.site.stay))
                 found[-1]["deploymentID"] = name
             else:
-                found += group.split.rows(group.events, group.received_ms)
+                periods = group.split.rows(group.events, group.received_ms)
+                touched = [row for row in periods if row["deploymentID"] in self._touched]
+                # Of a card that came alone: the last, which says how things stand.
+                found += (touched or periods[-1:]) if self._contents.touched_only else periods
         return found
 
 

@@ -9,6 +9,12 @@ from typing import IO
 
 from trapbase import gateway, ingest, receipts
 from trapbase.config import Settings, modems
+from trapbase.custody.quota import Quota
+from trapbase.custody.recall import Recall
+from trapbase.custody.reconcile import Reconcile
+from trapbase.custody.restore_store import RestoreStore
+from trapbase.custody.room_store import RoomStore
+from trapbase.custody.schedule import Backups
 from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.gateway import Gateway
@@ -18,7 +24,8 @@ from trapbase.modem import FILE as MODEM
 from trapbase.modem import ModemLine, ModemState
 from trapbase.pieces import PieceMemory
 from trapbase.radio.build import build_radio
-from trapbase.radio.clock import CLOCK_SET_MS, BaseClock
+from trapbase.radio.clock import BaseClock
+from trapbase.radio_counter import COUNTER, counter_by_clock, read_counter, write_counter
 from trapbase.receipts import Receipts
 from trapbase.request_store import RequestStore
 from trapbase.requests import Requests
@@ -26,21 +33,17 @@ from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
 from trapkit.bus import Bus
-from trapkit.errors import SetupError, StorageError
-from trapkit.files import lock_folder, refusal, write_atomically
+from trapkit.errors import SetupError
+from trapkit.files import lock_folder
 from trapkit.kernelclock import KernelClock
 from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
 
-COUNTER = "radio-counter"  # the base's frame counter: the first value that no earlier run reserved
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
 PIECES = "radio-pieces"  # of objects that are not whole yet
-EPOCH_2020_S = 1_577_836_800
-CLOCK_SET_S = CLOCK_SET_MS // 1000
 REFUSED_WITHIN_MS = 600_000  # a trap of which only refused frames came is pointed out for as long
-COUNTER_LOST = "write a number there that is above every one it had; never take the file away: counters go only up"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +65,8 @@ def build_gateway(settings: Settings) -> Part:
     folder, own = Path(settings.folder), settings.gateway
     numbers = dict.fromkeys([*(trap.number for trap in settings.trap), *listened_traps(keys)])
     keyring = Keyring(keys, folder / HEARD, numbers, home=own.home)
-    first = max(_read_counter(counter_path), _counter_by_clock(time.time()))
-    counter = Counter(first, lambda end: _write_counter(counter_path, end))
+    first = max(read_counter(counter_path), counter_by_clock(time.time()))
+    counter = Counter(first, lambda end: write_counter(counter_path, end))
     used = modems(settings)
     lines = [ModemLine(SerialPort(modem.serial, baud=modem.baud), modem.sf) for modem in used]
     radio = build_radio(own, [(modem.sf, line) for modem, line in zip(used, lines, strict=True)], keyring, counter)
@@ -121,15 +124,22 @@ def build_ingest(settings: Settings) -> Part:
     room = settings.ingest.pieces_mb << 20
     part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room)
     asked = Requests(bus, kept)
+    restored = RestoreStore(Path(settings.folder))
+    recall = Recall(bus, restored)
+    rooms = RoomStore(Path(settings.folder))
+    quota = Quota(rooms, store.media, Path(settings.folder), settings.store)
     bus.start()
-    close = _closing(bus.stop, kept.close, store.close, lock.close)
+    close = _closing(bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
 
     def step(now_ms: int, utc_ms: int) -> bool:
         asked.step(now_ms, utc_ms)
-        return part.step(now_ms, utc_ms)
+        recall.step(now_ms, utc_ms)
+        gone = quota.step(now_ms, utc_ms)
+        return part.step(now_ms, utc_ms) or gone
 
     def trouble() -> str:
-        return part.last_error or asked.storage_error or _bus_trouble(bus)
+        of_room = part.last_error or asked.storage_error or recall.storage_error
+        return of_room or "; ".join(filter(None, (_bus_trouble(bus), quota.trouble)))
 
     return Part(step=step, trouble=trouble, close=close, idle_s=0.02)
 
@@ -141,23 +151,37 @@ def build_forward(settings: Settings) -> Part:
     bus = _bus(settings, "forward", receipts.SUBSCRIPTIONS)
     store = _store(settings)
     cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret, settings.cards)
-    closers = [bus.stop, store.close, lock.close]
+    restored = RestoreStore(Path(settings.folder))
+    closers = [bus.stop, restored.close, store.close, lock.close]
     uploader = down = None
+    traps = [trap.number for trap in settings.trap]
+    reconcile = Reconcile(restored, None, b"", traps)
     if settings.upload.url:
         key = read_key(Path(settings.upload.public_key), "the back end's public key")
         outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s)
         closers.insert(0, outlet.close)
         uploader = Uploader(store, cutter, outlet, settings.upload, random.random)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload)
-    part = Forward(cutter, uploader, down)
+        reconcile = Reconcile(restored, outlet, key, traps)
+    part = Forward(cutter, uploader, down, reconcile)
+    backups = None
+    if settings.backup.folder:
+        backups = Backups(Path(settings.folder), settings.name, settings.backup)
+        closers.insert(0, backups.close)
     bus.start()
 
-    def trouble() -> str:
-        of_upload = uploader.last_error if uploader else ""
-        of_receipts = down.last_error if down else ""
-        return part.storage_error or _bus_trouble(bus) or of_upload or of_receipts
+    def step(now_ms: int, utc_ms: int) -> bool:
+        moved = part.step(now_ms, utc_ms)
+        return (backups is not None and backups.step(now_ms, utc_ms)) or moved
 
-    return Part(step=part.step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
+    def trouble() -> str:
+        of_upload = reconcile.trouble or (uploader.last_error if uploader else "")
+        of_receipts = down.last_error if down else ""
+        of_backup = backups.trouble if backups else ""
+        first = part.storage_error or _bus_trouble(bus) or of_upload or of_receipts
+        return "; ".join(filter(None, (first, of_backup)))
+
+    return Part(step=step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
 
 
 def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:
@@ -193,29 +217,6 @@ def _lock(settings: Settings, part: str) -> IO[str]:
         raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
 
 
-def _read_counter(path: Path) -> int:
-    """The counter's first free value.  Raises: SetupError rather than start again at a value that was used."""
-    if not path.exists():
-        return 0
-    try:
-        value = int(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SetupError(f"{path}: is not a counter ({error}); {COUNTER_LOST}") from error
-    if not 0 <= value <= 0xFFFFFFFF:
-        raise SetupError(f"{path}: {value} is not a 32-bit counter; {COUNTER_LOST}")
-    return value
-
-
-def _counter_by_clock(utc_s: float) -> int:
-    """Seconds since 2020, where the clock is set: above every counter that this base can have used.
-
-    A base that came back from a backup, or lost the counter's file, so never uses one twice: it sends less than a frame
-    a second. A clock that was never set helps nobody, and harms nobody: then the file alone counts.
-    """
-    since = int(utc_s) - EPOCH_2020_S
-    return since if utc_s >= CLOCK_SET_S and since < 1 << 31 else 0
-
-
 def _refused(trap: int, cause: str, keys: Path) -> str:
     """What is wrong with a trap of which only frames come that are refused; nothing, where it is the air."""
     renew = f"give it a new one: trapship keys {keys.parent} --renew {trap}"
@@ -232,13 +233,6 @@ def _refused(trap: int, cause: str, keys: Path) -> str:
 def _key_file(keys: Path, trap: int) -> Path:
     own, listen = (keys / f"{trap}.{ending}" for ending in ("key", "up"))
     return listen if listen.exists() and not own.exists() else own
-
-
-def _write_counter(path: Path, end: int) -> None:
-    try:
-        write_atomically(path, f"{end}\n".encode())
-    except OSError as error:
-        raise StorageError(refusal(path, error)) from error
 
 
 def _closing(*closers: Callable[[], None]) -> Callable[[], None]:

@@ -26,6 +26,8 @@ MAX_DOWN = 256  # receipts published in one round
 MAX_UPLOADED = 1024  # unsigned batches that are asked for in turn
 LATE_MS = 600_000  # a back end checks a batch within seconds; after this a person should know
 TAKE = 64  # messages a step
+Identity = tuple[int, int, int, int, bytes]  # trap, epoch, number, rung, digest
+Signed = tuple[list[Identity], tuple[int, int, bytes]]
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -38,13 +40,7 @@ def check_receipts(data: bytes, batch_id: str, objects: list[StoredObject], key:
 
     `objects`: those of the batch; `key`: the back end's Ed25519 public key.  Raises: BadReceiptError.
     """
-    try:
-        answer = json.loads(data)
-        if answer["batch_id"] != batch_id:
-            raise BadReceiptError(f"it names batch {str(answer['batch_id'])[:80]!r}")
-        signed = [_check_one(receipt, key) for receipt in answer["receipts"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, WireError) as error:
-        raise BadReceiptError(f"it is malformed: {type(error).__name__}: {error}") from error
+    signed = read_receipts(data, batch_id, key)
     named = sorted(identity for identities, _ in signed for identity in identities)
     # A rung is named by number in receipts, as on the wire.
     if named != sorted(o.identity for o in objects):
@@ -52,9 +48,19 @@ def check_receipts(data: bytes, batch_id: str, objects: list[StoredObject], key:
     return [short for _, short in signed]
 
 
-def _check_one(
-    receipt: dict[str, Any], key: bytes
-) -> tuple[list[tuple[int, int, int, int, bytes]], tuple[int, int, bytes]]:
+def read_receipts(data: bytes, batch_id: str, key: bytes) -> list[Signed]:
+    """What the back end signed for in a batch, whoever holds it: of each outbox the objects' identities, and (trap,
+    epoch, short form).  Raises: BadReceiptError."""
+    try:
+        answer = json.loads(data)
+        if answer["batch_id"] != batch_id:
+            raise BadReceiptError(f"it names batch {str(answer['batch_id'])[:80]!r}")
+        return [_check_one(receipt, key) for receipt in answer["receipts"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, WireError) as error:
+        raise BadReceiptError(f"it is malformed: {type(error).__name__}: {error}") from error
+
+
+def _check_one(receipt: dict[str, Any], key: bytes) -> Signed:
     trap, epoch = _whole(receipt["trap"]), _whole(receipt["epoch"])
     objects = []
     for row in receipt["objects"]:

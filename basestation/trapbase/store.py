@@ -15,14 +15,16 @@ from trapkit.errors import StorageError
 from trapkit.files import refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.notes import decode_note
+from trapwire.notes import MOVED, OPENED, decode_note
 from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
+ALARMS = (OPENED, MOVED)
 INLINE = (ALERT, NOTE)  # small enough to lie in their rows; the others are files
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
+MAX_URGENT = 256  # of these beyond it
 MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 
 
@@ -78,7 +80,9 @@ class Store:
         rows = self._rows("digest_of", *key.as_tuple())
         if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
             return False
-        return key.rung in INLINE or self.media.read(sha256) is not None
+        # One that was given up for room is signed for: whoever offers it again may let it go.
+        given_up = rows[0]["sha256"] == sha256 and rows[0]["gone_ms"] is not None
+        return key.rung in INLINE or given_up or self.media.read(sha256) is not None
 
     def _add(
         self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
@@ -86,15 +90,23 @@ class Store:
         fresh, repeats, conflicts = self._sort(arrivals)
         try:
             # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
-            self.media.put((a.sha256, a.body) for a in fresh + repeats + conflicts if not _inline(a))
+            bodies = (
+                a for a in fresh + repeats + conflicts if not _inline(a) and a.key.as_tuple() not in self._given_up
+            )
+            self.media.put((a.sha256, a.body) for a in bodies)
         except OSError as error:
             raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
+            media_bytes = sum(len(a.body) for a in fresh if not _inline(a))
             for a in fresh:
                 self._add_object(db, a, now_ms)
             for a in conflicts:
                 body = a.body if _inline(a) else None
-                db.execute(self._sql["add_conflict"], (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms))
+                aside = (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms)
+                if db.execute(self._sql["add_conflict"], aside).rowcount and body is None:
+                    media_bytes += len(a.body)
+            if media_bytes:
+                db.execute(self._sql["fill"], (media_bytes,))
             also = [(*a.key.as_tuple(), a.base, a.rssi_dbm, a.snr_db, a.received_ms) for a in repeats if a.base]
             also_heard = db.executemany(self._sql["add_reception"], also).rowcount if also else 0
             for trap, word in heard:
@@ -112,6 +124,7 @@ class Store:
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
         room = MAX_CONFLICTS - self._rows("count_conflicts")[0][0]
         self._refused = 0
+        self._given_up = set[tuple[int, int, int, int]]()
         for a in arrivals:
             key = a.key.as_tuple()
             if key not in seen:
@@ -121,6 +134,8 @@ class Store:
                     seen[key] = a.sha256
                     continue
                 seen[key] = rows[0]["sha256"]
+                if rows[0]["gone_ms"] is not None and seen[key] == a.sha256:
+                    self._given_up.add(key)
             if seen[key] == a.sha256:
                 repeats.append(a)
             else:
@@ -140,6 +155,10 @@ class Store:
         body = a.body if _inline(a) else None
         heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
         added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
+        # After a restore: the back end has it, and has signed for it.
+        for row in db.execute(self._sql["take_elsewhere"], (*a.key.as_tuple(), a.sha256)).fetchall():
+            db.execute(self._sql["adopt_object"], (row["batch_id"], added.lastrowid))
+            db.execute(self._sql["adopt_into"], (1, row["batch_id"]))
         if a.key.rung == NOTE:
             self._add_note(db, a, now_ms)
         if a.key.rung != ALERT:
@@ -197,10 +216,18 @@ class Store:
 
     # Batches
 
-    def waiting(self, traps: Iterable[int]) -> list[Waiting]:
-        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`."""
-        rows = self._rows("waiting", json.dumps(sorted(traps)), MAX_WAITING)
-        return [Waiting(object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"]) for r in rows]
+    def waiting(self, traps: Iterable[int], urgent: Iterable[int] = ()) -> list[Waiting]:
+        """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`; `urgent`: species.
+
+        Behind a long backlog those of an urgent sighting are looked for beyond it.
+        """
+        known, species = json.dumps(sorted(traps)), set(urgent)
+        rows = self._rows("waiting", known, MAX_WAITING)
+        if len(rows) == MAX_WAITING:
+            there = {r["id"] for r in rows}
+            more = self._rows("waiting_urgent", json.dumps(sorted(species)), known, MAX_URGENT)
+            rows += [r for r in more if r["id"] not in there]
+        return [_waiting(r, species) for r in rows]
 
     def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
         """What these traps saw between two times (Unix ms), at most `limit`."""
@@ -312,7 +339,14 @@ def _inline(arrival: Arrival) -> bool:
 
 def _object(r: sqlite3.Row) -> StoredObject:
     names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
-    return StoredObject(**{name: r[name] for name in names})
+    return StoredObject(gone=r["gone_ms"] is not None, **{name: r[name] for name in names})
+
+
+def _waiting(r: sqlite3.Row, urgent: set[int]) -> Waiting:
+    is_alarm = r["kind"] in ALARMS
+    return Waiting(
+        object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"], urgent=is_alarm or r["species"] in urgent
+    )
 
 
 def _event(r: sqlite3.Row) -> Event:

@@ -8,7 +8,7 @@ import http.client
 import json
 import ssl
 from base64 import b64encode
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from trapbase.outlet import OutletError, refusal_by
 
@@ -65,6 +65,20 @@ class TusOutlet:
         if status != 200:
             raise refusal_by("asking for receipts", status, _said(body))
         return body
+
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        query = f"?{urlencode({'after': after})}" if after else ""
+        status, _, body = self._ask("GET", urljoin(self._url, f"v1/batches{query}"), {})
+        if status != 200:
+            raise refusal_by("asking for its batches", status, _said(body))
+        try:
+            said = json.loads(body)
+            ids, following = said["batches"], said.get("next")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise OutletError(f"back end: its list of batches is malformed: {type(error).__name__}") from error
+        if not isinstance(ids, list) or not isinstance(following, str | None):
+            raise OutletError("back end: its list of batches is malformed")
+        return [each for each in ids if isinstance(each, str)], following
 
     def _ask(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None

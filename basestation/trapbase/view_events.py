@@ -101,6 +101,7 @@ def _view(row: Row, trap: TrapSettings | None, zone: ZoneInfo) -> Row:
         "count": row["count"],
         "crop": row["crop"].hex() if row["crop"] else None,
         "frame": row["frame"].hex() if row["frame"] else None,
+        "no_crop": "picture given up for room" if row["gone_ms"] else "picture still on its way",
         "box": None if box is None else _percent(box_in_crop(box)),
         "place": None if box is None else _percent(box),
         "steps": [

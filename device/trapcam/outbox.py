@@ -222,7 +222,8 @@ class Outbox:
     def want(self, number: int, rung: int) -> bool:
         """Somebody asks for this object by radio: it becomes urgent, whether or not it was to go by radio at all.
 
-        False when it is not here, goes by no radio, or is on its way already or delivered.
+        One that was delivered goes again: a base that asks for it came back from a backup and has it no more.
+        False when it is not here, goes by no radio, or is on its way already.
         """
         if rung not in (ALERT, CROP, FRAME, NOTE, SCENE):
             return False

@@ -11,6 +11,9 @@ from pathlib import Path
 from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import FULL, MAKE_ROOM, refusal
 
+CHECKPOINT_PAGES = 1000  # 4 MB: then what is in the log goes into the database
+LOG_BYTES = 16 << 20
+CACHE_KIB = 2048  # of each connection
 DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
 
@@ -84,6 +87,10 @@ def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # A log that grew under a long read shrinks again; pages in memory are bounded whatever the database holds.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         _migrate(connection, path, folder)
     except BaseException:
         connection.close()

@@ -331,8 +331,8 @@ class Courier:
         except WireError:
             self.say(line.REFUSED, packed)
             raise
-        self._told.on_put(key)
-        if (key, payload[1:]) in self._delivered:
+        asked = self._told.on_put(key)
+        if (key, payload[1:]) in self._delivered and not asked and self._up.get(key) is None:
             self.say(line.DELIVERED, packed)
             return
         kept = self._keep(self._up, key, payload[1:], min(payload[0], 9))

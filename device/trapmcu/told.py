@@ -71,7 +71,9 @@ class Told:
         for key in self.wanted:
             self._say(line.WANTED, pack_keys([key]))
 
-    def on_put(self, key: ObjectKey) -> None:
-        """The Pi has handed this over."""
-        if key in self.wanted:
+    def on_put(self, key: ObjectKey) -> bool:
+        """The Pi has handed this over; whether the base had asked for it, and so does not have it, or no more."""
+        asked = key in self.wanted
+        if asked:
             self.wanted.remove(key)
+        return asked

@@ -70,6 +70,10 @@ def make_app(store: BackendStore) -> Starlette:
         answer = store.receipts(batch_id) if BATCH_ID.fullmatch(batch_id) else None
         return JSONResponse({"error": "no such batch"}, 404) if answer is None else JSONResponse(answer)
 
+    async def batches(request: Request) -> Response:
+        ids, following = store.batches(request.query_params.get("after", ""))
+        return JSONResponse({"batches": ids, "next": following})
+
     async def stats(request: Request) -> Response:
         return JSONResponse(store.stats())
 
@@ -92,6 +96,7 @@ def make_app(store: BackendStore) -> Starlette:
             Route("/files/{name}", head, methods=["HEAD"]),
             Route("/files/{name}", patch, methods=["PATCH"]),
             Route("/v1/receipts/{batch_id}", receipts),
+            Route("/v1/batches", batches),
             Route("/v1/stats", stats),
         ],
         exception_handlers=dict.fromkeys((UploadError, HTTPException, OSError, StorageError, sqlite3.Error), refuse),

@@ -35,6 +35,12 @@ class DirectOutlet:
         answer = self._store.receipts(batch_id)
         return None if answer is None else json.dumps(answer).encode()
 
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        try:
+            return self._store.batches(after)
+        except REFUSED as error:
+            raise _refusal(error) from error
+
     @property
     def _store(self) -> BackendStore:
         if self.store is None:

@@ -18,6 +18,7 @@ from trapsim.backend_package import BadPackageError, Identity, read_package
 from trapwire.receipt import statement
 
 MAX_BATCH_BYTES = 64 * 1024 * 1024
+PAGE = 1000  # batches in one answer
 MAX_UPLOADS = 256  # remembered; beyond it the oldest is forgotten, and its base starts that batch again
 
 
@@ -170,6 +171,14 @@ class BackendStore:
             named = [{"number": r["number"], "rung": r["rung"], "sha256": r["sha256"].hex()} for r in own]
             receipts.append({"trap": trap, "epoch": epoch, "objects": named, "signature": signed.signature.hex()})
         return {"batch_id": batch_id, "receipts": receipts}
+
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        """Ids of batches that are complete and durable, at most `PAGE`, in the order in which they came, and the cursor
+        of the next page, None behind the last.  Raises: UploadError 400 where `after` is no cursor of ours."""
+        if after and not (after.isascii() and after.isdigit() and len(after) < 16):
+            raise UploadError(400, "after is no cursor of this back end")
+        rows = self._db.execute(self._sql["batches_after"], (int(after or 0), PAGE)).fetchall()
+        return [row["batch_id"] for row in rows], str(rows[-1]["place"]) if len(rows) == PAGE else None
 
     def stats(self) -> dict[str, int]:
         """Counts, for people and tests."""

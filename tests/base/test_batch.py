@@ -1,16 +1,17 @@
 """Which objects make a batch, and which sightings are one event: pure decisions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapbase.batch import CutRules, batch_id, cut
+from trapbase.batch import URGENT_WAIT_MS, CutRules, batch_id, cut
 from trapbase.eventid import MAX_UNCERTAINTY_MS, WINDOW_MS, event_ids
 from trapbase.model import Event, StoredObject, Waiting
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
-from trapwire.objects import ALERT, CROP
+from trapwire.objects import ALERT, CROP, NOTE
 from trapwire.receipt import MAX_OBJECTS
 
 RULES = CutRules(max_events=3, max_bytes=10_000, max_age_ms=1000, max_wait_ms=60_000)
@@ -161,3 +162,33 @@ def test_pairs_share_and_order_does_not_matter(found: list[Event], random: Calla
             near = abs(a.time_ms - b.time_ms) <= WINDOW_MS + (a.uncertainty_ms or 0) + (b.uncertainty_ms or 0)
             if near and STATIONS[a.trap] == STATIONS[b.trap]:
                 assert ids[a.sighting] == ids[b.sighting]
+
+
+def urgent(number: int, at_ms: int = 0, **more: int) -> list[Waiting]:
+    return [replace(item, urgent=True) for item in pair(number, at_ms, **more)]
+
+
+def test_an_urgent_sighting_waits_for_no_others_and_takes_those_that_are_ready_along() -> None:
+    assert numbers(cut(pair(1) + urgent(2), 0, RULES)) == [(2, ALERT), (2, CROP), (1, ALERT), (1, CROP)]
+    assert cut(pair(1), 0, RULES) == []
+
+
+def test_the_urgent_go_first_where_a_batch_has_not_room_for_all() -> None:
+    waiting = pair(1) + pair(2) + pair(3) + pair(4) + urgent(5)
+    assert [n for n, rung in numbers(cut(waiting, 0, RULES)) if rung == ALERT] == [5, 1, 2]
+    large = pair(1, size=4000) + urgent(2, size=4000)
+    assert numbers(cut(large, 1000, RULES)) == [(2, ALERT), (2, CROP)], "within max_bytes"
+
+
+def test_an_urgent_alert_waits_for_its_crop_two_minutes_at_most() -> None:
+    rules = replace(RULES, max_wait_ms=3_600_000)
+    lonely = [replace(alone(1, ALERT, alert_ms=0), urgent=True)]
+    assert cut(lonely, URGENT_WAIT_MS - 1, rules) == []
+    assert numbers(cut(lonely, URGENT_WAIT_MS, rules)) == [(1, ALERT)]
+    late = [replace(alone(1, CROP, at_ms=200_000, alert_ms=0, crop_ms=200_000), urgent=True)]
+    assert numbers(cut(late, 200_000, rules)) == [(1, CROP)], "its crop goes as soon as it is here"
+
+
+def test_an_alarm_is_a_batch_at_once() -> None:
+    note = Waiting(object=stored(9, NOTE), alert_ms=None, crop_ms=None, urgent=True)
+    assert numbers(cut([note], 0, RULES)) == [(9, NOTE)]

@@ -230,3 +230,34 @@ def test_a_folder_without_a_base_is_named(tmp_path: Path, capsys: pytest.Capture
     assert run(config, command) == 2
     assert "nothing" in capsys.readouterr().err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_base_is_backed_up_and_comes_back(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    backups = tmp_path / "backups"
+    config.write_text(f'backup = {{ folder = "{backups}" }}\n' + config.read_text())
+    assert run(config, "status") == 0
+    assert f"backup: none in {backups} yet" in capsys.readouterr().out
+    assert run(config, "backup", str(backups), "--keep", "0") == 2
+    assert "--keep 0: allowed is 1 or more" in capsys.readouterr().err
+    assert run(config, "backup", str(backups)) == 0
+    assert "5 media, 5 of them new; 0 old backups removed" in capsys.readouterr().out
+    assert run(config, "backup", str(backups), "--keep", "1", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["media"], said["copied"], said["removed"], said["lost"]) == (5, 0, 1, [])
+    assert run(config, "restore", str(backups)) == 2
+    assert "is not empty; --replace sets what is there aside and keeps it" in capsys.readouterr().err
+    assert run(config, "restore", str(tmp_path)) == 2
+    assert "this is no whole backup" in capsys.readouterr().err
+    assert run(config, "restore", str(backups), "--replace") == 0
+    shown = capsys.readouterr().out
+    assert "8 objects, 5 media" in shown
+    assert "take it away once all is well" in shown
+    assert len(list(tmp_path.glob("base.before-*"))) == 1
+    assert run(config, "verify") == 1, "the batch's file is made again when the base starts"
+    shown = capsys.readouterr().out
+    assert "1 problems" in shown
+    assert "its file is missing or of another size: it is made again when the base starts" in shown
+    assert run(config, "status") == 0
+    shown = capsys.readouterr().out
+    assert "the back end is asked first what it has, 0 objects lie at the back end alone" in shown
+    assert "backup: the newest is of " in shown

@@ -9,7 +9,8 @@ import pytest
 
 from tests.wire.keys import trap_key
 from trapbase.keyring import LOOK_EVERY_MS, REMEMBER_EVERY_MS, Keyring, read_link_keys
-from trapbase.parts import _counter_by_clock, _refused
+from trapbase.parts import _refused
+from trapbase.radio_counter import counter_by_clock
 from trapkit.errors import SetupError
 from trapship.linkkeys import make_link_keys, remove_link_keys
 from trapwire.baselink import BaseLink
@@ -215,11 +216,11 @@ def test_without_a_folder_every_trap_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_counter_by_the_clock_is_above_every_one_used_and_never_a_guess() -> None:
-    in_2026 = _counter_by_clock(1_795_000_000)
+    in_2026 = counter_by_clock(1_795_000_000)
     assert in_2026 == 1_795_000_000 - 1_577_836_800
-    assert _counter_by_clock(1_795_000_000 + 86_400) - in_2026 == 86_400
+    assert counter_by_clock(1_795_000_000 + 86_400) - in_2026 == 86_400
     for unset in (0, 946_684_800, 1_700_000_000, 1 << 40):
-        assert _counter_by_clock(unset) == 0
+        assert counter_by_clock(unset) == 0
 
 
 def test_every_refusal_of_a_trap_of_ours_has_its_words() -> None:

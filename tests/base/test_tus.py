@@ -11,6 +11,7 @@ from tests.base.parts import SIGNING, Base, deliver, sighting
 from trapbase.outlet import OutletError
 from trapbase.receipts import check_receipts
 from trapbase.tus import TusOutlet
+from trapsim import backend_store
 from trapsim.memorybus import MemoryBroker
 
 
@@ -49,6 +50,39 @@ def test_the_base_against_the_server(server: Server, tmp_path: Path) -> None:
     assert len(base.store.open_receipts(9)) == 1
     base.close()
     outlet.close()
+
+
+def test_the_back_end_lists_what_it_has_a_page_at_a_time(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend_store, "PAGE", 2)
+    outlet = TusOutlet(server.url, 5)
+    names = []
+    for n in range(3):
+        name, data, _ = make_batch(tmp_path / f"base{n}")
+        outlet.send(outlet.create(name, len(data)), 0, data)
+        names.append(name)
+    found: list[str] = []
+    following: str | None = ""
+    while following is not None:
+        page, following = outlet.batches(following)
+        assert len(page) <= 2
+        found += page
+    assert [name for name in found if name in names] == names
+    with pytest.raises(OutletError) as failure:
+        outlet.batches("no cursor & no harm")
+    assert failure.value.status == 400
+    outlet.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"batches": 7}', b'{"batches": [], "next": 7}', b"[" * 5000])
+def test_a_list_of_batches_that_is_none_is_said(body: bytes) -> None:
+    rude = Rude(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body, end=b"\r\n\r\n")
+    outlet = TusOutlet(rude.url, 5)
+    with pytest.raises(OutletError, match="its list of batches is malformed"):
+        outlet.batches("")
+    outlet.close()
+    rude.close()
 
 
 class Rude:

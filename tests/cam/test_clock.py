@@ -12,7 +12,7 @@ from trapcam.camera.replay import open_replay
 from trapcam.clock import Clock
 from trapcam.frames import Burst, Frame
 from trapcam.outbox import Outbox
-from trapcam.states import DELIVERED, HELD, STORED
+from trapcam.states import DELIVERED, HELD, STORED, WAITING
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapwire import serialline as kinds
@@ -131,12 +131,13 @@ def test_what_is_not_here_or_goes_by_no_radio_is_not_answered(box: Outbox, super
     assert uplink.counts["skipped"] == 7
 
 
-def test_a_delivered_object_is_not_sent_again(box: Outbox) -> None:
-    box.mark([], [(1, CROP)])
-    assert not box.want(1, CROP)
+def test_a_delivered_object_goes_again_when_a_base_asks_that_has_it_no_more(box: Outbox) -> None:
+    box.mark([], [(1, CROP), (1, ALERT)])
+    assert box.want(1, CROP)
     assert box.want(1, FRAME)
     assert box.want(1, FRAME), "asked for twice is no error"
-    assert [(n, r) for _, n, r in box.in_state(DELIVERED)] == [(1, CROP)]
+    assert [(n, r) for _, n, r in box.in_state(DELIVERED)] == [(1, ALERT)]
+    assert {(n, r) for _, n, r in box.in_state(WAITING)} >= {(1, CROP), (1, FRAME)}
 
 
 def test_the_supervisors_word_reaches_the_stamp(box: Outbox, supervisor: PtySupervisor, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trapbase.cli import main as trapbase
-from trapbase.parts import _read_counter
+from trapbase.radio_counter import read_counter
 from trapcam.cli import main as trapcam
 from trapkit.errors import SetupError
 from trapship.broker import write_broker
@@ -136,7 +136,7 @@ def test_a_frame_counter_that_is_none_is_never_begun_again(tmp_path: Path, text:
     path = tmp_path / "radio-counter"
     path.write_text(text)
     with pytest.raises(SetupError, match="write a number there that is above every one it had") as refused:
-        _read_counter(path)
+        read_counter(path)
     assert f"{path}: " in str(refused.value)
     assert words in str(refused.value)
 

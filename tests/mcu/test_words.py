@@ -13,6 +13,7 @@ from trapwire.airtime import airtime_us
 from trapwire.alert import Alert
 from trapwire.baselink import BaseLink
 from trapwire.basewords import BaseWords
+from trapwire.frame import ALERT as ALERT_FRAME
 from trapwire.frame import HEARTBEAT, Counter, peek_frame
 from trapwire.objects import ALERT, FRAME, Envelope, ObjectKey, pack_keys
 from trapwire.words import (
@@ -223,6 +224,29 @@ class WantedTest(WordsTest):
         bench.board.say(line.HELLO, b"")
         bench.run(20)
         self.assertFalse((line.WANTED, pack_keys([key])) in bench.board.said())
+
+    def test_what_was_delivered_goes_again_to_a_base_that_asks_for_it(self):
+        bench = self.bench()
+        put = b"\x01" + ENVELOPE
+        packed = pack_keys([KEY])
+        bench.board.say(line.PUT, put)
+        bench.run(5000)
+        bench.base.committed(KEY, bench.board.now)
+        bench.run(2 * MINUTE_MS)
+        self.assertTrue((line.DELIVERED, packed) in bench.board.said())
+        bench.board.say(line.PUT, put)
+        bench.run(20)
+        self.assertEqual(bench.board.said(), [(line.DELIVERED, packed)])
+        bench.words.want(KEY)  # it came back from a backup
+        bench.run(2 * MINUTE_MS)
+        self.assertTrue((line.WANTED, packed) in bench.board.said())
+        before = len(bench.air)
+        for _ in range(2):  # the Pi offers it, and again before it is there
+            bench.board.say(line.PUT, put)
+            bench.run(20)
+            self.assertEqual(bench.board.said()[:1], [(line.STORED, packed)])
+        bench.run(5000)
+        self.assertGreater(len([1 for _, frame in bench.air[before:] if peek_frame(frame).kind == ALERT_FRAME]), 0)
 
     def test_wishes_are_bounded(self):
         bench = self.bench()

@@ -21,10 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trapbase.radio_counter import CLOCK_SET_S
 from trapkit.files import write_atomically
 from trapkit.kernelclock import Reading
 
-CLOCK_SET_MS = 1_767_225_600_000  # 2026-01-01: a clock before it was never set
+CLOCK_SET_MS = CLOCK_SET_S * 1000
 CLOCK_MOST_MS = 2_524_608_000_000  # 2050-01-01: beyond it no certificate is valid, and no radio time exists soon after
 SURE_MS = 100  # what a clock kept by NTP over the internet may be off, whatever its keeper thinks
 LEAP_MS = 500  # within `REFER_MS`: no clock drifts so fast

@@ -1,5 +1,5 @@
 -- name: digest_of
-SELECT sha256 FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
+SELECT sha256, gone_ms FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 
 -- name: add_object
 INSERT INTO objects
@@ -11,6 +11,18 @@ INSERT INTO events
   (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery,
    arrival)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: take_elsewhere
+DELETE FROM elsewhere WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ? RETURNING batch_id
+
+-- name: adopt_object
+UPDATE objects SET state = 'receipted', batch_id = ? WHERE id = ?
+
+-- name: adopt_into
+UPDATE batches SET objects = objects + ? WHERE batch_id = ?
+
+-- name: fill
+UPDATE room SET media_bytes = media_bytes + ?
 
 -- name: count_conflicts
 SELECT count(*) FROM conflicts
@@ -42,9 +54,28 @@ SELECT o.*,
   (SELECT a.stored_ms FROM objects a
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
-    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms
+    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
+  (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
+  (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
 FROM objects o
 WHERE o.state = 'stored' AND o.trap IN (SELECT value FROM json_each(?))
+ORDER BY o.id LIMIT ?
+
+-- name: waiting_urgent
+SELECT o.*,
+  (SELECT a.stored_ms FROM objects a
+    WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
+  (SELECT c.stored_ms FROM objects c
+    WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
+  (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
+  (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
+FROM objects o
+WHERE o.state = 'stored' AND (
+    EXISTS (SELECT 1 FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number
+      AND e.species IN (SELECT value FROM json_each(?)))
+    OR EXISTS (SELECT 1 FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number
+      AND n.kind IN (2, 3)))
+  AND o.trap IN (SELECT value FROM json_each(?))
 ORDER BY o.id LIMIT ?
 
 -- name: events_near
@@ -131,5 +162,5 @@ WHERE n.proof = 'unknown' LIMIT ?
 UPDATE notes SET proof = ? WHERE trap = ? AND epoch = ? AND number = ? AND proof = 'unknown'
 
 -- name: day_notes_of
-SELECT trap, epoch, number, day, said, proof FROM notes WHERE day IS NOT NULL AND trap IN (SELECT value FROM json_each(?))
+SELECT trap, epoch, number, day, said, proof, stored_ms FROM notes WHERE day IS NOT NULL AND trap IN (SELECT value FROM json_each(?))
 ORDER BY trap, day, epoch, number LIMIT ?

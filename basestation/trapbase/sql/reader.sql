@@ -49,7 +49,8 @@ JOIN events e ON e.trap = json_extract(k.value, '$[0]')
 LIMIT ?
 
 -- name: sightings
-SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.stored_ms AS crop_ms, f.sha256 AS frame,
+SELECT e.*, a.stored_ms AS alert_ms, c.stored_ms AS crop_ms, c.gone_ms,
+  CASE WHEN c.gone_ms IS NULL THEN c.sha256 END AS crop, CASE WHEN f.gone_ms IS NULL THEN f.sha256 END AS frame,
   (SELECT max(u.stored_ms) FROM objects u
     WHERE u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung BETWEEN 3 AND 5) AS full_ms,
   (SELECT count(*) FROM objects u
@@ -78,7 +79,7 @@ WHERE batch_id IN (SELECT value FROM json_each(?)) ORDER BY batch_id, trap, epoc
 SELECT trap, epoch, number, rung, sha256, size, seen_ms FROM conflicts ORDER BY id DESC LIMIT ?
 
 -- name: is_crop
-SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2, 7) LIMIT 1
+SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2, 7) AND gone_ms IS NULL LIMIT 1
 
 -- name: all_objects
 SELECT * FROM objects WHERE id > ? ORDER BY id LIMIT ?
@@ -91,11 +92,62 @@ SELECT b.batch_id, b.state, b.size, b.objects,
   (SELECT count(*) FROM objects o WHERE o.batch_id = b.batch_id) AS held,
   (SELECT count(*) FROM objects o WHERE o.batch_id = b.batch_id AND o.state = 'receipted') AS receipted,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id) AS receipts
-FROM batches b ORDER BY b.batch_id LIMIT ? OFFSET ?
+FROM batches b WHERE b.batch_id > ? AND b.batch_id <= ? ORDER BY b.batch_id LIMIT ?
+
+-- name: batch_identities
+SELECT trap, epoch, number, rung, sha256 FROM objects WHERE batch_id = ?
+
+-- name: all_receipts
+SELECT id, batch_id, trap, epoch, body, (SELECT size FROM batches b WHERE b.batch_id = r.batch_id) AS size
+FROM receipts r WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: objects_named
+-- What a receipt of one outbox may name: here, or at the back end alone.
+SELECT number, rung, sha256 FROM objects WHERE batch_id = ?1 AND trap = ?2 AND epoch = ?3
+UNION SELECT number, rung, sha256 FROM elsewhere WHERE batch_id = ?1 AND trap = ?2 AND epoch = ?3
 
 -- name: events_without_alert
-SELECT count(*) FROM events e WHERE NOT EXISTS (
-  SELECT 1 FROM objects a WHERE a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0)
+SELECT trap, epoch, number FROM events e WHERE NOT EXISTS (
+  SELECT 1 FROM objects a WHERE a.trap = e.trap AND a.epoch = e.epoch AND a.number = e.number AND a.rung = 0) LIMIT ?
+
+-- name: notes_without_object
+SELECT trap, epoch, number FROM notes n WHERE NOT EXISTS (
+  SELECT 1 FROM objects o WHERE o.trap = n.trap AND o.epoch = n.epoch AND o.number = n.number AND o.rung = 6) LIMIT ?
+
+-- name: event_said
+SELECT time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery FROM events
+WHERE trap = ? AND epoch = ? AND number = ?
+
+-- name: note_said
+SELECT kind, time_ms, uncertainty_ms, said FROM notes WHERE trap = ? AND epoch = ? AND number = ?
+
+-- name: open_batch_ids
+SELECT batch_id FROM batches WHERE state <> 'receipted'
+
+-- name: files_of
+-- Digests that need a file, or had one that was given up: of one folder of the media folder.
+SELECT sha256 FROM objects WHERE body IS NULL AND gone_ms IS NULL AND sha256 >= ?1 AND sha256 < ?2
+UNION SELECT sha256 FROM conflicts WHERE body IS NULL AND sha256 >= ?1 AND sha256 < ?2
+
+-- name: room
+SELECT media_bytes, (SELECT coalesce(sum(size), 0) FROM objects WHERE body IS NULL AND gone_ms IS NULL)
+  + (SELECT coalesce(sum(size), 0) FROM conflicts WHERE body IS NULL) AS bytes FROM room
+
+-- name: counted
+SELECT (SELECT count(*) FROM objects) AS objects, (SELECT count(*) FROM elsewhere) AS elsewhere
+
+-- name: elsewhere
+SELECT trap, epoch, number, rung, batch_id FROM elsewhere ORDER BY trap, epoch, number, rung LIMIT ?
+
+-- name: integrity
+PRAGMA integrity_check(100)
+
+-- name: references
+PRAGMA foreign_key_check
+
+-- name: restored
+SELECT backup_ms, restored_ms, checked_ms, ended_ms, (SELECT count(*) FROM recalls) AS recalls,
+  (SELECT count(*) FROM elsewhere) AS elsewhere FROM restores ORDER BY id DESC LIMIT 1
 
 -- name: requests
 SELECT id, trap, epoch, number, rung, setting, value, first, state, in_force, asked_ms, settled_ms
@@ -121,4 +173,5 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
 SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
+  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id
+WHERE o.gone_ms IS NULL ORDER BY o.trap LIMIT ?

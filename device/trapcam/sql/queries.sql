@@ -60,7 +60,7 @@ UPDATE objects SET state = 'stored' WHERE number = ? AND rung = ? AND state = 'w
 
 -- name: want
 UPDATE objects SET state = 'waiting', priority = min(priority, ?)
-WHERE number = ? AND rung = ? AND state IN ('held', 'waiting');
+WHERE number = ? AND rung = ? AND state IN ('held', 'waiting', 'delivered');
 
 -- name: mark_delivered
 UPDATE objects SET state = 'delivered' WHERE number = ? AND rung = ? AND state IN ('held', 'waiting', 'stored');

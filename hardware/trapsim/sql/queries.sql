@@ -25,6 +25,9 @@ UPDATE uploads SET state = 'complete' WHERE id = ?
 -- name: batch
 SELECT * FROM batches WHERE batch_id = ?
 
+-- name: batches_after
+SELECT rowid AS place, batch_id FROM batches WHERE rowid > ? ORDER BY rowid LIMIT ?
+
 -- name: add_batch
 INSERT INTO batches (batch_id, size, objects) VALUES (?, ?, ?)
 

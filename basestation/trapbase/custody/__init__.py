@@ -1,0 +1,1 @@
+"""Custody over years: backups, coming back from one, and how much room media take."""
