@@ -1,7 +1,11 @@
-"""The forwarding part: cut, upload, receipts, in one loop."""
+"""The forwarding part: cut, upload, receipts, identifications, in one loop."""
+
+from collections.abc import Sequence
 
 from trapbase.cutter import Cutter
 from trapbase.receipts import Receipts
+from trapbase.results.poller import Poller
+from trapbase.results.telling import Teller
 from trapbase.upload import Uploader
 from trapkit.errors import StorageError
 
@@ -10,12 +14,20 @@ RETRY_MS = 5000  # after the disk refused
 
 
 class Forward:
-    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox."""
+    """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox. `results`: the
+    steps that fetch identifications and tell them."""
 
-    def __init__(self, cutter: Cutter, uploader: Uploader | None, receipts: Receipts | None) -> None:
+    def __init__(
+        self,
+        cutter: Cutter,
+        uploader: Uploader | None,
+        receipts: Receipts | None,
+        results: Sequence[Poller | Teller] = (),
+    ) -> None:
         self._cutter = cutter
         self._uploader = uploader
         self._receipts = receipts
+        self._results = results
         self._cut_ms = 0
         self._ready = False
         self.storage_error = ""
@@ -47,4 +59,6 @@ class Forward:
             moved |= self._uploader.step(now_ms, utc_ms)
         if self._receipts is not None:
             moved |= self._receipts.step(now_ms, utc_ms)
+        for part in self._results:
+            moved |= part.step(now_ms, utc_ms)
         return moved

@@ -20,6 +20,9 @@ from trapbase.pieces import PieceMemory
 from trapbase.receipts import Receipts
 from trapbase.request_store import RequestStore
 from trapbase.requests import Requests
+from trapbase.results.kept import ResultStore
+from trapbase.results.poller import Poller
+from trapbase.results.telling import Teller
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
@@ -138,20 +141,28 @@ def build_forward(settings: Settings) -> Part:
     store = _store(settings)
     cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret, settings.cards)
     closers = [bus.stop, store.close, lock.close]
-    uploader = down = None
+    uploader = down = poller = None
+    results: list[Poller | Teller] = []
     if settings.upload.url:
         key = read_key(Path(settings.upload.public_key), "the back end's public key")
         outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s)
         closers.insert(0, outlet.close)
         uploader = Uploader(store, cutter, outlet, settings.upload, random.random)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload)
-    part = Forward(cutter, uploader, down)
+        kept = ResultStore(Path(settings.folder))
+        closers.append(kept.close)
+        if settings.upload.identifications_s:
+            poller = Poller(kept, outlet, key, settings.upload, random.random)
+            results.append(poller)
+        results.append(Teller(kept, bus))
+    part = Forward(cutter, uploader, down, results)
     bus.start()
 
     def trouble() -> str:
         of_upload = uploader.last_error if uploader else ""
         of_receipts = down.last_error if down else ""
-        return part.storage_error or _bus_trouble(bus) or of_upload or of_receipts
+        of_results = poller.last_error if poller else ""
+        return part.storage_error or _bus_trouble(bus) or of_upload or of_receipts or of_results
 
     return Part(step=part.step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
 

@@ -4,7 +4,8 @@ import json
 
 from trapbase.outlet import OutletError, refusal_by
 from trapkit.errors import StorageError
-from trapsim.backend_store import BackendStore, UploadError
+from trapsim.backend_error import UploadError
+from trapsim.backend_store import BackendStore
 
 REFUSED = (UploadError, OSError, StorageError)
 
@@ -34,6 +35,12 @@ class DirectOutlet:
     def receipts(self, batch_id: str) -> bytes | None:
         answer = self._store.receipts(batch_id)
         return None if answer is None else json.dumps(answer).encode()
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        try:
+            return self._store.results.page(after, limit)
+        except REFUSED as error:
+            raise _refusal(error) from error
 
     @property
     def _store(self) -> BackendStore:
