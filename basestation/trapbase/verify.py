@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trapbase.media import path_in, read_from
 from trapbase.reader import PAGE_ROWS, Reader, Row
+from trapbase.results.check import problems as result_problems
 from trapwire.objects import RUNG_NAMES
 
 
@@ -20,6 +21,7 @@ def problems(folder: Path) -> Iterator[str]:
                 if problem:
                     yield f"{_name(row)}{' (refused)' if table == 'all_conflicts' else ''}: {problem}"
         yield from _check_batches(reader, folder)
+        yield from result_problems(reader)
         for row in reader.rows("events_without_alert"):
             if row["count(*)"]:
                 yield f"{row['count(*)']} events have no alert"

@@ -268,3 +268,15 @@ def test_a_base_fetches_by_itself_beside_its_uploads(world: World) -> None:
     assert len(list(kept.all_standing())) == 2
     assert kept.untold(9) == []
     kept.close()
+
+
+def test_verify_finds_a_result_that_should_not_stand(
+    fetched: Fetched, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, "verify") == 0
+    fetched.kept._db.execute("UPDATE identifications SET stands = 0 WHERE trap = 1")
+    assert run(config, "verify") == 1
+    assert "sighting 1-c0ffee01-1: no identification stands, and sim-000003 should" in capsys.readouterr().out
+    assert run(config, "identifications", "--again") == 0
+    fetched.fetch()
+    assert run(config, "verify") == 0

@@ -1,7 +1,7 @@
 """The tables of results in the base's database; written beside `store`, each method a transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class ResultStore:
             for result in results:
                 found = db.execute(self._sql["identification"], (result.result_id,)).fetchone()
                 if found is not None:
-                    conflicts += _value(found) != result
+                    conflicts += identification_of(found) != result
                 elif len(db.execute(self._sql["identifications_of"], result.sighting).fetchall()) >= MAX_OF_SIGHTING:
                     bad += 1
                 else:
@@ -75,7 +75,7 @@ class ResultStore:
     def _stand(self, db: sqlite3.Connection, sighting: Sighting) -> None:
         rows = db.execute(self._sql["identifications_of"], sighting).fetchall()
         ids = {r["result_id"]: r["id"] for r in rows}
-        stands = standing([_value(r) for r in rows])
+        stands = standing([identification_of(r) for r in rows])
         db.execute(self._sql["lay_down"], sighting)
         if stands is not None:
             db.execute(self._sql["set_up"], (ids[stands],))
@@ -109,12 +109,13 @@ class ResultStore:
         after: Sighting = (0, 0, 0)
         while rows := self._rows("standing_after", *after, page):
             for row in rows:
-                found = _value(row)
+                found = identification_of(row)
                 after = found.sighting
                 yield found
 
 
-def _value(r: sqlite3.Row) -> Identification:
+def identification_of(r: Mapping[str, Any] | sqlite3.Row) -> Identification:
+    """A row of `identifications` as a value."""
     same = (
         "result_id",
         "trap",

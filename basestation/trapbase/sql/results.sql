@@ -49,3 +49,7 @@ WHERE i.stands = 1 AND (i.trap, i.epoch, i.number) > (?, ?, ?) ORDER BY i.trap, 
 
 -- name: identifications_summary
 SELECT count(*) AS sightings, count(DISTINCT individual) AS individuals FROM identifications WHERE stands = 1
+
+-- name: identified_sightings
+SELECT DISTINCT trap, epoch, number FROM identifications WHERE (trap, epoch, number) > (?, ?, ?)
+ORDER BY trap, epoch, number LIMIT ?
