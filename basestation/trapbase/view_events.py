@@ -14,7 +14,7 @@ from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
 from trapbase.places import Places
-from trapbase.results.words import identified_words
+from trapbase.results.words import identified_parts
 from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
 
 Row = dict[str, Any]
@@ -49,7 +49,7 @@ def events(
     `places`: where the traps stood then; `zones`: of each known trap; others' times are shown in UTC.
     `species`: only events in which a view is one; `identified`: what the back end says of these sightings.
     """
-    cats = {(row["trap"], row["epoch"], row["number"]): identified_words(row) for row in identified}
+    cats = {(row["trap"], row["epoch"], row["number"]): identified_parts(row) for row in identified}
     known = places.known()
     ids = event_ids([_event(row) for row in sightings], places.station)
     grouped: dict[str, Row] = {}
@@ -63,7 +63,7 @@ def events(
             name, {"id": name, "station": station, "time": moment(row["time_ms"], zone), "views": []}
         )
         mark = after(row["trap"], row["epoch"], row["number"], found)
-        event["views"].append(_view(row, trap, zone) | {"mark": mark, "cat": cats.get(key, "")})
+        event["views"].append(_view(row, trap, zone) | {"mark": mark, "cat": cats.get(key)})
     for event in grouped.values():
         views = event["views"]
         times = [v["time"]["ms"] for v in views if v["time"]]

@@ -115,10 +115,13 @@ def test_a_crop_that_comes_later_is_identified_then_and_once(world: World) -> No
 def test_the_page_shows_who_it_was(fetched: Fetched) -> None:
     settings = Settings(folder=str(fetched.world.folder / "base"), trap=tuple(TRAPS.values()), page=PageSettings())
     page = PageState(settings, bytes(BOX), threading.Event())
-    assert "Chelsea (simulated), female, adult, by reviewer (simulated)" in page.render("live.html")
+    assert (
+        '<b>Chelsea (simulated)</b> <span class="quiet">female, adult, by reviewer (simulated)</span>'
+        in page.render("live.html")
+    )
     fetched.say(said("x1", individualID="<b>T-12</b> Elduga", classificationTimestamp="2026-01-01T00:00:00Z"))
     shown = page.render("live.html")
-    assert "&lt;b&gt;T-12&lt;/b&gt; Elduga, female, adult, 0.97, by HotSpotter 2.1" in shown
+    assert "<b>&lt;b&gt;T-12&lt;/b&gt; Elduga</b>" in shown
     fetched.say(said("x2", replaces="x1", withdrawn=True, classificationTimestamp="2026-01-02T00:00:00Z"))
     assert "Elduga" not in page.render("live.html")
 

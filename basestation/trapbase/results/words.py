@@ -12,10 +12,15 @@ Row = Mapping[str, Any]
 
 
 def identified_words(row: Row) -> str:
-    """ "T-12 Elduga, female, adult, 0.97, by HotSpotter 2.1"."""
+    """As in: T-12 Elduga, female, adult, 0.97, by HotSpotter 2.1."""
+    return ", ".join(identified_parts(row))
+
+
+def identified_parts(row: Row) -> tuple[str, str]:
+    """The name, and the rest of these words."""
     sure = None if row["confidence"] is None else f"{row['confidence']:.2f}"
-    words = (row["individual"] or NOBODY_KNOWN, row["sex"], row["life_stage"], sure, f"by {row['reviewer']}")
-    return ", ".join(word for word in words if word)
+    words = (row["sex"], row["life_stage"], sure, f"by {row['reviewer']}")
+    return row["individual"] or NOBODY_KNOWN, ", ".join(word for word in words if word)
 
 
 def identification(row: Row) -> dict[str, Any]:
