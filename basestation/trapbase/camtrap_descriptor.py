@@ -55,7 +55,7 @@ def descriptor(
 ) -> dict[str, Any]:
     """`datapackage.json` of a batch; `samples`: whether it has that table too."""
     seen = {row["scientificName"] for row in observations if row.get("scientificName")}
-    taxa = {name: (rank, english) for name, rank, english in TAXA.values() if name in seen}
+    taxa = {name: {"taxonRank": rank, "vernacularNames": {"eng": english}} for name, rank, english in TAXA.values()}
     return {
         "profile": f"{SCHEMAS}/camtrap-dp-profile.json",
         "name": f"pugmark-{batch_id[:16]}",
@@ -79,8 +79,8 @@ def descriptor(
             "end": max(row["deploymentEnd"] for row in deployments)[:10],
         },
         "taxonomic": [
-            {"scientificName": name, "taxonRank": rank, "vernacularNames": {"eng": english}}
-            for name, (rank, english) in sorted(taxa.items())
+            {"scientificName": name} | taxa.get(name, {})  # the back end may name what no trap can
+            for name in sorted(seen)
         ],
         "resources": [
             _table("deployments"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from trapbase.config import TrapSettings
 from trapbase.eventid import WINDOW_MS, sighting_id
-from trapbase.model import Event, Sighting
+from trapbase.model import Event, Identification, Sighting
 from trapbase.stays import Stay
 from trapwire.objects import FRAME
 
@@ -25,7 +25,12 @@ TAXA = {
 }
 OF_A_NEWER_TRAP = ("Animalia", "kingdom", "animals")  # a species code that this base does not know yet
 
-
+# What the detector said of a sighting that the back end has identified since: tags, and the columns they come from.
+DETECTED = {
+    "detectedName": "scientificName",
+    "detectedBy": "classifiedBy",
+    "detectedProbability": "classificationProbability",
+}
 STILL = "Still in the field: the end is that of the last sighting in this package."
 
 
@@ -172,6 +177,27 @@ def empty_row(
         "classifiedBy": classified_by,
         "classificationTimestamp": text,
         "observationComments": "A picture a day of the empty scene; its time is that of reception.",
+    }
+
+
+def identified_row(row: Row, found: Identification | None) -> Row:
+    """An observation with what the back end says of it, which is the latest classification: of these columns the
+    standard wants the most recent. What the trap's detector had said moves to `observationTags`."""
+    if found is None:
+        return row
+    tags = [str(row.get("observationTags") or "")]
+    tags += [f"{tag}:{row[name]}" for tag, name in DETECTED.items() if row.get(name)]
+    return row | {
+        "observationType": "animal",
+        "scientificName": found.species or row.get("scientificName", ""),
+        "individualID": found.individual or "",
+        "sex": found.sex or "",
+        "lifeStage": found.life_stage or "",
+        "classificationMethod": found.method,
+        "classifiedBy": found.reviewer,
+        "classificationTimestamp": time_text(found.decided_ms),
+        "classificationProbability": "" if found.confidence is None else f"{found.confidence:.4f}",
+        "observationTags": " | ".join(filter(None, tags)),
     }
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapbase import cmd_ask, cmd_backup, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log
+from trapbase import cmd_ask, cmd_backup, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log, cmd_results
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_log.add_parsers(subparsers)
     cmd_effort.add_parsers(subparsers)
     cmd_cards.add_parsers(subparsers)
+    cmd_results.add_parsers(subparsers)
     _add_config(subparsers)
     args = parser.parse_args(argv)
     try:

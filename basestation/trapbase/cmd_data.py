@@ -71,6 +71,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
                 _standing(stay) for own in places.stays.by_trap.values() for stay in own if not stay.end_ms
             ],
             "samples": len(places.samples()),
+            "identifications": reader.rows("identifications_summary")[0],
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
             "restored": next(iter(reader.rows("restored")), None),
             "backup": _backup(settings),
@@ -86,6 +87,10 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         print(f"LOOK AFTER: {problem}")
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
+    cats = status["identifications"]
+    if cats["sightings"]:
+        words = f"{cats['sightings']} sightings, {cats['individuals']} individuals"
+        print(f"identified: {words}: trapbase identifications")
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
     print("clock: " + clock_words(status["clock"]))
     heard = {row["trap"]: row for row in status["traps"]}

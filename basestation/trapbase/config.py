@@ -168,6 +168,9 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retry_min_s: Annotated[float, Meta(gt=0, le=3600, description="first pause after a failure (s)")] = 2.0
     retry_max_s: Annotated[float, Meta(gt=0, le=86400, description="longest pause after failures (s)")] = 600.0
     receipt_poll_s: Annotated[float, Meta(gt=0, le=3600, description="ask for a receipt every (s)")] = 5.0
+    identifications_s: Annotated[
+        float, Meta(ge=0, le=604800, description="ask who the cats are every (s); 0: never")
+    ] = 60.0
     down_republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish a receipt again that its trap has not taken (ms)")
     ] = 5000

@@ -9,6 +9,7 @@ from trapbase.deployments import by_trap
 from trapbase.effort import day_lines
 from trapbase.model import StoredObject
 from trapbase.package import build_files
+from trapbase.results.kept import ResultStore
 from trapbase.store import Store
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import refusal, write_atomically
@@ -28,7 +29,7 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
     if not folder.is_dir():
         raise SetupError(f"key 'folder' is {str(folder)!r}: there is no such folder")
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
-    store = Store(folder)
+    store, kept = Store(folder), ResultStore(folder)
     try:
         traps = {trap.number: trap for trap in settings.trap}
         cutter = Cutter(store, traps, settings.batch, secret, settings.cards)
@@ -40,9 +41,11 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
             raise SetupError(f"{folder}: holds over {MAX_OBJECTS} objects; export them from the back end")
         name, contents = cutter.contents(objects)
         effort = by_trap(day_lines(store.day_notes(known, MAX_LINES)))
-        contents = replace(contents, effort=effort, touched_only=False)
+        identified = {i.sighting: i for i in kept.all_standing()}
+        contents = replace(contents, effort=effort, touched_only=False, identified=identified)
         files = build_files(name, contents, settings.batch)
     finally:
+        kept.close()
         store.close()
     try:
         _write(target, files)

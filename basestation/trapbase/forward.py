@@ -1,8 +1,12 @@
-"""The forwarding part: cut, upload, receipts, in one loop."""
+"""The forwarding part: cut, upload, receipts, identifications, in one loop."""
+
+from collections.abc import Sequence
 
 from trapbase.custody.reconcile import Reconcile
 from trapbase.cutter import Cutter
 from trapbase.receipts import Receipts
+from trapbase.results.poller import Poller
+from trapbase.results.telling import Teller
 from trapbase.upload import Uploader
 from trapkit.errors import StorageError
 
@@ -12,7 +16,8 @@ RETRY_MS = 5000  # after the disk refused
 
 class Forward:
     """`uploader` and `receipts` are None on a base without a back end: batches then wait in the outbox. `reconcile`:
-    what comes before all of it where the base came back from a backup."""
+    what comes before all of it where the base came back from a backup; `results`: the steps that fetch
+    identifications and tell them."""
 
     def __init__(
         self,
@@ -20,11 +25,13 @@ class Forward:
         uploader: Uploader | None,
         receipts: Receipts | None,
         reconcile: Reconcile | None = None,
+        results: Sequence[Poller | Teller] = (),
     ) -> None:
         self._reconcile = reconcile
         self._cutter = cutter
         self._uploader = uploader
         self._receipts = receipts
+        self._results = results
         self._cut_ms = 0
         self._ready = False
         self.storage_error = ""
@@ -58,4 +65,6 @@ class Forward:
             moved |= self._uploader.step(now_ms, utc_ms)
         if self._receipts is not None:
             moved |= self._receipts.step(now_ms, utc_ms)
+        for part in self._results:
+            moved |= part.step(now_ms, utc_ms)
         return moved

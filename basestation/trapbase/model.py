@@ -96,3 +96,31 @@ class OpenReceipt:
     trap: int
     epoch: int
     body: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identification:
+    """Who a sighting's cat is, by one decision of the back end (BACKEND.md): a row of `identifications`.
+
+    `individual`: None for a new or unknown one; `confidence`: 0–1 or None; `method`: human or machine; `replaces`: the
+    result_id of a decision that this one corrects; `withdrawn`: it takes that back, and says nothing in its place.
+    """
+
+    result_id: str
+    trap: int
+    epoch: int
+    number: int
+    individual: str | None
+    species: str | None
+    sex: str | None
+    life_stage: str | None
+    confidence: float | None
+    method: str
+    reviewer: str
+    decided_ms: int
+    withdrawn: bool
+    replaces: str | None
+
+    @property
+    def sighting(self) -> Sighting:
+        return (self.trap, self.epoch, self.number)

@@ -31,10 +31,13 @@ _ADVICE = {
 }
 
 
-def refusal_by(what: str, status: int, said: str) -> OutletError:
-    """The error for an answer of HTTP: `what` we did, what it `said`; 408 and 429 are about time, 4xx about a batch."""
+def refusal_by(what: str, status: int, said: str, *, todo: str = "") -> OutletError:
+    """The error for an answer of HTTP: `what` we did, what it `said`; 408 and 429 are about time, 4xx about a batch.
+    `todo`: what happens now, where no batch is meant."""
     refused = 400 <= status < 500 and status not in (408, 429)
-    advice = _ADVICE.get(status, "the batch waits, others go on" if refused else "everything waits and is tried again")
+    advice = todo or _ADVICE.get(
+        status, "the batch waits, others go on" if refused else "everything waits and is tried again"
+    )
     shown = "".join(c if c.isprintable() else " " for c in said[:MAX_SAID]).strip()
     words = f"back end: {what} was answered with {status}" + (f" ({shown})" if shown else "") + f": {advice}"
     return OutletError(words, refused=refused, status=status)
@@ -65,3 +68,11 @@ class Outlet(Protocol):
 
     def receipts(self, batch_id: str) -> bytes | None:
         """The signed receipts, JSON; None while there are none."""
+
+
+class ResultSource(Protocol):
+    """Where identifications come from."""
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        """The page of at most `limit` results after the cursor `after` ("" for the beginning): its bytes, and their
+        signature in hexadecimal; None when there is nothing new.  Raises: OutletError."""

@@ -11,15 +11,15 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trapbase.camtrap_descriptor import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
-from trapbase.camtrap_rows import deployment_row, empty_row, observation_row, time_text
+from trapbase.camtrap_rows import deployment_row, empty_row, identified_row, observation_row, time_text
 from trapbase.config import BatchSettings
 from trapbase.deployments import Deployment
 from trapbase.effort import DayLine
 from trapbase.eventid import sighting_id
-from trapbase.model import Event, Sighting, StoredObject
+from trapbase.model import Event, Identification, Sighting, StoredObject
 from trapbase.pictures import SEALED, media_type
 from trapbase.places import Places, Site
 from trapbase.sample_rows import SAMPLES, sample_row
@@ -36,7 +36,8 @@ class Contents:
     and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the
     sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
     None where they are not; `touched_only`: of a deployment's periods those alone to which something here belongs (a
-    batch knows only its own)."""
+    batch knows only its own); `identified`: who the cats are, as far as the back end has said (nothing in a batch: it
+    goes there first)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]
@@ -46,6 +47,7 @@ class Contents:
     unseal: Callable[[bytes], bytes | None]
     effort: Mapping[int, list[DayLine]] | None = None
     touched_only: bool = False
+    identified: Mapping[Sighting, Identification] = field(default_factory=dict)
 
 
 def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> dict[str, bytes]:
@@ -87,6 +89,7 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
             own[0].received_ms,
             settings.classified_by,
         )
+        seen = identified_row(seen, contents.identified.get(sighting))
         observations.append(seen | {"deploymentID": deployment})
     deployments = where.rows()
     files["deployments.csv"] = _csv(DEPLOYMENTS, deployments)

@@ -210,6 +210,7 @@ def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[s
     batches = reader.rows("batches", ROWS)
     return {
         "sightings": reader.rows("sightings", json.dumps(keys)),
+        "identified": reader.rows("identified", json.dumps(keys)),
         "species": reader.rows("species"),
         "batches": batches,
         "receipts_of": reader.rows("receipts_of", json.dumps([b["batch_id"] for b in batches])),

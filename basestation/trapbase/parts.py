@@ -29,6 +29,9 @@ from trapbase.radio_counter import COUNTER, counter_by_clock, read_counter, writ
 from trapbase.receipts import Receipts
 from trapbase.request_store import RequestStore
 from trapbase.requests import Requests
+from trapbase.results.kept import ResultStore
+from trapbase.results.poller import Poller
+from trapbase.results.telling import Teller
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
@@ -153,7 +156,8 @@ def build_forward(settings: Settings) -> Part:
     cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret, settings.cards)
     restored = RestoreStore(Path(settings.folder))
     closers = [bus.stop, restored.close, store.close, lock.close]
-    uploader = down = None
+    uploader = down = poller = None
+    results: list[Poller | Teller] = []
     traps = [trap.number for trap in settings.trap]
     reconcile = Reconcile(restored, None, b"", traps)
     if settings.upload.url:
@@ -163,7 +167,13 @@ def build_forward(settings: Settings) -> Part:
         uploader = Uploader(store, cutter, outlet, settings.upload, random.random)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload)
         reconcile = Reconcile(restored, outlet, key, traps)
-    part = Forward(cutter, uploader, down, reconcile)
+        kept = ResultStore(Path(settings.folder))
+        closers.append(kept.close)
+        if settings.upload.identifications_s:
+            poller = Poller(kept, outlet, key, settings.upload, random.random)
+            results.append(poller)
+        results.append(Teller(kept, bus))
+    part = Forward(cutter, uploader, down, reconcile, results)
     backups = None
     if settings.backup.folder:
         backups = Backups(Path(settings.folder), settings.name, settings.backup)
@@ -178,7 +188,8 @@ def build_forward(settings: Settings) -> Part:
         of_upload = reconcile.trouble or (uploader.last_error if uploader else "")
         of_receipts = down.last_error if down else ""
         of_backup = backups.trouble if backups else ""
-        first = part.storage_error or _bus_trouble(bus) or of_upload or of_receipts
+        of_results = poller.last_error if poller else ""
+        first = part.storage_error or _bus_trouble(bus) or of_upload or of_receipts or of_results
         return "; ".join(filter(None, (first, of_backup)))
 
     return Part(step=step, trouble=trouble, close=_closing(*closers), idle_s=0.05)

@@ -9,6 +9,7 @@ from trapbase.store import DATABASE
 from trapkit.database import load_queries
 from trapkit.errors import SetupError, StorageError
 
+FILES = ("reader.sql", "cards.sql", "results.sql")
 PAGE_ROWS = 1000  # rows read at a time where all are wanted
 Row = dict[str, Any]
 
@@ -25,7 +26,7 @@ class Reader:
         except sqlite3.Error as error:
             raise SetupError(f"{path}: cannot be read: {error}") from error
         self._db.row_factory = sqlite3.Row
-        self._sql = load_queries("trapbase", "reader.sql") | load_queries("trapbase", "cards.sql")
+        self._sql = {n: q for file in FILES for n, q in load_queries("trapbase", file).items()}
 
     def close(self) -> None:
         self._db.close()
@@ -39,7 +40,7 @@ class Reader:
         return int(version)
 
     def rows(self, query: str, *values: object) -> list[Row]:
-        """The rows of a query in sql/reader.sql."""
+        """The rows of a query in one of `FILES`."""
         try:
             return [dict(row) for row in self._db.execute(self._sql[query], values)]
         except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP to a back end: tus 1.0 (core and creation) and receipts (BACKEND.md).
+"""The one place that speaks HTTP to a back end: tus 1.0 (core and creation), receipts, identifications.
 
 On http.client and not on tuspy, which (1.1) sets no timeout, so that a silent back end would stop the base for
 ever, and creates an upload without looking at the answer's status.
@@ -15,6 +15,7 @@ from trapbase.outlet import OutletError, refusal_by
 VERSION = {"Tus-Resumable": "1.0.0"}
 MAX_ANSWER_BYTES = 1 << 20  # a receipt of 1,000 objects has ~120 kB
 MAX_URL_CHARS = 1000
+SIGNATURE = "Pugmark-Signature"  # over a page of identifications
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -79,6 +80,15 @@ class TusOutlet:
         if not isinstance(ids, list) or not isinstance(following, str | None):
             raise OutletError("back end: its list of batches is malformed")
         return [each for each in ids if isinstance(each, str)], following
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        query = f"limit={limit}" + (f"&after={after}" if after else "")
+        status, answer, body = self._ask("GET", urljoin(self._url, f"v1/identifications?{query}"), {})
+        if status == 204:
+            return None
+        if status != 200:
+            raise refusal_by("asking for identifications", status, _said(body), todo="it is asked again later")
+        return body, answer.get(SIGNATURE, "")
 
     def _ask(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trapbase.reader import PAGE_ROWS, Reader, Row
+from trapbase.results.check import problems as result_problems
 from trapbase.verify_files import OLD_S, check_body, leftovers, zip_problem
 from trapbase.verify_rows import batch_problems, name_of, receipt_problem, row_problem
 
@@ -43,6 +44,7 @@ def problems(folder: Path, tell: Tell | None = None, *, now_s: float | None = No
             problem = receipt_problem(row, named)
             if problem:
                 yield f"receipt {row['id']} for trap {row['trap']}: {problem}"
+        yield from result_problems(reader)
         yield from _check_references(reader)
         yield from leftovers(reader, folder, time.time() if now_s is None else now_s, OLD_S)
     finally:

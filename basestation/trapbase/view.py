@@ -95,7 +95,9 @@ def build_view(
         kinds=species_counts(rows["species"]),
         species=species,
         stations=stations,
-        events=events(rows["sightings"], places, zones, species, marked(rows.get("alarms", [])))[:most],
+        events=events(
+            rows["sightings"], places, zones, species, marked(rows.get("alarms", [])), rows.get("identified", [])
+        )[:most],
         batches=[_batch(row, receipts.get(row["batch_id"], []), here) for row in rows["batches"]],
         counters=summary.get("counters", {}),
         most=most,

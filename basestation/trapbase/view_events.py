@@ -14,6 +14,7 @@ from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
 from trapbase.places import Places
+from trapbase.results.words import identified_parts
 from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
 
 Row = dict[str, Any]
@@ -41,17 +42,20 @@ def events(
     zones: Mapping[int, ZoneInfo],
     species: str | None,
     found: Sequence[Alarm] = (),
+    identified: Sequence[Row] = (),
 ) -> list[Row]:
     """Sightings grouped into events, newest first, the left camera's on the left.
 
     `places`: where the traps stood then; `zones`: of each known trap; others' times are shown in UTC.
-    `species`: only events in which a view is one.
+    `species`: only events in which a view is one; `identified`: what the back end says of these sightings.
     """
+    cats = {(row["trap"], row["epoch"], row["number"]): identified_parts(row) for row in identified}
     known = places.known()
     ids = event_ids([_event(row) for row in sightings], places.station)
     grouped: dict[str, Row] = {}
     for row in sightings:
-        name = ids[(row["trap"], row["epoch"], row["number"])]
+        key = (row["trap"], row["epoch"], row["number"])
+        name = ids[key]
         zone = zones.get(row["trap"], ZoneInfo("UTC"))
         station = places.station(row["trap"], row["time_ms"]) or f"trap {row['trap']}"
         trap = places.site(row["trap"], row["time_ms"]).trap if row["trap"] in known else None
@@ -59,7 +63,7 @@ def events(
             name, {"id": name, "station": station, "time": moment(row["time_ms"], zone), "views": []}
         )
         mark = after(row["trap"], row["epoch"], row["number"], found)
-        event["views"].append(_view(row, trap, zone) | {"mark": mark})
+        event["views"].append(_view(row, trap, zone) | {"mark": mark, "cat": cats.get(key)})
     for event in grouped.values():
         views = event["views"]
         times = [v["time"]["ms"] for v in views if v["time"]]

@@ -39,6 +39,7 @@ topic read pugmark/1/heard/#
 
 user forward
 topic write pugmark/1/down/#
+topic write pugmark/1/identified/#
 topic read pugmark/1/downack/#
 
 # For people and their tools (basestation/BUS.md, "Trying it"): one hears everything, one hands in what it was given.

@@ -19,8 +19,9 @@ HEARD = "heard"  # JSON: the last word of a trap
 WANTED = "wanted"  # keys of objects that a trap is asked for by radio
 SETTING = "setting"  # JSON: a setting for a trap, by radio
 ANSWER = "answer"  # JSON: what became of it
+IDENTIFIED = "identified"  # JSON: who a sighting's cat is, by the back end
 
-KINDS = (UP, PIECE, HAVE, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER)
+KINDS = (UP, PIECE, HAVE, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER, IDENTIFIED)
 WITH_RUNG = (UP, PIECE)  # their topics name the rung too
 MAX_TOPIC_BYTES = 64  # the longest of ours has 31
 MAX_PROPERTIES = 8  # user properties of one message that are read; we send four
@@ -73,6 +74,10 @@ def setting(trap: int) -> str:
 
 def answer(trap: int) -> str:
     return f"{ROOT}/{ANSWER}/{trap}"
+
+
+def identified(trap: int) -> str:
+    return f"{ROOT}/{IDENTIFIED}/{trap}"
 
 
 def every(kind: str) -> str:

@@ -1,6 +1,7 @@
 """The reference identification back end over HTTP: tus 1.0 core and creation, signed receipts (BACKEND.md).
 
-It identifies nobody: it stands where such a service stands, and holds the base to the contract.
+It looks at no picture: it stands where such a service stands, holds the base to the contract, and invents who the cats
+are, so that a demo has somebody to show (`backend_identify`).
 """
 
 import os
@@ -23,7 +24,9 @@ from trapkit.files import lock_folder
 from trapkit.headers import Headers
 from trapkit.progress import say
 from trapkit.sealing import read_key
-from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore, UploadError
+from trapsim.backend_error import UploadError
+from trapsim.backend_results import MOST
+from trapsim.backend_store import MAX_BATCH_BYTES, BackendStore
 
 TUS = "1.0.0"
 HEADERS = {"Tus-Resumable": TUS, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -71,8 +74,16 @@ def make_app(store: BackendStore) -> Starlette:
         return JSONResponse({"error": "no such batch"}, 404) if answer is None else JSONResponse(answer)
 
     async def batches(request: Request) -> Response:
-        ids, following = store.batches(request.query_params.get("after", ""))
+        ids, following = store.batches(_after(request.query_params.get("after")))
         return JSONResponse({"batches": ids, "next": following})
+
+    async def identifications(request: Request) -> Response:
+        asked = request.query_params
+        found = store.results.page(_after(asked.get("after")), _limit(asked.get("limit", str(MOST))))
+        if found is None:
+            return Response(status_code=204)
+        body, signature = found
+        return Response(body, media_type="application/json", headers={"Pugmark-Signature": signature})
 
     async def stats(request: Request) -> Response:
         return JSONResponse(store.stats())
@@ -85,8 +96,10 @@ def make_app(store: BackendStore) -> Starlette:
         if isinstance(error, UploadError):
             extra = {"Tus-Version": TUS} if error.status == 412 else {}
             return JSONResponse({"error": str(error)}, error.status, extra)
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return JSONResponse({"error": str(error)}, status)
+        if isinstance(error, HTTPException):
+            # With its headers: a 405 names what is allowed (RFC 9110, section 15.5.6).
+            return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+        return JSONResponse({"error": str(error)}, 500)
 
     app = Starlette(
         routes=[
@@ -97,6 +110,7 @@ def make_app(store: BackendStore) -> Starlette:
             Route("/files/{name}", patch, methods=["PATCH"]),
             Route("/v1/receipts/{batch_id}", receipts),
             Route("/v1/batches", batches),
+            Route("/v1/identifications", identifications),
             Route("/v1/stats", stats),
         ],
         exception_handlers=dict.fromkeys((UploadError, HTTPException, OSError, StorageError, sqlite3.Error), refuse),
@@ -129,6 +143,18 @@ def _number(request: Request, header: str) -> int:
     text = request.headers.get(header, "")
     if not NUMBER.fullmatch(text):
         raise UploadError(400, f"{header} must be a number")
+    return int(text)
+
+
+def _after(text: str | None) -> str:
+    if text == "":
+        raise UploadError(400, "after is empty; leave it out to begin")
+    return text or ""
+
+
+def _limit(text: str) -> int:
+    if not NUMBER.fullmatch(text):
+        raise UploadError(400, f"limit must be a number from 1 to {MOST}")
     return int(text)
 
 

@@ -4,7 +4,8 @@ import json
 
 from trapbase.outlet import OutletError, refusal_by
 from trapkit.errors import StorageError
-from trapsim.backend_store import BackendStore, UploadError
+from trapsim.backend_error import UploadError
+from trapsim.backend_store import BackendStore
 
 REFUSED = (UploadError, OSError, StorageError)
 
@@ -38,6 +39,12 @@ class DirectOutlet:
     def batches(self, after: str) -> tuple[list[str], str | None]:
         try:
             return self._store.batches(after)
+        except REFUSED as error:
+            raise _refusal(error) from error
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        try:
+            return self._store.results.page(after, limit)
         except REFUSED as error:
             raise _refusal(error) from error
 

@@ -14,20 +14,14 @@ from nacl.signing import SigningKey
 
 from trapkit.database import load_queries, open_database, transaction
 from trapkit.files import fsync_folder
-from trapsim.backend_package import BadPackageError, Identity, read_package
+from trapsim.backend_error import UploadError
+from trapsim.backend_package import BadPackageError, Identity, read_package, read_rows
+from trapsim.backend_results import Results
 from trapwire.receipt import statement
 
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 PAGE = 1000  # batches in one answer
 MAX_UPLOADS = 256  # remembered; beyond it the oldest is forgotten, and its base starts that batch again
-
-
-class UploadError(Exception):
-    """A request that cannot be done; `status` is the HTTP status that says so."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class BackendStore:
@@ -45,6 +39,7 @@ class BackendStore:
         self._new_id = new_id
         self._db = open_database(folder / "backend.sqlite3", "trapsim")
         self._sql = load_queries("trapsim")
+        self.results = Results(self._db, self._key)
         self._recover()
 
     def close(self) -> None:
@@ -137,8 +132,10 @@ class BackendStore:
         if path == part:
             part.replace(package)
             fsync_folder(self._packages)
+        seen = read_rows(package, "observations.csv")
         with transaction(self._db) as db:
             self._record(db, row, objects)
+            self.results.identify(db, seen)
             db.execute(self._sql["complete_upload"], (name,))
         return ""
 

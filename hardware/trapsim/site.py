@@ -272,6 +272,7 @@ public_key = {_quoted(keys / "backend.pub")}
 retry_min_s = 0.5
 retry_max_s = 5
 receipt_poll_s = 0.5
+identifications_s = 1
 down_republish_ms = 2000
 [page]
 host = {json.dumps(plan.page_host)}

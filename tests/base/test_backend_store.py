@@ -14,7 +14,8 @@ from tests.base.backend_server import make_batch
 from tests.base.parts import NOW, SIGNING, Base, deliver, sighting
 from trapbase.receipts import check_receipts
 from trapsim.backend_direct import DirectOutlet
-from trapsim.backend_store import MAX_UPLOADS, BackendStore, UploadError
+from trapsim.backend_error import UploadError
+from trapsim.backend_store import MAX_UPLOADS, BackendStore
 from trapsim.crash import Died, fused
 from trapsim.memorybus import MemoryBroker
 

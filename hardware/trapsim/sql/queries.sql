@@ -51,3 +51,21 @@ SELECT name, value FROM counters
 UNION ALL SELECT 'batches', count(*) FROM batches
 UNION ALL SELECT 'objects', count(*) FROM objects
 UNION ALL SELECT 'open_uploads', count(*) FROM uploads WHERE state = 'open'
+
+-- name: count_identifications
+SELECT count(*) FROM identifications
+
+-- name: add_identification
+INSERT INTO identifications (result_id, observation_id, said) VALUES (?, ?, ?)
+
+-- name: is_identified
+SELECT 1 FROM identifications WHERE observation_id = ? LIMIT 1
+
+-- name: first_identification
+SELECT said FROM identifications ORDER BY id LIMIT 1
+
+-- name: last_identification
+SELECT coalesce(max(id), 0) FROM identifications
+
+-- name: identifications_after
+SELECT id, said FROM identifications WHERE id > ? ORDER BY id LIMIT ?
