@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
+from trapbase.cmd_outlets import read_outlets
 from trapbase.config import Settings
 from trapbase.effort import Alarm, alarms
 from trapbase.export import export_camtrap
@@ -20,6 +21,7 @@ from trapbase.stays import Stay
 from trapbase.store import Store
 from trapbase.unit_words import health_words
 from trapbase.verify import problems
+from trapbase.view_outlets import line as way_line
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
@@ -65,6 +67,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
                 _standing(stay) for own in places.stays.by_trap.values() for stay in own if not stay.end_ms
             ],
             "samples": len(places.samples()),
+            "outlets": read_outlets(settings, reader)[0],
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
         }
     finally:
@@ -79,6 +82,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     for name in ("objects", "batches", "receipts", "counters"):
         print(f"{name}: " + (", ".join(f"{count} {state}" for state, count in status[name].items()) or "none"))
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
+    for way in status["outlets"]:
+        print(way_line(way))
     heard = {row["trap"]: row for row in status["traps"]}
     for number in sorted(known | set(heard)):
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
+from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
 from trapwire.errors import WireError
@@ -102,6 +103,8 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(gt=0, le=600, description="a silent back end is given up after (s)")] = 30.0
     retry_min_s: Annotated[float, Meta(gt=0, le=3600, description="first pause after a failure (s)")] = 2.0
     retry_max_s: Annotated[float, Meta(gt=0, le=86400, description="longest pause after failures (s)")] = 600.0
+    hours: Annotated[str, Meta(pattern=HOURS, description=HOURS_TEXT)] = ""
+    budget_kib: Annotated[int, Meta(ge=0, le=1 << 30, description=BUDGET_TEXT)] = 0
     receipt_poll_s: Annotated[float, Meta(gt=0, le=3600, description="ask for a receipt every (s)")] = 5.0
     down_republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish a receipt again that its trap has not taken (ms)")
@@ -168,11 +171,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     page: PageSettings = field(default_factory=PageSettings)
     cards: CardsSettings = field(default_factory=CardsSettings)
     trap: tuple[TrapSettings, ...] = ()
+    outlet: tuple[OutletSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
     """Rules between traps, and what a pattern cannot say of a value.  Raises: SetupError naming trap or key."""
     _check_url(settings.upload.url)
+    check_hours(settings.upload.hours, "key 'upload.hours'")
+    check_outlets(settings.outlet)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(

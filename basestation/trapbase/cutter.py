@@ -131,6 +131,10 @@ class Cutter:
         )
         return batch_id(objects), contents
 
+    def event_id(self, event: Event) -> str:
+        """The eventID that a batch cut now would give it.  Raises: StorageError."""
+        return self._event_ids({event.sighting: event}, self.places())[event.sighting]
+
     def _build(self, objects: list[StoredObject]) -> tuple[str, bytes, Contents]:
         name, contents = self.contents(objects)
         return name, zip_files(build_files(name, contents, self._settings)), contents
