@@ -41,9 +41,10 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identified:
-    """A row of `identifications`."""
+    """A row of `identifications`; `replaces`: the result that it corrects or takes back."""
 
     result_id: str
+    replaces: str | None
     individual: str | None
     species: str | None
     sex: str | None
@@ -118,7 +119,8 @@ def names_of(code: int) -> set[str]:
 def identified(row: dict[str, Any]) -> Identified:
     """A row of `identifications` as a value."""
     names = ("result_id", "individual", "species", "sex", "life_stage", "confidence", "reviewer", "decided_ms")
-    return Identified(withdrawn=bool(row["withdrawn"]), **{name: row[name] for name in names})
+    withdrawn, replaces = bool(row["withdrawn"]), row.get("replaces")
+    return Identified(withdrawn=withdrawn, replaces=replaces, **{name: row[name] for name in names})
 
 
 CODES = {name: code for code, name in SPECIES.items()}

@@ -142,6 +142,7 @@ def _where(facts: Facts) -> dict[str, Any]:
 def _identified(said: Identified) -> dict[str, Any]:
     return {
         "resultID": said.result_id,
+        "replaces": said.replaces,
         "individualID": said.individual,
         "scientificName": said.species,
         "sex": said.sex,
