@@ -69,7 +69,11 @@ class HttpLine:
                 connection.request(method, target, body, headers)
                 watch.start(connection.sock)
                 response = connection.getresponse()
-                data = response.read((MAX_ANSWER_BYTES if cut_at is None else cut_at) + 1)
+                with response:  # it may hold the connection's socket, whole or not
+                    data = response.read((MAX_ANSWER_BYTES if cut_at is None else cut_at) + 1)
+                self._count(len(data) + sum(len(k) + len(v) + 4 for k, v in response.headers.items()))
+                if watch.barked:  # what was cut off so reads as if it ended there
+                    raise TimeoutError
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 # A kept connection may have been closed by the other side meanwhile; that is no failure.
@@ -79,7 +83,6 @@ class HttpLine:
                 continue
             finally:
                 watch.stop()
-            self._count(len(data) + sum(len(k) + len(v) + 4 for k, v in response.headers.items()))
             self._used_s = time.monotonic()
             if len(data) > (MAX_ANSWER_BYTES if cut_at is None else cut_at):
                 self.close()

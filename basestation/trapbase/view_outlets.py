@@ -67,7 +67,7 @@ def notes(ways: list[Row]) -> list[str]:
         if way["aside_count"]:
             first = way["aside"][0]
             found.append(
-                f"Outlet {way['name']}: {way['aside_count']} lie aside. {first['what']}: {first['why']}. "
+                f"Outlet {way['name']}: {way['aside_count']} set aside. {first['what']}: {first['why']}. "
                 f"When it is mended: `trapbase retry {way['name']}`."
             )
     return found
@@ -79,7 +79,7 @@ def line(way: Row) -> str:
     if way["kind"] != "tus":
         parts.append(f"{way['sent']} sent, {way['waiting']} wait")
     if way["aside_count"]:
-        parts.append(f"{way['aside_count']} lie aside")
+        parts.append(f"{way['aside_count']} set aside")
     if way["budget_kib"]:
         parts.append(f"{way['spent_bytes'] / 1024:.0f} of {way['budget_kib']} KiB used today")
     return f"outlet {way['name']} ({way['kind']}): " + ", ".join(parts)

@@ -22,6 +22,7 @@ class Peer:
         self.port = self._socket.getsockname()[1]
         self.requests: list[bytes] = []
         self.connections = 0
+        self._lines: list[PostLine] = []
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -42,9 +43,12 @@ class Peer:
                     continue  # the other side has hung up
 
     def line(self, timeout_s: float = 5.0, count: Callable[[int], None] = lambda size: None) -> PostLine:
-        return PostLine("hook", f"http://127.0.0.1:{self.port}/in/secret-path", timeout_s, count)
+        self._lines.append(PostLine("hook", f"http://127.0.0.1:{self.port}/in/secret-path", timeout_s, count))
+        return self._lines[-1]
 
     def close(self) -> None:
+        for line in self._lines:
+            line.close()
         self._socket.close()
 
 
@@ -62,7 +66,6 @@ def test_a_post_arrives_whole_and_every_byte_of_it_is_counted() -> None:
     (heard,) = peer.requests
     assert heard.startswith(b"POST /in/secret-path HTTP/1.1\r\n")
     assert len(heard) + len(answer) - 40 < sum(counted) <= len(heard) + len(answer)
-    line.close()
     peer.close()
 
 

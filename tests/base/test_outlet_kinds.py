@@ -4,9 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import string
 from dataclasses import replace
 from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,8 +38,8 @@ FACTS = Facts(
     picture=PIXEL, identified=None, queued_ms=NOW,
 )  # fmt: skip
 SAID = Identified(
-    result_id="r/1", replaces=None, individual="T-12", species="Panthera tigris", sex="female", life_stage=None, confidence=0.97,
-    reviewer='A. "Ranger"\r\nX: y', decided_ms=NOW, withdrawn=False,
+    result_id="r/1", replaces=None, individual="T-12", species="Panthera tigris", sex="female", life_stage=None,
+    confidence=0.97, reviewer='A. "Ranger"\r\nX: y', decided_ms=NOW, withdrawn=False,
 )  # fmt: skip
 
 
@@ -90,6 +93,25 @@ def test_the_body_says_what_was_seen_in_the_terms_of_camtrap_dp() -> None:
             },
         },
     }  # fmt: skip
+
+
+def test_what_the_page_says_of_webhooks_is_so() -> None:
+    """Its code for receivers runs, and its examples have the keys that messages have."""
+    page = (Path(__file__).resolve().parents[2] / "basestation" / "OUTLETS.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {"base64": base64, "hmac": hmac, "hashlib": hashlib}
+    exec(code, names)
+    post = Webhook("net").build(FACTS, SECRET, NOW)
+    assert names["is_ours"](post.headers, post.body, SECRET)
+    assert not names["is_ours"](post.headers, post.body + b" ", SECRET)
+    sighting, said = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    rounded = replace(FACTS, where=where_of(TRAPS[1], "0.1"))
+    body = json.loads(Webhook("net").build(rounded, SECRET, NOW).body)
+    assert sighting.keys() == body.keys()
+    assert sighting["data"].keys() == body["data"].keys()
+    assert sighting["data"]["picture"].keys() == body["data"]["picture"].keys()
+    other = json.loads(Webhook("net").build(replace(FACTS, identified=SAID), SECRET, NOW).body)
+    assert said["identification"].keys() == other["data"]["identification"].keys()
 
 
 def test_the_same_message_has_the_same_id_and_another_has_another() -> None:

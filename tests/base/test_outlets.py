@@ -174,7 +174,7 @@ def test_a_message_that_is_refused_again_and_again_lies_aside_and_comes_back(way
     (item,) = way["aside"]  # type: ignore[misc]
     assert item["why"] == "it answered 422 (no   such   thing)"
     assert notes([way]) == [
-        f"Outlet hook: 1 lie aside. sighting 1-{EPOCH:08x}-2: it answered 422 (no   such   thing). "
+        f"Outlet hook: 1 set aside. sighting 1-{EPOCH:08x}-2: it answered 422 (no   such   thing). "
         "When it is mended: `trapbase retry hook`."
     ]
     ways.start("hook", hook)  # a restart brings nothing back by itself
@@ -334,8 +334,8 @@ def test_who_it_was_is_sent_on_and_so_is_a_correction_and_a_withdrawal(ways: Way
     assert [b["type"] for b in said] == ["sighting", "identification", "identification.withdrawn"]
     assert len({p.headers["webhook-id"] for p in hook.posts}) == 3
     assert said[1]["data"]["identification"] == {
-        "resultID": "r/1", "replaces": None, "individualID": "T-12", "scientificName": "Panthera tigris", "sex": "female",
-        "lifeStage": "adult", "classificationProbability": 0.97, "classifiedBy": "A. Ranger",
+        "resultID": "r/1", "replaces": None, "individualID": "T-12", "scientificName": "Panthera tigris",
+        "sex": "female", "lifeStage": "adult", "classificationProbability": 0.97, "classifiedBy": "A. Ranger",
         "classificationTimestamp": "2025-11-21T01:00:00.000Z",
     }  # fmt: skip
     assert said[1]["data"]["species"] == "tiger"
