@@ -1,16 +1,31 @@
 """Posts over real sockets on loopback: what rude receivers do, what is counted, what is never said."""
 
+import re
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.base.outlet_parts import Ways, rangers, read_form
 from trapbase.outlet import OutletError
 from trapbase.outlets.post import MAX_READ_BYTES, Post, PostLine
 from trapbase.tus import TusOutlet
 
 POST = Post(path="", headers={"Authorization": "Bearer a-secret", "Content-Type": "text/plain"}, body=b"body" * 500)
+
+
+def whole_request(line: socket.socket) -> bytes:
+    """Head and body, by its Content-Length."""
+    heard = b""
+    while data := line.recv(65536):
+        heard += data
+        head, end, body = heard.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        if end and length and len(body) >= int(length[1]):
+            break
+    return heard
 
 
 class Peer:
@@ -33,10 +48,7 @@ class Peer:
                 return
             self.connections += 1
             with line:
-                heard = b""
-                while not heard.endswith(POST.body) and (data := line.recv(65536)):
-                    heard += data
-                self.requests.append(heard)
+                self.requests.append(whole_request(line))
                 try:
                     self._serve(line)
                 except OSError:
@@ -162,6 +174,34 @@ def test_garbage_is_the_receivers_fault(answer: bytes) -> None:
         peer.line().send(POST)
     assert not error.value.refused
     assert "a-secret" not in str(error.value)
+    peer.close()
+
+
+def test_a_sighting_goes_over_a_real_connection_and_its_failed_tries_are_paid_for(tmp_path: Path) -> None:
+    answers = [
+        b"HTTP/1.1 503 no\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"",
+        b'HTTP/1.1 201 Created\r\nContent-Length: 12\r\n\r\n{"data": {}}',
+    ]
+    peer = Peer(lambda line: line.sendall(answers.pop(0)))
+    ways = Ways(tmp_path, rangers(tmp_path, url=f"http://127.0.0.1:{peer.port}/api/v1.0", budget_kib=100))
+    ways.start("rangers")
+    ways.run(500)
+    ways.see(1, 1)
+    ways.run(10_000)
+    assert answers == []
+    heads = [request.partition(b"\r\n")[0] for request in peer.requests]
+    assert heads == [b"POST /api/v1.0/sensors/camera-trap/generic/status/ HTTP/1.1"] * 3
+    head, _, body = peer.requests[-1].partition(b"\r\n\r\n")
+    kind = re.search(rb"Content-Type: (.*)", head)
+    assert kind is not None
+    form = read_form(Post(path="", headers={"Content-Type": kind[1].decode().strip()}, body=body))
+    assert form["camera_name"] == "S001 left"
+    assert form["filecontent.file"][1][:3] == b"\xff\xd8\xff"
+    ((counted,),) = ways.sql("SELECT bytes FROM outlet_days")
+    assert 0 <= counted - sum(map(len, peer.requests)) < 150
+    assert ways.sql("SELECT sent, last_error FROM outlets") == [(1, "")]
+    ways.close()
     peer.close()
 
 

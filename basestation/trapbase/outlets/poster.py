@@ -102,13 +102,14 @@ class Poster:
         """Move the cursors over what is new."""
         if now_ms < self._look_ms:
             return False
-        seen, said = self._queue.candidates(identifications=self._settings.identifications)
+        seen, said = self._queue.candidates()
         if not seen and not said:
             self._look_ms = now_ms + LOOK_EVERY_MS
             return False
         wanted = self._settings.species, self._settings.least_percent
         chosen = []
-        for one in seen + said:
+        # Of what is not wanted now the cursor goes on all the same: a wish for it later is no wish for the past.
+        for one in seen + (said if self._settings.identifications else []):
             place = priority(*wanted, one.code, one.confidence, one.named)
             if place is not None:
                 chosen.append((one, place))

@@ -80,7 +80,7 @@ class OutletQueue:
                 results = db.execute(self._sql["newest_identification"]).fetchone()[0] if named else 0
                 db.execute(self._sql["set_cursors"], (sightings, results, self._name))
 
-    def candidates(self, *, identifications: bool) -> tuple[list[Candidate], list[Candidate]]:
+    def candidates(self) -> tuple[list[Candidate], list[Candidate]]:
         """What came after the cursors: sightings, identifications. None while too much waits already."""
         if self._rows("count_items", self._name)[0][0] >= MAX_WAITING:
             return [], []
@@ -92,7 +92,7 @@ class OutletQueue:
             )
             for r in self._rows("next_sightings", row["sightings"], AT_ONCE)
         ]  # fmt: skip
-        if not identifications or not self._rows("has_identifications"):
+        if not self._rows("has_identifications"):
             return seen, []
         said = [
             Candidate(
