@@ -7,10 +7,11 @@ import pytest
 
 from tests.base.outlet_parts import SECRET, TOKEN, Receiver, Site, Ways, rangers, webhook
 from tests.base.parts import EPOCH, NOW, picture
+from trapbase.config import Settings
 from trapbase.outlet import OutletError
 from trapbase.outlets.post import Post
 from trapbase.outlets.poster import REFUSALS
-from trapbase.view_outlets import notes, outlet_rows
+from trapbase.view_outlets import left_over, notes, outlet_rows
 from trapkit.sealing import seal_box
 
 DAY_MS = 86_400_000
@@ -343,6 +344,40 @@ def test_who_it_was_is_sent_on_and_so_is_a_correction_and_a_withdrawal(ways: Way
     assert texts[1].startswith("identified: T-12, female, adult 97 %; by A. Ranger; tiger")
     assert texts[2].startswith("withdrawn: unknown Panthera pardus, female")
     assert len(site.files) == 3
+
+
+def test_who_asks_for_identifications_later_gets_those_of_later(tmp_path: Path) -> None:
+    ways = Ways(tmp_path, webhook(tmp_path, identifications=False))
+    hook = Receiver()
+    ways.start("hook", hook)
+    ways.run(500)
+    ways.see(1, 1)
+    ways.identify("r/1", 1)
+    ways.run(3000)
+    assert [b["type"] for b in hook.bodies()] == ["sighting"]
+    again = Ways(tmp_path, webhook(tmp_path))
+    again.now_ms = 3000
+    again.start("hook", hook)
+    again.run(6000)
+    again.identify("r/2", 1)
+    again.run(9000)
+    assert [b["data"].get("identification", {}).get("resultID") for b in hook.bodies()] == [None, "r/2"]
+    again.close()
+    ways.close()
+
+
+def test_an_outlet_that_left_the_settings_is_named_while_something_waits_for_it(ways: Ways) -> None:
+    hook = Receiver()
+    hook.answer = lambda post: (500, {}, b"")
+    ways.start("hook", hook)
+    ways.run(500)
+    ways.see(1, 1)
+    ways.run(2000)
+    row = {"name": "hook", "waiting": 1, "aside": 0}
+    assert left_over(ways.settings, [row]) == []
+    others = Settings(folder=str(ways.folder))
+    assert left_over(others, [row]) == ["outlet hook is not in the settings any more; 1 wait for it"]
+    assert left_over(others, [row | {"waiting": 0}, row | {"name": "upload"}]) == []
 
 
 def test_the_event_id_that_goes_out_is_the_one_of_the_batch(ways: Ways) -> None:
