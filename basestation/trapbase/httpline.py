@@ -2,12 +2,12 @@
 is followed, and nobody is spoken to but the host of the settings."""
 
 import http.client
+import io
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from trapbase.outlet import OutletError
@@ -63,26 +63,19 @@ class HttpLine:
             self.close()
         reused = self._connection is not None and self._host == (parts.scheme, parts.netloc)
         for again in (reused and body is None, False):
-            watch = _Watch(self._timeout_s * ANSWER_TIMES)
             try:
                 connection = self._connect(parts.scheme, parts.netloc)
                 connection.request(method, target, body, headers)
-                watch.start(connection.sock)
                 response = connection.getresponse()
                 with response:  # it may hold the connection's socket, whole or not
                     data = response.read((MAX_ANSWER_BYTES if cut_at is None else cut_at) + 1)
                 self._count(len(data) + sum(len(k) + len(v) + 4 for k, v in response.headers.items()))
-                if watch.barked:  # what was cut off so reads as if it ended there
-                    raise TimeoutError
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 # A kept connection may have been closed by the other side meanwhile; that is no failure.
                 if not again:
-                    words = self._slow() if watch.barked else self._words(error)
-                    raise OutletError(f"{self._who}: {method}: {words}") from error
+                    raise OutletError(f"{self._who}: {method}: {self._words(error)}") from error
                 continue
-            finally:
-                watch.stop()
             self._used_s = time.monotonic()
             if len(data) > (MAX_ANSWER_BYTES if cut_at is None else cut_at):
                 self.close()
@@ -108,13 +101,10 @@ class HttpLine:
             self._connection.close()
             self._connection = None
 
-    def _slow(self) -> str:
-        return (
-            f"timed out: its answer was not whole after {self._timeout_s * ANSWER_TIMES:g} s ({self._timeout_key}); "
-            "it is tried again"
-        )
-
     def _words(self, error: Exception) -> str:
+        if isinstance(error, _TrickleError):
+            limit_s = self._timeout_s * ANSWER_TIMES
+            return f"timed out: its answer was not whole after {limit_s:g} s ({self._timeout_key}); it is tried again"
         if isinstance(error, TimeoutError):
             return f"timed out: no answer within {self._timeout_s:g} s ({self._timeout_key}); it is tried again"
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -141,10 +131,55 @@ class HttpLine:
         return self._connection
 
 
+class _TrickleError(TimeoutError):
+    """An answer took too long as a whole."""
+
+
+class _Bounded(io.RawIOBase):
+    """What comes in, until a time: a byte now and then would hold the line for ever."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._raw = line.makefile("rb", buffering=0)
+        self._silence_s = line.gettimeout() or 0.0
+        self._until_s = time.monotonic() + self._silence_s * ANSWER_TIMES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise _TrickleError
+        self._line.settimeout(min(self._silence_s, left_s))
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError as error:
+            if left_s < self._silence_s:
+                raise _TrickleError from error
+            raise
+        finally:
+            self._line.settimeout(self._silence_s)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Reads within bounds."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Bounded(sock))
+
+
 class _Counted(http.client.HTTPConnection):
     """Counts what is handed to a connection that stands: of a receiver that cannot be reached nothing was sent."""
 
     count: Callable[[int], None] = staticmethod(_uncounted)
+    response_class = _Response
 
     def send(self, data: object) -> None:
         if self.sock is None:
@@ -158,6 +193,7 @@ class _CountedTls(http.client.HTTPSConnection):
     """The same under TLS, its handshake as a round figure."""
 
     count: Callable[[int], None] = staticmethod(_uncounted)
+    response_class = _Response
 
     def send(self, data: object) -> None:
         if self.sock is None:
@@ -166,29 +202,6 @@ class _CountedTls(http.client.HTTPSConnection):
         if isinstance(data, bytes):
             self.count(len(data))
         super().send(data)  # type: ignore[arg-type]
-
-
-class _Watch:
-    """Hangs up when an answer takes too long as a whole: a byte now and then would hold the line for ever."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._timer = threading.Timer(limit_s, self._bark)
-        self._timer.daemon = True
-        self._socket: socket.socket | None = None
-        self.barked = False
-
-    def start(self, line: socket.socket | None) -> None:
-        self._socket = line
-        self._timer.start()
-
-    def _bark(self) -> None:
-        self.barked = True
-        if self._socket is not None:
-            with suppress(OSError):  # it is closed already
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def stop(self) -> None:
-        self._timer.cancel()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
