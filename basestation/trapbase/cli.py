@@ -6,9 +6,20 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapbase import cmd_ask, cmd_backup, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log, cmd_results
+from trapbase import (
+    cmd_ask,
+    cmd_backup,
+    cmd_cards,
+    cmd_data,
+    cmd_effort,
+    cmd_import,
+    cmd_log,
+    cmd_outlets,
+    cmd_results,
+)
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
+from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
@@ -29,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_effort.add_parsers(subparsers)
     cmd_cards.add_parsers(subparsers)
     cmd_results.add_parsers(subparsers)
+    cmd_outlets.add_parsers(subparsers)
     _add_config(subparsers)
     args = parser.parse_args(argv)
     try:
@@ -75,6 +87,7 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
         read_key(Path(settings.box_key), "the key that opens crops")
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
+    check_keys(settings.outlet, Path(settings.upload.public_key))
     keys = Path(settings.gateway.keys)
     for trap in settings.trap:
         if not read_link_keys(keys, trap.number) and trap.number not in listened_traps(keys):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
+from trapbase.cmd_outlets import read_outlets
 from trapbase.config import Settings
 from trapbase.custody.schedule import newest_backup
 from trapbase.effort import Alarm, alarms
@@ -23,6 +24,7 @@ from trapbase.stays import Stay
 from trapbase.store import Store
 from trapbase.unit_words import health_words
 from trapbase.verify import elsewhere, problems
+from trapbase.view_outlets import line as way_line
 from trapkit.errors import SetupError
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
@@ -72,6 +74,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             ],
             "samples": len(places.samples()),
             "identifications": reader.rows("identifications_summary")[0],
+            "outlets": read_outlets(settings, reader)[0],
             "late": [b for b in reader.rows("batches", 100) if b["last_error"]],
             "restored": next(iter(reader.rows("restored")), None),
             "backup": _backup(settings),
@@ -93,6 +96,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
         print(f"identified: {words}: trapbase identifications")
     print("modem: " + modem_words(status["modem"], ZoneInfo(settings.zone)))
     print("clock: " + clock_words(status["clock"]))
+    for way in status["outlets"]:
+        print(way_line(way))
     heard = {row["trap"]: row for row in status["traps"]}
     for number in sorted(known | set(heard)):
         print(f"trap {number}: " + _trap_words(heard.get(number), waiting.get(number, 0), settings))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
+from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
 from trapwire.alert import SPECIES
@@ -167,6 +168,8 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(gt=0, le=600, description="a silent back end is given up after (s)")] = 30.0
     retry_min_s: Annotated[float, Meta(gt=0, le=3600, description="first pause after a failure (s)")] = 2.0
     retry_max_s: Annotated[float, Meta(gt=0, le=86400, description="longest pause after failures (s)")] = 600.0
+    hours: Annotated[str, Meta(pattern=HOURS, description=HOURS_TEXT)] = ""
+    budget_kib: Annotated[int, Meta(ge=0, le=1 << 30, description=BUDGET_TEXT)] = 0
     receipt_poll_s: Annotated[float, Meta(gt=0, le=3600, description="ask for a receipt every (s)")] = 5.0
     identifications_s: Annotated[
         float, Meta(ge=0, le=604800, description="ask who the cats are every (s); 0: never")
@@ -239,6 +242,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cards: CardsSettings = field(default_factory=CardsSettings)
     modem: tuple[ModemSettings, ...] = ()
     trap: tuple[TrapSettings, ...] = ()
+    outlet: tuple[OutletSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
@@ -256,6 +260,8 @@ def check_traps(settings: Settings) -> None:
             "allowed is gateway"
         )
     urgent_species(settings.batch)
+    check_hours(settings.upload.hours, "key 'upload.hours'")
+    check_outlets(settings.outlet)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(

@@ -145,6 +145,10 @@ class Cutter:
         notes = self._store.day_notes({o.trap for o in objects}, MAX_LINES)
         return by_trap(day_lines(note for note in notes if note["stored_ms"] <= last_ms))
 
+    def event_id(self, event: Event) -> str:
+        """The eventID that a batch cut now would give it.  Raises: StorageError."""
+        return self._event_ids({event.sighting: event}, self.places())[event.sighting]
+
     def _build(self, objects: list[StoredObject]) -> tuple[str, bytes, Contents]:
         name, contents = self.contents(objects)
         return name, zip_files(build_files(name, contents, self._settings)), contents

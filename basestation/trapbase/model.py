@@ -80,12 +80,13 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """A row of `batches`."""
+    """A row of `batches`; `cut_ms`: Unix ms."""
 
     batch_id: str
     state: str
     size: int
     url: str | None
+    cut_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from starlette.exceptions import HTTPException
 from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.effort import day_of
+from trapbase.gate import day_of as day_of_zone
 from trapbase.media import read_from
 from trapbase.modem import read_modem
 from trapbase.parcels import Imported
@@ -30,6 +32,7 @@ from trapbase.reader import Reader
 from trapbase.view import View, build_view
 from trapbase.view_effort import DAYS
 from trapbase.view_events import slug
+from trapbase.view_outlets import MAX_ASIDE
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import open_box
 from trapwire.alert import SPECIES
@@ -45,9 +48,11 @@ EACH_TRAP = 12  # of these at least, so that one busy trap hides no other
 ROWS = 20  # batches
 CONFLICTS = 1000  # counted by trap
 ALARMS = 200  # the newest, settled ones too
+OUTLETS = 200
 TRAPS = 1000  # whose ledgers and scenes are shown
 MAX_SHOWN = 20  # damaged and missing ones that are named
 SHA256 = re.compile(r"[0-9a-f]{64}")
+UTC = ZoneInfo("UTC")
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
 
@@ -221,4 +226,8 @@ def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[s
         "day_notes": reader.rows("day_notes", day_of(time.time_ns() // 1_000_000) - DAYS, DAYS * TRAPS),
         "scenes": reader.rows("scenes", TRAPS),
         "forged_notes": reader.rows("forged_notes", TRAPS),
+        "outlets": reader.rows("outlets", OUTLETS),
+        "outlet_aside": reader.rows("outlet_aside", MAX_ASIDE),
+        # The day of the base's zone may be the one before or after that of UTC.
+        "outlet_days": reader.rows("outlet_days", day_of_zone(time.time_ns() // 1_000_000, UTC) - 1),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 from trapbase import gateway, ingest, receipts
 from trapbase.config import Settings, modems
@@ -17,11 +18,15 @@ from trapbase.custody.room_store import RoomStore
 from trapbase.custody.schedule import Backups
 from trapbase.cutter import Cutter
 from trapbase.forward import Forward
+from trapbase.gate import Gate
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
 from trapbase.keyring import Keyring, listened_traps
 from trapbase.modem import FILE as MODEM
 from trapbase.modem import ModemLine, ModemState
+from trapbase.outlet_settings import UPLOAD, OutletSettings
+from trapbase.outlets.build import build_outlet as make_outlet
+from trapbase.outlets.queue import OutletQueue
 from trapbase.pieces import PieceMemory
 from trapbase.radio.build import build_radio
 from trapbase.radio.clock import BaseClock
@@ -162,15 +167,18 @@ def build_forward(settings: Settings) -> Part:
     reconcile = Reconcile(restored, None, b"", traps)
     if settings.upload.url:
         key = read_key(Path(settings.upload.public_key), "the back end's public key")
-        outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s)
-        closers.insert(0, outlet.close)
-        uploader = Uploader(store, cutter, outlet, settings.upload, random.random)
+        queue = OutletQueue(Path(settings.folder), UPLOAD)
+        queue.begin(everything=True)
+        gate = Gate(settings.upload, random.random, ZoneInfo(settings.zone), queue)
+        outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s, gate.count)
+        closers[:0] = [outlet.close, queue.close]
+        uploader = Uploader(store, cutter, outlet, settings.upload, random.random, gate)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload)
         reconcile = Reconcile(restored, outlet, key, traps)
         kept = ResultStore(Path(settings.folder))
         closers.append(kept.close)
         if settings.upload.identifications_s:
-            poller = Poller(kept, outlet, key, settings.upload, random.random)
+            poller = Poller(kept, outlet, key, settings.upload, random.random, gate)
             results.append(poller)
         results.append(Teller(kept, bus))
     part = Forward(cutter, uploader, down, reconcile, results)
@@ -193,6 +201,21 @@ def build_forward(settings: Settings) -> Part:
         return "; ".join(filter(None, (first, of_backup)))
 
     return Part(step=step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
+
+
+def build_outlet(settings: Settings, outlet: OutletSettings) -> Part:
+    """Store and one further way out.  Raises: SetupError."""
+    lock = _lock(settings, f"outlet-{outlet.name}")
+    try:
+        built = make_outlet(settings, outlet)
+    except OSError as error:
+        raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
+    part = built.part
+
+    def trouble() -> str:
+        return part.storage_error or part.last_error
+
+    return Part(step=part.step, trouble=trouble, close=_closing(built.close, lock.close), idle_s=0.5)
 
 
 def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:

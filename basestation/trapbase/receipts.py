@@ -76,6 +76,14 @@ def _check_one(receipt: dict[str, Any], key: bytes) -> Signed:
     return [(trap, epoch, *o) for o in objects], (trap, epoch, short)
 
 
+def accept(store: Store, batch_id: str, data: bytes, key: bytes, utc_ms: int) -> None:
+    """Take the back end's answer for a batch, by whichever way it came: custody ends here, and its traps may delete.
+
+    Raises: BadReceiptError with nothing changed.
+    """
+    store.add_receipts(batch_id, check_receipts(data, batch_id, store.objects_of(batch_id), key), utc_ms)
+
+
 def _whole(value: object) -> int:
     if type(value) is not int:
         raise BadReceiptError(f"{str(value)[:40]!r} is not a whole number")
@@ -140,7 +148,14 @@ class Receipts:
         return moved
 
     def _fetch(self, now_ms: int, utc_ms: int) -> bool:
+        gate = self._uploader.gate
+        if not gate.may_try(now_ms, utc_ms):
+            if gate.is_shut(utc_ms):
+                self._since.clear()  # we are the ones who do not ask
+            return False
         uploaded = self._store.batches_in(("uploaded",), MAX_UPLOADED)
+        if self._late:
+            self._late.intersection_update(b.batch_id for b in uploaded)  # a stick may have brought what was late
         due = [b for b in uploaded if now_ms - self._asked.get(b.batch_id, now_ms - self._poll_ms) >= self._poll_ms]
         if not due:
             return False
@@ -152,9 +167,13 @@ class Receipts:
             return self._ask(batch, now_ms, utc_ms)
         except OutletError as error:
             self._error = str(error)
+            if not error.refused:
+                gate.failed(now_ms, self._error, error.wait_ms)
         except BadReceiptError as error:
             self._error = f"back end's receipt: {error}; nothing is let go. Is {self._key_path} this back end's key?"
             self._store.set_batch_error(batch.batch_id, self._error, "bad_receipts")
+        finally:
+            gate.settle(now_ms, utc_ms)
         return False
 
     def _watch(self, name: str, now_ms: int) -> None:
@@ -166,6 +185,7 @@ class Receipts:
     def _ask(self, batch: Batch, now_ms: int, utc_ms: int) -> bool:
         name = batch.batch_id
         data = self._outlet.receipts(name)
+        self._uploader.gate.worked()
         if data is None:
             offset = self._outlet.offset(batch.url) if batch.url else None
             if offset is None or offset < batch.size:
@@ -173,8 +193,7 @@ class Receipts:
                 self._forget(name)
             self._error = ""
             return False
-        receipts = check_receipts(data, name, self._store.objects_of(name), self._key)
-        self._store.add_receipts(name, receipts, utc_ms)
+        accept(self._store, name, data, self._key, utc_ms)
         self._forget(name)
         self._uploader.done(name)
         self._error = ""

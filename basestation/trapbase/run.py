@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from trapbase.config import Settings
-from trapbase.parts import Part, build_forward, build_gateway, build_ingest
+from trapbase.parts import Part, build_forward, build_gateway, build_ingest, build_outlet
 from trapkit import progress
 from trapkit.errors import SetupError, StorageError
 
@@ -21,7 +21,8 @@ BUILDERS: dict[str, Callable[[Settings], Part]] = {
     "forward": build_forward,
 }
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-PARTS = (*BUILDERS, "page")
+OUTLETS = "outlets"  # one thread for each of them, so that none waits for another
+PARTS = (*BUILDERS, OUTLETS, "page")
 STOP_WITHIN_S = 6.0  # a part may be waiting for a silent back end; nothing is lost by leaving it
 TROUBLE_AFTER_S = 1.0  # what is mended within this time of the start was no trouble: a connection takes a moment
 TROUBLE_EVERY_S = 5.0  # a part's trouble is said when it changes, at most this often
@@ -33,7 +34,8 @@ class Runner:
 
     def __init__(self, settings: Settings, names: list[str], stop: threading.Event, say: Callable[[str], None]) -> None:
         self._settings = settings
-        self._names = names
+        outlets = [f"outlet {outlet.name}" for outlet in settings.outlet]
+        self._names = [name for part in names for name in (outlets if part == OUTLETS else [part])]
         self._stop = stop
         self._say = say
         self._code = 0
@@ -61,13 +63,19 @@ class Runner:
 
                 serve_page(self._settings, self._stop, self._say)
             else:
-                self._drive(name, BUILDERS[name](self._settings))
+                self._drive(name, self._build(name))
         except SetupError as error:
             self._fail(2, f"{name}: {error}")
         except (StorageError, OSError) as error:
             self._fail(1, f"{name}: {error}")
         except Exception:
             self._fail(1, f"{name} failed:\n{traceback.format_exc()}")
+
+    def _build(self, name: str) -> Part:
+        if name in BUILDERS:
+            return BUILDERS[name](self._settings)
+        (outlet,) = (o for o in self._settings.outlet if f"outlet {o.name}" == name)
+        return build_outlet(self._settings, outlet)
 
     def _fail(self, code: int, text: str) -> None:
         self._say(text)

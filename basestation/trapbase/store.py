@@ -264,11 +264,16 @@ class Store:
     def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
         """Batches in one of these states, oldest first."""
         rows = self._rows("batches_in", json.dumps(list(states)), limit)
-        return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
+        names = ("batch_id", "state", "size", "url", "cut_ms")
+        return [Batch(**{name: r[name] for name in names}) for r in rows]
 
     def batch_files_needed(self) -> set[str]:
         """Ids of the batches that the back end has not signed for."""
         return {r["batch_id"] for r in self._rows("batch_ids")}
+
+    def receipted(self, names: Iterable[str]) -> list[str]:
+        """Those of these batches that the back end has signed for."""
+        return [r["batch_id"] for r in self._rows("receipted_of", json.dumps(sorted(names)))]
 
     def set_url(self, batch_id: str, url: str) -> None:
         """cut -> uploading: the back end's address for this batch, known before its first byte is sent."""
@@ -307,7 +312,7 @@ class Store:
         return [_object(r) for r in self._rows("objects_of_batch", batch_id)]
 
     def add_receipts(self, batch_id: str, receipts: list[tuple[int, int, bytes]], now_ms: int) -> None:
-        """uploaded -> receipted, with (trap, epoch, short form) to be taken down to the traps."""
+        """-> receipted, with (trap, epoch, short form) to be taken down to the traps."""
         with transaction(self._db) as db:
             if db.execute(self._sql["set_receipted"], (now_ms, batch_id)).rowcount != 1:
                 return  # they are here already

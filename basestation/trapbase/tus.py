@@ -1,32 +1,30 @@
-"""The one place that speaks HTTP to a back end: tus 1.0 (core and creation), receipts, identifications.
+"""How a back end is spoken to: tus 1.0 (core and creation), receipts, identifications (BACKEND.md).
 
-On http.client and not on tuspy, which (1.1) sets no timeout, so that a silent back end would stop the base for
-ever, and creates an upload without looking at the answer's status.
+Not by tuspy, which (1.1) sets no timeout, so that a silent back end would stop the base for ever, and creates an upload
+without looking at the answer's status.
 """
 
-import http.client
 import json
-import ssl
 from base64 import b64encode
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from collections.abc import Callable
+from email.message import Message
+from urllib.parse import SplitResult, urlencode, urljoin
 
+from trapbase.httpline import Answer, HttpLine
 from trapbase.outlet import OutletError, refusal_by
 
 VERSION = {"Tus-Resumable": "1.0.0"}
-MAX_ANSWER_BYTES = 1 << 20  # a receipt of 1,000 objects has ~120 kB
 MAX_URL_CHARS = 1000
 SIGNATURE = "Pugmark-Signature"  # over a page of identifications
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class TusOutlet:
-    """The back end at `url` (http or https); `timeout_s` bounds every wait for it."""
+    """The back end at `url` (http or https); `timeout_s` bounds every wait for it; `count`: hears how many bytes went
+    either way."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, count: Callable[[int], None] = lambda size: None) -> None:
         self._url = url.rstrip("/") + "/"
-        self._timeout_s = timeout_s
-        self._connection: http.client.HTTPConnection | None = None
-        self._host = ("", "")
+        self._line = HttpLine(self._url, timeout_s, count=count)
 
     def create(self, batch_id: str, size: int) -> str:
         metadata = f"batch_id {b64encode(batch_id.encode()).decode()}"
@@ -34,7 +32,7 @@ class TusOutlet:
         status, answer, body = self._ask("POST", urljoin(self._url, "files"), VERSION | headers)
         place = answer.get("Location", "")
         if status != 201 or not place:
-            raise refusal_by("creating an upload", status, _said(body))
+            raise refusal_by("creating an upload", status, _said(body), answer)
         try:
             url = urljoin(urljoin(self._url, "files"), place)
         except ValueError as error:
@@ -49,29 +47,29 @@ class TusOutlet:
         if status in (403, 404, 410):
             return None
         if status not in (200, 204):
-            raise refusal_by("asking for the offset", status, "")
+            raise refusal_by("asking for the offset", status, "", answer)
         return _offset(answer)
 
     def send(self, url: str, offset: int, data: bytes) -> int:
         headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
         status, answer, body = self._ask("PATCH", url, VERSION | headers, data)
         if status != 204:
-            raise refusal_by("sending a piece", status, _said(body))
+            raise refusal_by("sending a piece", status, _said(body), answer)
         return _offset(answer)
 
     def receipts(self, batch_id: str) -> bytes | None:
-        status, _, body = self._ask("GET", urljoin(self._url, f"v1/receipts/{batch_id}"), {})
+        status, answer, body = self._ask("GET", urljoin(self._url, f"v1/receipts/{batch_id}"), {})
         if status == 404:
             return None
         if status != 200:
-            raise refusal_by("asking for receipts", status, _said(body))
+            raise refusal_by("asking for receipts", status, _said(body), answer)
         return body
 
     def batches(self, after: str) -> tuple[list[str], str | None]:
         query = f"?{urlencode({'after': after})}" if after else ""
-        status, _, body = self._ask("GET", urljoin(self._url, f"v1/batches{query}"), {})
+        status, answer, body = self._ask("GET", urljoin(self._url, f"v1/batches{query}"), {})
         if status != 200:
-            raise refusal_by("asking for its batches", status, _said(body))
+            raise refusal_by("asking for its batches", status, _said(body), answer)
         try:
             said = json.loads(body)
             ids, following = said["batches"], said.get("next")
@@ -87,75 +85,17 @@ class TusOutlet:
         if status == 204:
             return None
         if status != 200:
-            raise refusal_by("asking for identifications", status, _said(body), todo="it is asked again later")
+            raise refusal_by("asking for identifications", status, _said(body), answer, todo="it is asked again later")
         return body, answer.get(SIGNATURE, "")
 
-    def _ask(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        parts = self._check(url)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        reused = self._connection is not None and self._host == (parts.scheme, parts.netloc)
-        for again in (reused and body is None, False):
-            try:
-                connection = self._connect(parts.scheme, parts.netloc)
-                connection.request(method, target, body, headers)
-                response = connection.getresponse()
-                data = response.read(MAX_ANSWER_BYTES + 1)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.close()
-                # A kept connection may have been closed by the other side meanwhile; that is no failure.
-                if not again:
-                    raise OutletError(f"back end: {method}: {self._words(error)}") from error
-                continue
-            if len(data) > MAX_ANSWER_BYTES:
-                self.close()
-                raise OutletError(f"back end: its answer is over {MAX_ANSWER_BYTES} bytes", refused=True)
-            return response.status, response.headers, data
-        raise AssertionError("unreachable")
-
-    def _words(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError):
-            return f"timed out: no answer within {self._timeout_s:g} s (upload.timeout_s); it is tried again"
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"the certificate of {self._url} is not trusted ({error.verify_message}); is upload.url right?"
-        if isinstance(error, OSError):
-            return f"no connection to {self._url} ({error.strerror or error}); is it running, and upload.url right?"
-        return f"{self._url} did not answer as a back end does ({error or type(error).__name__}); is upload.url right?"
+    def _ask(self, method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        return self._line.ask(method, url, headers, body)
 
     def _check(self, url: str) -> SplitResult:
-        """Pictures and positions go only to the host of the settings, wherever a `Location` points."""
-        try:
-            same = _origin(url) == _origin(self._url)
-        except ValueError as error:
-            raise OutletError(f"back end: {url[:100]!r} is no address", refused=True) from error
-        if not same:
-            raise OutletError(f"back end: the address {url[:100]!r} is not at {self._url}", refused=True)
-        # Spelt as in the settings: `user@` or a port that goes without saying is no other host.
-        return urlsplit(url)._replace(netloc=urlsplit(self._url).netloc)
-
-    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
-        if self._connection is None or self._host != (scheme, host):
-            self.close()
-            if scheme == "https":
-                context = ssl.create_default_context()
-                self._connection = http.client.HTTPSConnection(host, timeout=self._timeout_s, context=context)
-            elif scheme == "http":
-                self._connection = http.client.HTTPConnection(host, timeout=self._timeout_s)
-            else:
-                raise OutletError(f"back end: cannot speak {scheme!r}, http and https are possible", refused=True)
-            self._host = (scheme, host)
-        return self._connection
+        return self._line.check(url)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+        self._line.close()
 
 
 def _said(body: bytes) -> str:
@@ -167,7 +107,7 @@ def _said(body: bytes) -> str:
         return text
 
 
-def _offset(answer: http.client.HTTPMessage) -> int:
+def _offset(answer: Message) -> int:
     text = answer.get("Upload-Offset", "")
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise OutletError(f"back end: {text[:40]!r} is no offset")

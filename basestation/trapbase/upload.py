@@ -9,9 +9,9 @@
                 the back end lost it                                     cut
     receipted   the end
 
-Failures wait with a growing, random pause: for everything when nobody gets through, for one batch when only that
-one is refused. After a failure or a restart the back end is asked where to go on, so that at most one piece is
-sent twice.
+Failures wait with a growing, random pause: for everything when nobody gets through (gate.py), for one batch when only
+that one is refused; one that is refused again and again is set aside: tried once a day, or when a person asks for it.
+After a failure or a restart the back end is asked where to go on, so that at most one piece is sent twice.
 """
 
 from collections.abc import Callable
@@ -19,47 +19,41 @@ from contextlib import suppress
 
 from trapbase.config import UploadSettings
 from trapbase.cutter import Cutter
+from trapbase.gate import Gate, Patience
 from trapbase.model import Batch
 from trapbase.outlet import CONFLICT, TOO_LARGE, Outlet, OutletError
 from trapbase.store import Store
 from trapkit.errors import StorageError
 
 LAST_CONFLICT = 3  # wrong offsets in a row; then the batch gets a new address and is sent from its first byte
+ASIDE_AFTER = 12  # refusals in a row,
+ASIDE_AFTER_MS = 21_600_000  # over so long a time: the other side may mend what is wrong there
+ASIDE_MS = 86_400_000  # its traps wait for its receipt, so nobody gives it up for good
+LEAST_PIECE = 512  # a smaller one is not worth its headers
+HEADERS = 1024  # of a piece and its answer, at most
 LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
 
 
-def pause_ms(failures: int, settings: UploadSettings, chance: float) -> int:
-    """How long to wait after this many failures in a row; `chance` within 0–1 spreads it over its upper half."""
-    longest = min(settings.retry_max_s, settings.retry_min_s * 2.0 ** min(failures - 1, 30))
-    return round(longest * (0.5 + chance / 2) * 1000)
-
-
-class Patience:
-    """Failures in a row, and until when to wait, for one thing that is tried again and again."""
-
-    def __init__(self, settings: UploadSettings, chance: Callable[[], float]) -> None:
-        self._settings = settings
-        self._chance = chance
-        self.failures = 0
-        self.until_ms = 0
-
-    def failed(self, now_ms: int) -> None:
-        self.failures += 1
-        self.until_ms = now_ms + pause_ms(self.failures, self._settings, self._chance())
-
-
 class Uploader:
-    """The step from `outbox/` to the back end; `chance` gives random numbers within 0–1."""
+    """The step from `outbox/` to the back end; `chance` gives random numbers within 0–1; `gate`: when it may be used;
+    None: one that forgets at the end."""
 
     def __init__(
-        self, store: Store, cutter: Cutter, outlet: Outlet, settings: UploadSettings, chance: Callable[[], float]
+        self,
+        store: Store,
+        cutter: Cutter,
+        outlet: Outlet,
+        settings: UploadSettings,
+        chance: Callable[[], float],
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._cutter = cutter
         self._outlet = outlet
         self._settings = settings
         self._chance = chance
-        self._line = Patience(settings, chance)
+        self.gate = gate or Gate(settings, chance)
+        self._pokes = 0
         self._refused: dict[str, Patience] = {}
         self._offsets: dict[str, int] = {}
         self._remake: set[str] = set()
@@ -67,13 +61,24 @@ class Uploader:
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
         """Send at most one piece; whether something moved. `now_ms` must never go back."""
-        if now_ms < self._line.until_ms:
+        may = self.gate.may_try(now_ms, utc_ms)
+        if self.gate.pokes != self._pokes:
+            self._pokes = self.gate.pokes
+            self._refused.clear()
+        if not may:
             return False
+        try:
+            return self._next(now_ms, utc_ms)
+        finally:
+            self.gate.settle(now_ms, utc_ms)
+
+    def _next(self, now_ms: int, utc_ms: int) -> bool:
         # Not those that only wait for receipts: a back end that signs for nothing must not hold up the uploads.
         for batch in self._store.batches_in(("cut", "uploading"), LOOK_AHEAD):
             waits = self._refused.get(batch.batch_id)
             if waits is not None and now_ms < waits.until_ms:
                 continue
+            local = batch.batch_id in self._remake
             try:
                 self._advance(batch, utc_ms)
             except OutletError as error:
@@ -81,7 +86,8 @@ class Uploader:
                     return True
                 self._fail(batch, error, now_ms)
                 return False
-            self._line = Patience(self._settings, self._chance)
+            if not local:
+                self.gate.worked()
             self.last_error = ""
             return True
         return False
@@ -114,7 +120,7 @@ class Uploader:
             self._store.forget_url(name)
             raise OutletError("back end: it does not know the upload any more", refused=True)
         if offset < batch.size:
-            offset = self._send(batch, batch.url, offset)
+            offset = self._send(batch, batch.url, offset, self.gate.room(utc_ms))
         elif offset > batch.size:
             self._store.forget_url(name)
             raise OutletError(f"back end: says it has {offset} of {batch.size} bytes", refused=True)
@@ -147,11 +153,16 @@ class Uploader:
             raise OutletError(str(error), refused=True) from error
         self._remake.discard(name)
 
-    def _send(self, batch: Batch, url: str, offset: int) -> int:
+    def _send(self, batch: Batch, url: str, offset: int, room: int | None) -> int:
+        most = (
+            self._settings.chunk_bytes
+            if room is None
+            else min(self._settings.chunk_bytes, max(LEAST_PIECE, room - HEADERS))
+        )
         try:
             with self._cutter.path(batch.batch_id).open("rb") as file:
                 file.seek(offset)
-                piece = file.read(min(self._settings.chunk_bytes, batch.size - offset))
+                piece = file.read(min(most, batch.size - offset))
         except OSError as error:
             # Gone, unreadable, or no file at all: that is this batch's trouble, and it is made again from its objects.
             raise OutletError(f"outbox: the batch's file cannot be read: {error.strerror}", refused=True) from error
@@ -165,12 +176,16 @@ class Uploader:
     def _fail(self, batch: Batch, error: OutletError, now_ms: int) -> None:
         self._offsets.pop(batch.batch_id, None)
         self.last_error = str(error)
-        self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")
         if error.refused:
             patience = self._refused.setdefault(batch.batch_id, Patience(self._settings, self._chance))
-            patience.failed(now_ms)
+            # Only what the back end itself refuses: a disk here that has no room is asked again soon.
+            aside = bool(error.status) and patience.is_over(ASIDE_AFTER, ASIDE_AFTER_MS, now_ms)
+            patience.failed(now_ms, ASIDE_MS if aside else 0)
+            if aside:
+                self.last_error += f". Set aside after {patience.failures} refusals, and tried once a day"
             if error.status != CONFLICT or patience.failures >= LAST_CONFLICT:
                 # Whatever was wrong with it, the next try starts from the objects and not from the same file.
                 self._remake.add(batch.batch_id)
         else:
-            self._line.failed(now_ms)
+            self.gate.failed(now_ms, self.last_error, error.wait_ms)
+        self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")

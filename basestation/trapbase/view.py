@@ -12,6 +12,8 @@ from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees
 from trapbase.view_cards import deployment_rows, sample_rows
 from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
+from trapbase.view_outlets import notes as outlet_notes
+from trapbase.view_outlets import outlet_rows
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
 from trapwire.events import BATTERY_CRITICAL, BATTERY_LOW
@@ -33,7 +35,7 @@ MOST_SIGNAL_DB = 25  # of margin: a full bar
 class View:
     """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
     `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days;
-    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here."""
+    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here; `outlets`: the ways out."""
 
     base: str
     summary: Row
@@ -52,6 +54,7 @@ class View:
     deployments: list[Row]
     samples: list[Row]
     upload: bool
+    outlets: list[Row]
 
     @property
     def is_empty(self) -> bool:
@@ -81,6 +84,8 @@ def build_view(
     receipts: dict[str, list[Row]] = {}
     for row in rows["receipts_of"]:
         receipts.setdefault(row["batch_id"], []).append(row)
+    aside, days = rows.get("outlet_aside", []), rows.get("outlet_days", [])
+    outlets = outlet_rows(settings, rows.get("outlets", []), aside, days, now_ms)
     return View(
         base=settings.name,
         summary=summary,
@@ -91,6 +96,7 @@ def build_view(
             + _trap_notes(stations, now_ms)
             + _conflict_notes(rows["conflicts"])
             + _forged_notes(rows.get("forged_notes", []))
+            + outlet_notes(outlets)
         ),
         kinds=species_counts(rows["species"]),
         species=species,
@@ -107,6 +113,7 @@ def build_view(
         deployments=deployment_rows(places, zones),
         samples=sample_rows(places, zones),
         upload=settings.page.upload,
+        outlets=outlets,
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
 

@@ -44,7 +44,11 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
     backend = subparsers.add_parser("backend", help="the reference identification back end (tus 1.0, signed receipts)")
     backend.add_argument("--folder", type=Path, required=True)
-    backend.add_argument("--port", type=port, required=True)
+    where = backend.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=port, help="serve over HTTP")
+    where.add_argument(
+        "--stick", type=Path, metavar="DIR", help="take the batches of a stick, leave receipts there, and end"
+    )
     backend.add_argument("--key", type=Path, required=True, help="Ed25519 signing key (64 hexadecimal digits)")
     backend.set_defaults(run=_backend)
 
@@ -111,6 +115,10 @@ def _picamera(args: argparse.Namespace, running: Running) -> int:
 
 
 def _backend(args: argparse.Namespace, running: Running) -> int:
+    if args.stick is not None:
+        from trapsim.backend_stick import run_stick
+
+        return run_stick(args.folder, args.stick, args.key)
     from trapsim.backend import run_backend
 
     return run_backend(args.folder, args.port, args.key)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.base.forwarding import Recorder, World
 from tests.base.parts import NOW, UPLOAD, deliver, sighting
+from trapbase.gate import pause_ms
 from trapbase.outlet import OutletError
-from trapbase.upload import pause_ms
 
 
 @given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))

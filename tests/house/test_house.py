@@ -33,7 +33,7 @@ ADAPTERS = {
     },
     "ai_edge_litert": {"trapcam/detect.py"},
     "tflite_runtime": {"trapcam/detect.py"},
-    "http": {"trapbase/tus.py"},
+    "http": {"trapbase/httpline.py"},
     "picamera2": {"trapcam/camera/picamera2_device.py"},
     "gpiod": {"trapcam/camera/gpio.py"},
     "cryptolib": {"trapmcu/aes.py"},

@@ -15,10 +15,10 @@ Results whose sightings are not here are kept like others: the sighting may stil
 from collections.abc import Callable
 
 from trapbase.config import UploadSettings
+from trapbase.gate import Gate, Patience
 from trapbase.outlet import OutletError, ResultSource
 from trapbase.results.answer import MOST, BadAnswerError, Page, read_page
 from trapbase.results.kept import FullError, ResultStore
-from trapbase.upload import Patience
 
 ROUND = 256  # pages in a row that bring nothing new: 51,200 results read again, or a back end whose cursor goes round
 GONE = 410
@@ -26,7 +26,8 @@ NONE_GIVEN = (404, 405, 501)
 
 
 class Poller:
-    """The step from the back end's results to the table; `key`: its Ed25519 public key, `chance` within 0–1."""
+    """The step from the back end's results to the table; `key`: its Ed25519 public key, `chance` within 0–1, `gate`:
+    the upload's, whose hours and bytes a day these questions share."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Poller:
         key: bytes,
         settings: UploadSettings,
         chance: Callable[[], float],
+        gate: Gate | None = None,
     ) -> None:
         self._kept = kept
         self._source = source
@@ -44,6 +46,7 @@ class Poller:
         self._interval_ms = round(settings.identifications_s * 1000)
         self._patience = Patience(settings, chance)
         self._chance = chance
+        self._gate = gate or Gate(settings, chance)
         self._due_ms: int | None = None
         self._afresh = False  # the back end has forgotten our cursor
         self._stale = 0  # pages in a row without anything new
@@ -51,8 +54,14 @@ class Poller:
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
         """Ask for at most one page; whether anything was kept. `now_ms` must never go back.  Raises: StorageError."""
-        if self._due_ms is not None and now_ms < self._due_ms:
+        if (self._due_ms is not None and now_ms < self._due_ms) or self._gate.is_shut(utc_ms):
             return False
+        try:
+            return self._ask(now_ms, utc_ms)
+        finally:
+            self._gate.settle(now_ms, utc_ms)
+
+    def _ask(self, now_ms: int, utc_ms: int) -> bool:
         after = "" if self._afresh else self._kept.cursor(self._name)
         try:
             answer = self._source.identifications(after, MOST)

@@ -104,6 +104,9 @@ SELECT * FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY c
 -- name: batch_ids
 SELECT batch_id FROM batches WHERE state <> 'receipted'
 
+-- name: receipted_of
+SELECT batch_id FROM batches WHERE state = 'receipted' AND batch_id IN (SELECT value FROM json_each(?))
+
 -- name: recut
 UPDATE batches SET url = NULL, state = 'cut', uploaded_ms = NULL, size = ? WHERE batch_id = ? AND state <> 'receipted'
 
@@ -120,7 +123,7 @@ UPDATE batches SET url = NULL, state = 'cut', uploaded_ms = NULL WHERE batch_id 
 UPDATE batches SET state = 'uploaded', uploaded_ms = ?, last_error = '' WHERE batch_id = ? AND state = 'uploading'
 
 -- name: set_batch_error
-UPDATE batches SET last_error = ? WHERE batch_id = ?
+UPDATE batches SET last_error = ? WHERE batch_id = ? AND state <> 'receipted'
 
 -- name: objects_of_batch
 SELECT * FROM objects WHERE batch_id = ? ORDER BY trap, epoch, number, rung
@@ -129,7 +132,9 @@ SELECT * FROM objects WHERE batch_id = ? ORDER BY trap, epoch, number, rung
 INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES (?, ?, ?, ?, ?)
 
 -- name: set_receipted
-UPDATE batches SET state = 'receipted', receipted_ms = ?, last_error = '' WHERE batch_id = ? AND state = 'uploaded'
+-- From whatever state: a signature for exactly these objects says that they are there, whoever carried them.
+UPDATE batches SET state = 'receipted', receipted_ms = ?, url = coalesce(url, ''), last_error = ''
+WHERE batch_id = ? AND state <> 'receipted'
 
 -- name: mark_receipted
 UPDATE objects SET state = 'receipted' WHERE batch_id = ? AND state = 'batched'

@@ -175,3 +175,17 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
   SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id
 WHERE o.gone_ms IS NULL ORDER BY o.trap LIMIT ?
+
+-- name: outlets
+SELECT o.*, (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'waiting') AS waiting,
+  (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'aside') AS aside
+FROM outlets o ORDER BY o.name LIMIT ?
+
+-- name: outlet_aside
+-- Some of each, so that one bad way hides no other.
+SELECT id, outlet, trap, epoch, number, result, refusals, last_error FROM (
+  SELECT *, row_number() OVER (PARTITION BY outlet ORDER BY id) AS place FROM outlet_items WHERE state = 'aside')
+WHERE place <= ? ORDER BY outlet, id
+
+-- name: outlet_days
+SELECT outlet, day, bytes FROM outlet_days WHERE day >= ? ORDER BY outlet, day
