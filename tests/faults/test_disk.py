@@ -120,7 +120,7 @@ def test_ingest_holds_the_group_and_says_where(tmp_path: Path, rung: int, where:
 def test_forward_cuts_no_batch_and_says_where(tmp_path: Path) -> None:
     broker = MemoryBroker()
     base = Base(tmp_path / "base", broker, DirectOutlet(None))
-    deliver(broker, *sighting(1, 1))
+    deliver(broker, *sighting(1, 1, species=6))  # none that goes at once
     base.step(0)
     with full_disk():
         base.run(10_500, 20_000)
