@@ -23,7 +23,7 @@ SIZE = {"width": 360, "height": 740}  # CSS pixels: a cheap phone of the last ye
 DENSITY = 2
 TARGET_PX = 44  # what a thumb hits (WCAG 2.2, 2.5.5); with gloves rather more
 MOST_BYTES = 200_000  # a page with everything it loads
-KEPT_WIDTH = 540  # of a picture in the guide, where it is 4 cm wide
+KEPT_WIDTH = 450  # of a picture in the guide, where it is 53 mm wide
 PIN = "271828"
 HASHED = hashed(PIN)
 MEASURE = (Path(__file__).parent / "measure.js").read_text()
@@ -31,12 +31,12 @@ LOCALES = {"en": "en-GB", "ru": "ru-RU", "zh": "zh-CN", "mn": "mn-MN", "ko": "ko
 
 
 def launch(playwright: Any, chromium: str, port: int) -> Any:
-    """Chromium that finds `trap.local` at this port of the loopback, and nothing else anywhere."""
+    """Chromium that finds `trap.local` at this port of the loopback, and no other name anywhere."""
     fonts = ROOT / ".cache" / "fonts" / "fonts.conf"
     assert fonts.is_file(), "no fonts for the five languages: deploy/get-tools .cache fonts"
     arguments = [
         "--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-        f"--host-resolver-rules=MAP trap.local:80 127.0.0.1:{port}, MAP * ~NOTFOUND",
+        f"--host-resolver-rules=MAP trap.local:80 127.0.0.1:{port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ]  # fmt: skip
     environment = {**os.environ, "FONTCONFIG_FILE": str(fonts)}
     return playwright.chromium.launch(executable_path=chromium, args=arguments, env=environment)
@@ -61,6 +61,7 @@ class Phone:
 
     page: Any
     words: Words
+    pin: str = PIN
     weights: dict[str, int] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -80,7 +81,7 @@ class Phone:
     def enter(self) -> None:
         """By the PIN, to the menu."""
         self.open()
-        self.page.fill("#pin", PIN)
+        self.page.fill("#pin", self.pin)
         self.press("Open")
         self.page.wait_for_url("**/menu")
 
@@ -106,14 +107,16 @@ class Phone:
         assert 0 < sum(self.weights.values()) < MOST_BYTES, self.weights
 
     def keep(self, name: str, *, whole: bool = False) -> None:
-        """What is seen now as `deploy/guide/LANGUAGE/NAME.png`, in few colours: the guide shows it."""
+        """What is seen now as `deploy/guide/LANGUAGE/NAME.png`, in few colours: the guide shows it. By `make guide` only."""
+        if not os.environ.get("KEEP_PICTURES"):
+            return
         folder = GUIDE / self.words.language
         folder.mkdir(parents=True, exist_ok=True)
         raw = folder / f".{name}.png"
         self.page.screenshot(path=raw, full_page=whole, animations="disabled")
         picture = Pictures.open(raw).convert("RGB")
         picture = picture.resize((KEPT_WIDTH, round(picture.height * KEPT_WIDTH / picture.width)))
-        picture.quantize(64, dither=Pictures.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        picture.quantize(96, Pictures.Quantize.MAXCOVERAGE, dither=Pictures.Dither.NONE).save(folder / f"{name}.png", optimize=True)
         raw.unlink()
 
 

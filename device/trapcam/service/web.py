@@ -367,10 +367,10 @@ def _clock(unix_ms: int) -> str:
 
 def _span(ms: int) -> str:
     """How long, in the largest unit that leaves more than one of it."""
-    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
         if ms >= 2 * size:
             return f"{ms // size} {name}"
-    return f"{ms} ms"
+    return f"{-(-ms // 1_000)} s"
 
 
 def _field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:

@@ -1,9 +1,18 @@
-// A help, never needed: the phone's time as a hint, a picture that renews itself, and what was typed outlives a reload.
+// A help, never needed: the phone's time as a hint, clocks in its time zone, a picture that renews itself, and what was
+// typed outlives a reload.
 "use strict";
 document.addEventListener("submit", (event) => {
   const field = event.target.querySelector("[name=phone_ms]");
   if (field) field.value = Date.now();
 });
+
+// The trap's clock in the phone's time zone, and which that is.
+for (const time of document.querySelectorAll("time[data-ms]")) {
+  const at = new Date(Number(time.dataset.ms)), east = -at.getTimezoneOffset(), two = (n) => String(n).padStart(2, "0");
+  const there = new Date(at.getTime() + east * 60000).toISOString();
+  const zone = `${east < 0 ? "−" : "+"}${Math.floor(Math.abs(east) / 60)}${east % 60 ? ":" + two(Math.abs(east) % 60) : ""}`;
+  time.textContent = `${there.slice(0, 10)} ${there.slice(11, 16)} UTC${zone}`;
+}
 
 const look = document.getElementById("look");
 if (look) {
