@@ -74,7 +74,9 @@ class Bringer:
         except ClientDisconnect as error:
             raise Refused(400, N_("The phone left. What is taken stays; bring the rest again.")) from error
         except FormError as error:
-            raise Refused(400, N_("What came is no form, or ends too early: bring it again. ({why})"), why=error) from error
+            raise Refused(
+                400, N_("What came is no form, or ends too early: bring it again. ({why})"), why=error
+            ) from error
         except TimeoutError as error:
             raise Refused(
                 408, N_("Nothing came for {s} s. What is taken stays; bring the rest again."), s=f"{SILENT_S:.0f}"

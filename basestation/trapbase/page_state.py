@@ -134,7 +134,7 @@ class PageState:
             raise HTTPException(503, str(error)) from error
 
     def brought(self, words: Words, done: list[Imported] | None, trouble: str = "") -> str:
-        """The page of the form, in a language; `done`: what came of the files just brought, `trouble`: why not all of them."""
+        """The page of the form, in a language; `done`: what came of the files just brought, `trouble`: why not all."""
         view = {"base": self._settings.name, "most_mb": self._settings.page.upload_mb, "shown": MAX_SHOWN}
         return self._templates.get_template("bring.html").render(
             view=view, done=done, trouble=trouble, _=words, languages=LANGUAGES

@@ -1,4 +1,4 @@
-"""The label on a trap's lid: a code that joins the trap's Wi-Fi and one that opens its page, as a page to print (segno).
+"""The label on a trap's lid: a code that joins the trap's Wi-Fi and one that opens its page, to print (segno).
 
 The second code has the numeric address: phones that do not know `trap.local` read it too.
 """
@@ -59,17 +59,21 @@ def page(label: Label) -> str:
 <style>
 @page {{ margin: 10mm; }}
 body {{ margin: 0; font: 9pt/1.25 system-ui, sans-serif; color: #000; background: #fff; }}
-.label {{ width: 110mm; border: .3mm dashed #777; padding: 3mm; display: grid; grid-template-columns: 1fr 1fr; gap: 2mm; }}
+.label {{ width: 110mm; border: .3mm dashed #777; padding: 3mm;
+  display: grid; grid-template-columns: 1fr 1fr; gap: 2mm; }}
 h1 {{ grid-column: 1 / -1; margin: 0; font-size: 13pt; }}
-figure {{ margin: 0; text-align: center; }} figcaption {{ font-size: 11pt; font-weight: 700; }} svg {{ display: block; margin: 0 auto; }}
+figure {{ margin: 0; text-align: center; }} figcaption {{ font-size: 11pt; font-weight: 700; }}
+svg {{ display: block; margin: 0 auto; }}
 p {{ margin: 0; overflow-wrap: anywhere; }} b {{ font-family: monospace; }}
 </style>
 </head>
 <body>
 <div class="label">
 <h1>Pugmark · {label.trap}</h1>
-<figure><figcaption>1 Wi-Fi</figcaption>{_code(label.wifi)}<p><b>{escape(label.ssid)}</b><br><b>{escape(label.password)}</b></p></figure>
-<figure><figcaption>2 {NAME}</figcaption>{_code(label.url)}<p><b>{escape(label.url)}</b></p></figure>
+<figure><figcaption>1 Wi-Fi</figcaption>{_code(label.wifi)}
+<p><b>{escape(label.ssid)}</b><br><b>{escape(label.password)}</b></p></figure>
+<figure><figcaption>2 {NAME}</figcaption>{_code(label.url)}
+<p><b>{escape(label.url)}</b></p></figure>
 </div>
 </body>
 </html>
@@ -81,7 +85,9 @@ def _code(text: str) -> str:
     # As UTF-8 whatever the letters: of others, readers guess the encoding, and wrongly.
     code = segno.make(text, error="q", micro=False, encoding="utf-8")
     out = BytesIO()
-    code.save(out, kind="svg", border=4, xmldecl=False, svgns=True, nl=False, omitsize=True, svgclass=None, lineclass=None)
+    code.save(
+        out, kind="svg", border=4, xmldecl=False, svgns=True, nl=False, omitsize=True, svgclass=None, lineclass=None
+    )
     mm = f"{min(code.symbol_size(border=4)[0] * MODULE_MM, MOST_MM):.1f}mm"
     return out.getvalue().decode().replace("<svg ", f'<svg width="{mm}" height="{mm}" role="img" ', 1)
 

@@ -1,4 +1,4 @@
-"""A phone at a trap: Chromium at its size, in which `trap.local` is the only name, and a scripted trap behind the page."""
+"""A phone at a trap: Chromium at its size, in which `trap.local` is the only name, and a scripted trap behind it."""
 
 import os
 import re
@@ -107,7 +107,7 @@ class Phone:
         assert 0 < sum(self.weights.values()) < MOST_BYTES, self.weights
 
     def keep(self, name: str, *, whole: bool = False) -> None:
-        """What is seen now as `deploy/guide/LANGUAGE/NAME.png`, in few colours: the guide shows it. By `make guide` only."""
+        """What is seen now as `deploy/guide/LANGUAGE/NAME.png`, in few colours; by `make guide` only."""
         if not os.environ.get("KEEP_PICTURES"):
             return
         folder = GUIDE / self.words.language
@@ -116,7 +116,9 @@ class Phone:
         self.page.screenshot(path=raw, full_page=whole, animations="disabled")
         picture = Pictures.open(raw).convert("RGB")
         picture = picture.resize((KEPT_WIDTH, round(picture.height * KEPT_WIDTH / picture.width)))
-        picture.quantize(96, Pictures.Quantize.MAXCOVERAGE, dither=Pictures.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        picture.quantize(96, Pictures.Quantize.MAXCOVERAGE, dither=Pictures.Dither.NONE).save(
+            folder / f"{name}.png", optimize=True
+        )
         raw.unlink()
 
 

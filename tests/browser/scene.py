@@ -1,4 +1,4 @@
-"""A drawn wood in winter with a ranger in it, for the pages' pictures: nobody's photograph, the same bytes each time."""
+"""A drawn wood in winter with a ranger in it, for the page's pictures: nobody's photograph, the same each time."""
 
 import io
 from collections.abc import Sequence
@@ -62,4 +62,3 @@ def _person(pen: ImageDraw.ImageDraw) -> None:
     pen.line((x + 16, top + 40, x + 28, top + 90), fill="#7a3b2e", width=11)
     pen.line((x - 9, top + 104, x - 20, top + 190), fill="#2c333f", width=15)
     pen.line((x + 9, top + 104, x + 22, top + 186), fill="#2c333f", width=15)
-

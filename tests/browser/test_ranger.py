@@ -1,4 +1,4 @@
-"""The ranger's page on a phone, at http://trap.local without any other network: each task, in each language, to its end.
+"""The ranger's page on a phone, at http://trap.local and no other network: each task, in each language, to its end.
 
 What these tests see is kept as the guide's pictures (`deploy/guide/LANGUAGE/*.png`).
 """
@@ -9,7 +9,7 @@ import pytest
 from tests.browser.phone_parts import Phone, Phones
 from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, stored_objects
 
-from trapcam.service.unit import Step
+from trapcam.service.unit import Gnss, Step
 from trapcam.service.words import LANGUAGES
 from trapkit.cards import Card, Sample
 
@@ -175,10 +175,10 @@ def test_a_trap_is_taken_down(phones: Phones, deployed: ScriptedTrap, language: 
 
 
 @every_language
-def test_what_the_card_no_longer_knows_is_asked_for_again(
-    phones: Phones, trap: ScriptedTrap, language: str
-) -> None:
-    trap.now = replace(UNIT, deployed=True, standing=None, faults=("The trap was opened or moved since the last visit.",))
+def test_what_the_card_no_longer_knows_is_asked_for_again(phones: Phones, trap: ScriptedTrap, language: str) -> None:
+    trap.now = replace(
+        UNIT, deployed=True, standing=None, faults=("The trap was opened or moved since the last visit.",)
+    )
     phone = phones(language)
     phone.enter()
     phone.inspect()
@@ -188,6 +188,27 @@ def test_what_the_card_no_longer_knows_is_asked_for_again(
     type_in(phone, {"station": "S 12", "who": "Li"})
     phone.press("End the deployment")
     assert [(said.station, said.side) for said in trap.saved if isinstance(said, Card)] == [("S 12", "right")]
+
+
+@every_language
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_modules_position_is_taken_by_its_button_and_by_no_other_key(
+    phones: Phones, trap: ScriptedTrap, language: str, script: bool
+) -> None:
+    here = Gnss(heard=True, satellites=9, latitude=43.12345, longitude=131.45678, hdop=0.9, age_s=2)
+    trap.now = replace(UNIT, gnss=here)
+    phone = phones(language, script=script)
+    phone.enter()
+    phone.press("Deployment card")
+    if script:
+        phone.inspect()
+    type_in(phone, {"station": "S 12", "who": "Vera"})
+    phone.page.press("#station", "Enter")
+    phone.says("Something is missing or wrong. Nothing you typed is lost.")
+    assert phone.page.input_value("#position") == ""
+    phone.press("Take the module's position")
+    found = [phone.page.input_value(f"#{name}") for name in ("position", "station", "who")]
+    assert found == ["43.12345, 131.45678", "S 12", "Vera"]
 
 
 def test_a_letter_without_a_shape_and_a_small_button_are_found(phones: Phones, trap: ScriptedTrap) -> None:

@@ -1,4 +1,4 @@
-"""A ranger at a real trap of the running demo, and at its base: what is typed on the phone arrives, and so do parcels."""
+"""A ranger at a real trap of the running demo, and at its base: what is typed there arrives, and so do parcels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ ARMED_WITHIN_MS = 180_000  # by the simulated radio, on a busy machine
 
 @pytest.fixture(scope="module")
 def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("visited") / "state", "--service", "--speed", "5", "--pir", "4")
+    running = Demo(tmp_path_factory.mktemp("visited") / "state", "--service", "--speed", "5", "--pir", "30")
     yield running
     running.close()
 

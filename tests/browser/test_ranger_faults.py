@@ -1,16 +1,20 @@
 """Phones that do what phones do: two at once, a page reloaded in mid-form, one that walks away with half a download."""
 
 import hashlib
+import io
 import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
+import zxingcpp
+from PIL import Image as Pictures
 from tests.browser.phone_parts import Phone, Phones
 from tests.browser.test_ranger import CARD, STANDING, type_in
 from tests.service.trap_parts import UNIT, ScriptedTrap, stored_objects
 
 from trapcam.service.download import Parcel
 from trapkit.cards import Card
+from trapship.label import Label, page
 
 FULL = 3_000_000
 
@@ -117,3 +121,12 @@ def test_a_phone_that_leaves_in_mid_download_harms_nobody_and_the_next_has_all(
     assert path.stat().st_size == parcel.size
     whole = b"".join(parcel.read(0, parcel.size - 1))
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(whole).digest()
+
+
+def test_a_lids_label_is_read_from_the_screen(phones: Phones) -> None:
+    """As it is printed: drawn by a browser, read by a camera's library."""
+    phone = phones()
+    phone.page.set_content(page(Label(trap=7, ssid="pugmark-7", password="snow leopard; 17", address="192.168.4.1")))
+    png = io.BytesIO(phone.page.locator(".label").screenshot())
+    texts = {code.text for code in zxingcpp.read_barcodes(Pictures.open(png))}
+    assert texts == {"WIFI:T:WPA;S:pugmark-7;P:snow leopard\\; 17;;", "http://192.168.4.1/"}

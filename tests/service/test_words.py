@@ -30,9 +30,7 @@ def said(folder: Path) -> set[str]:
     """Every message in the templates and the code."""
     keywords = {"_": None, "N_": None, "PositionError": None}
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    return {
-        str(found[2]) for place in SOURCES[folder] for found in extract_from_dir(place, methods, keywords=keywords)
-    }
+    return {str(found[2]) for place in SOURCES[folder] for found in extract_from_dir(place, methods, keywords=keywords)}
 
 
 def catalogue(folder: Path, language: str) -> Catalog:
@@ -63,7 +61,11 @@ def test_the_blanks_of_a_sentence_are_the_same(folder: Path, language: str) -> N
 @both
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_label_is_overlong(folder: Path, language: str) -> None:
-    wide = {text: t for text, t in texts(folder, language).items() if len(text) <= LABEL and len(t) > LONGER * len(text) + 10}
+    wide = {
+        text: t
+        for text, t in texts(folder, language).items()
+        if len(text) <= LABEL and len(t) > LONGER * len(text) + 10
+    }
     assert wide == {}
 
 

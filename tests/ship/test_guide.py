@@ -11,7 +11,13 @@ from trapcam.service.words import LANGUAGES, Words
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 GUIDE = DEPLOY / "guide"
-TASKS = {"place": "Place it", "walk": "Walk test", "card": "Deployment card", "visit": "Service visit", "end": "Take down"}
+TASKS = {
+    "place": "Place it",
+    "walk": "Walk test",
+    "card": "Deployment card",
+    "visit": "Service visit",
+    "end": "Take down",
+}
 MOST_PICTURE_BYTES = 60_000
 MOST_BYTES = 4_000_000  # all of it: a repo is fetched over bad lines
 

@@ -1,4 +1,4 @@
-"""A GNSS module on a serial line, read in the trap's loop while the page is open; a line that is gone is tried again."""
+"""A GNSS module on a serial line, read in the trap's loop while the page is open; one that is gone is tried again."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ SILENT_MS = 10_000  # a module says something every second
 
 
 class GnssModule:
-    """path, baud: its line, empty where there is no module; monotonic_ms: nobody sets it; report: a line for the operator."""
+    """path, baud: its line, empty without one; monotonic_ms: nobody sets it; report: words for the operator."""
 
     def __init__(self, path: str, baud: int, monotonic_ms: Callable[[], int], report: Callable[[str], None]) -> None:
         self._path = path

@@ -1,7 +1,7 @@
-"""What a GNSS module says on its line (NMEA 0183: GGA, and RMC's word on whether it holds) → the latest position (pure).
+"""What a GNSS module says on its line (NMEA 0183: GGA, and RMC's word whether it holds) → the latest position (pure).
 
-A line is believed with a right checksum only, a position only when the module's own time goes on beside ours: what leaps
-or stands still comes from a module that has just started, was shaken, or hangs.
+A line is believed with a right checksum only, a position only when the module's own time goes on beside ours: what
+leaps or stands still comes from a module that has just started, was shaken, or hangs.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,9 @@ class Nmea:
         if at_ms == self._last_ms:
             return  # it says the same again: no newer for that
         beside_ms = (at_ms - now_ms) % DAY_MS
-        moved_ms = 0 if self._beside_ms is None else abs((beside_ms - self._beside_ms + DAY_MS // 2) % DAY_MS - DAY_MS // 2)
+        moved_ms = (
+            0 if self._beside_ms is None else abs((beside_ms - self._beside_ms + DAY_MS // 2) % DAY_MS - DAY_MS // 2)
+        )
         if self._beside_ms is None or moved_ms > LEAP_MS:
             self._beside_ms, self._steady = beside_ms, 0
         self._last_ms = at_ms

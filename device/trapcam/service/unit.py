@@ -6,15 +6,14 @@ from typing import Protocol
 from trapcam.service.download import Parcel
 from trapkit.cards import Card, Sample
 
-
 MOST_HDOP = 5.0  # above it a fix may be off by 25 m and more
 LEAST_SATELLITES = 4  # with three it guesses the height
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gnss:
-    """What a GNSS module says: nothing (`heard` is false), how many satellites it has, or where it is (degrees, WGS 84),
-    how exactly (HDOP) and how long ago (s)."""
+    """What a GNSS module says: nothing (`heard` is false), how many satellites it has, or where it is (degrees,
+    WGS 84), how exactly (HDOP) and how long ago (s)."""
 
     heard: bool
     satellites: int = 0
