@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots test-picamera2 train levers train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots guide test-picamera2 train levers train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -45,7 +45,14 @@ wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring dr
 
 screenshots: $(VENV)/.test tools ## the page in Chromium, tested and kept in basestation/pictures (apt-get install chromium)
 	@$(VENV)/bin/python -c 'import playwright' 2>/dev/null || deploy/make-venv $(PYTHON) $(VENV) $(CACHE) browser
+	@deploy/get-tools $(CACHE) fonts
 	@pytest -q -m browser tests/browser
+
+guide: $(VENV)/.test tools ## the rangers' guide again, pictures and PDFs too: deploy/guide (Chromium; 150 MB of fonts once)
+	@$(VENV)/bin/python -c 'import playwright' 2>/dev/null || deploy/make-venv $(PYTHON) $(VENV) $(CACHE) browser
+	@deploy/get-tools $(CACHE) fonts
+	@KEEP_PICTURES=1 pytest -q -m browser tests/browser/test_ranger.py
+	@deploy/make-guide --pdf
 
 train: ## the detector again: IMAGES=folder with manifest.csv, START=, PROPOSER= starting weights (models/train/README.md)
 	@test -n "$(IMAGES)" -a -n "$(START)" -a -n "$(PROPOSER)" || \
@@ -90,5 +97,5 @@ $(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,test
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,label,test
 	@touch $@

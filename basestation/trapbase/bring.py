@@ -21,6 +21,7 @@ from trapbase.config import Settings
 from trapbase.formdata import FormError, FormReader, boundary_of
 from trapbase.parcels import Imported, import_file
 from trapbase.store import Store
+from trapbase.words import N_
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import FULL, refusal
 
@@ -29,6 +30,16 @@ INCOMING = "incoming-upload"  # a running ingest has its own
 SILENT_S = 60.0  # a phone that says nothing for as long has left
 KEEP_FREE_BYTES = 512 * 1024 * 1024  # on the disk, for what the traps send meanwhile
 CHECK_EVERY_BYTES = 8 * 1024 * 1024
+_CANNOT = N_("This base cannot keep it now. What is taken stays. Show this to whoever looks after the base: {why}")
+
+
+class Refused(HTTPException):
+    """Why an upload is not taken, or not whole: `text` is a message of the catalogues, `values` go into it."""
+
+    def __init__(self, code: int, text: str, **values: object) -> None:
+        super().__init__(code, text.format(**values))
+        self.text = text
+        self.values = values
 
 
 class Bringer:
@@ -49,30 +60,32 @@ class Bringer:
     async def take(self, request: Request) -> list[Imported]:
         """Everything in one form, file by file.
 
-        Raises: HTTPException, in words; files that came before are taken and stay.
+        Raises: Refused; files that came before are taken and stay.
         """
         check_origin(request)
         if int(request.headers.get("content-length") or 0) > self._most_bytes:
-            raise HTTPException(413, self._too_much())
+            raise self._too_much()
         if self._busy:
-            raise HTTPException(409, "another upload is being taken; bring this one when it is through")
+            raise Refused(409, N_("Another upload is being taken. Bring this one when it is through."))
         self._busy = True
         try:
             reader = FormReader(boundary_of(request.headers.get("content-type", "")))
             return await self._files(request.stream(), reader)
         except ClientDisconnect as error:
-            raise HTTPException(400, "the phone left; what is taken stays, bring the rest again") from error
+            raise Refused(400, N_("The phone left. What is taken stays; bring the rest again.")) from error
         except FormError as error:
-            raise HTTPException(400, f"what came {error}") from error
+            raise Refused(
+                400, N_("What came is no form, or ends too early: bring it again. ({why})"), why=error
+            ) from error
         except TimeoutError as error:
-            raise HTTPException(
-                408, f"nothing came for {SILENT_S:.0f} s; what is taken stays, bring the rest again"
+            raise Refused(
+                408, N_("Nothing came for {s} s. What is taken stays; bring the rest again."), s=f"{SILENT_S:.0f}"
             ) from error
         except StorageError as error:
-            raise HTTPException(507, str(error)) from error
+            raise Refused(507, _CANNOT, why=error) from error
         except OSError as error:
             code = 507 if error.errno in FULL else 500
-            raise HTTPException(code, refusal(self._base / FOLDER, error)) from error
+            raise Refused(code, _CANNOT, why=refusal(self._base / FOLDER, error)) from error
         finally:
             self._busy = False
 
@@ -89,7 +102,7 @@ class Bringer:
                     raise FormError("ends before its end: the phone left, or the form is none; bring it again")
                 came += len(data)
                 if came > self._most_bytes:
-                    raise HTTPException(413, self._too_much())
+                    raise self._too_much()
                 if came - checked >= CHECK_EVERY_BYTES:
                     self._check_room()
                     checked = came
@@ -123,17 +136,17 @@ class Bringer:
     def _check_room(self) -> None:
         disk = os.statvfs(self._base)
         if disk.f_bavail * disk.f_frsize < KEEP_FREE_BYTES:
-            raise HTTPException(507, "this base's disk is nearly full: make room there, and bring it again")
+            raise Refused(507, N_("This base's disk is nearly full. Make room there, and bring it again."))
 
-    def _too_much(self) -> str:
-        return f"more than {self._most_bytes >> 20} MiB at once: bring fewer files, or raise page.upload_mb"
+    def _too_much(self) -> Refused:
+        return Refused(413, N_("More than {mb} MiB at once. Bring fewer files."), mb=self._most_bytes >> 20)
 
 
 def check_origin(request: Request) -> None:
-    """A form of another site must not hand anything in through somebody's browser.  Raises: HTTPException."""
+    """A form of another site must not hand anything in through somebody's browser.  Raises: Refused."""
     said = request.headers.get("origin") or request.headers.get("referer")
     if said is not None and urlsplit(said).netloc.lower() != request.headers.get("host", "").lower():
-        raise HTTPException(403, "this form is not of this page; open the page itself and bring them there")
+        raise Refused(403, N_("This form is not of this page. Open the page itself, and bring them there."))
 
 
 def _name(raw: bytes) -> str:

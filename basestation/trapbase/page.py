@@ -15,13 +15,21 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
-from trapbase.bring import Bringer
+from trapbase.bring import Bringer, Refused
 from trapbase.config import Settings
 from trapbase.own_host import OwnHost
 from trapbase.page_state import PageState
+from trapbase.words import COOKIE, LANGUAGES, YEAR_S, Words, wanted
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
@@ -79,12 +87,19 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
     async def bring(request: Request) -> Response:
         if bringer is None:
             raise HTTPException(404, "parcels are not taken here: page.upload is false")
+        words = Words(request.cookies.get(COOKIE) or wanted(request.headers.get("accept-language", "")))
         if request.method != "POST":
-            return HTMLResponse(page.brought(None))
+            chosen = request.query_params.get("language", "")
+            if chosen not in LANGUAGES:
+                return HTMLResponse(page.brought(words, None))
+            answer = RedirectResponse("/bring", 303)
+            answer.set_cookie(COOKIE, chosen, max_age=YEAR_S, samesite="strict")
+            return answer
         try:
-            return HTMLResponse(page.brought(await bringer.take(request)))
-        except HTTPException as error:
-            return HTMLResponse(page.brought([], error.detail), error.status_code, {"Connection": "close"})
+            return HTMLResponse(page.brought(words, await bringer.take(request)))
+        except Refused as error:
+            trouble = words(error.text, **error.values)
+            return HTMLResponse(page.brought(words, [], trouble), error.status_code, {"Connection": "close"})
 
     async def refuse(request: Request, error: Exception) -> Response:
         code, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")

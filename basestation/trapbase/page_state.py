@@ -33,6 +33,7 @@ from trapbase.view import View, build_view
 from trapbase.view_effort import DAYS
 from trapbase.view_events import slug
 from trapbase.view_outlets import MAX_ASIDE
+from trapbase.words import LANGUAGES, Words
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import open_box
 from trapwire.alert import SPECIES
@@ -137,10 +138,12 @@ class PageState:
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
 
-    def brought(self, done: list[Imported] | None, trouble: str = "") -> str:
-        """The page of the form; `done`: what came of the files just brought, `trouble`: why not all of them."""
+    def brought(self, words: Words, done: list[Imported] | None, trouble: str = "") -> str:
+        """The page of the form, in a language; `done`: what came of the files just brought, `trouble`: why not all."""
         view = {"base": self._settings.name, "most_mb": self._settings.page.upload_mb, "shown": MAX_SHOWN}
-        return self._templates.get_template("bring.html").render(view=view, done=done, trouble=trouble)
+        return self._templates.get_template("bring.html").render(
+            view=view, done=done, trouble=trouble, _=words, languages=LANGUAGES
+        )
 
     def crop(self, sha256: str) -> tuple[str, bytes] | None:
         """(media type, picture), or None when it is not here, not a crop or frame, or not for this base's key."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import write_atomically
 from trapship.cmd_card import add_card_command
+from trapship.cmd_label import add_label_command
 from trapship.cmd_unit import add_unit_commands
 
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_revoke(subparsers)
     add_unit_commands(subparsers)
     add_card_command(subparsers)
+    add_label_command(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -37,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trapship: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
-        print(f"trapship: {error.name} is not installed: pip install 'pugmark[sim,trap]'", file=sys.stderr)
+        extras = "label" if error.name == "segno" else "sim,trap"
+        print(f"trapship: {error.name} is not installed: pip install 'pugmark[{extras}]'", file=sys.stderr)
         return 2
     except (StorageError, OSError) as error:
         print(f"trapship: {error}", file=sys.stderr)

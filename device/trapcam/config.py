@@ -304,6 +304,10 @@ class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tuple[float, float, float, float],
         Meta(description="Where this trap may stand: south, west, north, east (degrees)"),
     ] = (35.0, 70.0, 60.0, 150.0)
+    gnss: Annotated[
+        str, Meta(description="Serial line of a GNSS module, whose position the card form offers (path; empty: none)")
+    ] = ""
+    gnss_baud: Annotated[int, Meta(ge=4_800, le=921_600, description="Its speed (baud, 4800–921600)")] = 9_600
     view_deg: Annotated[tuple[float, float], Meta(description="How wide the camera sees, across and up (degrees)")] = (
         66.0,
         41.0,

@@ -332,12 +332,12 @@ def test_several_files_are_brought_and_each_is_told_of(desk: Desk) -> None:
     )
     status, text = desk.post(body)
     assert status == 200
-    for words in ("pugmark-1-c0ffee01.tar", "<b>10</b> new", "9-alert.obj", "<b>1</b> new", "Damaged, 1", "x.jpg"):
+    for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "Damaged: 1.", "x.jpg"):
         assert words in text
     assert "stick" not in text.partition("<form")[0]
     assert desk.stored() == 11
     status, text = desk.post(body)
-    assert "<b>0</b> new, <b>10</b> known before" in text
+    assert "New: 0. Known before: 10." in text
     assert desk.stored() == 11
     assert list((desk.folder / FOLDER).iterdir()) == []
 
@@ -368,7 +368,7 @@ def test_a_form_of_another_site_is_refused(desk: Desk) -> None:
 
 def test_too_much_at_once_is_refused_before_it_is_read(desk: Desk) -> None:
     status, text = desk.post(b"", said=33 << 20)
-    assert (status, "more than 32 MiB at once" in text) == (413, True)
+    assert (status, "More than 32 MiB at once" in text) == (413, True)
 
 
 def test_a_form_that_is_none_is_refused_in_words(desk: Desk) -> None:
@@ -424,6 +424,29 @@ def test_the_form_is_there_where_the_settings_say_so_and_nowhere_else(desk: Desk
         assert "form-action 'none'" in headers["content-security-policy"]
     finally:
         closed.close()
+
+
+def test_the_form_speaks_the_phones_language_and_remembers_another(desk: Desk) -> None:
+    def get(path: str, **headers: str) -> tuple[int, dict[str, str], str]:
+        connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=20)
+        try:
+            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
+        finally:
+            connection.close()
+
+    assert '<html lang="ru"' in get("/bring", Accept_Language="de, ru;q=0.8")[2]
+    status, headers, _ = get("/bring?language=mn", Accept_Language="ru")
+    assert (status, headers["location"]) == (303, "/bring")
+    cookie = headers["set-cookie"].partition(";")[0]
+    text = get("/bring", Accept_Language="ru", Cookie=cookie)[2]
+    assert "Илгээмж авчрах" in text
+    assert '<html lang="en"' in get("/bring?language=xx")[2]
+    status, text = desk.post(form(), Cookie=cookie)
+    assert (status, "Файл сонгоогүй байна." in text) == (200, True)
+    status, text = desk.post(b"", said=33 << 20, Accept_Language="ko")
+    assert (status, "한 번에 32 MiB를 넘습니다." in text) == (413, True)
 
 
 def test_what_a_page_left_that_was_killed_goes_at_the_next_start(tmp_path: Path) -> None:

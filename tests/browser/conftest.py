@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.phone_parts import DENSITY, LOCALES, SIZE, Phone, Phones, launch, trap_at
+from tests.service.trap_parts import ScriptedTrap
 from tests.support import free_port
+
+from trapcam.service.words import Words
 
 PICTURES = Path(__file__).resolve().parents[2] / "basestation" / "pictures"
 DEMO_WITHIN_S = 240
@@ -28,19 +32,70 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium; Playwright would bring its own from elsewhere."""
+def playwright() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's Chromium; Playwright would bring its own from elsewhere."""
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("no chromium on this machine; install it: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # A container has no user namespaces to put a sandbox into; only our own page on the loopback is opened.
-        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Any, chromium: str) -> Iterator[Any]:
+    # A container has no user namespaces to put a sandbox into; only our own page on the loopback is opened.
+    arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def at_the_trap(playwright: Any, chromium: str) -> Iterator[tuple[Any, int]]:
+    """A browser for which `trap.local` is this port of the loopback, and the port."""
+    port = free_port()
+    browser = launch(playwright, chromium, port)
+    yield browser, port
+    browser.close()
+
+
+@pytest.fixture
+def trap(at_the_trap: tuple[Any, int]) -> Iterator[ScriptedTrap]:
+    with trap_at(at_the_trap[1]) as trap:
+        yield trap
+
+
+@pytest.fixture
+def phones(at_the_trap: tuple[Any, int], trap: ScriptedTrap) -> Iterator[Phones]:
+    """Phones in a language, with a script or without; what a console complains of is a failure."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def phone(language: str = "en", *, script: bool = True) -> Phone:
+        context = at_the_trap[0].new_context(
+            viewport=SIZE, device_scale_factor=DENSITY, is_mobile=True, has_touch=True, locale=LOCALES[language],
+            timezone_id="Asia/Vladivostok", java_script_enabled=script, accept_downloads=True,
+        )  # fmt: skip
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        made = Phone(page, Words(language))
+        made.begin()
+        return made
+
+    yield phone
+    for context in contexts:
+        context.close()
+    # A form that is refused is a 422, which Chromium counts among the errors.
+    assert [text for text in complaints if "422" not in text] == []
 
 
 @pytest.fixture

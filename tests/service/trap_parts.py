@@ -116,9 +116,9 @@ def looping(desk: Desk) -> Iterator[None]:
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """The page on a real port of this machine; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def served(app: Starlette, port: int = 0) -> Iterator[str]:
+    """The page on a real port of this machine, any that is free where none is said; its address."""
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()

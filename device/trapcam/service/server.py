@@ -117,7 +117,7 @@ class Visit:
         if self._thread is not None:
             self._thread.join(timeout=5)
         self._server = self._thread = None
-        self._trap.end_walk()
+        self._trap.close()
         try:
             self._command(self._down)
         except SetupError as error:

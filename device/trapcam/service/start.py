@@ -13,6 +13,7 @@ from trapcam.judge import Judge
 from trapcam.outbox import Outbox
 from trapcam.seal import Sealer
 from trapcam.service.desk import Desk
+from trapcam.service.gnss import GnssModule
 from trapcam.service.pin import Door, read_operators
 from trapcam.service.server import Visit
 from trapcam.service.trap import ServiceTrap
@@ -53,7 +54,7 @@ def open_visit(
     desk = Desk()
     trap = ServiceTrap(
         desk, outbox, CardNotes(outbox, sealer, seed), clock, uplink, choose.glancing(camera), camera.source, judge,
-        monotonic_ms,
+        monotonic_ms, GnssModule(service.gnss, service.gnss_baud, monotonic_ms, report),
     )  # fmt: skip
     before = outbox.told(WRONG)
     door = Door(operators, int(before) if before.isdecimal() else 0, monotonic_ms())

@@ -15,6 +15,7 @@ from trapcam.judge import Judge, Seen
 from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
+from trapcam.service.gnss import GnssModule
 from trapcam.service.unit import Look, Step, Unit
 from trapcam.service.words import N_
 from trapcam.trigger import Trigger
@@ -26,7 +27,7 @@ LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
 WALK_EVERY_MS = 1_000
-MOST_STEPS = 120  # a walk test of two minutes; then it ends by itself
+MOST_STEPS = 120  # a walk test of two minutes; then it looks no more, and what it saw stays on the page
 
 
 class ServiceTrap:
@@ -43,6 +44,7 @@ class ServiceTrap:
         source: str,
         judge: Judge | None,
         monotonic_ms: Callable[[], int],
+        gnss: GnssModule | None = None,
     ) -> None:
         self._desk = desk
         self._outbox = outbox
@@ -53,6 +55,7 @@ class ServiceTrap:
         self._source = source
         self._judge = judge
         self._monotonic_ms = monotonic_ms
+        self._gnss = gnss
         self._standing: Card | None = None
         self._steps: list[Step] | None = None
         self._begun_ms = 0
@@ -84,6 +87,7 @@ class ServiceTrap:
             full_frames=full_frames,
             blind_days=self._outbox.notes.blind_days(),
             faults=self._faults(),
+            gnss=self._gnss.now() if self._gnss else None,
         )
 
     def _faults(self) -> tuple[str, ...]:
@@ -150,6 +154,12 @@ class ServiceTrap:
     def end_walk(self) -> None:
         self._steps = None
 
+    def close(self) -> None:
+        """The visit is over."""
+        self.end_walk()
+        if self._gnss is not None:
+            self._gnss.close()
+
     @property
     def walking(self) -> bool:
         return self._steps is not None
@@ -159,14 +169,13 @@ class ServiceTrap:
         self._edges += 1
 
     def step(self) -> bool:
-        """Look once a second while somebody walks; whether it was done."""
+        """Hear the GNSS module; look once a second while somebody walks; whether that was done."""
+        if self._gnss is not None:
+            self._gnss.step()
         now_ms = self._monotonic_ms()
-        if self._steps is None or now_ms < self._next_ms:
+        if self._steps is None or now_ms < self._next_ms or len(self._steps) >= MOST_STEPS:
             return False
         self._next_ms = now_ms + WALK_EVERY_MS
-        if len(self._steps) >= MOST_STEPS:
-            self._steps = None
-            return True
         look = self.look()
         people = [one for one in look.seen if one[0] in PEOPLE] if look else []
         surest = max(people or (look.seen if look else ()), key=lambda one: one[1], default=("", 0.0))

@@ -6,6 +6,32 @@ from typing import Protocol
 from trapcam.service.download import Parcel
 from trapkit.cards import Card, Sample
 
+MOST_HDOP = 5.0  # above it a fix may be off by 25 m and more
+LEAST_SATELLITES = 4  # with three it guesses the height
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gnss:
+    """What a GNSS module says: nothing (`heard` is false), how many satellites it has, or where it is (degrees,
+    WGS 84), how exactly (HDOP) and how long ago (s)."""
+
+    heard: bool
+    satellites: int = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    hdop: float = 0.0
+    age_s: int = 0
+
+    @property
+    def text(self) -> str:
+        """The position as it is put into the form: five decimals, about a metre; empty where there is none."""
+        return "" if self.latitude is None or self.longitude is None else f"{self.latitude:.5f}, {self.longitude:.5f}"
+
+    @property
+    def exact(self) -> bool:
+        """Good enough for a card: some tens of metres."""
+        return bool(self.text) and self.hdop <= MOST_HDOP and self.satellites >= LEAST_SATELLITES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
@@ -28,6 +54,7 @@ class Unit:
     full_frames: int
     blind_days: int
     faults: tuple[str, ...]  # messages of the catalogues
+    gnss: Gnss | None = None  # None: this trap has no module
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ from trapcam.service.forms import Form, Region, Time
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
 from trapcam.service.unit import Trap, Unit
-from trapcam.service.words import LANGUAGES, N_, Words, wanted
+from trapcam.service.words import COOKIE as LANGUAGE
+from trapcam.service.words import LANGUAGES, N_, YEAR_S, Words, wanted
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
 
@@ -51,10 +52,9 @@ CAPTIVE = (
 )  # fmt: skip
 MAX_FORM_BYTES = 16 * 1024
 MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
-ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 MOST_PARCELS = 4  # lists kept for downloads that broke off
-COOKIE, LANGUAGE, NIGHT = "trap", "language", "night"
-YEAR_S = 31_536_000
+COOKIE, NIGHT = "trap", "night"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,16 +187,19 @@ class _Page:
         session = self._inside(request)
         unit = await self._unit()
         form = Form(await self._form(request, session)) if request.method == "POST" else Form(_known(unit))
+        do = form.fields.get("do")
+        if do == "take" and unit.gnss and unit.gnss.text:
+            form.fields["position"] = unit.gnss.text
         action: Literal["place", "take over"] = "take over" if form.fields.get("action") == "take over" else "place"
         if request.method == "POST":
             made = forms.card(
                 form, action, _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
-            if made is not None and form.fields.get("do") == "save":
+            if made is not None and do == "save":
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
-            if made is not None and form.fields.get("do") != "change":
+            if made is not None and do not in ("change", "take"):
                 return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
-            if form.fields.get("do") == "change":
+            if do in ("change", "take"):
                 form.wrong.clear()
         code = 422 if form.wrong else 200
         return self._show(
@@ -314,7 +317,7 @@ class _Page:
         assert isinstance(error, HTTPException)
         if error.status_code == 401:
             return RedirectResponse("/", 303)
-        if request.url.path.endswith((".jpg", ".css", ".js")):
+        if request.url.path.endswith((".jpg", ".css", ".js", ".svg")):
             return PlainTextResponse(f"{error.status_code}\n", error.status_code)
         reason = error.detail if error.status_code in (403, 503) else N_("There is no such page.")
         return self._show(request, "trouble.html", error.status_code, reason=reason, session=self._session(request))
@@ -364,10 +367,10 @@ def _clock(unix_ms: int) -> str:
 
 def _span(ms: int) -> str:
     """How long, in the largest unit that leaves more than one of it."""
-    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
         if ms >= 2 * size:
             return f"{ms // size} {name}"
-    return f"{ms} ms"
+    return f"{-(-ms // 1_000)} s"
 
 
 def _field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:

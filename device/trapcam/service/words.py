@@ -1,48 +1,13 @@
-"""The page's words in five languages: gettext's catalogues, and which of them a phone wants."""
+"""The ranger's page's own words, in `locale/`."""
 
-import gettext
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from trapkit import words
+from trapkit.words import COOKIE, LANGUAGES, N_, YEAR_S, wanted
 
-LANGUAGES = {"en": "English", "ru": "Русский", "zh": "中文", "mn": "Монгол", "ko": "한국어"}
+__all__ = ["COOKIE", "LANGUAGES", "N_", "YEAR_S", "Words", "wanted"]
 
 
-def N_(text: str) -> str:  # noqa: N802
-    """Marks words for the catalogues that are translated where they are shown (the name is gettext's own)."""
-    return text
-
-
-class Words:
-    """One language; `words("{n} pictures", n=3)`."""
+class Words(words.Words):
+    """One language of the page."""
 
     def __init__(self, language: str) -> None:
-        self.language = language if language in LANGUAGES else "en"
-        self._catalogue = _catalogue(self.language)
-
-    def __call__(self, text: str, **values: Any) -> str:
-        said = self._catalogue.gettext(text)
-        return said.format(**values) if values else said
-
-
-@cache
-def _catalogue(language: str) -> gettext.NullTranslations:
-    if language == "en":
-        return gettext.NullTranslations()
-    with (files("trapcam.service") / "locale" / f"{language}.mo").open("rb") as file:
-        return gettext.GNUTranslations(file)
-
-
-def wanted(header: str) -> str:
-    """The best of ours for an Accept-Language header (RFC 9110, 12.5.4); English where there is none."""
-    best, best_weight = "en", 0.0
-    for part in header[:500].split(","):
-        tag, _, weight = part.partition(";")
-        code = tag.strip().lower().split("-")[0]
-        try:
-            value = float(weight.partition("=")[2]) if weight else 1.0
-        except ValueError:
-            continue
-        if code in LANGUAGES and value > best_weight:
-            best, best_weight = code, value
-    return best
+        super().__init__(language, "trapcam.service")
