@@ -25,7 +25,7 @@ Row = tuple[int, int, int, int]
 class Books:
     """Of one world in `folder` (`base/` and `backend/` in it). `counts`: what was seen; `violations`: what may not be.
 
-    `contested`: keys under which somebody else's bytes came to the base too; which came first is not known.
+    `counters`: the highest frame counter that went out to each trap; `contested`: keys under which somebody else's bytes came to the base too; which came first is not known.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class Books:
         self.let_go: set[Row] = set()
         self.contested: set[Row] = set()
         self.backend_forgets = False  # it may lose what it signed for: that is not the base's loss
-        self._counters: dict[int, int] = {}
+        self.counters: dict[int, int] = {}
 
     def violation(self, text: str) -> None:
         if len(self.violations) < MAX_VIOLATIONS:
@@ -94,9 +94,9 @@ class Books:
         self.counts["frames sent by the base"] += 1
         if head.kind == PIECE:
             return  # of its counter only half is to be seen; it lies between those of the others
-        if head.counter <= self._counters.get(head.address, -1):
+        if head.counter <= self.counters.get(head.address, -1):
             self.violation(f"wrong: frame counter {head.counter} to trap {head.address} is not new")
-        self._counters[head.address] = max(head.counter, self._counters.get(head.address, -1))
+        self.counters[head.address] = max(head.counter, self.counters.get(head.address, -1))
 
     def close(self) -> None:
         """The end: all that was made is at the base and at the back end, once and with its bytes; all is clean."""
@@ -112,7 +112,9 @@ class Books:
                 self.violation(f"lost: {ObjectKey(*row)!r} is not at the back end")
         doubled += len([row for row in backend if row not in base])
         doubled += _one(self.folder / BACKEND, "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'duplicated'")
-        doubled += _one(self.folder / BASE, "SELECT count(*) FROM (SELECT 1 FROM receipts GROUP BY id HAVING count(*) > 1)")
+        doubled += _one(
+            self.folder / BASE, "SELECT count(*) FROM (SELECT 1 FROM receipts GROUP BY id HAVING count(*) > 1)"
+        )
         events = _one(self.folder / BASE, "SELECT count(*) FROM events")
         doubled += max(0, events - sum(row[3] == ALERT for row in base))
         if doubled:

@@ -1,7 +1,6 @@
 """A whole base with its traps and its back end in virtual time, in one folder: what every part of the soak plays."""
 
 import random
-import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,11 +23,13 @@ from trapwire.linktimes import LinkTimes
 IDLE_MS = 250
 QUICK_MS = 25  # while something is on its way
 LIMIT_MS = 900_000
+AGAIN_COUNTER = 1_000_000  # of traps' frames in a life that goes on: above all that were sent before
 TIMES = {"heartbeat_ms": 3000, "pause_max_ms": 8000}
 
 
 class Life:
-    """`radio` and `network`: how many traps of each kind; `wrap`: puts something before the back end."""
+    """`radio` and `network`: how many traps of each kind; `wrap`: puts something before the back end;
+    `again`: a name for this going on of a life that was there before: traps' counters and the back end's names go on."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Life:
         wrap: Callable[[DirectOutlet], Outlet] = lambda outlet: outlet,
         change: Callable[[Settings], Settings] = lambda settings: settings,
         books: Books | None = None,
+        again: str = "",
     ) -> None:
         self.folder = folder
         self.clock = WorldClock()
@@ -55,17 +57,17 @@ class Life:
         self.settings = change(settings_in(folder, radio, network))
         self.line = ModemEnd(fuse)
         (folder / "backend").mkdir(parents=True, exist_ok=True)
-        names = random.Random(draws.random())  # noqa: S311 - names of uploads, repeatable
+        names = random.Random(f"{draws.random()}{again}")  # noqa: S311 - names of uploads, repeatable
         self.backend = BackendStore(folder / "backend", bytes(BACKEND_KEY), lambda: names.randbytes(16).hex())
         self.outlet = DirectOutlet(self.backend)
         self.seams = Seams(self.broker, self.line, wrap(self.outlet), self.clock, fuse)
         self.base = MortalBase(self.settings, self.seams, self.clock, fuse, self.books.violation, apart=apart)
         self.antenna = Antenna(self.line, self.books, loss, random.Random(draws.random()))  # noqa: S311 - losses
         self.net_traps: list[NetTrap] = []
-        size = frame_bytes(self.settings.gateway)
+        size, first = frame_bytes(self.settings.gateway), AGAIN_COUNTER if again else 0
         for number in range(1, radio + 1):
             pauses = random.Random(draws.random())  # noqa: S311 - back-off, repeatable
-            self.antenna.traps.append(RadioTrap(number, self.books, size, pauses, LinkTimes(**times)))
+            self.antenna.traps.append(RadioTrap(number, self.books, size, pauses, LinkTimes(**times), first))
         for number in range(radio + 1, radio + network + 1):
             self.net_traps.append(NetTrap(number, self.books, self.broker))
 
@@ -73,12 +75,11 @@ class Life:
     def traps(self) -> list[Trap]:
         return [*self.antenna.traps, *self.net_traps]
 
-    def see(self, trap: Trap, numbers: Iterable[int], draws: random.Random, at_ms: int | None = None) -> None:
-        """Sightings of one trap, handed over now."""
+    def see(self, trap: Trap, numbers: Iterable[int], draws: random.Random) -> None:
+        """Sightings of one trap, handed over now; what they are is the same whenever that is."""
         rungs = BY_RADIO if isinstance(trap, RadioTrap) else BY_NETWORK
         for number in numbers:
-            when = UTC_MS + self.clock.now + number * 1000 if at_ms is None else at_ms
-            trap.see(sighting(draws, (trap.number, EPOCH, number), when, rungs))
+            trap.see(sighting(draws, (trap.number, EPOCH, number), UTC_MS + number * 1000, rungs))
 
     def run(self, until: Callable[[], bool], limit_ms: int = LIMIT_MS) -> bool:
         """Let time pass until `until()` or the limit; whether `until()` came true."""
@@ -136,8 +137,3 @@ class Life:
         with suppress(OSError):
             self.base.stop()
         self.backend.close()
-
-
-def new_name() -> str:
-    """Of a scratch folder."""
-    return secrets.token_hex(4)

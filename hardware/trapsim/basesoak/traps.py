@@ -21,7 +21,16 @@ from trapwire.errors import WireError
 from trapwire.frame import Counter
 from trapwire.linkkeys import UP, LinkKey
 from trapwire.linktimes import LinkTimes
-from trapwire.objects import HEAD_BYTES, RECEIPT, RUNG_NAMES, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import (
+    HEAD_BYTES,
+    RECEIPT,
+    RUNG_NAMES,
+    Envelope,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
 from trapwire.payloads import Heartbeat
 from trapwire.receipt import decode_receipt, statement
 from trapwire.traplink import TrapLink
@@ -57,9 +66,7 @@ class Trap:
         try:
             receipt = decode_receipt(body)
             named = [ObjectKey(self.number, receipt.epoch, number, rung) for number, rung in receipt.objects]
-            signed = statement(
-                self.number, receipt.epoch, [(key.number, key.rung, self.digests[key]) for key in named]
-            )
+            signed = statement(self.number, receipt.epoch, [(key.number, key.rung, self.digests[key]) for key in named])
         except (WireError, KeyError):
             self._books.counts["receipts that a trap refused"] += 1
             return
@@ -78,12 +85,14 @@ class Trap:
 
 
 class RadioTrap(Trap):
-    """A trap in the woods, on the link; `random`: whole numbers below n, for its pauses."""
+    """A trap in the woods, on the link; `draws`: for its pauses; `first`: its first frame counter."""
 
-    def __init__(self, number: int, books: Books, frame_bytes: int, draws: random.Random, times: LinkTimes) -> None:
+    def __init__(
+        self, number: int, books: Books, frame_bytes: int, draws: random.Random, times: LinkTimes, first: int = 0
+    ) -> None:
         super().__init__(number, books)
         self.link = TrapLink(
-            LinkKey(link_key(number), number, UP, AesCcm), frame_bytes, times, Counter(0, lambda _: None), self._load,
+            LinkKey(link_key(number), number, UP, AesCcm), frame_bytes, times, Counter(first, lambda _: None), self._load,
             lambda n: draws.randrange(n) if n > 0 else 0, lambda: Heartbeat({"battery": 80}),
         )  # fmt: skip
 

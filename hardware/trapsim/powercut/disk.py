@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.card.recorder import Op
+from trapsim.powercut.recorder import Op
 
 SECTOR_BYTES = 512
 MODES = ("nothing", "all", "prefix", "torn", "reordered")
