@@ -14,8 +14,6 @@ from typing import Any
 from trapbase.parts import COUNTER
 from trapsim.basesoak.books import Books
 from trapsim.basesoak.cutlife import WAVES, make, wave
-from trapsim.basesoak.life import Life
-from trapsim.crash import Fuse
 from trapsim.powercut import recorder
 from trapsim.powercut.disk import MODES, Disk
 from trapsim.powercut.recorder import Op

@@ -22,14 +22,15 @@ from trapwire.linktimes import LinkTimes
 
 IDLE_MS = 250
 QUICK_MS = 25  # while something is on its way
+LISTENING_MS = 600
 LIMIT_MS = 900_000
 AGAIN_COUNTER = 1_000_000  # of traps' frames in a life that goes on: above all that were sent before
 TIMES = {"heartbeat_ms": 3000, "pause_max_ms": 8000}
 
 
 class Life:
-    """`radio` and `network`: how many traps of each kind; `wrap`: puts something before the back end;
-    `again`: a name for this going on of a life that was there before: traps' counters and the back end's names go on."""
+    """`radio` and `network`: how many traps of each kind; `unheard`: more that the base knows; `wrap`: puts something
+    before the back end; `again`: names this going on of a life that was there before: counters and names go on."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Life:
         *,
         radio: int = 1,
         network: int = 1,
+        unheard: int = 0,
         loss: float = 0.0,
         apart: bool = False,
         times: dict[str, int] = TIMES,
@@ -54,7 +56,7 @@ class Life:
         self.books = books or Books(folder)
         self.fuse = fuse
         self.idle_ms = idle_ms
-        self.settings = change(settings_in(folder, radio, network))
+        self.settings = change(settings_in(folder, radio, network + unheard))
         self.line = ModemEnd(fuse)
         (folder / "backend").mkdir(parents=True, exist_ok=True)
         names = random.Random(f"{draws.random()}{again}")  # noqa: S311 - names of uploads, repeatable
@@ -107,8 +109,8 @@ class Life:
         air = self.antenna.due(now)
         if air is not None:
             due.append(max(air, now + 1))
-            if air - now < QUICK_MS * 4:
-                due.append(now + QUICK_MS)
+            if air - now <= LISTENING_MS:
+                due.append(now + QUICK_MS)  # the base may be about to answer a trap that listens
         for trap in self.net_traps:
             at = trap.due(now)
             if at is not None:

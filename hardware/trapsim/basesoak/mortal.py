@@ -3,9 +3,9 @@
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from contextlib import suppress
 
 from trapbase.config import (
     BatchSettings,
@@ -110,11 +110,11 @@ class MortalBase:
         try:
             if program.part is None:
                 program.part = BUILDERS[program.name](self._settings)
-            for turn in range(TURNS):
-                if not program.part.step(now, self._clock.utc_ms):
-                    break
+            moved = left = TURNS
+            while left and program.part.step(now, self._clock.utc_ms):
+                left -= 1
             self.troubles.add(program.part.trouble())
-            return turn > 0
+            return left < moved
         except Died as death:
             self.deaths[f"{program.name}: {_place(death)}"] += 1
             self.kill(program)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
-from trapbase import parts
 from trapbase.outlet import Outlet
+from trapbase.tus import TusOutlet
 from trapkit.bus import Bus
+from trapkit.files import lock_folder
 from trapkit.serialport import SerialPort
 from trapkit.topics import Message
 from trapsim.basesoak.clock import TimeModule, WorldClock
@@ -144,10 +145,10 @@ class Seams:
                 broker, fuse, client_id, subscriptions
             ),
             SerialPort: lambda path, **_: line,
-            parts.TusOutlet: lambda url, timeout_s, **_: MortalOutlet(outlet, fuse),
+            TusOutlet: lambda url, timeout_s, **_: MortalOutlet(outlet, fuse),
             time: TimeModule(clock),
             random: random.Random("pauses"),  # noqa: S311 - back-off, repeatable
-            parts.lock_folder: self._watched(parts.lock_folder),
+            lock_folder: self._watched(lock_folder),
         }
         self.opened: list[Closable] = []
 
@@ -162,14 +163,15 @@ class Seams:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """In every loaded module of the base, whatever the real adapter is called there."""
-        changed: list[tuple[object, str, object]] = []
+        changed: list[tuple[Any, str, Any]] = []
         for module in [m for name, m in sys.modules.items() if name.startswith("trapbase.")]:
             for name, value in list(vars(module).items()):
                 with suppress(TypeError):  # values that cannot be keys are none of these
                     if value in self._made:
                         changed.append((module, name, value))
                         setattr(module, name, self._made[value])
-        connect, sqlite3.connect = sqlite3.connect, self._watched(sqlite3.connect)
+        connect = sqlite3.connect
+        sqlite3.connect = self._watched(connect)  # type: ignore[assignment]
         try:
             yield
         finally:
