@@ -171,7 +171,7 @@ class Seams:
                         changed.append((module, name, value))
                         setattr(module, name, self._made[value])
         connect = sqlite3.connect
-        sqlite3.connect = self._watched(connect)  # type: ignore[assignment]
+        sqlite3.connect = self._watched(connect)
         try:
             yield
         finally:
