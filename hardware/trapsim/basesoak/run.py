@@ -53,7 +53,7 @@ PARTS = {
         run=cuts.run_cuts, jobs=6, size=50, small=6, on_disk=True, needs=strace,
         lacks="no strace, or this machine forbids tracing",
     ),
-    "refused calls": Part(run=_sick, jobs=1, size=1, small=9),
+    "refused calls": Part(run=_sick, jobs=1, size=1, small=30),
     "full disk": Part(
         run=_small_disk, jobs=PAGES_MAX // PAGES, size=1, small=10, needs=fulldisk.can_mount,
         lacks="no user namespace in which a small disk can be made",
