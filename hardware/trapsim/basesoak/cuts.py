@@ -22,6 +22,7 @@ from trapwire.objects import ObjectKey
 
 LIVES_OF_STATES = 40  # states of one life
 LIMIT_MS = 120_000
+RECORD_S = 3_600.0  # by the clock of a busy machine
 
 
 def record(folder: Path, seed: int, number: int) -> list[Op]:
@@ -29,7 +30,7 @@ def record(folder: Path, seed: int, number: int) -> list[Op]:
     folder.mkdir(parents=True)
     log = folder.with_name(f"{folder.name}.log")
     command = [sys.executable, "-m", "trapsim.basesoak.cutlife", str(folder), str(seed), str(number)]
-    done = recorder.run(command, log, timeout_s=600)
+    done = recorder.run(command, log, timeout_s=RECORD_S)
     if done.returncode:
         raise AssertionError(f"the life itself is wrong: {done.stderr[-500:]}")
     made = recorder.operations(log, [folder])

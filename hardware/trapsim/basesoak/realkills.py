@@ -34,7 +34,7 @@ from trapwire.linktimes import LinkTimes
 from trapwire.serialline import SerialDecoder, encode_message
 
 LIVES_S = (0.2, 2.5)  # of its CPU's time until the kill: a start alone takes about half a second
-IDLE_LIVES = 8  # by the clock a life lasts so many times as long at the most
+IDLE_LIVES = 30  # by the clock a life lasts so many times as long at the most
 LIMIT_S = 3_600.0
 QUIET_S = 120.0  # after the last kill everything is delivered within it
 RADIO, NETWORK = 1, 2  # the two traps
