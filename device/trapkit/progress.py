@@ -20,7 +20,8 @@ def _keep_nothing() -> None:
 
     What could not be written would stay in it: at the end Python tries again, and then the exit code is 120.
     """
-    if sys.stderr is not None and sys.stderr is sys.__stderr__:
+    own = sys.__stderr__
+    if own is not None and sys.stderr is own:
         with suppress(OSError, ValueError):
-            raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+            raw = io.FileIO(own.fileno(), "w", closefd=False)
             sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
