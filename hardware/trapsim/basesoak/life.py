@@ -10,7 +10,7 @@ from trapbase.outlet import Outlet
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.basesoak.antenna import Antenna
-from trapsim.basesoak.books import Books
+from trapsim.basesoak.books import MAX_VIOLATIONS, Books
 from trapsim.basesoak.clock import WorldClock
 from trapsim.basesoak.mortal import MortalBase, settings_in
 from trapsim.basesoak.seams import ModemEnd, Seams
@@ -23,7 +23,7 @@ from trapwire.linktimes import LinkTimes
 IDLE_MS = 250
 QUICK_MS = 25  # while something is on its way
 LISTENING_MS = 600
-LIMIT_MS = 900_000
+LIMIT_MS = 300_000
 AGAIN_COUNTER = 1_000_000  # of traps' frames in a life that goes on: above all that were sent before
 TIMES = {"heartbeat_ms": 3000, "pause_max_ms": 8000}
 
@@ -90,6 +90,8 @@ class Life:
             moved = self.moment()
             if until():
                 return True
+            if len(self.books.violations) >= MAX_VIOLATIONS:
+                return False  # nothing more would be told of it
             self.clock.now = self._next(moved, end)
         return False
 
