@@ -94,11 +94,11 @@ def run_sick(seed: int, at: int, for_ms: int, folder: Path) -> dict[str, Any]:
     return {"counts": counts, "violations": life.books.violations, "ended": dict(life.base.ended)}
 
 
-def sick_calls(seed: int, folder: Path, every: int = 1) -> dict[str, Any]:
-    """Every `every`-th durable call of the life, once and for a while, until there is none left."""
+def sick_calls(seed: int, folder: Path, first: int = 0, every: int = 1) -> dict[str, Any]:
+    """Every `every`-th durable call of the life from the first on, once and for a while, until there is none left."""
     counts: Counter[str] = Counter()
     violations: list[str] = []
-    at = longest = 0
+    at, longest = first, 0
     while True:
         refused = 0
         for for_ms in (0, SICK_MS):

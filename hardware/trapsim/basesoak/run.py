@@ -20,6 +20,7 @@ from trapsim.soakrun import each
 MEMORY = Path("/dev/shm")  # noqa: S108 - lives that die in one process need no disk, and make it wait for every sync
 PAGES = 20  # of a small disk's lives in one job
 PAGES_MAX = 400
+SICK_STEP = 8  # jobs that share the calls of the life whose disk refuses each in turn
 Job = tuple[str, int, int, int]
 """Part, seed, number, and how much of it (deaths, states, messages…)."""
 
@@ -38,7 +39,7 @@ class Part:
 
 
 def _sick(seed: int, number: int, folder: Path, every: int) -> dict[str, Any]:
-    return fulldisk.sick_calls(seed + number, folder, every)
+    return fulldisk.sick_calls(seed, folder, number, every)
 
 
 def _small_disk(seed: int, number: int, folder: Path, step: int) -> dict[str, Any]:
@@ -53,7 +54,7 @@ PARTS = {
         run=cuts.run_cuts, jobs=6, size=50, small=6, on_disk=True, needs=strace,
         lacks="no strace, or this machine forbids tracing",
     ),
-    "refused calls": Part(run=_sick, jobs=1, size=1, small=30),
+    "refused calls": Part(run=_sick, jobs=SICK_STEP, size=SICK_STEP, small=30),
     "full disk": Part(
         run=_small_disk, jobs=PAGES_MAX // PAGES, size=1, small=10, needs=fulldisk.can_mount,
         lacks="no user namespace in which a small disk can be made",
