@@ -12,7 +12,7 @@ from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredO
 from trapbase.unit_keys import UNKNOWN, proof_of
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.errors import StorageError
-from trapkit.files import refusal
+from trapkit.files import make_folder, refusal
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
 from trapwire.notes import MOVED, OPENED, decode_note
@@ -37,7 +37,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.folder = folder
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)

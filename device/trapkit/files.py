@@ -32,6 +32,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make `folder`, and those that it lies in where they are missing; its name is durable when this returns.
+
+    What is written and synced in a folder is gone after a power cut, if the folder's own name is.  Raises: OSError.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    # Also where it was there: a crash may have come between the name and its sync.
+    for each in {folder, *missing}:
+        with suppress(PermissionError):  # a folder in which another user made ours: he has seen to it
+            fsync_folder(each.parent)
+
+
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write `data` to a temporary name, fsync, replace `path`, fsync the folder.
 
@@ -73,7 +86,7 @@ def lock_folder(folder: Path, program: str) -> IO[str]:
     The kernel drops the lock with the process, however it ends. A new folder is for its owner alone: what lies there is
     where animals are. One that is there keeps its mode.  Raises: SetupError when another copy holds it.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, 0o700)
     path = folder / f"{program}.lock"
     file = path.open("a+")
     try:

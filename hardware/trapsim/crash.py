@@ -51,9 +51,9 @@ class Fuse:
 
 
 @contextmanager
-def fused() -> Iterator[Fuse]:
-    """A fuse in every durable call of this process, for as long as the block lasts."""
-    fuse = Fuse()
+def fused(given: Fuse | None = None) -> Iterator[Fuse]:
+    """A fuse, `given` or a new one, in every durable call of this process, for as long as the block lasts."""
+    fuse = given or Fuse()
     connect = sqlite3.connect
 
     class Connection(sqlite3.Connection):

@@ -46,6 +46,10 @@ class MemoryBroker:
         for session in self._sessions.values():
             session.connected = False
 
+    @property
+    def is_up(self) -> bool:
+        return self._up
+
     def start(self) -> None:
         """After `stop`: all connect again."""
         self._up = True

@@ -11,10 +11,10 @@ from cam_parts import NOW
 from lives import AUDIT_BYTES, BURSTS, TRAP, check, live, states
 from records import SOURCE
 
-from tests.card import recorder
-from tests.card.disk import MODES, Disk
-from tests.card.recorder import Op
 from trapcam.outbox import open_outbox
+from trapsim.powercut import recorder
+from trapsim.powercut.disk import MODES, Disk
+from trapsim.powercut.recorder import Op
 
 DRIVER = Path(__file__).with_name("life_driver.py")
 

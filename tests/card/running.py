@@ -12,8 +12,8 @@ import numpy as np
 from cam_parts import BACKEND, BASE, REVIEWER
 from PIL import Image as Pictures
 
-from tests.card import recorder
-from tests.card.recorder import Op
+from trapsim.powercut import recorder
+from trapsim.powercut.recorder import Op
 
 PROGRAM = Path(__file__).resolve().parents[1] / "cam" / "scripted_trap.py"
 TRAP = 7

@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "cam")]
 
-from tests.card import cuts, recorder  # noqa: E402
+from tests.card import cuts  # noqa: E402
+from trapsim.powercut import recorder  # noqa: E402
 
 
 def main() -> int:

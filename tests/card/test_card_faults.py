@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from cam_parts import CAT
 
-from tests.card import recorder, running
+from tests.card import running
 from trapcam.outbox import open_outbox
+from trapsim.powercut import recorder
 from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 SMALL_CARD = Path(__file__).with_name("small_card.py")

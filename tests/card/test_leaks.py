@@ -15,11 +15,12 @@ import pytest
 from cam_parts import BACKEND, BASE, CAT, DEER, NOTHING, PERSON, REVIEWER
 from PIL import Image as Pictures
 
-from tests.card import leaks, recorder, running
+from tests.card import leaks, running
 from tests.support import free_port
 from trapcam.outbox import DATABASE
 from trapcam.status import read_status
 from trapship.certificates import make_fleet
+from trapsim.powercut import recorder
 
 SHOWN = [CAT, NOTHING, PERSON, DEER, CAT, PERSON, NOTHING, NOTHING, PERSON, CAT, NOTHING, DEER, PERSON, CAT]
 PLACE = (43.12345, 131.45678)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.card import cuts, recorder
-from tests.card.disk import Disk
-from tests.card.recorder import Op
+from tests.card import cuts
+from trapsim.powercut import recorder
+from trapsim.powercut.disk import Disk
+from trapsim.powercut.recorder import Op
 
 LIVES = 6
 STATES = 60  # of each life; `python -m tests.card.soak` opens all

@@ -10,15 +10,16 @@ import pytest
 from cam_parts import BASE, CAT, DEER, NOTHING, NOW, PERSON, REVIEWER, ColourJudge, sealer
 from nacl.public import SealedBox
 
-from tests.card import recorder, running
-from tests.card.disk import MODES, Disk
-from tests.card.recorder import Op
+from tests.card import running
 from trapcam.audit import Sampler
 from trapcam.camera.replay import open_replay
 from trapcam.capture import Capture, Policy
 from trapcam.outbox import Outbox, open_outbox
 from trapcam.seal import open_reader
 from trapcam.trigger import Trigger
+from trapsim.powercut import recorder
+from trapsim.powercut.disk import MODES, Disk
+from trapsim.powercut.recorder import Op
 from trapwire.objects import ALERT, CROP, FRAME, FULL
 
 SHOWN = [CAT, NOTHING, PERSON, CAT, DEER, PERSON, CAT, NOTHING, CAT]

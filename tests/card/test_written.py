@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.card import recorder, written
+from tests.card import written
+from trapsim.powercut import recorder
 
 pytestmark = pytest.mark.skipif(recorder.strace() is None, reason="no strace, or this machine forbids tracing")
 

@@ -18,8 +18,9 @@ import numpy as np  # noqa: E402
 from cam_parts import CAT, NOTHING, PERSON  # noqa: E402
 from PIL import Image as Pictures  # noqa: E402
 
-from tests.card import recorder, running  # noqa: E402
-from tests.card.recorder import Op  # noqa: E402
+from tests.card import running  # noqa: E402
+from trapsim.powercut import recorder  # noqa: E402
+from trapsim.powercut.recorder import Op  # noqa: E402
 
 OUTCOMES = {
     "kept": (CAT, "audit.enabled = false"),

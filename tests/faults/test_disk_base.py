@@ -1,5 +1,6 @@
 """A running base whose disk fills, and whose log does: real processes, refused by the kernel."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -69,7 +70,9 @@ def test_a_log_that_nobody_can_write_stops_no_base(site: Site, broker: Broker, l
         command = [str(TOOLS / "trapbase"), "run", "--config", str(site.config), "--only", "ingest"]
         if log == "closed":
             command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
-        process = subprocess.Popen(command, stderr=full)
+        # As systemd starts it: with a buffer, in which what the log refused would stay until the end.
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        process = subprocess.Popen(command, stderr=full, env=plain)
     site.processes.append(process)
     wait_for(lambda: (site.folder / "base" / "base.sqlite3").exists())
     wait_for(lambda: " as ingest " in (broker.folder / "log").read_text())

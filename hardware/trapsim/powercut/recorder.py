@@ -37,7 +37,7 @@ class UnrecordedError(Exception):
 
 def strace() -> str | None:
     """The program, where it is and may be used; None where there is none or tracing is forbidden."""
-    cache = Path(__file__).resolve().parents[2] / ".cache" / "bin"
+    cache = Path(__file__).resolve().parents[3] / ".cache" / "bin"
     found = shutil.which("strace", path=f"{os.environ.get('PATH', '')}:/usr/bin:{cache}")
     if found is None:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.card.recorder import Op
+from trapsim.powercut.recorder import Op
 
 SECTOR_BYTES = 512
 MODES = ("nothing", "all", "prefix", "torn", "reordered")
@@ -68,15 +68,15 @@ class Disk:
             new.live[new_name] = node
             self._namings.append(Naming(((new, new_name, node), (old, old_name, None))))
         elif op.kind in ("write", "truncate", "sync"):
-            node = self._node(op.path)
-            if node is None:
+            found = self._node(op.path)
+            if found is None:
                 return
             if op.kind == "write":
-                node.pending.append((op.at, op.data))
+                found.pending.append((op.at, op.data))
             elif op.kind == "truncate":
-                node.pending.append((op.at, None))
+                found.pending.append((op.at, None))
             else:
-                self._sync(node)
+                self._sync(found)
 
     def _change(self, folder: Node, name: str, node: Node | None) -> None:
         if node is None:
