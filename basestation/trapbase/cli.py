@@ -6,9 +6,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapbase import cmd_ask, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log
+from trapbase import cmd_ask, cmd_cards, cmd_data, cmd_effort, cmd_import, cmd_log, cmd_status
 from trapbase.config import Settings, check_traps, frame_bytes
 from trapbase.keyring import read_link_keys
+from trapbase.ops.log import to_stderr
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="trapbase", description="The base station: keeps and forwards sightings.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(subparsers)
+    cmd_status.add_parsers(subparsers)
     cmd_data.add_parsers(subparsers)
     cmd_import.add_parsers(subparsers)
     cmd_ask.add_parsers(subparsers)
@@ -53,7 +55,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     for name in names:
         if name not in PARTS:
             raise SetupError(f"--only {args.only}: {name!r} is no part; allowed are {', '.join(PARTS)}")
-    return Runner(settings, list(dict.fromkeys(names)), threading.Event(), say).run()
+    return Runner(settings, list(dict.fromkeys(names)), threading.Event(), to_stderr(settings.log.format)).run()
 
 
 def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,18 +2,59 @@
 SELECT name, value FROM counters ORDER BY name
 
 -- name: objects_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM objects GROUP BY state
+-- Not counted row by row: there may be millions. What is waiting has an index, and batches know how many they hold.
+SELECT 'stored' AS state, count(*) AS count FROM objects WHERE state = 'stored' HAVING count > 0
+UNION ALL SELECT 'batched', sum(objects) AS count FROM batches WHERE state <> 'receipted' HAVING count > 0
+UNION ALL SELECT 'receipted', sum(objects) AS count FROM batches WHERE state = 'receipted' HAVING count > 0
 
 -- name: batches_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM batches GROUP BY state
+SELECT state, count(*) AS count FROM batches GROUP BY state
 
 -- name: receipts_by_state
 SELECT state, count(*) AS count FROM receipts GROUP BY state
 
 -- name: traps
-SELECT t.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, t.health,
-  (SELECT count(*) FROM events e WHERE e.trap = t.trap) AS sightings
-FROM traps t ORDER BY t.trap LIMIT ?
+-- The last word of every trap of which anything is here. `heard_ms`: by radio, with its health; `came_ms`: when its newest
+-- alert or note was stored, however it came: a trap with a network says no word by radio.
+WITH RECURSIVE from_objects (trap) AS (
+  SELECT min(trap) FROM objects
+  UNION ALL SELECT (SELECT min(o.trap) FROM objects o WHERE o.trap > from_objects.trap)
+    FROM from_objects WHERE from_objects.trap IS NOT NULL
+), known (trap) AS (SELECT trap FROM from_objects WHERE trap IS NOT NULL UNION SELECT trap FROM traps)
+SELECT k.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, coalesce(t.health, '{}') AS health,
+  max(
+    coalesce((SELECT o.stored_ms FROM objects o WHERE o.id = (
+      SELECT max(e.arrival) FROM events e WHERE e.trap = k.trap)), 0),
+    coalesce((SELECT max(n.stored_ms) FROM notes n WHERE n.trap = k.trap), 0)
+  ) AS came_ms
+FROM known k LEFT JOIN traps t ON t.trap = k.trap ORDER BY k.trap LIMIT ?
+
+-- name: sightings_by_trap
+SELECT trap, count(*) AS count FROM events GROUP BY trap
+
+-- name: oldest
+-- Since when the oldest of each kind waits, Unix ms, and what for; of objects those of given traps alone.
+SELECT 'batch' AS waits_for, stored_ms AS since_ms FROM (
+  SELECT stored_ms FROM objects WHERE state = 'stored' AND trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1)
+UNION ALL SELECT 'upload', since_ms FROM (
+  SELECT min(cut_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state <> 'uploaded')
+  WHERE since_ms IS NOT NULL
+UNION ALL SELECT 'signature', since_ms FROM (
+  SELECT min(uploaded_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state = 'uploaded')
+  WHERE since_ms IS NOT NULL
+UNION ALL SELECT 'trap', stored_ms FROM (SELECT stored_ms FROM receipts WHERE state = 'signed' ORDER BY id LIMIT 1)
+
+-- name: late
+SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, last_error FROM batches
+WHERE state <> 'receipted' AND last_error <> '' ORDER BY cut_ms LIMIT ?
+
+-- name: signed
+-- When the back end signed last, Unix ms.
+SELECT max(receipted_ms) AS signed_ms FROM batches
+
+-- name: receipts_waiting
+SELECT trap, count(*) AS count, min(stored_ms) AS since_ms FROM receipts WHERE state = 'signed'
+GROUP BY trap ORDER BY trap LIMIT ?
 
 -- name: waiting_by_trap
 SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
