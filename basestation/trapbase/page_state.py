@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.effort import day_of
-from trapbase.look.facts import PARTS, figures_of, free_bytes, needs_rows
+from trapbase.look.facts import ALARMS, PARTS, figures_of, free_bytes, needs_rows
 from trapbase.look.metrics import metrics_text
 from trapbase.media import read_from
 from trapbase.modem import read_modem
@@ -40,12 +40,12 @@ POLL_S = 0.5  # how often the database is asked whether it changed
 ALIVE_S = 15.0  # a word on quiet streams; page.js takes 40 s without one for a lost connection
 AGAIN_S = 60.0  # notes depend on the time too: a page that nobody reloads must warn of silence
 PACE_S = 1.0  # at most one rendering in this time, shared by all readers
+SHARE = 0.1  # of the time that goes into renderings at the most: with a million sightings one takes longer
 MAX_STREAMS = 32  # readers at once
 EVENTS = 24  # newest events shown
 SIGHTINGS = 25 * EVENTS  # looked at for them
 EACH_TRAP = 12  # of these at least, so that one busy trap hides no other
 ROWS = 20  # batches
-ALARMS = 200  # the newest, settled ones too
 TRAPS = 1000  # whose ledgers and scenes are shown
 MAX_SHOWN = 20  # damaged and missing ones that are named
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -156,10 +156,11 @@ class PageState:
         last = self._shared.get(chosen)
         if last is not None:
             age_s = now_s - last.at_s
-            if age_s < PACE_S or (last.version == version and age_s < AGAIN_S):
+            if age_s < max(PACE_S, last.took_s / SHARE) or (last.version == version and age_s < AGAIN_S):
                 return last
         html = self.render("live.html", chosen)
-        self._shared[chosen] = fresh = _Rendered(version=version, at_s=now_s, html=html)
+        took_s = time.monotonic() - now_s
+        self._shared[chosen] = fresh = _Rendered(version=version, at_s=now_s, took_s=took_s, html=html)
         return fresh
 
     def open_stream(self, chosen: str | None) -> AsyncIterator[bytes]:
@@ -194,6 +195,7 @@ class PageState:
 class _Rendered:
     version: int
     at_s: float
+    took_s: float
     html: str
 
 

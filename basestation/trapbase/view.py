@@ -22,6 +22,8 @@ Row = dict[str, Any]
 LOW_BATTERY_PERCENT = 20
 THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
 OTHER_WAY_MS = 600_000
+SHORT_WAIT_MS = 60_000
+WAITS = {"batch": "its batch", "upload": "its upload", "signature": "the signature"}
 MOST_SIGNAL_DB = 25  # of margin: a full bar
 
 
@@ -29,7 +31,8 @@ MOST_SIGNAL_DB = 25  # of margin: a full bar
 class View:
     """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
     `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days;
-    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here."""
+    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here; `waits`: for how long the oldest
+    waits, and for what."""
 
     base: str
     summary: Row
@@ -48,6 +51,7 @@ class View:
     deployments: list[Row]
     samples: list[Row]
     upload: bool
+    waits: str
 
     @property
     def is_empty(self) -> bool:
@@ -97,8 +101,18 @@ def build_view(
         deployments=deployment_rows(places, zones),
         samples=sample_rows(places, zones),
         upload=settings.page.upload,
+        waits=_waits(rows.get("oldest", []), now_ms),
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
+
+
+def _waits(oldest: list[Row], now_ms: int) -> str:
+    """Of what is not signed for yet; nothing for what has just come."""
+    rows = [row for row in oldest if row["waits_for"] in WAITS and now_ms - row["since_ms"] >= SHORT_WAIT_MS]
+    if not rows:
+        return ""
+    first = min(rows, key=lambda row: row["since_ms"])
+    return f"oldest: {span(first['since_ms'], now_ms)}, waits for {WAITS[first['waits_for']]}"
 
 
 def zones_of(settings: Settings, known: Mapping[int, TrapSettings]) -> dict[int, ZoneInfo]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trapbase.config import Settings
+from trapbase.effort import alarms
 from trapbase.look.metrics import Figures
 from trapbase.modem import read_modem
 from trapbase.ops.partfile import read_states
@@ -21,6 +22,7 @@ PARTS = ("gateway", "ingest", "forward", "page")
 TRAPS = 1000
 CONFLICTS = 1000  # counted by trap
 LATE = 100
+ALARMS = 200  # the newest, settled ones too
 
 
 def needs_rows(reader: Reader, known: Iterable[int], traps: list[Row]) -> dict[str, list[Row]]:
@@ -70,5 +72,6 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
         oldest={row["waits_for"]: row["since_ms"] for row in rows["oldest"]},
         traps=[row | {"word_ms": word_ms(row)} for row in traps],
         floor_db=floor_db,
+        alarms=sum(alarm.stands for alarm in alarms(reader.rows("alarms", ALARMS))),
         needs=len(found) + len(places.problems),
     )

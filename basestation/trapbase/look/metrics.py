@@ -22,8 +22,8 @@ GAUGES = ("bus_connected",)  # of the parts' figures; the others only grow
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """Everything for one answer, times in Unix ms. `summary`: of the reader; `oldest`: since when the oldest waits, by
-    what it waits for; `traps`: their last words; `floor_db`: the weakest signal that is heard; `needs`: how many
-    sentences the page has for a person."""
+    what it waits for; `traps`: their last words; `floor_db`: the weakest signal that is heard; `alarms`, `needs`: how
+    many the page shows."""
 
     now_ms: int
     parts: Mapping[str, PartState] = field(default_factory=dict)
@@ -33,6 +33,7 @@ class Figures:
     oldest: Mapping[str, int] = field(default_factory=dict)
     traps: list[dict[str, Any]] = field(default_factory=list)
     floor_db: float = 0.0
+    alarms: int = 0
     needs: int = 0
 
 
@@ -77,6 +78,12 @@ def _custody(figures: Figures) -> Iterable[Metric]:
     for name, value in counters.items():
         text = f"{name.replace('_', ' ').capitalize()}, since this base began."
         yield f"{name}_total", "counter", text, [({}, value)]
+    yield (
+        "alarms",
+        "gauge",
+        "Traps that somebody opened or moved, and nobody has visited since.",
+        [({}, figures.alarms)],
+    )
     yield (
         "needs_person",
         "gauge",

@@ -16,6 +16,7 @@ Line = tuple[str, str]  # style, text
 PLAIN, GOOD, WARN, ALARM, QUIET, BOLD = "", "32", "33", "1;31", "2", "1"  # styles, as SGR parameters
 LEAST_TRAPS = 3  # lines of traps, whatever else there is to say
 INDENT = "  "
+LONGEST_STATION = 24
 LEAST_WIDTH = 40
 ALL = "trapbase status | less"
 
@@ -40,7 +41,7 @@ class Screen:
 def render(screen: Screen, size: tuple[int, int] | None, *, colours: bool = False) -> list[str]:
     """The lines; `size`: columns and lines of the terminal, None for as many as there are."""
     width = max(LEAST_WIDTH, size[0]) if size else 0
-    base = [(PLAIN, f"{f'{name}:':<9}{words}") for name, words in screen.base]
+    base = [(PLAIN, line) for name, words in screen.base for line in _named(name, words, width)]
     if size is None:
         body = [*_troubles(screen, 0, None), *_traps(screen, None), *base, *((QUIET, text) for text in screen.more)]
     else:
@@ -51,6 +52,13 @@ def render(screen: Screen, size: tuple[int, int] | None, *, colours: bool = Fals
         body = [*troubles, *traps, *base, *_bounded([(QUIET, text) for text in screen.more], left, "lines")]
     lines = [_head(screen), *body]
     return [_styled(style, _cut(text, width), colours) for style, text in lines]
+
+
+def _named(name: str, words: str, width: int) -> list[str]:
+    text = f"{f'{name}:':<9}{words}"
+    if not width:
+        return [text]
+    return _shortened(textwrap.wrap(text, width, subsequent_indent=" " * 9, break_on_hyphens=False), 2, width)
 
 
 def _head(screen: Screen) -> Line:
@@ -114,7 +122,7 @@ def _traps(screen: Screen, room: int | None) -> list[Line]:
 def _cells(trap: Row, screen: Screen) -> list[str]:
     """What a line says of one trap."""
     heard = trap["heard"]
-    where = " ".join(filter(None, (trap["station"], trap["side"])))
+    where = _cut(" ".join(filter(None, (trap["station"], trap["side"]))), LONGEST_STATION)
     first = [f"trap {trap['number']}", where]
     seen = [f"{trap['sightings']} seen"]
     here = screen.waiting.get(trap["number"], 0)

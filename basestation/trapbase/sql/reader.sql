@@ -35,7 +35,8 @@ SELECT trap, count(*) AS count FROM events GROUP BY trap
 -- name: oldest
 -- Since when the oldest of each kind waits, Unix ms, and what for; of objects those of given traps alone.
 SELECT 'batch' AS waits_for, stored_ms AS since_ms FROM (
-  SELECT stored_ms FROM objects WHERE state = 'stored' AND trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1)
+  SELECT stored_ms FROM objects INDEXED BY objects_waiting
+  WHERE state = 'stored' AND trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1)
 UNION ALL SELECT 'upload', since_ms FROM (
   SELECT min(cut_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state <> 'uploaded')
   WHERE since_ms IS NOT NULL
@@ -57,7 +58,9 @@ SELECT trap, count(*) AS count, min(stored_ms) AS since_ms FROM receipts WHERE s
 GROUP BY trap ORDER BY trap LIMIT ?
 
 -- name: waiting_by_trap
-SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
+-- By the index of what waits: SQLite would go through all objects to have them by trap.
+SELECT trap, count(*) AS count FROM objects INDEXED BY objects_waiting WHERE state = 'stored' GROUP BY trap ORDER BY trap
+LIMIT ?
 
 -- name: species
 SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
@@ -68,7 +71,8 @@ WITH RECURSIVE seen (trap) AS (
   SELECT min(trap) FROM events
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.trap > seen.trap) FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
+JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -78,7 +82,8 @@ WITH RECURSIVE seen (trap) AS (
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.species = ? AND e.trap > seen.trap)
     FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
+JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.species = ? AND n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -109,7 +114,7 @@ ORDER BY e.arrival DESC
 SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, receipted_ms, last_error,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id) AS receipts,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id AND r.state = 'delivered') AS delivered
-FROM batches b ORDER BY cut_ms DESC, batch_id LIMIT ?
+FROM (SELECT * FROM batches ORDER BY cut_ms DESC, batch_id LIMIT ?) b ORDER BY cut_ms DESC, batch_id
 
 -- name: receipts_of
 SELECT batch_id, trap, stored_ms, delivered_ms FROM receipts
@@ -162,4 +167,4 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
 SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
+  SELECT trap, max(id) AS id FROM objects INDEXED BY objects_scenes WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
