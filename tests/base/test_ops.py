@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.base.parts import NOW
+from tests.base.systemd import KEEPALIVE_S, Systemd
 from tests.support import free_port
 from trapbase.config import LogSettings, PageSettings, Settings
 from trapbase.ops.log import ERROR, INFO, LONGEST, MOST_AT_ONCE, MS_A_LINE, WARNING, Libraries, Log, is_journal
@@ -37,41 +37,6 @@ from trapbase.run import Runner
 from trapkit.errors import SetupError
 
 PATIENCE_MS = 60_000
-KEEPALIVE_S = 120  # WatchdogSec
-
-
-class Systemd:
-    """The other end of `NOTIFY_SOCKET`: a real datagram socket."""
-
-    def __init__(self, folder: Path, *, abstract: bool = False) -> None:
-        self.path = f"@pugmark-test-{os.getpid()}" if abstract else str(folder / "notify")
-        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._line.bind("\0" + self.path[1:] if abstract else self.path)
-        self._line.setblocking(False)
-
-    def notifier(self, **more: str) -> Notifier:
-        given = {"NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": str(KEEPALIVE_S * 1_000_000)}
-        return Notifier(given | more, os.getpid())
-
-    def heard(self) -> list[str]:
-        """Every line since the last time."""
-        lines = []
-        while True:
-            try:
-                lines += self._line.recv(4096).decode().split("\n")
-            except BlockingIOError:
-                return lines
-
-    def wait_for(self, line: str) -> None:
-        self._line.settimeout(20)
-        try:
-            while line not in self._line.recv(4096).decode().split("\n"):
-                pass
-        finally:
-            self._line.setblocking(False)
-
-    def close(self) -> None:
-        self._line.close()
 
 
 @pytest.fixture

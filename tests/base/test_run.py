@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.base.running import Site, objects
+from tests.base.systemd import Systemd
 from tests.support import Broker, wait_for
 from trapbase.cli import main
 
@@ -61,11 +62,17 @@ def test_a_second_copy_is_refused(site: Site) -> None:
 
 
 @pytest.mark.parametrize("part", ["gateway", "ingest", "forward", "page"])
-def test_each_part_runs_alone_and_stops(site: Site, part: str) -> None:
-    process = site.base("--only", part)
-    wait_for(lambda: f"{part}: running" in site.log)
+def test_each_part_runs_alone_tells_systemd_and_stops(site: Site, part: str) -> None:
+    systemd = Systemd(site.folder)
+    watched = {"NOTIFY_SOCKET": systemd.path, "WATCHDOG_USEC": "1000000"}
+    process = site.base("--only", part, **watched)
+    systemd.wait_for("READY=1")
+    systemd.wait_for("WATCHDOG=1")
+    assert f"{part}: running" in site.log
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0, site.log
+    assert "STOPPING=1" in systemd.heard()
+    systemd.close()
 
 
 @pytest.mark.parametrize(
