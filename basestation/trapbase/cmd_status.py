@@ -112,7 +112,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
         now_ms=now_ms,
         base=[
             ("custody", custody_words(summary, oldest, now_ms)),
-            ("uplink", uplink_words(settings, signed_ms, parts.get("forward"), now_ms)),
+            ("uplink", uplink_words(settings, signed_ms, now_ms)),
             ("modem", modem_words(modem, zone)),
             ("parts", parts_words(parts, now_ms)),
             ("disk", disk_words(free)),

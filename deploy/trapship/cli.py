@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trapship: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
-        print(f"trapship: {error.name} is not installed: pip install 'pugmark[sim,trap]'", file=sys.stderr)
+        print(f"trapship: {error.name} is not installed: pip install 'pugmark[base]'", file=sys.stderr)
         return 2
     except (StorageError, OSError) as error:
         print(f"trapship: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ PLAIN, GOOD, WARN, ALARM, QUIET, BOLD = "", "32", "33", "1;31", "2", "1"  # styl
 LEAST_TRAPS = 3  # lines of traps, whatever else there is to say
 INDENT = "  "
 LONGEST_STATION = 24
+WHOLE = 3  # troubles that are not cut to one line
 LEAST_WIDTH = 40
 ALL = "trapbase status | less"
 
@@ -49,7 +50,7 @@ def render(screen: Screen, size: tuple[int, int] | None, *, colours: bool = Fals
         troubles = _troubles(screen, width, max(2, room - min(LEAST_TRAPS, len(screen.traps)) - 1))
         traps = _traps(screen, max(0, room - len(troubles)))
         left = max(0, room - len(troubles) - len(traps))
-        body = [*troubles, *traps, *base, *_bounded([(QUIET, text) for text in screen.more], left, "lines")]
+        body = [*troubles, *traps, *base, *_bounded([(QUIET, text) for text in screen.more], left)]
     lines = [_head(screen), *body]
     return [_styled(style, _cut(text, width), colours) for style, text in lines]
 
@@ -79,11 +80,18 @@ def _troubles(screen: Screen, width: int, room: int | None) -> list[Line]:
     if room is None:
         return [(style, f"! {text}") for style, text in texts]
     wrapped = [(style, _wrapped(text, width)) for style, text in texts]
-    for most in (4, 3, 2, 1):
+    for most in (4, 3, 2):
         lines = [(style, line) for style, own in wrapped for line in _shortened(own, most, width)]
         if len(lines) <= room:
             return lines
-    return _bounded(lines, room, "troubles")
+    # What to do stands at a sentence's end: the first ones are whole, and the rest is counted.
+    lines = []
+    for i, (style, own) in enumerate(wrapped):
+        fresh = [(style, line) for line in _shortened(own, 3 if i < WHOLE else 1, width)]
+        if len(lines) + len(fresh) > room - (i < len(wrapped) - 1):
+            return [*lines, (QUIET, f"{INDENT}… {len(wrapped) - i} more troubles: {ALL}")]
+        lines += fresh
+    return lines
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -154,12 +162,12 @@ def _columns(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(wide[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
 
 
-def _bounded(lines: list[Line], room: int, what: str) -> list[Line]:
+def _bounded(lines: list[Line], room: int) -> list[Line]:
     if len(lines) <= room:
         return lines
     if room <= 0:
         return []
-    return [*lines[: room - 1], (QUIET, f"{INDENT}… {len(lines) - room + 1} more {what}: {ALL}")]
+    return [*lines[: room - 1], (QUIET, f"{INDENT}… {len(lines) - room + 1} more lines: {ALL}")]
 
 
 def _cut(text: str, width: int) -> str:

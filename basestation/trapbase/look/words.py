@@ -35,14 +35,13 @@ def custody_words(summary: Row, oldest: Mapping[str, int], now_ms: int) -> str:
     return ", ".join(words)
 
 
-def uplink_words(settings: Settings, signed_ms: int | None, forward: PartState | None, now_ms: int) -> str:
-    """The way to the back end."""
+def uplink_words(settings: Settings, signed_ms: int | None, now_ms: int) -> str:
+    """The way to the back end; what is wrong with it stands among what needs a person."""
     if not settings.upload.url:
         return "no back end (upload.url): everything is kept here"
     ago = span(signed_ms, now_ms)
     last = f"last signature {ago} ago" if ago else "nothing signed yet"
-    trouble = forward.trouble if forward is not None and forward.at(now_ms) == RUNS else ""
-    return ", ".join(filter(None, (settings.upload.url, last, trouble)))
+    return f"{settings.upload.url}, {last}"
 
 
 def parts_words(parts: Mapping[str, PartState], now_ms: int) -> str:
@@ -67,7 +66,7 @@ def clock_words(settings: Settings) -> str:
     """How well this base knows the time."""
     off_ms = settings.gateway.clock_uncertainty_ms
     if not off_ms:
-        return "nobody says how far it is off (gateway.clock_uncertainty_ms): traps get no time"
+        return "unknown how far off: traps get no time (gateway.clock_uncertainty_ms)"
     return f"within {off_ms / 1000:g} s, as gateway.clock_uncertainty_ms says; traps get it"
 
 
