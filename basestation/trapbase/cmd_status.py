@@ -15,7 +15,7 @@ from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
 from trapbase.config import Settings
 from trapbase.effort import Alarm, alarms
-from trapbase.look.facts import PARTS, free_bytes, needs_rows
+from trapbase.look.facts import free_bytes, needs_rows, part_names
 from trapbase.look.screen import Screen, render
 from trapbase.look.words import (
     alarm_words,
@@ -68,7 +68,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
     """The status as a program reads it, and as a person does."""
     folder, zone = Path(settings.folder), ZoneInfo(settings.zone)
     places = read_places(settings, reader)
-    known, traps, parts = places.known(), reader.traps(), read_states(folder, PARTS)
+    known, traps, parts = places.known(), reader.traps(), read_states(folder, part_names(settings))
     modem, free = read_modem(folder), free_bytes(folder)
     rows = needs_rows(reader, known, traps)
     stations = stations_of(settings, known, traps, zones_of(settings, known), places.taken_down())

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.effort import day_of
-from trapbase.look.facts import ALARMS, PARTS, figures_of, free_bytes, needs_rows
+from trapbase.look.facts import ALARMS, figures_of, free_bytes, needs_rows, part_names
 from trapbase.look.metrics import metrics_text
 from trapbase.media import read_from
 from trapbase.modem import read_modem
@@ -107,7 +107,7 @@ class PageState:
         species = None if code is None else SPECIES[code]
         return build_view(
             self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=free_bytes(self._folder),
-            modem=read_modem(self._folder), places=places, parts=read_states(self._folder, PARTS),
+            modem=read_modem(self._folder), places=places, parts=read_states(self._folder, part_names(self._settings)),
         )  # fmt: skip
 
     def metrics(self) -> str:

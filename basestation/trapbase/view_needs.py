@@ -76,9 +76,16 @@ def _part_notes(
             "`systemctl start pugmark-base`, or `trapbase run`."
         )
         still = {}
-    for name, state in still.items():
-        what = "was stopped" if state.state == STOPPED else "has said nothing"
-        notes.append(f"{name} {what} {_since(state.written_ms, now_ms)}: is it running? `trapbase run` says why not.")
+    for what, own in (
+        ("not run", [name for name, state in still.items() if state.state == STOPPED]),
+        ("said nothing", [name for name, state in still.items() if state.state != STOPPED]),
+    ):
+        if own:
+            last_ms = max(still[name].written_ms for name in own)
+            have = "has" if len(own) == 1 else "have"
+            long = span(last_ms, now_ms)
+            for_long = f" for {long}" if long else " of late"
+            notes.append(f"{', '.join(own)} {have} {what}{for_long}: start `trapbase run`, it says why not.")
     # What is said of batches below need not be said twice.
     said = [row["last_error"] for row in rows["late"]]
     for name, state in parts.items():
@@ -95,11 +102,6 @@ def _part_notes(
 
 def _long(state: PartState, now_ms: int) -> str:
     return f", for {span(state.since_ms, now_ms)}" if now_ms - state.since_ms >= 60_000 and state.since_ms else ""
-
-
-def _since(at_ms: int, now_ms: int) -> str:
-    ago = span(at_ms, now_ms)
-    return f"{ago} ago" if ago else "at a time that is still to come"
 
 
 def _base_notes(rows: Mapping[str, list[Row]], now_ms: int, free_bytes: int | None) -> list[str]:

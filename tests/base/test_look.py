@@ -89,8 +89,15 @@ def screen(**more: Any) -> Screen:
         ([runs("ingest", "disk: full")], ["ingest: disk: full"]),
         ([runs("ingest", "disk: full", since_ms=NOW - 3 * HOUR_MS)], ["ingest, for 3 h: disk: full"]),
         ([runs("ingest", state=HANGS), runs("page")], ["ingest hangs: systemd starts the base again"]),
-        ([runs("ingest"), runs("gateway", ago_ms=HOUR_MS)], ["gateway has said nothing 60 min ago: is it running?"]),
-        ([runs("ingest"), runs("gateway", state=STOPPED, ago_ms=HOUR_MS)], ["gateway was stopped 60 min ago"]),
+        (
+            [runs("ingest"), runs("gateway", ago_ms=HOUR_MS)],
+            ["gateway has said nothing for 60 min: start"],
+        ),
+        ([runs("ingest"), runs("gateway", state=STOPPED, ago_ms=HOUR_MS)], ["gateway has not run for 60 min: start"]),
+        (
+            [runs("page"), *(runs(name, state=STOPPED, ago_ms=9000) for name in ("ingest", "gateway"))],
+            ["ingest, gateway have not run for 9.0 s: start `trapbase run`, it says why not."],
+        ),
         ([runs(name, ago_ms=3 * HOUR_MS) for name in ("ingest", "page")], ["The base is not running for 3 h: traps"]),
         ([runs("ingest", "old", state=STOPPED)], ["The base is not running: traps keep what they have."]),
     ],

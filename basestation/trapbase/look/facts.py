@@ -18,11 +18,15 @@ from trapbase.view_needs import needs, word_ms
 from trapwire.airtime import snr_floor_quarter_db
 
 Row = dict[str, Any]
-PARTS = ("gateway", "ingest", "forward", "page")
 TRAPS = 1000
 CONFLICTS = 1000  # counted by trap
 LATE = 100
 ALARMS = 200  # the newest, settled ones too
+
+
+def part_names(settings: Settings) -> tuple[str, ...]:
+    """Of the parts that a base with these settings has."""
+    return ("gateway", "ingest", "forward", "page")
 
 
 def needs_rows(reader: Reader, known: Iterable[int], traps: list[Row]) -> dict[str, list[Row]]:
@@ -53,7 +57,7 @@ def free_bytes(folder: Path) -> int | None:
 def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms: int) -> Figures:
     """For /metrics. `reader`: None while the base has stored nothing.  Raises: StorageError."""
     folder = Path(settings.folder)
-    parts, modem, free = read_states(folder, PARTS), read_modem(folder), free_bytes(folder)
+    parts, modem, free = read_states(folder, part_names(settings)), read_modem(folder), free_bytes(folder)
     if reader is None:
         return Figures(now_ms=now_ms, parts=parts, modem=modem, free_bytes=free)
     known = places.known()

@@ -170,8 +170,11 @@ def _of_parts(figures: Figures) -> Iterable[Metric]:
 
 
 def _labels(labels: Mapping[str, object]) -> str:
-    """Values are numbers and words of ours: nothing needs to be escaped."""
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""
+    return "{" + ",".join(f'{name}="{_escaped(str(value))}"' for name, value in labels.items()) + "}" if labels else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:
