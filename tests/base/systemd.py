@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trapbase.ops.notify import Notifier
 
-KEEPALIVE_S = 120  # as in deploy/systemd/pugmark-base.service
+KEEPALIVE_S = 300  # as in deploy/systemd/pugmark-base.service
 
 
 class Systemd:

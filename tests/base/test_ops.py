@@ -145,7 +145,7 @@ def test_a_part_that_hangs_costs_the_keepalive_until_it_turns_again(systemd: Sys
         if "STATUS=ingest: hangs" in heard:
             assert 160_000 < now_ms < 161_500
     assert [at for at in kept if 160_000 < at < 400_000] == []
-    assert {0, 60_000, 120_000, 400_000} <= set(kept)
+    assert {0, 150_000, 400_000} <= set(kept)
     assert lines.events == [("error", "ingest", "hangs"), ("info", "ingest", "turns")]
     assert "its loop has not turned for 60 s; systemd gets no keepalive until it does" in lines.text[0]
 
@@ -163,7 +163,7 @@ def test_a_part_that_waits_for_a_silent_back_end_is_alive(systemd: Systemd, tmp_
     for now_ms in range(0, slowest_ms, 1000):
         watch.step(now_ms, NOW + now_ms)
         kept += systemd.heard().count("WATCHDOG=1")
-    assert kept == slowest_ms // (KEEPALIVE_S * 500)
+    assert kept == -(-slowest_ms // (KEEPALIVE_S * 500))
 
 
 def test_a_trouble_is_systemds_status_and_is_told_at_most_once_a_second(systemd: Systemd, tmp_path: Path) -> None:

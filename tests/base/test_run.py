@@ -55,13 +55,17 @@ def test_a_whole_base_under_kills(site: Site, broker: Broker) -> None:
         assert secret not in site.log
 
 
-def test_a_second_copy_is_refused(site: Site) -> None:
-    site.base("--only", "ingest")
+def test_a_second_copy_is_refused_and_one_that_is_aborted_says_where_it_stood(site: Site) -> None:
+    first = site.base("--only", "ingest")
     wait_for(lambda: "ingest: running" in site.log)
     second = site.base("--only", "ingest,forward")
     assert second.wait(60) == 2
     assert "another trapbase-ingest" in site.log
     assert "Traceback" not in site.log
+    first.send_signal(signal.SIGABRT)  # as systemd does when there is no keepalive
+    first.wait(60)
+    assert "Fatal Python error: Aborted" in site.log
+    assert "in _drive" in site.log
 
 
 @pytest.mark.parametrize("part", ["gateway", "ingest", "forward", "page"])

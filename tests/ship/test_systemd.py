@@ -66,6 +66,7 @@ def test_the_units_fit_the_programs() -> None:
     assert base["Type"] == broker["Type"] == "notify"
     assert base["Restart"] == broker["Restart"] == "always"
     assert int(base["WatchdogSec"]) == KEEPALIVE_S
+    assert base["LimitCORE"] == "0"
     notifier = Notifier({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": f"{KEEPALIVE_S}000000"}, os.getpid())
     assert notifier.keepalive_ms == KEEPALIVE_S * 500
     program, *arguments = base["ExecStart"].split()
