@@ -16,9 +16,11 @@ from trapbase import (
     cmd_log,
     cmd_outlets,
     cmd_results,
+    cmd_status,
 )
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
+from trapbase.ops.log import to_stderr
 from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="trapbase", description="The base station: keeps and forwards sightings.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(subparsers)
+    cmd_status.add_parsers(subparsers)
     cmd_data.add_parsers(subparsers)
     cmd_backup.add_parsers(subparsers)
     cmd_import.add_parsers(subparsers)
@@ -67,7 +70,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     for name in names:
         if name not in PARTS:
             raise SetupError(f"--only {args.only}: {name!r} is no part; allowed are {', '.join(PARTS)}")
-    return Runner(settings, list(dict.fromkeys(names)), threading.Event(), say).run()
+    return Runner(settings, list(dict.fromkeys(names)), threading.Event(), to_stderr(settings.log.format)).run()
 
 
 def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

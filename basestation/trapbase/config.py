@@ -197,6 +197,21 @@ class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
     upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
     upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
+    metrics: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|loopback|everywhere)$",
+            description="who gets figures for Prometheus at /metrics: nobody, this machine, or all who reach the page",
+        ),
+    ] = "loopback"
+
+
+class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a running base says on stderr."""
+
+    format: Annotated[str, Meta(pattern=r"^(text|json)$", description="lines for people, or a JSON object a line")] = (
+        "text"
+    )
 
 
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -241,6 +256,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     page: PageSettings = field(default_factory=PageSettings)
     cards: CardsSettings = field(default_factory=CardsSettings)
     modem: tuple[ModemSettings, ...] = ()
+    log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
     outlet: tuple[OutletSettings, ...] = ()
 

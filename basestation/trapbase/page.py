@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -35,6 +36,7 @@ from trapkit.files import lock_folder
 from trapkit.headers import Headers
 from trapkit.sealing import read_key
 
+METRICS = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
 ASSETS = {"page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
 HEADERS = {
     "Content-Security-Policy": (
@@ -82,6 +84,16 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
 
+    async def metrics(request: Request) -> Response:
+        allowed = settings.page.metrics
+        here = request.client is not None and _is_loopback(request.client.host)
+        if allowed != "everywhere" and not (allowed == "loopback" and here):
+            raise HTTPException(404, "no figures here: see page.metrics")
+        try:
+            return Response(page.metrics(), media_type=METRICS)
+        except StorageError as error:
+            raise HTTPException(503, str(error)) from error
+
     bringer = Bringer(settings) if settings.page.upload else None
 
     async def bring(request: Request) -> Response:
@@ -112,6 +124,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             Route("/crop/{sha256}", crop),
             *(Route(f"/{name}", asset) for name in ASSETS),
             Route("/status.json", status),
+            Route("/metrics", metrics),
             Route("/bring", bring, methods=["GET", "POST"]),
         ],
         exception_handlers={HTTPException: refuse},
@@ -123,8 +136,17 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
     return app
 
 
-def serve_page(settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> None:
-    """Serve until `stop` is set; `say` hears where.  Raises: SetupError."""
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def serve_page(
+    settings: Settings, stop: threading.Event, started: Callable[[str], None], beat: Callable[[], None]
+) -> None:
+    """Serve until `stop` is set; `started` hears where, `beat` that the loop turns.  Raises: SetupError."""
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
     lock = lock_folder(Path(settings.folder), "trapbase-page")
     host, port = settings.page.host, settings.page.port
@@ -137,18 +159,25 @@ def serve_page(settings: Settings, stop: threading.Event, say: Callable[[str], N
         advice = "stop what listens there, or name another host or port"
         raise SetupError(f"keys 'page.host', 'page.port' are {host}, {port}: {reason}; {advice}") from error
     config = uvicorn.Config(
-        create_page(settings, secret, stop), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        create_page(settings, secret, stop),
+        log_config=None,  # what it says goes where the base's lines go
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
     )
-    say(f"page: running at http://{f'[{host}]' if ':' in host else host}:{port}")
+    started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     try:
-        asyncio.run(_serve(uvicorn.Server(config), listener, stop))
+        asyncio.run(_serve(uvicorn.Server(config), listener, stop, beat))
     finally:
         lock.close()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, stop: threading.Event, beat: Callable[[], None]
+) -> None:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not stop.is_set() and not serving.done():
+        beat()
         await asyncio.sleep(0.2)
     server.should_exit = True
     await serving

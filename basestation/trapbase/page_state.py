@@ -5,11 +5,10 @@ It opens crops in memory with the base's key and writes no picture to the disk.
 
 import asyncio
 import json
-import os
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,11 @@ from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.effort import day_of
 from trapbase.gate import day_of as day_of_zone
+from trapbase.look.facts import ALARMS, figures_of, free_bytes, needs_rows, part_names
+from trapbase.look.metrics import metrics_text
 from trapbase.media import read_from
 from trapbase.modem import read_modem
+from trapbase.ops.partfile import read_states
 from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
@@ -42,13 +44,12 @@ POLL_S = 0.5  # how often the database is asked whether it changed
 ALIVE_S = 15.0  # a word on quiet streams; page.js takes 40 s without one for a lost connection
 AGAIN_S = 60.0  # notes depend on the time too: a page that nobody reloads must warn of silence
 PACE_S = 1.0  # at most one rendering in this time, shared by all readers
+SHARE = 0.2  # of a processor that goes into renderings at the most: with a million sightings one takes longer
 MAX_STREAMS = 32  # readers at once
 EVENTS = 24  # newest events shown
 SIGHTINGS = 25 * EVENTS  # looked at for them
 EACH_TRAP = 12  # of these at least, so that one busy trap hides no other
 ROWS = 20  # batches
-CONFLICTS = 1000  # counted by trap
-ALARMS = 200  # the newest, settled ones too
 OUTLETS = 200
 TRAPS = 1000  # whose ledgers and scenes are shown
 MAX_SHOWN = 20  # damaged and missing ones that are named
@@ -103,15 +104,23 @@ class PageState:
         stations: dict[str, list[int]] = {}
         for number, trap in places.known().items():
             stations.setdefault(trap.station, []).append(number)
-        names = ("sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap", "traps")
-        rows = {name: [] for name in names} if reader is None else _read(reader, code, list(stations.values()))
+        names = ("sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap", "traps", "late")
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        if reader is not None:
+            rows = _read(reader, code, list(stations.values()), places.known())
         summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
         species = None if code is None else SPECIES[code]
         return build_view(
-            self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=self._free_bytes(),
-            modem=read_modem(self._folder), places=places,
+            self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=free_bytes(self._folder),
+            modem=read_modem(self._folder), places=places, parts=read_states(self._folder, part_names(self._settings)),
         )  # fmt: skip
+
+    def metrics(self) -> str:
+        """The figures for Prometheus.  Raises: StorageError."""
+        reader = self.reader()
+        now_ms = time.time_ns() // 1_000_000
+        return metrics_text(figures_of(self._settings, reader, self._places(reader), now_ms))
 
     def _places(self, reader: Reader | None) -> Places:
         if reader is None:
@@ -124,13 +133,6 @@ class PageState:
         """Counts of everything, by state.  Raises: StorageError."""
         reader = self.reader()
         return reader.summary() if reader else {}
-
-    def _free_bytes(self) -> int | None:
-        try:
-            disk = os.statvfs(self._folder)
-        except OSError:
-            return None
-        return disk.f_bavail * disk.f_frsize
 
     def render(self, template: str, chosen: str | None = None) -> str:
         try:
@@ -162,10 +164,12 @@ class PageState:
         last = self._shared.get(chosen)
         if last is not None:
             age_s = now_s - last.at_s
-            if age_s < PACE_S or (last.version == version and age_s < AGAIN_S):
+            if age_s < max(PACE_S, last.took_s / SHARE) or (last.version == version and age_s < AGAIN_S):
                 return last
+        began_s = time.thread_time()
         html = self.render("live.html", chosen)
-        self._shared[chosen] = fresh = _Rendered(version=version, at_s=now_s, html=html)
+        took_s = time.thread_time() - began_s
+        self._shared[chosen] = fresh = _Rendered(version=version, at_s=now_s, took_s=took_s, html=html)
         return fresh
 
     def open_stream(self, chosen: str | None) -> AsyncIterator[bytes]:
@@ -200,11 +204,14 @@ class PageState:
 class _Rendered:
     version: int
     at_s: float
+    took_s: float
     html: str
 
 
-def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[str, list[dict[str, Any]]]:
-    """Everything that the view is made of; `stations`: the traps of each."""
+def _read(
+    reader: Reader, code: int | None, stations: list[list[int]], known: Iterable[int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Everything that the view is made of; `stations`: the traps of each; `known`: those that are forwarded."""
     traps = reader.traps()
     each = max(EACH_TRAP, SIGHTINGS // max(1, len(traps), sum(len(own) for own in stations)))
     if code is None:
@@ -216,19 +223,15 @@ def _read(reader: Reader, code: int | None, stations: list[list[int]]) -> dict[s
         newest += reader.rows("near", json.dumps(asked), SIGHTINGS)
     keys = list(dict.fromkeys((row["trap"], row["epoch"], row["number"]) for row in newest))
     batches = reader.rows("batches", ROWS)
-    return {
+    return needs_rows(reader, known, traps) | {
         "sightings": reader.rows("sightings", json.dumps(keys)),
         "identified": reader.rows("identified", json.dumps(keys)),
         "species": reader.rows("species"),
         "batches": batches,
         "receipts_of": reader.rows("receipts_of", json.dumps([b["batch_id"] for b in batches])),
-        "conflicts": reader.rows("conflicts", CONFLICTS),
-        "waiting_by_trap": reader.rows("waiting_by_trap", CONFLICTS),
-        "traps": traps,
         "alarms": reader.rows("alarms", ALARMS),
         "day_notes": reader.rows("day_notes", day_of(time.time_ns() // 1_000_000) - DAYS, DAYS * TRAPS),
         "scenes": reader.rows("scenes", TRAPS),
-        "forged_notes": reader.rows("forged_notes", TRAPS),
         "outlets": reader.rows("outlets", OUTLETS),
         "outlet_aside": reader.rows("outlet_aside", MAX_ASIDE),
         # The day of the base's zone may be the one before or after that of UTC.

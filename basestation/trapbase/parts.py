@@ -52,17 +52,22 @@ from trapwire.frame import Counter
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
 PIECES = "radio-pieces"  # of objects that are not whole yet
 REFUSED_WITHIN_MS = 600_000  # a trap of which only refused frames came is pointed out for as long
+PATIENCE_S = 300.0  # one turn of a part: a card that is failing takes half a minute for a commit
+WAITS = 16  # for the back end in one turn of `forward`: four questions, each asked twice, a connection and an answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """`step(now_ms, utc_ms)` says whether anything moved; without it the loop waits `idle_s`. `trouble()` says in
-    words what is wrong now, or nothing."""
+    words what is wrong now, or nothing; `figures()`: its counts since it was started. One step takes `patience_s` at
+    the most: a part that takes longer hangs."""
 
     step: Callable[[int, int], bool]
     trouble: Callable[[], str]
     close: Callable[[], None]
     idle_s: float
+    figures: Callable[[], dict[str, int]] = dict
+    patience_s: float = PATIENCE_S
 
 
 def build_gateway(settings: Settings) -> Part:
@@ -120,7 +125,8 @@ def build_gateway(settings: Settings) -> Part:
             filter(None, (*of_lines, _bus_trouble(bus), clock.trouble, keyring.trouble, memory.trouble, *refused))
         )
 
-    return Part(step=step, trouble=trouble, close=_closing(keyring.close, bus.stop, lock.close), idle_s=0.01)
+    close = _closing(keyring.close, bus.stop, lock.close)
+    return Part(step=step, trouble=trouble, close=close, idle_s=0.01, figures=lambda: part.counters | _bus_figures(bus))
 
 
 def build_ingest(settings: Settings) -> Part:
@@ -149,7 +155,7 @@ def build_ingest(settings: Settings) -> Part:
         of_room = part.last_error or asked.storage_error or recall.storage_error
         return of_room or "; ".join(filter(None, (_bus_trouble(bus), quota.trouble)))
 
-    return Part(step=step, trouble=trouble, close=close, idle_s=0.02)
+    return Part(step=step, trouble=trouble, close=close, idle_s=0.02, figures=lambda: _bus_figures(bus))
 
 
 def build_forward(settings: Settings) -> Part:
@@ -200,7 +206,14 @@ def build_forward(settings: Settings) -> Part:
         first = part.storage_error or _bus_trouble(bus) or of_upload or of_receipts or of_results
         return "; ".join(filter(None, (first, of_backup)))
 
-    return Part(step=step, trouble=trouble, close=_closing(*closers), idle_s=0.05)
+    return Part(
+        step=step,
+        trouble=trouble,
+        close=_closing(*closers),
+        idle_s=0.05,
+        figures=lambda: _bus_figures(bus),
+        patience_s=PATIENCE_S + WAITS * settings.upload.timeout_s,
+    )
 
 
 def build_outlet(settings: Settings, outlet: OutletSettings) -> Part:
@@ -215,7 +228,13 @@ def build_outlet(settings: Settings, outlet: OutletSettings) -> Part:
     def trouble() -> str:
         return part.storage_error or part.last_error
 
-    return Part(step=part.step, trouble=trouble, close=_closing(built.close, lock.close), idle_s=0.5)
+    return Part(
+        step=part.step,
+        trouble=trouble,
+        close=_closing(built.close, lock.close),
+        idle_s=0.5,
+        patience_s=PATIENCE_S + WAITS * outlet.timeout_s,
+    )
 
 
 def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:
@@ -235,6 +254,10 @@ def _bus_trouble(bus: Bus) -> str:
     if not bus.connected:
         return bus.last_error or "bus: not connected yet"
     return bus.last_error if bus.denied or bus.unsteady else ""
+
+
+def _bus_figures(bus: Bus) -> dict[str, int]:
+    return {"bus_connected": int(bus.connected), "bus_denied": bus.denied, "bus_malformed": bus.malformed}
 
 
 def _store(settings: Settings) -> Store:

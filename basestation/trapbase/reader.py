@@ -53,11 +53,14 @@ class Reader:
             summary[name] = {r["state"]: r["count"] for r in self.rows(f"{name}_by_state")}
         return summary
 
-    def traps(self, limit: int = 1000) -> list[Row]:
-        """The last word of each trap, its health parsed."""
+    def traps(self, limit: int = 1000, *, counted: bool = True) -> list[Row]:
+        """The last word of each trap, its health parsed; with its number of sightings, for which every one is looked
+        at, where `counted`."""
         rows = self.rows("traps", limit)
+        counts = {r["trap"]: r["count"] for r in self.rows("sightings_by_trap")} if counted else {}
         for row in rows:
             row["health"] = json.loads(row["health"])
+            row["sightings"] = counts.get(row["trap"], 0)
         return rows
 
     def cards_mark(self) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """What the page shows, computed from rows: plain values for the templates. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,27 +8,24 @@ from zoneinfo import ZoneInfo
 from trapbase.config import Settings, TrapSettings
 from trapbase.modem import State, count_words
 from trapbase.moments import moment, span, step
+from trapbase.ops.partfile import PartState
 from trapbase.places import Places
 from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
 from trapbase.view_cards import deployment_rows, sample_rows
 from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
+from trapbase.view_needs import FEW_DAYS, needs, shortened, word_ms
 from trapbase.view_outlets import notes as outlet_notes
 from trapbase.view_outlets import outlet_rows
 from trapwire.airtime import snr_floor_quarter_db
 from trapwire.alert import UNKNOWN
-from trapwire.events import BATTERY_CRITICAL, BATTERY_LOW
 
 Row = dict[str, Any]
 LOW_BATTERY_PERCENT = 20
-FEW_DAYS = 14  # of battery: about the time between two visits
-BATTERY_FAULTS = (fault_words(BATTERY_LOW), fault_words(BATTERY_CRITICAL))  # why a unit saves: one note says it
 THIN_MARGIN_DB = 3  # below it a wet branch is enough to lose the link
-SILENT_MS = 24 * 3_600_000
-DEAF_MS = 2 * 3_600_000  # without a word from anybody: heartbeats come every hour
-CLOCK_MS = 24 * 3_600_000  # beside its own uncertainty: a trap that sends a day late has been without radio
-MOST_NOTES = 12
-LITTLE_DISK_BYTES = 1 << 30
+OTHER_WAY_MS = 600_000
+SHORT_WAIT_MS = 60_000
+WAITS = {"batch": "its batch", "upload": "its upload", "signature": "the signature"}
 MOST_SIGNAL_DB = 25  # of margin: a full bar
 
 
@@ -35,7 +33,8 @@ MOST_SIGNAL_DB = 25  # of margin: a full bar
 class View:
     """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
     `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days;
-    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here; `outlets`: the ways out."""
+    `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here; `outlets`: the ways out; `waits`: for
+    how long the oldest waits, and for what."""
 
     base: str
     summary: Row
@@ -55,6 +54,7 @@ class View:
     samples: list[Row]
     upload: bool
     outlets: list[Row]
+    waits: str
 
     @property
     def is_empty(self) -> bool:
@@ -72,15 +72,16 @@ def build_view(
     free_bytes: int | None = None,
     modem: State | None = None,
     places: Places | None = None,
+    parts: Mapping[str, PartState] | None = None,
 ) -> View:
     """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
     of `species` where one was chosen; `free_bytes`: what is left on the disk, `modem`: its state, where
-    those are known; `places`: where the traps stand by rangers' cards too."""
+    those are known; `places`: where the traps stand by rangers' cards too; `parts`: what each part said last."""
     places = places or Places(listed={trap.number: trap for trap in settings.trap})
     known = places.known()
-    zones = {number: ZoneInfo(trap.zone or settings.zone) for number, trap in known.items()}
+    zones = zones_of(settings, known)
     here = ZoneInfo(settings.zone)
-    stations = _stations(settings, known, rows["traps"], zones, places.taken_down())
+    stations = stations_of(settings, known, rows["traps"], zones, places.taken_down())
     receipts: dict[str, list[Row]] = {}
     for row in rows["receipts_of"]:
         receipts.setdefault(row["batch_id"], []).append(row)
@@ -89,14 +90,11 @@ def build_view(
     return View(
         base=settings.name,
         summary=summary,
-        notes=_shortened(
-            _base_notes(rows, now_ms, free_bytes, modem)
-            + _strangers(rows, known)
-            + _clock_notes(rows["sightings"])
-            + _trap_notes(stations, now_ms)
-            + _conflict_notes(rows["conflicts"])
-            + _forged_notes(rows.get("forged_notes", []))
-            + outlet_notes(outlets)
+        notes=shortened(
+            [
+                *needs(settings, rows, stations, known, now_ms, free_bytes=free_bytes, modem=modem, parts=parts or {}),
+                *outlet_notes(outlets),
+            ]
         ),
         kinds=species_counts(rows["species"]),
         species=species,
@@ -109,20 +107,35 @@ def build_view(
         most=most,
         alarms=standing(rows.get("alarms", []), known, zones),
         effort=effort_rows(rows.get("day_notes", []), known, rows.get("scenes", []), now_ms, zones),
-        cards=_shortened(list(places.problems)),
+        cards=shortened(places.problems),
         deployments=deployment_rows(places, zones),
         samples=sample_rows(places, zones),
         upload=settings.page.upload,
         outlets=outlets,
+        waits=_waits(rows.get("oldest", []), now_ms),
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
 
 
-def _stations(
+def _waits(oldest: list[Row], now_ms: int) -> str:
+    """Of what is not signed for yet; nothing for what has just come."""
+    rows = [row for row in oldest if row["waits_for"] in WAITS and now_ms - row["since_ms"] >= SHORT_WAIT_MS]
+    if not rows:
+        return ""
+    first = min(rows, key=lambda row: row["since_ms"])
+    return f"oldest: {span(first['since_ms'], now_ms)}, waits for {WAITS[first['waits_for']]}"
+
+
+def zones_of(settings: Settings, known: Mapping[int, TrapSettings]) -> dict[int, ZoneInfo]:
+    """The time zone of each known trap."""
+    return {number: ZoneInfo(trap.zone or settings.zone) for number, trap in known.items()}
+
+
+def stations_of(
     settings: Settings,
-    known: dict[int, TrapSettings],
+    known: Mapping[int, TrapSettings],
     heard: list[Row],
-    zones: dict[int, ZoneInfo],
+    zones: Mapping[int, ZoneInfo],
     taken_down: set[int],
 ) -> list[Row]:
     """By station, its traps from the left; those that a card has taken down are among the deployments alone."""
@@ -145,14 +158,17 @@ def _stations(
 def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> Row:
     if row is None:
         return {"number": number, "side": side, "heard": None, "sightings": 0}
-    health = row["health"]
+    health, heard_ms, came_ms = row["health"], row["heard_ms"], row["came_ms"]
     battery = health.get("battery")
     days, degrees = health.get("days_left", DAYS_UNKNOWN), health.get("temperature_c", DEGREES_UNKNOWN)
     margin_db = None if row["snr_db"] is None else row["snr_db"] - snr_floor_quarter_db(sf) / 4
     return {
         "number": number,
         "side": side,
-        "heard": moment(row["heard_ms"], zone),
+        "heard": moment(word_ms(row), zone),
+        "by_radio": heard_ms is not None,
+        # A base says once in ten seconds that it hears a trap; what came long after that came another way.
+        "came": heard_ms is None or (came_ms or 0) - heard_ms > OTHER_WAY_MS,
         "sightings": row["sightings"],
         "margin_db": None if margin_db is None else round(margin_db),
         "margin_percent": None if margin_db is None else round(min(max(margin_db / MOST_SIGNAL_DB, 0), 1) * 100),
@@ -170,107 +186,6 @@ def _trap(number: int, side: str, row: Row | None, zone: ZoneInfo, sf: int) -> R
         "days_few": days < FEW_DAYS,
         "degrees": "" if degrees == DEGREES_UNKNOWN else degrees_words(degrees),
     }
-
-
-def _strangers(rows: dict[str, list[Row]], known: dict[int, TrapSettings]) -> list[str]:
-    strangers = sorted({row["trap"] for row in rows["waiting_by_trap"]} - set(known))
-    if not strangers:
-        return []
-    return [
-        f"Trap {', '.join(map(str, strangers))}: not in this base's settings, and no ranger's card tells where it "
-        "stands. What it sends is kept here and not forwarded until one does, or a [[trap]] table."
-    ]
-
-
-def _shortened(notes: list[str]) -> list[str]:
-    """A bad day of a large fleet must not push the cats off the page."""
-    if len(notes) <= MOST_NOTES:
-        return notes
-    return [*notes[:MOST_NOTES], f"… and {len(notes) - MOST_NOTES} more of the kind; see the stations below."]
-
-
-def _base_notes(rows: dict[str, list[Row]], now_ms: int, free_bytes: int | None, modem: State | None) -> list[str]:
-    """What is wrong with the base itself, as far as its database and disk tell."""
-    notes = [f"Modem: {modem['trouble']}"] if modem and modem["trouble"] else []
-    words = [row["heard_ms"] for row in rows["traps"]]
-    if words and now_ms - max(words) > DEAF_MS:
-        notes.append(
-            f"No trap has been heard for {span(max(words), now_ms)}. Is the gateway running, the modem plugged in, its "
-            "antenna on, the broker up? `trapbase run` says which."
-        )
-    late = [row["last_error"] for row in rows["batches"] if row["last_error"] and row["state"] != "receipted"]
-    if late:
-        notes.append(f"{len(late)} batches are not through to the back end. {late[0]}")
-    if free_bytes is not None and free_bytes < LITTLE_DISK_BYTES:
-        notes.append(f"The base's disk has {free_bytes // 2**20} MiB left. When it is full, traps keep what they have.")
-    return notes
-
-
-def _clock_notes(sightings: list[Row]) -> list[str]:
-    """Traps whose newest sighting has a time that cannot be: it came before it was taken, or long after."""
-    notes, told = [], set()
-    for row in sightings:
-        if row["trap"] in told:
-            continue
-        told.add(row["trap"])
-        ahead_ms = row["time_ms"] - row["alert_ms"]
-        if row["uncertainty_ms"] is not None and abs(ahead_ms) > CLOCK_MS + row["uncertainty_ms"]:
-            by = span(0, abs(ahead_ms))
-            how = f"is {by} ahead" if ahead_ms > 0 else f"is {by} behind, or its alerts came that late"
-            notes.append(f"Trap {row['trap']}: its clock {how}. Set it on the next visit; the pictures are safe.")
-    return notes
-
-
-def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
-    notes = []
-    for station in stations:
-        for trap in station["traps"]:
-            name = f"{station['name']}, trap {trap['number']}"
-            if not trap["heard"]:
-                if any(t["heard"] for s in stations for t in s["traps"]):
-                    notes.append(f"{name} has never been heard: is it switched on, on the same plan, within reach?")
-                continue
-            if now_ms - trap["heard"]["ms"] > SILENT_MS:
-                silent = span(trap["heard"]["ms"], now_ms)
-                notes.append(f"{name} has been silent for {silent}: battery, snow on the antenna, or taken away?")
-                continue
-            if trap["trouble"]:
-                notes.append(f"{name} {trap['trouble']}")
-            elif trap["battery_low"] or trap["days_few"]:
-                notes.append(f"{name}: battery {_battery_words(trap)}. Take fresh cells on the next visit.")
-            if trap["fault"] and not (trap["trouble"] and trap["fault"] in BATTERY_FAULTS):
-                notes.append(
-                    f"{name}, fault in the last day: {trap['fault']}. More: `trapbase log {trap['number']} --ask 20`."
-                )
-            if trap["margin_low"]:
-                notes.append(f"{name}: radio margin {trap['margin_db']} dB. Raise the antenna or add a repeater.")
-    return notes
-
-
-def _battery_words(trap: Row) -> str:
-    """Its percent and days, as far as the unit says them."""
-    days = trap["days_left"]
-    percent = "" if trap["battery"] is None else f"at {trap['battery']} %"
-    return ", ".join(filter(None, (percent, "" if days is None else f"for about {days} days")))
-
-
-def _conflict_notes(conflicts: list[Row]) -> list[str]:
-    by_trap: dict[int, int] = {}
-    for row in conflicts:
-        by_trap[row["trap"]] = by_trap.get(row["trap"], 0) + 1
-    return [
-        f"Trap {trap} sent {count} objects under numbers that it had used before, with other bytes. The first ones are "
-        "kept and forwarded, these lie aside. A copied card does this, or somebody who plays that trap."
-        for trap, count in sorted(by_trap.items())
-    ]
-
-
-def _forged_notes(rows: list[Row]) -> list[str]:
-    return [
-        f"Trap {row['trap']}: {row['count']} lines of its ledger are not signed with its key, and do not count. Was "
-        "the unit changed and its new key not brought here, or does somebody speak in its name?"
-        for row in rows
-    ]
 
 
 def _batch(row: Row, receipts: list[Row], zone: ZoneInfo) -> Row:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trapship: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
-        extras = "label" if error.name == "segno" else "sim,trap"
+        extras = "label" if error.name == "segno" else "base"
         print(f"trapship: {error.name} is not installed: pip install 'pugmark[{extras}]'", file=sys.stderr)
         return 2
     except (StorageError, OSError) as error:

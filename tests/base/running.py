@@ -156,14 +156,16 @@ longitude = 131.4
 """)
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def run(self, *command: str) -> subprocess.Popen[bytes]:
+    def run(self, *command: str, **environ: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen([str(TOOLS / command[0]), *command[1:]], stdout=log, stderr=log)
+            program, *more = command
+            env = os.environ | environ
+            process = subprocess.Popen([str(TOOLS / program), *more], stdout=log, stderr=log, env=env)
         self.processes.append(process)
         return process
 
-    def base(self, *more: str) -> subprocess.Popen[bytes]:
-        return self.run("trapbase", "run", "--config", str(self.config), *more)
+    def base(self, *more: str, **environ: str) -> subprocess.Popen[bytes]:
+        return self.run("trapbase", "run", "--config", str(self.config), *more, **environ)
 
     def backend(self) -> subprocess.Popen[bytes]:
         key = str(self.folder / "backend.key")

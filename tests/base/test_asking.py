@@ -310,9 +310,9 @@ def test_want_and_set_are_written_down_and_shown(config: Path, capsys: pytest.Ca
     assert run(config, "status") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("asked")]
     assert lines == [
-        "asked of trap 1: frame c0ffee01 812: waits",
-        "asked of trap 2: heartbeat_ms = 60000: waits",
         "asked of trap 1: sf = 10: waits",
+        "asked of trap 2: heartbeat_ms = 60000: waits",
+        "asked of trap 1: frame c0ffee01 812: waits",
     ]
     store = RequestStore(config.parent / "base")
     for request in store.open(9):

@@ -232,7 +232,7 @@ def test_status_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     config = tmp_path / "base.toml"
     config.write_text(f'folder = "{tmp_path}/base"\n')
     assert main(["status", "--config", str(config)]) == 0
-    assert "modem: not known yet" in capsys.readouterr().out
+    assert "modem:   not known yet" in capsys.readouterr().out
     (tmp_path / "base" / FILE).write_text(json.dumps(STATE))
     assert main(["status", "--json", "--config", str(config)]) == 0
     assert json.loads(capsys.readouterr().out)["modem"] == STATE

@@ -248,7 +248,7 @@ def test_effort_refuses_days_that_cannot_be(config: Path, days: str, capsys: pyt
 
 def test_status_says_the_alarm_first(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--config", str(config)]) == 0
-    assert capsys.readouterr().out.startswith("ALARM trap 1: the lid was opened")
+    assert capsys.readouterr().out.splitlines()[1].startswith("! ALARM trap 1: the lid was opened")
     assert main(["status", "--json", "--config", str(config)]) == 0
     assert json.loads(capsys.readouterr().out)["alarms"][0]["kind"] == "opened"
 

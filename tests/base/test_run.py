@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.base.running import Site, objects
+from tests.base.parts import BOX
+from tests.base.running import LINK_KEY, Site, objects
+from tests.base.systemd import Systemd
 from tests.support import Broker, wait_for
 from trapbase.cli import main
 
@@ -46,26 +48,38 @@ def test_a_whole_base_under_kills(site: Site, broker: Broker) -> None:
     assert (stats["objects"], stats["duplicated"], stats["refused"]) == (16, 0, 0), site.log
     assert b"sightings-title" in site.get(site.page_port, "/")
     base.send_signal(signal.SIGTERM)
-    assert base.wait(15) == 0, site.log
+    assert base.wait(60) == 0, site.log
     assert main(["verify", "--config", str(site.config)]) == 0
     assert "Traceback" not in site.log
+    for secret in (LINK_KEY.hex(), bytes(BOX).hex(), "43.1", "131.4"):
+        assert secret not in site.log
 
 
-def test_a_second_copy_is_refused(site: Site) -> None:
-    site.base("--only", "ingest")
+def test_a_second_copy_is_refused_and_one_that_is_aborted_says_where_it_stood(site: Site) -> None:
+    first = site.base("--only", "ingest")
     wait_for(lambda: "ingest: running" in site.log)
     second = site.base("--only", "ingest,forward")
-    assert second.wait(15) == 2
+    assert second.wait(60) == 2
     assert "another trapbase-ingest" in site.log
     assert "Traceback" not in site.log
+    first.send_signal(signal.SIGABRT)  # as systemd does when there is no keepalive
+    first.wait(60)
+    assert "Fatal Python error: Aborted" in site.log
+    assert "in _drive" in site.log
 
 
 @pytest.mark.parametrize("part", ["gateway", "ingest", "forward", "page"])
-def test_each_part_runs_alone_and_stops(site: Site, part: str) -> None:
-    process = site.base("--only", part)
-    wait_for(lambda: f"{part}: running" in site.log)
+def test_each_part_runs_alone_tells_systemd_and_stops(site: Site, part: str) -> None:
+    systemd = Systemd(site.folder)
+    watched = {"NOTIFY_SOCKET": systemd.path, "WATCHDOG_USEC": "1000000"}
+    process = site.base("--only", part, **watched)
+    systemd.wait_for("READY=1")
+    systemd.wait_for("WATCHDOG=1")
+    assert f"{part}: running" in site.log
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0, site.log
+    assert process.wait(60) == 0, site.log
+    assert "STOPPING=1" in systemd.heard()
+    systemd.close()
 
 
 @pytest.mark.parametrize(
@@ -85,15 +99,18 @@ def test_a_setting_that_must_be_mended_is_named(site: Site, change: tuple[str, s
     (site.folder / "log").touch()
     site.config.write_text(site.config.read_text().replace(*change))
     process = site.base()
-    assert process.wait(15) == 2, site.log
+    assert process.wait(60) == 2, site.log
     assert words in site.log
     assert "Traceback" not in site.log
 
 
-def test_a_port_that_is_taken_is_named(site: Site) -> None:
+def test_a_port_that_is_taken_is_named_in_a_log_for_programs_too(site: Site) -> None:
+    site.config.write_text(site.config.read_text() + '[log]\nformat = "json"\n')
     with socket.create_server(("127.0.0.1", site.page_port)):
-        assert site.base("--only", "page").wait(15) == 2
-    assert "'page.port'" in site.log
+        assert site.base("--only", "page").wait(60) == 2
+    (line,) = map(json.loads, site.log.splitlines())
+    assert (line["level"], line["part"], line["event"]) == ("error", "page", "failed")
+    assert "'page.port'" in line["text"]
 
 
 def test_a_part_that_is_none_is_named(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from trapbase.view import View, build_view
 from trapbase.view_events import box_in_crop
 
 Row = dict[str, Any]
-NAMES = ("traps", "sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap")
+NAMES = ("traps", "sightings", "species", "batches", "receipts_of", "conflicts", "waiting_by_trap", "late")
 UTC = ZoneInfo("UTC")
 
 
@@ -24,13 +24,15 @@ def view(
     *traps: TrapSettings, species: str | None = None, sf: int = 9, modem: Row | None = None, **rows: list[Row]
 ) -> View:
     given = {name: rows.get(name, []) for name in NAMES}
+    given["late"] = [row for row in given["batches"] if row["last_error"] and row["state"] != "receipted"]
     settings = Settings(trap=traps, zone="Asia/Vladivostok", gateway=GatewaySettings(plan="cn470", sf=sf))
     return build_view(settings, given, {}, NOW, most=24, species=species, modem=modem)
 
 
 def heard(number: int, *, ago_ms: int = 0, snr_db: float | None = 6.0, **health: int) -> Row:
     return {
-        "trap": number, "heard_ms": NOW - ago_ms, "sightings": 0, "rssi_dbm": -97, "snr_db": snr_db, "health": health,
+        "trap": number, "heard_ms": NOW - ago_ms, "came_ms": 0, "sightings": 0, "rssi_dbm": -97, "snr_db": snr_db,
+        "health": health,
     }  # fmt: skip
 
 

@@ -2,21 +2,65 @@
 SELECT name, value FROM counters ORDER BY name
 
 -- name: objects_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM objects GROUP BY state
+-- Not counted row by row: there may be millions. What is waiting has an index, and batches know how many they hold.
+SELECT 'stored' AS state, count(*) AS count FROM objects WHERE state = 'stored' HAVING count > 0
+UNION ALL SELECT 'batched', sum(objects) AS count FROM batches WHERE state <> 'receipted' HAVING count > 0
+UNION ALL SELECT 'receipted', sum(objects) AS count FROM batches WHERE state = 'receipted' HAVING count > 0
 
 -- name: batches_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM batches GROUP BY state
+SELECT state, count(*) AS count FROM batches GROUP BY state
 
 -- name: receipts_by_state
 SELECT state, count(*) AS count FROM receipts GROUP BY state
 
 -- name: traps
-SELECT t.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, t.health,
-  (SELECT count(*) FROM events e WHERE e.trap = t.trap) AS sightings
-FROM traps t ORDER BY t.trap LIMIT ?
+-- The last word of every trap of which anything is here. `heard_ms`: by radio, with its health; `came_ms`: when its newest
+-- alert or note was stored, however it came: a trap with a network says no word by radio.
+WITH RECURSIVE from_objects (trap) AS (
+  SELECT min(trap) FROM objects
+  UNION ALL SELECT (SELECT min(o.trap) FROM objects o WHERE o.trap > from_objects.trap)
+    FROM from_objects WHERE from_objects.trap IS NOT NULL
+), known (trap) AS (SELECT trap FROM from_objects WHERE trap IS NOT NULL UNION SELECT trap FROM traps)
+SELECT k.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, coalesce(t.health, '{}') AS health,
+  max(
+    coalesce((SELECT o.stored_ms FROM objects o WHERE o.id = (
+      SELECT max(e.arrival) FROM events e WHERE e.trap = k.trap)), 0),
+    coalesce((SELECT max(n.stored_ms) FROM notes n WHERE n.trap = k.trap), 0)
+  ) AS came_ms
+FROM known k LEFT JOIN traps t ON t.trap = k.trap ORDER BY k.trap LIMIT ?
+
+-- name: sightings_by_trap
+SELECT trap, count(*) AS count FROM events GROUP BY trap
+
+-- name: oldest
+-- Since when the oldest of each kind waits, Unix ms, and what for; of objects those of given traps alone.
+SELECT 'batch' AS waits_for, stored_ms AS since_ms FROM (
+  SELECT stored_ms FROM objects INDEXED BY objects_waiting
+  WHERE state = 'stored' AND trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1)
+UNION ALL SELECT 'upload', since_ms FROM (
+  SELECT min(cut_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state <> 'uploaded')
+  WHERE since_ms IS NOT NULL
+UNION ALL SELECT 'signature', since_ms FROM (
+  SELECT min(uploaded_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state = 'uploaded')
+  WHERE since_ms IS NOT NULL
+UNION ALL SELECT 'trap', stored_ms FROM (SELECT stored_ms FROM receipts WHERE state = 'signed' ORDER BY id LIMIT 1)
+
+-- name: late
+SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, last_error FROM batches
+WHERE state <> 'receipted' AND last_error <> '' ORDER BY cut_ms LIMIT ?
+
+-- name: signed
+-- When the back end signed last, Unix ms.
+SELECT max(receipted_ms) AS signed_ms FROM batches
+
+-- name: receipts_waiting
+SELECT trap, count(*) AS count, min(stored_ms) AS since_ms FROM receipts WHERE state = 'signed'
+GROUP BY trap ORDER BY trap LIMIT ?
 
 -- name: waiting_by_trap
-SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
+-- By the index of what waits: SQLite would go through all objects to have them by trap.
+SELECT trap, count(*) AS count FROM objects INDEXED BY objects_waiting WHERE state = 'stored' GROUP BY trap ORDER BY trap
+LIMIT ?
 
 -- name: species
 SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
@@ -27,7 +71,8 @@ WITH RECURSIVE seen (trap) AS (
   SELECT min(trap) FROM events
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.trap > seen.trap) FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
+JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -37,7 +82,8 @@ WITH RECURSIVE seen (trap) AS (
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.species = ? AND e.trap > seen.trap)
     FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
+JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.species = ? AND n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -69,7 +115,7 @@ ORDER BY e.arrival DESC
 SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, receipted_ms, last_error,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id) AS receipts,
   (SELECT count(*) FROM receipts r WHERE r.batch_id = b.batch_id AND r.state = 'delivered') AS delivered
-FROM batches b ORDER BY cut_ms DESC, batch_id LIMIT ?
+FROM (SELECT * FROM batches ORDER BY cut_ms DESC, batch_id LIMIT ?) b ORDER BY cut_ms DESC, batch_id
 
 -- name: receipts_of
 SELECT batch_id, trap, stored_ms, delivered_ms FROM receipts
@@ -173,7 +219,7 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
 SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id
+  SELECT trap, max(id) AS id FROM objects INDEXED BY objects_scenes WHERE rung = 7 GROUP BY trap) n ON n.id = o.id
 WHERE o.gone_ms IS NULL ORDER BY o.trap LIMIT ?
 
 -- name: outlets

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trapbase.parts import COUNTER
+from trapbase.radio_counter import COUNTER
 from trapsim.basesoak.books import Books
 from trapsim.basesoak.cutlife import WAVES, make, wave
 from trapsim.powercut import recorder

@@ -1,0 +1,1 @@
+"""What can be seen of a base: by monitoring, and by a person on one screen."""
