@@ -180,7 +180,7 @@ def test_what_is_wrong_is_on_the_page() -> None:
         "command": "",
         "commit": "",
         "seed": 1,
-        "asked": 1,
+        "asked": {"kills": 1},
         "played": 1,
         "parts": {},
         "skipped": {"outages": "x"},
