@@ -112,7 +112,7 @@ class Cutter:
 
     def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
         """Those whose bytes are still what they were: nobody may sign for the others."""
-        lost = {o.id for o in objects if o.body is None and self._store.media.read(o.sha256) is None}
+        lost = {o.id for o in objects if o.body is None and self._store.read(o) is None}
         self.damaged |= lost
         return [o for o in objects if o.id not in lost]
 
@@ -157,10 +157,10 @@ class Cutter:
         ids = event_ids(around.values(), places.station)
         return {s: ids[s] for s in events}
 
-    def _read(self, sha256: bytes) -> bytes:
-        body = self._store.media.read(sha256)
+    def _read(self, o: StoredObject) -> bytes:
+        body = self._store.read(o)
         if body is None:
-            raise StorageError(f"media folder: {sha256.hex()} is missing or damaged")
+            raise StorageError(f"media folder: {o.sha256.hex()} is missing or damaged")
         return body
 
     def _unseal(self, sealed: bytes) -> bytes | None:

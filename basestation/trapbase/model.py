@@ -22,7 +22,7 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredObject:
-    """A row of `objects`; `body` is there for alerts only."""
+    """A row of `objects`; `body` is there for alerts and notes only."""
 
     id: int
     trap: int

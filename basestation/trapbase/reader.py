@@ -1,10 +1,12 @@
 """Reads the base's database beside whoever writes it: for the page, `status` and `verify`. Every answer is bounded."""
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+from trapbase.media import read_from
 from trapbase.store import DATABASE
 from trapkit.database import load_queries
 from trapkit.errors import SetupError, StorageError
@@ -17,6 +19,7 @@ class Reader:
     """A read-only connection.  Raises: SetupError when there is no base in `folder` yet; StorageError from methods."""
 
     def __init__(self, folder: Path) -> None:
+        self._media = folder / "media"
         path = folder / DATABASE
         if not path.is_file():
             raise SetupError(f"{path}: is not there; has `trapbase run` been started on this folder?")
@@ -67,6 +70,11 @@ class Reader:
         """Every card and sample, sealed, at most `limit`."""
         return self.rows("cards", limit)
 
-    def is_crop(self, sha256: bytes) -> bool:
-        """Whether a crop or frame with this digest is in custody."""
-        return bool(self.rows("is_crop", sha256))
+    def picture(self, number: int, sha256: bytes) -> bytes | None:
+        """The sealed bytes of the crop, frame or scene in row `number` that has this digest; None when there is none,
+        or they are damaged."""
+        rows = self.rows("picture", number, sha256)
+        if rows and rows[0]["body"] is None:
+            return read_from(self._media, sha256)
+        body: bytes | None = rows[0]["body"] if rows else None
+        return body if body is not None and hashlib.sha256(body).digest() == sha256 else None

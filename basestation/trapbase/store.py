@@ -1,9 +1,11 @@
 """Custody: the one module that writes the base's database. Every method is one transaction, durable when it returns."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from trapwire.notes import decode_note
 from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
-INLINE = (ALERT, NOTE)  # small enough to lie in their rows; the others are files
+INLINE_BYTES = 16 * 1024  # up to this size a body lies in its row: a file of its own costs more syncs than bytes
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
@@ -76,19 +78,28 @@ class Store:
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
         """Whether these bytes are in custody under this key, or kept aside; in a row, or in a file that is whole."""
         rows = self._rows("digest_of", *key.as_tuple())
-        if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
-            return False
-        return key.rung in INLINE or self.media.read(sha256) is not None
+        if rows and rows[0]["sha256"] != sha256:
+            rows = self._rows("has_conflict", *key.as_tuple(), sha256)
+        return bool(rows) and (not rows[0]["in_file"] or self.media.read(sha256) is not None)
+
+    def read(self, o: StoredObject) -> bytes | None:
+        """An object's bytes, from its row or its file; None when they are missing or their digest is wrong."""
+        rows = self._rows("body_of", o.id)
+        body = rows[0]["body"] if rows else None
+        if body is None:
+            return self.media.read(o.sha256)
+        return body if hashlib.sha256(body).digest() == o.sha256 else None
 
     def _add(
         self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
     ) -> list[Arrival]:
-        fresh, repeats, conflicts = self._sort(arrivals)
-        try:
-            # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
-            self.media.put((a.sha256, a.body) for a in fresh + repeats + conflicts if not _inline(a))
-        except OSError as error:
-            raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
+        sorted_ = self._sort(arrivals)
+        fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
+        if sorted_.files:
+            try:
+                self.media.put((a.sha256, a.body) for a in sorted_.files)
+            except OSError as error:
+                raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
             for a in fresh:
                 self._add_object(db, a, now_ms)
@@ -98,37 +109,40 @@ class Store:
             for trap, word in heard:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
-            self._count(db, repeats=len(repeats), conflicts=self._refused, **counted)
+            self._count(db, repeats=len(repeats), conflicts=sorted_.refused, **counted)
         return fresh + repeats + conflicts
 
-    def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
+    def _sort(self, arrivals: Iterable[Arrival]) -> "_Sorted":
         """What is new, what is there already, and what contradicts it and is kept aside."""
-        fresh: list[Arrival] = []
-        repeats: list[Arrival] = []
-        conflicts: list[Arrival] = []
+        found = _Sorted()
         seen: dict[tuple[int, int, int, int], bytes] = {}
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
-        room = MAX_CONFLICTS - self._rows("count_conflicts")[0][0]
-        self._refused = 0
+        room: int | None = None
         for a in arrivals:
             key = a.key.as_tuple()
+            in_file = not _inline(a)
             if key not in seen:
                 rows = self._rows("digest_of", *key)
                 if not rows:
-                    fresh.append(a)
+                    found.take(found.fresh, a, in_file)
                     seen[key] = a.sha256
                     continue
                 seen[key] = rows[0]["sha256"]
+                in_file = bool(rows[0]["in_file"])
             if seen[key] == a.sha256:
-                repeats.append(a)
-            else:
-                self._refused += 1
-                if (key, a.sha256) in aside or self.is_aside(a):
-                    conflicts.append(a)
-                elif len(aside) < room:
-                    aside.add((key, a.sha256))
-                    conflicts.append(a)
-        return fresh, repeats, conflicts
+                # Its file again too: an acknowledgement promises the bytes, and they may be gone or damaged by now.
+                found.take(found.repeats, a, in_file)
+                continue
+            found.refused += 1
+            if room is None:
+                room = MAX_CONFLICTS - int(self._rows("count_conflicts")[0][0])
+            known = self._rows("has_conflict", *key, a.sha256)
+            if known or (key, a.sha256) in aside:
+                found.take(found.conflicts, a, bool(known[0]["in_file"]) if known else not _inline(a))
+            elif len(aside) < room:
+                aside.add((key, a.sha256))
+                found.take(found.conflicts, a, not _inline(a))
+        return found
 
     def is_aside(self, a: Arrival) -> bool:
         """Whether it is kept beside other bytes that came first."""
@@ -304,8 +318,25 @@ class Store:
         self._run("set_batch_error", text, batch_id)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Sorted:
+    """A group by what becomes of it; `files`: those whose bytes belong into the media folder; `refused`: how many came
+    with other bytes than the first time."""
+
+    fresh: list[Arrival] = field(default_factory=list)
+    repeats: list[Arrival] = field(default_factory=list)
+    conflicts: list[Arrival] = field(default_factory=list)
+    files: list[Arrival] = field(default_factory=list)
+    refused: int = 0
+
+    def take(self, among: list[Arrival], arrival: Arrival, in_file: bool) -> None:
+        among.append(arrival)
+        if in_file:
+            self.files.append(arrival)
+
+
 def _inline(arrival: Arrival) -> bool:
-    return arrival.key.rung in INLINE
+    return len(arrival.body) <= INLINE_BYTES
 
 
 def _object(r: sqlite3.Row) -> StoredObject:

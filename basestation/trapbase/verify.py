@@ -39,13 +39,15 @@ def _name(row: Row) -> str:
 
 
 def _check_bytes(row: Row, media: Path) -> str:
-    if row["body"] is not None:
-        return "" if hashlib.sha256(row["body"]).digest() == row["sha256"] else "its bytes do not match its digest"
-    body = read_from(media, row["sha256"])
+    body = row["body"]
+    if body is not None and hashlib.sha256(body).digest() != row["sha256"]:
+        return "its bytes do not match its digest"
+    where = "its file" if body is None else "it"
+    body = read_from(media, row["sha256"]) if body is None else body
     if body is None:
         there = path_in(media, row["sha256"]).exists()
         return "its file is damaged" if there else "its file is missing"
-    return "" if len(body) == row["size"] else f"its file has {len(body)} bytes, {row['size']} are recorded"
+    return "" if len(body) == row["size"] else f"{where} has {len(body)} bytes, {row['size']} are recorded"
 
 
 def _check_batches(reader: Reader, folder: Path) -> Iterator[str]:

@@ -1,5 +1,5 @@
 -- name: digest_of
-SELECT sha256 FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
+SELECT sha256, body IS NULL AS in_file FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 
 -- name: add_object
 INSERT INTO objects
@@ -15,8 +15,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: count_conflicts
 SELECT count(*) FROM conflicts
 
+-- name: body_of
+SELECT body FROM objects WHERE id = ?
+
 -- name: has_conflict
-SELECT 1 FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ?
+SELECT body IS NULL AS in_file FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ?
 
 -- name: add_conflict
 INSERT INTO conflicts (trap, epoch, number, rung, sha256, size, body, seen_ms)
@@ -31,7 +34,9 @@ ON CONFLICT (trap) DO UPDATE SET heard_ms = excluded.heard_ms, base = excluded.b
 UPDATE counters SET value = value + ? WHERE name = ?
 
 -- name: waiting
-SELECT o.*,
+-- Of alerts and notes with their bytes, here and below: they are small; those of pictures are read one by one.
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms,
   (SELECT a.stored_ms FROM objects a
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
@@ -61,7 +66,9 @@ DELETE FROM batches WHERE batch_id = ? AND state <> 'receipted'
 UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
 
 -- name: batches_in
-SELECT * FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
+-- Those that are signed for are many, and never asked for.
+SELECT batch_id, state, size, url FROM batches INDEXED BY batches_open
+WHERE state <> 'receipted' AND state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
 
 -- name: batch_ids
 SELECT batch_id FROM batches WHERE state <> 'receipted'
@@ -85,7 +92,9 @@ UPDATE batches SET state = 'uploaded', uploaded_ms = ?, last_error = '' WHERE ba
 UPDATE batches SET last_error = ? WHERE batch_id = ?
 
 -- name: objects_of_batch
-SELECT * FROM objects WHERE batch_id = ? ORDER BY trap, epoch, number, rung
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms
+FROM objects o WHERE o.batch_id = ? ORDER BY o.trap, o.epoch, o.number, o.rung
 
 -- name: add_receipt
 INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES (?, ?, ?, ?, ?)
@@ -97,10 +106,17 @@ UPDATE batches SET state = 'receipted', receipted_ms = ?, last_error = '' WHERE 
 UPDATE objects SET state = 'receipted' WHERE batch_id = ? AND state = 'batched'
 
 -- name: open_receipts
-SELECT * FROM (
-  -- Some of each trap: a stolen trap's receipts, which nobody will ever take, must not hold up the others'.
-  SELECT *, row_number() OVER (PARTITION BY trap ORDER BY id) AS place FROM receipts WHERE state = 'signed'
-) WHERE place <= 4 ORDER BY place, id LIMIT ?
+-- Some of each trap: a stolen trap's receipts, which nobody will ever take, must not hold up the others', nor be counted.
+WITH RECURSIVE owed (trap) AS (
+  SELECT min(trap) FROM receipts WHERE state = 'signed'
+  UNION ALL SELECT (SELECT min(trap) FROM receipts WHERE state = 'signed' AND trap > owed.trap)
+    FROM owed WHERE owed.trap IS NOT NULL
+)
+SELECT id, trap, epoch, body FROM (
+  SELECT r.id, r.trap, r.epoch, r.body, row_number() OVER (PARTITION BY r.trap ORDER BY r.id) AS place
+  FROM owed JOIN receipts r ON r.id IN (
+    SELECT id FROM receipts WHERE state = 'signed' AND trap = owed.trap ORDER BY id LIMIT 4)
+) ORDER BY place, id LIMIT ?
 
 -- name: set_delivered
 UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'
@@ -109,7 +125,9 @@ UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap 
 UPDATE receipts SET state = 'signed', delivered_ms = NULL WHERE trap = ? AND state = 'delivered'
 
 -- name: all_objects
-SELECT * FROM objects WHERE trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms
+FROM objects o WHERE o.trap IN (SELECT value FROM json_each(?)) ORDER BY o.id LIMIT ?
 
 -- name: add_note
 INSERT INTO notes (trap, epoch, number, kind, time_ms, uncertainty_ms, day, marks, said, proof, stored_ms)

@@ -2,24 +2,24 @@
 SELECT name, value FROM counters ORDER BY name
 
 -- name: objects_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM objects GROUP BY state
+SELECT state, count, bytes FROM tallies WHERE kind = 'objects' AND count <> 0 ORDER BY state
 
 -- name: batches_by_state
-SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM batches GROUP BY state
+SELECT state, count, bytes FROM tallies WHERE kind = 'batches' AND count <> 0 ORDER BY state
 
 -- name: receipts_by_state
-SELECT state, count(*) AS count FROM receipts GROUP BY state
+SELECT state, count FROM tallies WHERE kind = 'receipts' AND count <> 0 ORDER BY state
 
 -- name: traps
 SELECT t.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, t.health,
-  (SELECT count(*) FROM events e WHERE e.trap = t.trap) AS sightings
+  (SELECT coalesce(sum(s.count), 0) FROM seen s WHERE s.trap = t.trap) AS sightings
 FROM traps t ORDER BY t.trap LIMIT ?
 
 -- name: waiting_by_trap
 SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
 
 -- name: species
-SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
+SELECT species, sum(count) AS count FROM seen GROUP BY species ORDER BY species
 
 -- name: newest
 -- The last few of every trap, by arrival, so that one busy trap hides no other.
@@ -49,7 +49,8 @@ JOIN events e ON e.trap = json_extract(k.value, '$[0]')
 LIMIT ?
 
 -- name: sightings
-SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.stored_ms AS crop_ms, f.sha256 AS frame,
+SELECT e.*, a.stored_ms AS alert_ms, c.sha256 AS crop, c.id AS crop_id, c.stored_ms AS crop_ms, f.sha256 AS frame,
+  f.id AS frame_id,
   (SELECT max(u.stored_ms) FROM objects u
     WHERE u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung BETWEEN 3 AND 5) AS full_ms,
   (SELECT count(*) FROM objects u
@@ -77,8 +78,9 @@ WHERE batch_id IN (SELECT value FROM json_each(?)) ORDER BY batch_id, trap, epoc
 -- name: conflicts
 SELECT trap, epoch, number, rung, sha256, size, seen_ms FROM conflicts ORDER BY id DESC LIMIT ?
 
--- name: is_crop
-SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2, 7) LIMIT 1
+-- name: picture
+-- A crop, a frame or a scene: its bytes, or nothing where they lie in a file.
+SELECT body FROM objects WHERE id = ? AND sha256 = ? AND rung IN (1, 2, 7)
 
 -- name: all_objects
 SELECT * FROM objects WHERE id > ? ORDER BY id LIMIT ?
@@ -120,5 +122,5 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
-SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
+SELECT o.trap, o.id, o.sha256, o.stored_ms FROM objects o JOIN (
   SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
