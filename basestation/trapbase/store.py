@@ -12,7 +12,7 @@ from typing import Any
 from trapbase.media import INCOMING, MediaFolder
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
 from trapbase.unit_keys import UNKNOWN, proof_of
-from trapkit.database import load_queries, open_database, storage_error, transaction
+from trapkit.database import load_queries, open_database, reading, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import refusal
 from trapwire.alert import decode_alert
@@ -93,7 +93,8 @@ class Store:
     def _add(
         self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
     ) -> list[Arrival]:
-        sorted_ = self._sort(arrivals)
+        with reading(self._db):  # one look at the database for all of them
+            sorted_ = self._sort(arrivals)
         fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
         if sorted_.files:
             try:
@@ -101,8 +102,7 @@ class Store:
             except OSError as error:
                 raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
-            for a in fresh:
-                self._add_object(db, a, now_ms)
+            self._add_objects(db, fresh, now_ms)
             for a in conflicts:
                 body = a.body if _inline(a) else None
                 db.execute(self._sql["add_conflict"], (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms))
@@ -148,21 +148,31 @@ class Store:
         """Whether it is kept beside other bytes that came first."""
         return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
-    def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
-        body = a.body if _inline(a) else None
-        heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
-        added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
-        if a.key.rung == NOTE:
-            self._add_note(db, a, now_ms)
-        if a.key.rung != ALERT:
+    def _add_objects(self, db: sqlite3.Connection, fresh: list[Arrival], now_ms: int) -> None:
+        """The rows of a group, many at a time: the statements cost more than what they do."""
+        if not fresh:
             return
-        try:
-            alert = decode_alert(a.body)
-        except WireError:
-            return  # of a newer trap: its bytes are in custody and travel on, only we cannot read them
-        facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
-        key = (a.key.trap, a.key.epoch, a.key.number)
-        db.execute(self._sql["add_event"], (*key, *facts, *alert.box, alert.battery, added.lastrowid))
+        (newest,) = db.execute(self._sql["newest_object"]).fetchone()
+        ids = range((newest or 0) + 1, (newest or 0) + 1 + len(fresh))
+        objects, events = [], []
+        seen: dict[tuple[int, int], int] = {}
+        for number, a in zip(ids, fresh, strict=True):
+            k, size = a.key, len(a.body)
+            body = a.body if _inline(a) else None
+            heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
+            objects.append((number, k.trap, k.epoch, k.number, k.rung, a.sha256, size, body, *heard))
+            event = _event_row(a, number) if k.rung == ALERT else None
+            if event is not None:
+                events.append(event)
+                species = event[5]
+                seen[(k.trap, species)] = seen.get((k.trap, species), 0) + 1
+        db.executemany(self._sql["add_object"], objects)
+        db.executemany(self._sql["add_event"], events)
+        for a in fresh:
+            if a.key.rung == NOTE:
+                self._add_note(db, a, now_ms)
+        db.execute(self._sql["tally_objects"], (len(fresh), sum(len(a.body) for a in fresh)))
+        db.executemany(self._sql["tally_seen"], [(*of, count) for of, count in seen.items()])
 
     def _add_note(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
         try:
@@ -248,7 +258,9 @@ class Store:
 
     def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
         """Batches in one of these states, oldest first."""
-        rows = self._rows("batches_in", json.dumps(list(states)), limit)
+        wanted = list(states)
+        query = "batches_in" if "receipted" in wanted else "open_batches_in"
+        rows = self._rows(query, json.dumps(wanted), limit)
         return [Batch(batch_id=r["batch_id"], state=r["state"], size=r["size"], url=r["url"]) for r in rows]
 
     def batch_files_needed(self) -> set[str]:
@@ -333,6 +345,17 @@ class _Sorted:
         among.append(arrival)
         if in_file:
             self.files.append(arrival)
+
+
+def _event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
+    """What an alert says, as a row of `events`; None of a newer trap's: its bytes are in custody and travel on, only we
+    cannot read them. `arrival`: the alert's row."""
+    try:
+        alert = decode_alert(a.body)
+    except WireError:
+        return None
+    facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
+    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
 
 
 def _inline(arrival: Arrival) -> bool:

@@ -152,7 +152,7 @@ def test_notes_and_scenes_go_to_the_back_end_and_their_receipt_down(tmp_path: Pa
     scene = envelope(1, 8, SCENE, seal_box(bytes(BOX.public_key), picture(5)))
     deliver(broker, day(1, 7, 1), scene)
     base.run(0, 13_000)
-    assert base.store.objects_of(receipted(tmp_path / "base"))[0].rung == NOTE
+    assert base.store.objects_of(base.store.batches_in(["receipted"], 9)[0].batch_id)[0].rung == NOTE
     receipts = base.store.open_receipts(9)
     base.close()
     backend.close()

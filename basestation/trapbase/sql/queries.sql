@@ -3,8 +3,17 @@ SELECT sha256, body IS NULL AS in_file FROM objects WHERE trap = ? AND epoch = ?
 
 -- name: add_object
 INSERT INTO objects
-  (trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (id, trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: newest_object
+SELECT max(id) FROM objects
+
+-- name: tally_objects
+UPDATE tallies SET count = count + ?, bytes = bytes + ? WHERE kind = 'objects' AND state = 'stored'
+
+-- name: tally_seen
+INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count
 
 -- name: add_event
 INSERT INTO events
@@ -66,7 +75,10 @@ DELETE FROM batches WHERE batch_id = ? AND state <> 'receipted'
 UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
 
 -- name: batches_in
--- Those that are signed for are many, and never asked for.
+SELECT batch_id, state, size, url FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
+
+-- name: open_batches_in
+-- As batches_in, past all that are signed for.
 SELECT batch_id, state, size, url FROM batches INDEXED BY batches_open
 WHERE state <> 'receipted' AND state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
 

@@ -123,4 +123,4 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
 SELECT o.trap, o.id, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects WHERE rung = 7 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
+  SELECT trap, max(id) AS id FROM objects WHERE rung > 6 AND rung < 8 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
