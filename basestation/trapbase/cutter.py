@@ -8,7 +8,7 @@ from trapbase.batch import CutRules, batch_id, cut, halves
 from trapbase.cardbook import CardBook
 from trapbase.config import BatchSettings, CardsSettings, TrapSettings
 from trapbase.eventid import REACH_MS, event_ids
-from trapbase.model import Event, Sighting, StoredObject
+from trapbase.model import Event, Sighting, StoredObject, Waiting
 from trapbase.package import Contents, build_files, zip_files
 from trapbase.places import Places
 from trapbase.store import Store
@@ -17,6 +17,7 @@ from trapkit.errors import StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
 
+LOOK_AGAIN_MS = 5000  # what waits becomes ready by time alone; a batch may come so much late, or a twentieth of its age
 MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond it a cat sleeps before the camera
 
 
@@ -46,6 +47,9 @@ class Cutter:
             max_age_ms=round(settings.max_age_s * 1000),
             max_wait_ms=round(settings.max_wait_s * 1000),
         )
+        self._look_ms = min(LOOK_AGAIN_MS, self._rules.max_age_ms // 20, self._rules.max_wait_ms // 20)
+        self._left: list[Waiting] = []  # of the last look, and in no batch yet
+        self._looked: tuple[int, int, Places] | None = None  # when, at which newest object, by which places
         self.damaged: set[int] = set()  # rows whose bytes the disk has lost; `trapbase verify` names them
 
     def path(self, name: str) -> Path:
@@ -97,14 +101,31 @@ class Cutter:
 
     def step(self, utc_ms: int) -> str | None:
         """Cut the next batch if it is time; its id.  Raises: StorageError."""
-        waiting = [w for w in self._store.waiting(self.places().known()) if w.object.id not in self.damaged]
-        objects = self._whole(cut(waiting, utc_ms, self._rules))
+        waiting, self._left = self._candidates(utc_ms), []
+        chosen = cut(waiting, utc_ms, self._rules)
+        objects = self._whole(chosen)
+        if len(objects) < len(chosen):
+            self._looked = None  # others may go in their place
         if not objects:
             return None
         name, data, contents = self._build(objects)
         self._write(name, data)
         self._store.add_batch(name, len(data), objects, contents.event_ids, utc_ms)
+        taken = {o.id for o in objects}
+        self._left = [w for w in waiting if w.object.id not in taken]
         return name
+
+    def _candidates(self, utc_ms: int) -> list[Waiting]:
+        """What may go into the next batch: of a long list the rest, before it is read again; nothing while nothing came
+        and no time has passed that counts."""
+        places, newest = self.places(), self._store.newest_object()
+        if self._looked is not None and places is self._looked[2]:
+            if self._left:
+                return [w for w in self._left if w.object.id not in self.damaged]
+            if newest == self._looked[1] and 0 <= utc_ms - self._looked[0] < self._look_ms:
+                return []
+        self._looked = (utc_ms, newest, places)
+        return [w for w in self._store.waiting(places.known()) if w.object.id not in self.damaged]
 
     def places(self) -> Places:
         """Where the traps stand.  Raises: StorageError."""

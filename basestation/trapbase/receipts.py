@@ -26,6 +26,7 @@ MAX_DOWN = 256  # receipts published in one round
 MAX_UPLOADED = 1024  # unsigned batches that are asked for in turn
 LATE_MS = 600_000  # a back end checks a batch within seconds; after this a person should know
 TAKE = 64  # messages a step
+LOOK_EVERY_MS = 100  # for what has been uploaded, and for receipts to take down
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -95,6 +96,7 @@ class Receipts:
         self._since: dict[str, int] = {}  # when the batch was first asked for
         self._late: set[str] = set()
         self._published: dict[int, int] = {}
+        self._fetch_ms = self._publish_ms = 0  # not before: an upload of many pieces asks for nothing at each of them
         self.garbage = 0
         self._error = ""
 
@@ -108,7 +110,9 @@ class Receipts:
         """One round: downacks in, one batch's receipts fetched, receipts out. `now_ms` must never go back."""
         moved = self._take(utc_ms)
         moved |= self._fetch(now_ms, utc_ms)
-        self._publish(now_ms)
+        if moved or now_ms >= self._publish_ms:
+            self._publish_ms = now_ms + LOOK_EVERY_MS
+            self._publish(now_ms)
         return moved
 
     def _take(self, utc_ms: int) -> bool:
@@ -134,9 +138,12 @@ class Receipts:
         return moved
 
     def _fetch(self, now_ms: int, utc_ms: int) -> bool:
+        if now_ms < self._fetch_ms:
+            return False
         uploaded = self._store.batches_in(("uploaded",), MAX_UPLOADED)
         due = [b for b in uploaded if now_ms - self._asked.get(b.batch_id, now_ms - self._poll_ms) >= self._poll_ms]
         if not due:
+            self._fetch_ms = now_ms + LOOK_EVERY_MS
             return False
         # The one asked longest ago: with many unsigned ones each still has its turn.
         batch = min(due, key=lambda b: self._asked.get(b.batch_id, -1))

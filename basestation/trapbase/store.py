@@ -22,6 +22,7 @@ from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
 INLINE_BYTES = 16 * 1024  # up to this size a body lies in its row: a file of its own costs more syncs than bytes
+CHECKPOINT_PAGES = 4000  # of 4 kB: the log grows to 16 MB, and a page that many groups change is written back once
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
@@ -42,6 +43,7 @@ class Store:
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
@@ -218,6 +220,10 @@ class Store:
                 db.execute(self._sql["count"], (value, name))
 
     # Batches
+
+    def newest_object(self) -> int:
+        """The last row of `objects`: it changes whenever something came."""
+        return int(self._rows("newest_object")[0][0] or 0)
 
     def waiting(self, traps: Iterable[int]) -> list[Waiting]:
         """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`."""
