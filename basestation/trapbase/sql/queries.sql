@@ -50,7 +50,7 @@ SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.ru
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
     WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms
-FROM objects o
+FROM objects o INDEXED BY objects_waiting
 WHERE o.state = 'stored' AND o.trap IN (SELECT value FROM json_each(?))
 ORDER BY o.id LIMIT ?
 

@@ -16,7 +16,7 @@ SELECT t.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, t.health,
 FROM traps t ORDER BY t.trap LIMIT ?
 
 -- name: waiting_by_trap
-SELECT trap, count(*) AS count FROM objects WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
+SELECT trap, count(*) AS count FROM objects INDEXED BY objects_waiting WHERE state = 'stored' GROUP BY trap ORDER BY trap LIMIT ?
 
 -- name: species
 SELECT species, sum(count) AS count FROM seen GROUP BY species ORDER BY species
@@ -27,7 +27,8 @@ WITH RECURSIVE seen (trap) AS (
   SELECT min(trap) FROM events
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.trap > seen.trap) FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e INDEXED BY events_by_arrival
+  ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -37,7 +38,8 @@ WITH RECURSIVE seen (trap) AS (
   UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.species = ? AND e.trap > seen.trap)
     FROM seen WHERE seen.trap IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e ON e.trap = seen.trap AND e.arrival IN (
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen JOIN events e INDEXED BY events_by_arrival
+  ON e.trap = seen.trap AND e.arrival IN (
   SELECT arrival FROM events n WHERE n.species = ? AND n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
@@ -123,4 +125,4 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
 SELECT o.trap, o.id, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects WHERE rung > 6 AND rung < 8 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?
+  SELECT trap, max(id) AS id FROM objects INDEXED BY objects_scenes WHERE rung > 6 AND rung < 8 GROUP BY trap) n ON n.id = o.id ORDER BY o.trap LIMIT ?

@@ -28,7 +28,7 @@ BATCHES = """INSERT INTO batches (batch_id, state, size, objects, url, cut_ms, u
 RECEIPT = """INSERT INTO receipts (batch_id, trap, epoch, body, state, stored_ms, delivered_ms)
   VALUES (?, ?, ?, ?, 'delivered', ?, ?)"""
 TALLIES = """
-UPDATE tallies SET count = (SELECT count(*) FROM objects), bytes = (SELECT sum(size) FROM objects)
+UPDATE tallies SET (count, bytes) = (SELECT count(*), sum(size) FROM objects WHERE state = 'receipted')
   WHERE kind = 'objects' AND state = 'receipted';
 DELETE FROM seen;
 INSERT INTO seen SELECT trap, species, count(*) FROM events GROUP BY trap, species;
@@ -58,8 +58,9 @@ def _add_batch(db: sqlite3.Connection, traps: int, batch: int) -> None:
     at_ms = BEGIN_MS - 90_000_000_000 + batch * 1_000_000
     db.execute(BATCHES, (name, 90_000, 2 * BATCH, at_ms, at_ms, at_ms))
     objects, events, outboxes = [], [], set()
+    newest = db.execute("SELECT coalesce(max(id), 0) FROM objects").fetchone()[0]
     for trap, number, event_at_ms in _sightings(traps, batch):
-        row = (batch * BATCH + len(events)) * 2 + 1
+        row = newest + 2 * len(events) + 1
         body = alert(event_at_ms, number)
         crop = hashlib.shake_128(b"%d %d" % (trap, number)).digest(CROP_SEALED)
         for rung, data, place in ((ALERT, body, row), (CROP, crop, row + 1)):
