@@ -1,0 +1,152 @@
+"""The base's upload beside a bare tus client: the same server over real HTTP, the same chunks, packages of the same size.
+
+The bare client is the plainest there is: one connection, POST, then PATCH after PATCH from an open file, nothing kept.
+In turn, package by package. The server (`trapsim backend`) syncs every chunk before it answers.
+"""
+
+import hashlib
+import http.client
+import socket
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from trapbase.config import BatchSettings, UploadSettings
+from trapbase.cutter import Cutter
+from trapbase.forward import Forward
+from trapbase.ingest import SUBSCRIPTIONS, Ingest
+from trapbase.store import Store
+from trapbase.tus import TusOutlet
+from trapbase.upload import Uploader
+from trapkit import topics
+from trapkit.errors import SetupError
+from trapkit.files import write_atomically
+from trapsim.basebench.feed import BEGIN_MS, BOX, EPOCH, alert, listed
+from trapsim.basebench.rig import SIGNING
+from trapsim.memorybus import MemoryBroker
+from trapsim.processes import Processes
+from trapsim.site import free_port
+from trapwire.objects import ALERT, FULL, RUNG_NAMES, Envelope, ObjectKey
+
+FULL_BYTES = 1_000_000  # a sealed full frame
+
+
+def bench_goodput(folder: Path, rounds: int, frames: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Goodput of both in MB/s, and the median of the rounds' ratios; a round is a package of `frames` full frames each."""
+    say(f"upload: {rounds} packages of {frames} MB each way…")
+    (folder / "logs").mkdir(parents=True)
+    write_atomically(folder / "key", (bytes(SIGNING).hex() + "\n").encode(), mode=0o600)
+    port = free_port()
+    processes = Processes(folder / "logs")
+    tool = str(Path(sys.executable).parent / "trapsim")
+    processes.add(
+        "backend",
+        [tool, "backend", "--folder", str(folder / "backend"), "--port", str(port), "--key", str(folder / "key")],
+    )
+    try:
+        _wait(port, processes)
+        settings = UploadSettings(url=f"http://127.0.0.1:{port}")
+        return _play(folder, rounds, frames, settings)
+    finally:
+        processes.stop()
+
+
+def _play(folder: Path, rounds: int, frames: int, settings: UploadSettings) -> dict[str, Any]:
+    ours, theirs = (_Base(folder / name, trap, rounds, frames) for name, trap in (("ours", 1), ("theirs", 2)))
+    outlet = TusOutlet(settings.url, settings.timeout_s)
+    forward = Forward(ours.cutter, Uploader(ours.store, ours.cutter, outlet, settings, lambda: 1.0), None)
+    bare = http.client.HTTPConnection(*settings.url.removeprefix("http://").split(":"), timeout=30)  # type: ignore[misc]
+    rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    for number, name in enumerate(theirs.names()):
+        path = theirs.cutter.path(name)
+
+        def own(done: int = number + 1) -> int:
+            while len(ours.names(("uploaded",))) < done:
+                forward.step(time.monotonic_ns() // 1_000_000, BEGIN_MS)
+                if forward.storage_error:
+                    raise SetupError(forward.storage_error)
+            return path.stat().st_size
+
+        def plain(path: Path = path, name: str = name) -> int:
+            return _upload(bare, path, name, settings.chunk_bytes)
+
+        pair = [("ours", own), ("bare", plain)]
+        for which, work in pair if number % 2 else pair[::-1]:
+            started = time.perf_counter()
+            rates[which].append(work() / (time.perf_counter() - started) / 1e6)
+    bare.close()
+    outlet.close()
+    ours.close()
+    theirs.close()
+    return {
+        "ours_mb_per_s": round(median(rates["ours"]), 2),
+        "bare_mb_per_s": round(median(rates["bare"]), 2),
+        "ratio": round(median(a / b for a, b in zip(rates["ours"], rates["bare"], strict=True)), 3),
+        "ratio_of_sums": round(sum(1 / r for r in rates["bare"]) / sum(1 / r for r in rates["ours"]), 3),
+        "chunk_bytes": settings.chunk_bytes, "packages": rounds, "package_mb": frames,
+    }  # fmt: skip
+
+
+class _Base:
+    """A store with `rounds` batches, cut and not uploaded, each of `frames` full frames."""
+
+    def __init__(self, folder: Path, trap: int, rounds: int, frames: int) -> None:
+        broker = MemoryBroker()
+        self.store = Store(folder)
+        ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), self.store, group=8)
+        rules = BatchSettings(max_events=frames, max_wait_s=0, max_bytes=25_000_000)
+        self.cutter = Cutter(self.store, listed(2), rules, bytes(BOX))
+        self.cutter.recover()
+        for number in range(1, rounds * frames + 1):
+            body = hashlib.shake_128(b"%d %d" % (trap, number)).digest(FULL_BYTES)
+            for rung, data in ((ALERT, alert(BEGIN_MS + number * 1000, number)), (FULL, body)):
+                envelope = Envelope(ObjectKey(trap, EPOCH, number, rung), data)
+                broker.deliver(topics.up(trap, RUNG_NAMES[rung]), envelope.encode(), {})
+            while ingest.step(0, BEGIN_MS):
+                pass
+            if number % frames == 0 and self.cutter.step(BEGIN_MS + number) is None:
+                raise SetupError("the measured base cut no batch")
+
+    def names(self, states: tuple[str, ...] = ("cut",)) -> list[str]:
+        return [b.batch_id for b in self.store.batches_in(states, 1000)]
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def _upload(line: http.client.HTTPConnection, path: Path, name: str, chunk_bytes: int) -> int:
+    size = path.stat().st_size
+    tus = {"Tus-Resumable": "1.0.0"}
+    said = {"Upload-Length": str(size), "Upload-Metadata": f"batch_id {b64encode(name.encode()).decode()}"}
+    url = _ask(line, "POST", "/files", tus | said, b"", 201).headers["Location"]
+    kind = {"Content-Type": "application/offset+octet-stream"}
+    with path.open("rb") as file:
+        for offset in range(0, size, chunk_bytes):
+            _ask(line, "PATCH", url, tus | kind | {"Upload-Offset": str(offset)}, file.read(chunk_bytes), 204)
+    return size
+
+
+def _ask(
+    line: http.client.HTTPConnection, method: str, url: str, headers: dict[str, str], body: bytes, status: int
+) -> http.client.HTTPResponse:
+    line.request(method, url, body, headers)
+    answer = line.getresponse()
+    said = answer.read()
+    if answer.status != status:
+        raise SetupError(f"the back end answered the bare client with {answer.status}: {said[:200].decode(errors='replace')}")
+    return answer
+
+
+def _wait(port: int, processes: Processes) -> None:
+    deadline = time.monotonic() + 60.0
+    while time.monotonic() < deadline:
+        processes.watch()
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SetupError("the back end did not start within a minute")
