@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.base.forwarding import World
-from tests.base.parts import TRAPS, deliver, envelope, sighting
+from tests.base.parts import deliver, envelope, sighting
 from trapbase.reader import Reader
 from trapbase.store import DATABASE, Store
 from trapkit.database import load_queries
@@ -88,11 +88,12 @@ def test_what_is_kept_as_counts_is_what_is_there(tmp_path: Path) -> None:
             looks.append({name: summary[name] for name in ("objects", "batches", "receipts")})
             assert looks[-1] == counted(folder)
     assert any("batched" in look["objects"] for look in looks)
-    assert looks[-1]["objects"] == {"receipted": 20}
+    assert sum(looks[-1]["objects"].values()) == 20
+    assert looks[-1]["objects"]["receipted"] >= 16, "an alert that cannot be read waits for its crop"
     with closing(sqlite3.connect(folder / DATABASE)) as db:
         assert dict(db.execute("SELECT species, sum(count) FROM seen GROUP BY species")) == {1: 8}
         (size,) = db.execute("SELECT sum(size) FROM objects").fetchone()
-    assert reader.rows("objects_by_state")[0]["bytes"] == size
+    assert sum(row["bytes"] for row in reader.rows("objects_by_state")) == size
     reader.close()
     world.close()
 
@@ -134,8 +135,7 @@ def test_a_long_list_is_read_once_for_many_batches(tmp_path: Path, monkeypatch: 
     deliver(world.broker, *(e for n in (20, 21, 22) for e in sighting(2, n)))
     while world.base.ingest.step(0, 0):
         pass
-    assert world.base.cutter.step(400) is not None, "what came is seen at once"
-    assert {o.trap for b in world.base.store.batches_in(("cut",), 9)[-1:] for o in world.base.store.objects_of(b.batch_id)} <= {
-        *TRAPS
-    }
+    name = world.base.cutter.step(400)
+    assert name is not None, "what came is seen at once"
+    assert {o.trap for o in world.base.store.objects_of(name)} == {2}
     world.close()

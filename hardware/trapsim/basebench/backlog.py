@@ -140,7 +140,7 @@ def _play(
     acknowledged_s = time.monotonic() - started
     say(f"all acknowledged after {acknowledged_s:.0f} s; until the back end has signed for all…")
     reader = Reader(folder / "base")
-    _until(lambda: traps.take() or _signed(reader, total), processes, LIMIT_S - acknowledged_s)
+    _until(lambda: _signed(traps, reader, total), processes, LIMIT_S - acknowledged_s)
     seconds = time.monotonic() - started
     memory["end_mb"] = _resident_mb(processes)
     memory["peak_mb"] = max(memory["peak_mb"], memory["end_mb"])
@@ -154,7 +154,9 @@ def _play(
     } | {name: round(value, 1) for name, value in memory.items()}  # fmt: skip
 
 
-def _signed(reader: Reader, total: int) -> bool:
+def _signed(traps: _Traps, reader: Reader, total: int) -> bool:
+    while traps.take():
+        pass
     try:
         found = reader.summary()
     except StorageError:
@@ -162,10 +164,10 @@ def _signed(reader: Reader, total: int) -> bool:
     return bool(found["objects"] == {"receipted": total} and set(found["receipts"]) == {"delivered"})
 
 
-def _until(done: Callable[[], object], processes: Processes, limit_s: float) -> None:
+def _until(done: Callable[[], bool], processes: Processes, limit_s: float) -> None:
     """Wait for what real processes do in their own time.  Raises: SetupError."""
     deadline = time.monotonic() + limit_s
-    while done() is not True:
+    while not done():
         processes.watch()
         if time.monotonic() > deadline:
             raise SetupError(f"it took over {limit_s:.0f} s; the processes' words are in their logs")
