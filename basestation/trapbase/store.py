@@ -22,6 +22,7 @@ from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
 INLINE_BYTES = 16 * 1024  # up to this size a body lies in its row: a file of its own costs more syncs than bytes
+CACHE_KB = 8192  # of pages: with a million events the upper levels of all indices, and a group's own leaves
 CHECKPOINT_PAGES = 4000  # of 4 kB: the log grows to 16 MB, and a page that many groups change is written back once
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
@@ -44,6 +45,7 @@ class Store:
         self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from trapbase.store import Store
 from trapkit.errors import StorageError
 
 LAST_CONFLICT = 3  # wrong offsets in a row; then the batch gets a new address and is sent from its first byte
+LOOK_EVERY_MS = 1000  # what is more urgent than the batch under way waits no longer
 LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
 
 
@@ -63,6 +64,8 @@ class Uploader:
         self._refused: dict[str, Patience] = {}
         self._offsets: dict[str, int] = {}
         self._remake: set[str] = set()
+        self._going: list[Batch] = []
+        self._look_ms = 0
         self.last_error = ""
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
@@ -70,7 +73,11 @@ class Uploader:
         if now_ms < self._line.until_ms:
             return False
         # Not those that only wait for receipts: a back end that signs for nothing must not hold up the uploads.
-        for batch in self._store.batches_in(("cut", "uploading"), LOOK_AHEAD):
+        if not self._going or now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_EVERY_MS
+            self._going = self._store.batches_in(("cut", "uploading"), LOOK_AHEAD)
+        going, self._going = self._going, []
+        for batch in going:
             waits = self._refused.get(batch.batch_id)
             if waits is not None and now_ms < waits.until_ms:
                 continue
@@ -83,6 +90,8 @@ class Uploader:
                 return False
             self._line = Patience(self._settings, self._chance)
             self.last_error = ""
+            if batch.url is not None and batch.batch_id in self._offsets:
+                self._going = [batch]  # the next piece of it, without asking the database again
             return True
         return False
 

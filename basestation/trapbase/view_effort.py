@@ -78,7 +78,8 @@ def _trap(
         "blind": _days(blind),
         "why": words(reasons, REASONS),
         "unknown": _days(DAYS * MINUTES - seen - blind),
-        "scene": scene and {"name": picture_name(scene["id"], scene["sha256"]), "time": moment(scene["stored_ms"], zone)},
+        "scene": scene
+        and {"name": picture_name(scene["id"], scene["sha256"]), "time": moment(scene["stored_ms"], zone)},
         "doubt": any(not line.proved for line in told),
     }
 

@@ -1,4 +1,4 @@
-"""What a base does costs as much with a million events as with a thousand: which way each query takes, what is counted."""
+"""A base's work costs as much with a million events as with a thousand: the way of each query, what is counted."""
 
 import re
 import sqlite3
@@ -15,8 +15,16 @@ from trapbase.store import DATABASE, Store
 from trapkit.database import load_queries
 from trapwire.objects import ALERT
 
-# These may read everything: a person waits for them, or they are asked at an error. All others are asked again and again.
-SELDOM = {"all_objects", "all_conflicts", "events_without_alert", "batches_in", "batch_states", "send_again", "day_notes_of"}
+# These may read everything: a person waits for them, or an error came. All others are asked again and again.
+SELDOM = {
+    "all_objects",
+    "all_conflicts",
+    "events_without_alert",
+    "batches_in",
+    "batch_states",
+    "send_again",
+    "day_notes_of",
+}
 LARGE = {"objects", "events", "batches", "receipts"}
 SHORT = ("objects_waiting", "objects_scenes", "batches_open", "receipts_open")  # indices of what waits, or of a few
 ENDED = ("batches_by_cut",)  # read from its newest end, with a LIMIT
@@ -69,7 +77,7 @@ def counted(folder: Path) -> dict[str, dict[str, int]]:
     """What `summary` says, counted row by row."""
     with closing(sqlite3.connect(folder / DATABASE)) as db:
         return {
-            table: dict(db.execute(f"SELECT state, count(*) FROM {table} GROUP BY state"))  # noqa: S608
+            table: dict(db.execute(f"SELECT state, count(*) FROM {table} GROUP BY state"))
             for table in ("objects", "batches", "receipts")
         }
 
@@ -80,7 +88,9 @@ def test_what_is_kept_as_counts_is_what_is_there(tmp_path: Path) -> None:
     reader = Reader(folder)
     looks = []
     for number in range(1, 5):
-        deliver(world.broker, *sighting(1, number), *sighting(2, number), envelope(3, number, ALERT, b"of a newer trap"))
+        deliver(
+            world.broker, *sighting(1, number), *sighting(2, number), envelope(3, number, ALERT, b"of a newer trap")
+        )
         deliver(world.broker, *sighting(1, number))  # other bytes of its crop: kept aside
         for now in range(number * 20_000, number * 20_000 + 15_000, 1000):
             world.base.step(now)

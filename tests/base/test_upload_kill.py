@@ -5,7 +5,6 @@ nothing of it, as tus leaves to it.
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ class Line:
 
 
 @pytest.fixture(scope="module")
-def cut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A base with one batch, cut and not uploaded, and the batch's size."""
     folder = tmp_path_factory.mktemp("cut")
     base = Base(folder, MemoryBroker(), DirectOutlet(None), batch=CUT)
@@ -67,7 +66,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     (batch,) = base.store.batches_in(("cut",), 9)
     base.close()
     assert batch.size > 3 * CHUNK
-    yield folder, batch.size
+    return folder, batch.size
 
 
 def places(size: int) -> list[int]:

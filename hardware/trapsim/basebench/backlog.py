@@ -1,7 +1,7 @@
 """A season's backlog into real processes: Mosquitto, `trapbase run` with all but the modem, the back end over HTTP.
 
-Everything is published as a gateway would, as fast as it is acknowledged. At half of it the base is killed (`kill -9`) and
-started again. The end: every object is signed for at the base, and every receipt is taken.
+Everything is published as a gateway would, as fast as it is acknowledged. At half of it the base is killed (`kill -9`)
+and started again. The end: every object is signed for at the base, and every receipt is taken.
 """
 
 import sys
@@ -88,7 +88,14 @@ def bench_backlog(folder: Path, plan: Season, say: Callable[[str], None]) -> dic
     counts = plan.counts()
     processes = Processes(folder / "logs")
     tools = Path(sys.executable).parent
-    backend = ["--folder", str(folder / "backend"), "--port", str(ports[1]), "--key", str(folder / "keys" / "backend.key")]
+    backend = [
+        "--folder",
+        str(folder / "backend"),
+        "--port",
+        str(ports[1]),
+        "--key",
+        str(folder / "keys" / "backend.key"),
+    ]
     base = [str(tools / "trapbase"), "run", "--only", "ingest,forward,page", "--config", str(folder / "base.toml")]
     fleet = folder / "fleet"
     bus = Bus(

@@ -1,6 +1,6 @@
 """A base's process on a folder that is full already: how soon it acknowledges, and what an event costs it then.
 
-`python -m trapsim.basebench.child FOLDER TRAPS EVENTS`: a line `acknowledged` as soon as the first is, then a line of JSON.
+`python -m trapsim.basebench.child FOLDER TRAPS EVENTS`: a line `acknowledged` as soon as the first is, then one of JSON.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from trapbase.reader import Reader
-from trapsim.basebench.feed import BEGIN_MS, CROP_BYTES, EPOCH, Bodies, alert
+from trapsim.basebench.feed import BEGIN_MS, CROP_BYTES, Bodies, alert
 from trapsim.basebench.rig import Rig
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey
 
@@ -22,8 +22,8 @@ LOOKS = 5
 def main(folder: Path, traps: int, events: int) -> None:
     rig = Rig(folder, traps)
     bodies = Bodies()
-    first = int(time.time()) & 0xFFFFF0  # another number than at the last start
-    rig.deliver(Envelope(ObjectKey(1, EPOCH, first % (1 << 24), ALERT), alert(BEGIN_MS, 1)))
+    epoch = int(time.time()) & 0xFFFFFFFF  # another outbox than at the last start
+    rig.deliver(Envelope(ObjectKey(1, epoch, 1, ALERT), alert(BEGIN_MS, 1)))
     assert rig.ingest.step(0, BEGIN_MS)
     assert rig.acknowledged() == 1
     print("acknowledged", flush=True)
@@ -34,11 +34,11 @@ def main(folder: Path, traps: int, events: int) -> None:
     wall: list[float] = []
     memory = [_resident_kb()]
     for number in range(ROUNDS):
-        start = (first + 1 + number * events) % (1 << 23)
+        start = 2 + number * events
         for i in range(events):
-            key = ObjectKey(i % traps + 1, EPOCH, start + i, ALERT)
+            key = ObjectKey(i % traps + 1, epoch, start + i, ALERT)
             rig.deliver(Envelope(key, alert(BEGIN_MS + rig.now_ms + i * 1000, key.number)))
-            rig.deliver(Envelope(ObjectKey(key.trap, EPOCH, key.number, CROP), bodies.sealed(CROP_BYTES)))
+            rig.deliver(Envelope(ObjectKey(key.trap, epoch, key.number, CROP), bodies.sealed(CROP_BYTES)))
         began = time.perf_counter()
         ingest.append(_spent(rig.take_in) / events)
         rig.acknowledged()

@@ -5,14 +5,17 @@ else; `rows` is bare SQLite with the columns and keys that custody needs, writte
 """
 
 import hashlib
+import os
 import sqlite3
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
-from trapbase.store import CHECKPOINT_PAGES, Store
+from trapbase.store import CACHE_KB, CHECKPOINT_PAGES, Store
 from trapkit import topics
 from trapsim.basebench.feed import BEGIN_MS, EPOCH, alert
 from trapsim.memorybus import MemoryBroker
@@ -23,8 +26,8 @@ CROP_SEALED = 1528
 TRAPS = 40
 BARE = "CREATE TABLE objects (trap, epoch, number, rung, body, PRIMARY KEY (trap, epoch, number, rung))"
 ROWS = """
-CREATE TABLE objects (id INTEGER PRIMARY KEY, trap, epoch, number, rung, sha256, size, body, state, base, rssi_dbm, snr_db,
-  received_ms, stored_ms, UNIQUE (trap, epoch, number, rung));
+CREATE TABLE objects (id INTEGER PRIMARY KEY, trap, epoch, number, rung, sha256, size, body, state, base, rssi_dbm,
+  snr_db, received_ms, stored_ms, UNIQUE (trap, epoch, number, rung));
 CREATE TABLE events (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width,
   box_height, battery, arrival, PRIMARY KEY (trap, epoch, number)) WITHOUT ROWID;
 """
@@ -47,10 +50,10 @@ def bench_durable(folder: Path, groups: int) -> dict[str, Any]:
             name = "alert" if rung == ALERT else "crop"
             said = {"base": "north", "rssi_dbm": "-97", "snr_db": "6.25", "received_ms": str(BEGIN_MS)}
             broker.deliver(topics.up(trap, name), Envelope(ObjectKey(trap, EPOCH, event, rung), body).encode(), said)
-        work = {
+        work: dict[str, Callable[[], object]] = {
             "ours": lambda: ingest.step(0, BEGIN_MS),
-            "bare": lambda group=messages: _write_bare(bare, group),
-            "rows": lambda group=messages: _write_rows(rows, group),
+            "bare": partial(_write_bare, bare, messages),
+            "rows": partial(_write_rows, rows, messages),
         }
         order = list(work)
         for name in order[number % 3 :] + order[: number % 3]:
@@ -87,6 +90,7 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
     db.executescript(schema)
     return db
 
@@ -113,8 +117,6 @@ def _write_rows(db: sqlite3.Connection, group: list[Message]) -> None:
 
 def _sync_ms(folder: Path, tries: int = 40) -> float:
     """The median of a WAL-sized write and its fsync, ms."""
-    import os
-
     path, waits = folder / "sync", []
     with path.open("wb") as file:
         for _ in range(tries):

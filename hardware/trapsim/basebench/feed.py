@@ -3,8 +3,8 @@
 Small pictures are real WebPs of a crop's size, sealed to the base; each is sealed anew, so no two bodies are alike.
 """
 
+import hashlib
 import io
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,7 +39,13 @@ class Season:
         seen = self.traps * round(self.days * self.sightings)
         daily = self.traps * self.days
         frames = self.traps * (round(self.days * self.sightings) // self.frame_every)
-        return {"sightings": seen, "frames": frames, "notes": daily, "scenes": daily, "objects": 2 * seen + frames + 2 * daily}
+        return {
+            "sightings": seen,
+            "frames": frames,
+            "notes": daily,
+            "scenes": daily,
+            "objects": 2 * seen + frames + 2 * daily,
+        }
 
 
 def listed(traps: int) -> dict[int, TrapSettings]:
@@ -62,7 +68,9 @@ class Bodies:
     """Sealed pictures of the sizes above."""
 
     def __init__(self) -> None:
-        self._plain = {size: [_webp(size, seed) for seed in range(8)] for size in (CROP_BYTES, SCENE_BYTES, FRAME_BYTES)}
+        self._plain = {
+            size: [_webp(size, seed) for seed in range(8)] for size in (CROP_BYTES, SCENE_BYTES, FRAME_BYTES)
+        }
         self._count = 0
 
     def sealed(self, size: int) -> bytes:
@@ -96,14 +104,18 @@ def season(plan: Season) -> Iterator[Envelope]:
                 if seen[trap] % plan.frame_every == 0:
                     yield Envelope(ObjectKey(trap, EPOCH, key.number, FRAME), bodies.sealed(FRAME_BYTES))
             key = next_key(trap, NOTE)
-            yield Envelope(key, bytes([NOTE_KIND]) + random.Random(key.number * 1000 + trap).randbytes(NOTE_BYTES))
+            yield Envelope(key, bytes([NOTE_KIND]) + _noise(key.number * 1000 + trap, NOTE_BYTES))
             yield Envelope(next_key(trap, SCENE), bodies.sealed(SCENE_BYTES))
+
+
+def _noise(seed: int, size: int) -> bytes:
+    return hashlib.shake_128(seed.to_bytes(8, "big")).digest(size)
 
 
 def _webp(size: int, seed: int) -> bytes:
     """A picture of about so many bytes: noise packs badly, so that its side says how many."""
     side = max(8, round((size / 3.1) ** 0.5))
-    noise = random.Random(seed * 100_003 + size).randbytes(side * side * 3)
+    noise = _noise(seed * 100_003 + size, side * side * 3)
     out = io.BytesIO()
     Image.frombytes("RGB", (side, side), noise).save(out, "WEBP", lossless=True)
     return out.getvalue()

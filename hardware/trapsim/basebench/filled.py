@@ -19,8 +19,8 @@ OLD_EPOCH = 0x01D0BA5E
 BATCH = 50  # sightings
 GROUP = 200  # batches a transaction
 CROP_SEALED = 1528
-OBJECT = """INSERT INTO objects (id, trap, epoch, number, rung, sha256, size, body, state, batch_id, base, rssi_dbm, snr_db,
-  received_ms, stored_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'receipted', ?, 'north', -97, 6.25, ?, ?)"""
+OBJECT = """INSERT INTO objects (id, trap, epoch, number, rung, sha256, size, body, state, batch_id, base, rssi_dbm,
+  snr_db, received_ms, stored_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'receipted', ?, 'north', -97, 6.25, ?, ?)"""
 EVENT = """INSERT INTO events (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y,
   box_width, box_height, battery, event_id, arrival) VALUES (?, ?, ?, ?, 208, ?, ?, 1, 10, 10, 90, 90, 80, ?, ?)"""
 BATCHES = """INSERT INTO batches (batch_id, state, size, objects, url, cut_ms, uploaded_ms, receipted_ms)
@@ -35,10 +35,10 @@ INSERT INTO seen SELECT trap, species, count(*) FROM events GROUP BY trap, speci
 """
 
 
-def fill(folder: Path, traps: int, have: int, want: int, say: Callable[[str], None]) -> None:
-    """Add sightings to the base in `folder` until there are `want`; `have` of them are there already."""
+def fill(folder: Path, traps: int, want: int, say: Callable[[str], None]) -> None:
+    """Make a base in `folder` that holds `want` sightings."""
     Store(folder).close()
-    batches = list(range(have // BATCH, want // BATCH))
+    batches = range(want // BATCH)
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")  # nobody's custody: a power cut here costs a benchmark
         db.execute("PRAGMA cache_size = -400000")
@@ -57,7 +57,9 @@ def _add_batch(db: sqlite3.Connection, traps: int, batch: int) -> None:
     name = hashlib.sha256(b"batch %d" % batch).hexdigest()
     at_ms = BEGIN_MS - 90_000_000_000 + batch * 1_000_000
     db.execute(BATCHES, (name, 90_000, 2 * BATCH, at_ms, at_ms, at_ms))
-    objects, events, outboxes = [], [], set()
+    objects: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    outboxes: set[int] = set()
     newest = db.execute("SELECT coalesce(max(id), 0) FROM objects").fetchone()[0]
     for trap, number, event_at_ms in _sightings(traps, batch):
         row = newest + 2 * len(events) + 1

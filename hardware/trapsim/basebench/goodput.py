@@ -1,4 +1,4 @@
-"""The base's upload beside a bare tus client: the same server over real HTTP, the same chunks, packages of the same size.
+"""The base's upload beside a bare tus client: the same server over real HTTP, the same chunks, packages as large.
 
 The bare client is the plainest there is: one connection, POST, then PATCH after PATCH from an open file, nothing kept.
 In turn, package by package. The server (`trapsim backend`) syncs every chunk before it answers.
@@ -11,6 +11,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,6 +20,7 @@ from trapbase.config import BatchSettings, UploadSettings
 from trapbase.cutter import Cutter
 from trapbase.forward import Forward
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
+from trapbase.model import Batch
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
@@ -36,7 +38,7 @@ FULL_BYTES = 1_000_000  # a sealed full frame
 
 
 def bench_goodput(folder: Path, rounds: int, frames: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Goodput of both in MB/s, and the median of the rounds' ratios; a round is a package of `frames` full frames each."""
+    """Goodput in MB/s, and the median of the rounds' ratios; a round is a package of `frames` full frames each."""
     say(f"upload: {rounds} packages of {frames} MB each way…")
     (folder / "logs").mkdir(parents=True)
     write_atomically(folder / "key", (bytes(SIGNING).hex() + "\n").encode(), mode=0o600)
@@ -61,20 +63,12 @@ def _play(folder: Path, rounds: int, frames: int, settings: UploadSettings) -> d
     forward = Forward(ours.cutter, Uploader(ours.store, ours.cutter, outlet, settings, lambda: 1.0), None)
     port = int(settings.url.rpartition(":")[2])
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
-    for number, name in enumerate(theirs.names()):
+    for number, name in enumerate([b.batch_id for b in theirs.batches()]):
         path = theirs.cutter.path(name)
-
-        def own(done: int = number + 1) -> int:
-            while len(ours.names(("uploaded",))) < done:
-                forward.step(time.monotonic_ns() // 1_000_000, BEGIN_MS)
-                if forward.storage_error:
-                    raise SetupError(forward.storage_error)
-            return path.stat().st_size
-
-        def plain(path: Path = path, name: str = name) -> int:
-            return _upload(port, path, name, settings.chunk_bytes)
-
-        pair = [("ours", own), ("bare", plain)]
+        pair: list[tuple[str, Callable[[], int]]] = [
+            ("ours", partial(_forward, forward, ours, number + 1)),
+            ("bare", partial(_upload, port, path, name, settings.chunk_bytes)),
+        ]
         for which, work in pair if number % 2 else pair[::-1]:
             started = time.perf_counter()
             rates[which].append(work() / (time.perf_counter() - started) / 1e6)
@@ -90,10 +84,23 @@ def _play(folder: Path, rounds: int, frames: int, settings: UploadSettings) -> d
     }  # fmt: skip
 
 
+def _forward(forward: Forward, base: "_Base", done: int) -> int:
+    """Drive the base until so many of its packages are uploaded; the size of the last one."""
+    pieces = 0
+    while True:
+        moved = forward.step(time.monotonic_ns() // 1_000_000, BEGIN_MS)
+        if forward.storage_error:
+            raise SetupError(forward.storage_error)
+        pieces += 1
+        if (not moved or pieces > base.pieces) and len(uploaded := base.batches(("uploaded",))) >= done:
+            return uploaded[-1].size
+
+
 class _Base:
     """A store with `rounds` batches, cut and not uploaded, each of `frames` full frames."""
 
     def __init__(self, folder: Path, trap: int, rounds: int, frames: int) -> None:
+        self.pieces = frames * FULL_BYTES // UploadSettings().chunk_bytes  # of a package, at least
         broker = MemoryBroker()
         self.store = Store(folder)
         ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), self.store, group=8)
@@ -110,15 +117,17 @@ class _Base:
             if number % frames == 0 and self.cutter.step(BEGIN_MS + number) is None:
                 raise SetupError("the measured base cut no batch")
 
-    def names(self, states: tuple[str, ...] = ("cut",)) -> list[str]:
-        return [b.batch_id for b in self.store.batches_in(states, 1000)]
+    def batches(self, states: tuple[str, ...] = ("cut",)) -> list[Batch]:
+        return self.store.batches_in(states, 1000)
 
     def close(self) -> None:
         self.store.close()
 
 
 def _upload(port: int, path: Path, name: str, chunk_bytes: int) -> int:
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)  # the server hangs up on one that was silent for 5 s
+    line = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=30
+    )  # the server hangs up on one that was silent for 5 s
     size = path.stat().st_size
     tus = {"Tus-Resumable": "1.0.0"}
     said = {"Upload-Length": str(size), "Upload-Metadata": f"batch_id {b64encode(name.encode()).decode()}"}
@@ -138,7 +147,9 @@ def _ask(
     answer = line.getresponse()
     said = answer.read()
     if answer.status != status:
-        raise SetupError(f"the back end answered the bare client with {answer.status}: {said[:200].decode(errors='replace')}")
+        raise SetupError(
+            f"the back end answered the bare client with {answer.status}: {said[:200].decode(errors='replace')}"
+        )
     return answer
 
 

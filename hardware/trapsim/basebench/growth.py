@@ -6,27 +6,38 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from trapkit.errors import SetupError
 from trapsim.basebench.filled import fill
 
 TRAPS = 40
+TURNS = 3
 LIMIT_S = 1800.0
 
 
 def bench_growth(folder: Path, sizes: tuple[int, ...], events: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """A row for each of `sizes`, each measured by a process of its own, with `events` more sightings a round."""
-    rows: list[dict[str, Any]] = []
-    have = 0
-    for size in sizes:
-        fill(folder / "base", TRAPS, have, size, say)
-        have = size
-        say(f"{size} sightings are there: start, and what the next ones cost…")
-        rows.append({"events": size} | _measure(folder, events))
+    """A row for each of `sizes`: medians of `TURNS` processes, all sizes in turn; each adds five times `events`."""
+    folders = {size: folder / str(size) for size in sizes}
+    for size, place in folders.items():
+        fill(place / "base", TRAPS, size, say)
+    return measure(folders, events, say)
+
+
+def measure(folders: dict[int, Path], events: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """The rows for bases that are there, by how many sightings they hold."""
+    found: dict[int, list[dict[str, Any]]] = {size: [] for size in folders}
+    for turn in range(TURNS):
+        for size, place in folders.items():
+            say(f"turn {turn + 1} of {TURNS}: {size} sightings are there: start, and what the next ones cost…")
+            found[size].append(_measure(place, events))
+    rows = [{"events": size} | {name: median(m[name] for m in own) for name in own[0]} for size, own in found.items()]
     last, first = rows[-1], rows[0]
-    ratios = {name: round(last[name] / first[name], 2) for name in ("ingest_us", "forward_us", "look_ms", "resident_mb")}
-    return {"rows": rows, "ratios": ratios, "added": events}
+    ratios = {
+        name: round(last[name] / first[name], 2) for name in ("ingest_us", "forward_us", "look_ms", "resident_mb")
+    }
+    return {"rows": rows, "ratios": ratios, "added": events, "turns": TURNS}
 
 
 def _measure(folder: Path, events: int) -> dict[str, Any]:
