@@ -99,7 +99,8 @@ def bench_backlog(folder: Path, plan: Season, say: Callable[[str], None]) -> dic
     base = [str(tools / "trapbase"), "run", "--only", "ingest,forward,page", "--config", str(folder / "base.toml")]
     fleet = folder / "fleet"
     bus = Bus(
-        "127.0.0.1", ports[0], fleet / "ca.crt", fleet / "gateway.crt", fleet / "gateway.key", "bench-gateway", SUBSCRIPTIONS
+        "127.0.0.1", ports[0], fleet / "ca.crt", fleet / "gateway.crt", fleet / "gateway.key", "bench-gateway",
+        SUBSCRIPTIONS,
     )  # fmt: skip
     try:
         processes.add("backend", [str(tools / "trapsim"), "backend", *backend])

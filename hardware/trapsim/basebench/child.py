@@ -1,6 +1,6 @@
 """A base's process on a folder that is full already: how soon it acknowledges, and what an event costs it then.
 
-`python -m trapsim.basebench.child FOLDER TRAPS EVENTS`: a line `acknowledged` as soon as the first is, then one of JSON.
+`python -m trapsim.basebench.child FOLDER TRAPS EVENTS`: `acknowledged` as soon as the first is, then JSON.
 """
 
 import json
