@@ -33,7 +33,7 @@ ADAPTERS = {
     },
     "ai_edge_litert": {"trapcam/detect.py"},
     "tflite_runtime": {"trapcam/detect.py"},
-    "http": {"trapbase/tus.py"},
+    "http": {"trapbase/tus.py", "trapsim/basebench/goodput.py"},  # the latter: the bare client to compare with
     "picamera2": {"trapcam/camera/picamera2_device.py"},
     "gpiod": {"trapcam/camera/gpio.py"},
     "cryptolib": {"trapmcu/aes.py"},
