@@ -241,6 +241,7 @@ def test_a_folder_without_a_base_is_named(tmp_path: Path, capsys: pytest.Capture
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.usefixtures("in_files")
 def test_a_base_is_backed_up_and_comes_back(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backups = tmp_path / "backups"
     config.write_text(f'backup = {{ folder = "{backups}" }}\n' + config.read_text())

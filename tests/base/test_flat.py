@@ -24,6 +24,8 @@ SELDOM = {
     "batch_states",
     "send_again",
     "day_notes_of",
+    "room",  # by `verify`
+    "counted",
 }
 LARGE = {"objects", "events", "batches", "receipts"}
 SHORT = ("objects_waiting", "objects_scenes", "batches_open", "receipts_open")  # indices of what waits, or of a few
