@@ -95,12 +95,12 @@ def _words(row: Row, pace: Pace, used: int, zone: ZoneInfo, now_ms: int) -> str:
         return f"the day's {pace.budget_kib} KiB are used up; it goes on tomorrow" + (f"; {why}" if why else "")
     if state == OPEN:
         there = datetime.fromtimestamp(row["until_ms"] / 1000, UTC).astimezone(zone)
-        return f"open after {row['failures']} failures in a row, tried again at {there:%H:%M:%S}: {why}"
+        return f"pauses after {row['failures']} failures in a row, tried again at {there:%H:%M:%S}: {why}"
     if state == HALF_OPEN:
-        return f"half-open after {row['failures']} failures in a row, the next try decides: {why}"
+        return f"tries again after {row['failures']} failures in a row: {why}"
     if row["failures"]:
-        return f"closed, {row['failures']} failures in a row: {why}"
-    return f"closed: {why}" if why else "closed, all is well"
+        return f"{row['failures']} failures in a row: {why}"
+    return f"goes on: {why}" if why else "all is well"
 
 
 def _aside(item: Row) -> Row:

@@ -58,7 +58,7 @@ def test_what_lies_aside_is_shown_with_its_reason_and_comes_back(
     path = config(ways, tmp_path)
     assert main(["outlets", "--config", path]) == 0
     shown = capsys.readouterr().out
-    assert "outlet hook (webhook): closed, all is well, 0 sent, 0 wait, 1 set aside" in shown
+    assert "outlet hook (webhook): all is well, 0 sent, 0 wait, 1 set aside" in shown
     assert f"  1: sighting 1-{EPOCH:08x}-1: it answered 422 (no)" in shown
     assert main(["outlets", "--json", "--config", path]) == 0
     (way,) = json.loads(capsys.readouterr().out)["outlets"]
@@ -150,7 +150,7 @@ def test_the_page_shows_the_ways_out_and_what_lies_aside(ways: Ways) -> None:
     page = PageState(ways.settings, None, threading.Event()).render("page.html")
     assert 'id="outlet-hook"' in page
     assert "lies aside: it answered 422 (no)" in page
-    assert "When it is mended: `trapbase retry hook`." in page
+    assert "When it is mended: <code>trapbase retry hook</code>." in page
     for secret in (SECRET, TOKEN, "secret-path"):
         assert secret not in page
 

@@ -13,7 +13,7 @@ import trapbase.receipts
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.upload import Uploader
-from trapsim.basesoak import cuts, fulldisk, kills
+from trapsim.basesoak import cuts, fulldisk, kills, life
 from trapsim.basesoak.page import by_kind, page
 from trapsim.basesoak.run import PARTS, Job, jobs, run_job
 from trapsim.cli import main
@@ -25,6 +25,13 @@ needs_strace = pytest.mark.skipif(recorder.strace() is None, reason="no strace, 
 
 
 def play(*wanted: Job) -> list[str]:
+    """The violations of lives that will not come to their end: they need not wait long for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(life, "LIMIT_MS", 40_000)
+        return found(*wanted)
+
+
+def found(*wanted: Job) -> list[str]:
     return [text for job in wanted for text in run_job(job)["violations"]]
 
 
@@ -39,7 +46,7 @@ def test_a_small_life_of_each_part_loses_and_doubles_nothing(part: str) -> None:
 
 def test_kills_strike_everywhere() -> None:
     places: set[str] = set()
-    for number in range(3):
+    for number in (1, 2):
         done = run_job(("kills", SEED, number, kills.DEATHS))
         assert done["violations"] == []
         assert done["counts"]["kills"] == kills.DEATHS
@@ -173,7 +180,7 @@ def test_what_is_wrong_is_on_the_page() -> None:
         "command": "",
         "commit": "",
         "seed": 1,
-        "asked": 1,
+        "asked": {"kills": 1},
         "played": 1,
         "parts": {},
         "skipped": {"outages": "x"},

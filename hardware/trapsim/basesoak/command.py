@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     }
     asked = list(jobs(args.seed, args.only, args.life, small=args.small))
     workers = 1 if len(asked) == 1 else args.workers
-    figures |= {"asked": len(asked)} | soak(asked, workers, _say, running, args.kept, kept_only=args.kept_only)
+    figures |= {"asked": dict(Counter(job[0] for job in asked))} | soak(
+        asked, workers, _say, running, args.kept, kept_only=args.kept_only
+    )
     print(json.dumps(figures, indent=1) if args.json else page(figures))
     if not running():
         print("trapsim: soak: stopped before its end; nothing was written", file=sys.stderr)

@@ -83,9 +83,9 @@ class Life:
         for number in numbers:
             trap.see(sighting(draws, (trap.number, EPOCH, number), UTC_MS + number * 1000, rungs))
 
-    def run(self, until: Callable[[], bool], limit_ms: int = LIMIT_MS) -> bool:
-        """Let time pass until `until()` or the limit; whether `until()` came true."""
-        end = self.clock.now + limit_ms
+    def run(self, until: Callable[[], bool], limit_ms: int | None = None) -> bool:
+        """Let time pass until `until()` or the limit (`LIMIT_MS`); whether `until()` came true."""
+        end = self.clock.now + (LIMIT_MS if limit_ms is None else limit_ms)
         while self.clock.now < end:
             moved = self.moment()
             if until():
@@ -123,13 +123,13 @@ class Life:
         """Whether every trap has let go of everything."""
         return all(trap.is_done for trap in self.traps)
 
-    def finish(self, limit_ms: int = LIMIT_MS) -> None:
+    def finish(self, limit_ms: int | None = None) -> None:
         """To the end: all delivered, receipted and let go; then the base is stopped, and the books are closed."""
         if not self.run(self.is_done, limit_ms):
             left = [key for trap in self.traps for key in [*trap.waiting, *trap.card]]
             self.books.violation(
-                f"lost: after {limit_ms // 1000} s {len(left)} objects are still on their traps, {left[:2]!r}; "
-                f"the base says {sorted(self.base.troubles - {''})[:3]}"
+                f"lost: after {(limit_ms or LIMIT_MS) // 1000} s {len(left)} objects are still on their traps, "
+                f"{left[:2]!r}; the base says {sorted(self.base.troubles - {''})[:3]}"
             )
         # The last receipts are taken at the traps; the base is told so in the next turns.
         self.run(lambda: False, 5_000)

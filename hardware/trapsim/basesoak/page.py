@@ -46,12 +46,13 @@ def page(figures: dict[str, Any]) -> str:
     total = {name: sum(counts.get(name, 0) for counts in parts.values()) for name in ALL}
     killed = sum(counts.get("kills", 0) + counts.get("real kills of trapbase run", 0) for counts in parts.values())
     words = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-    left = figures["asked"] - figures["played"]
+    asked = sum(figures["asked"].values())
+    left = asked - figures["played"]
     lines = [
         "# The base, soaked",
         f"`{figures['command']}`, at commit {figures['commit']}, drawn from seed {figures['seed']}. Real kills strike",
         "by the machine's own clock, so their counts differ a bit from run to run.",
-        *([f"**{left} of {figures['asked']} lives were not played**: the run was stopped."] if left else []),
+        *([f"**{left} of {asked} lives were not played**: the run was stopped."] if left else []),
         "",
         f"**{killed:,} kills, {parts.get('power cuts', {}).get('states after a power cut', 0):,} power cuts, "
         f"{total['objects']:,} objects in {total['lives']:,} lives: {words}.**",
@@ -61,14 +62,17 @@ def page(figures: dict[str, Any]) -> str:
         texts = [f"- {name}: {text}" for name, found in figures["violations"].items() for text in found]
         lines += ["**Violations:**", "", *texts[:50], ""]
     for name, counts in parts.items():
-        lines += [f"## {HEADS[name]}", *table(["what", "count"], _rows(counts)), ""]
+        lines += [f"## {HEADS[name]}", *table(["what", "count"], _rows(counts, figures["asked"].get(name, 0))), ""]
     for name, why in figures["skipped"].items():
         lines += [f"## {HEADS[name]}", f"Left out: {why}.", ""]
     return "\n".join([*lines, *HOW]) + "\n"
 
 
-def _rows(counts: dict[str, Any]) -> list[list[str]]:
+def _rows(counts: dict[str, Any], asked: int) -> list[list[str]]:
     own = [name for name in counts if name not in ALL]
+    if counts["lives"] < asked:
+        counts = counts | {"lives that were not played": asked - counts["lives"]}
+        own.insert(0, "lives that were not played")
     rows = [[words, f"{counts[name]:,.0f}"] for name, words in ALL.items() if name in counts]
     return rows + [[name, f"{counts[name]:,.0f}"] for name in own]
 
