@@ -31,7 +31,7 @@ check: $(VENV)/.test ## style, types and import rules
 	@lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; rm -f .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 
-bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md, measured side by side in one run
+bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md and BENCH-BASE.md, side by side in one run (ARGS=--base)
 	@trapsim bench $(ARGS)
 
 soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the link, 10,000 bursts through a trap, faults of a base: hardware/SOAK*.md (an hour and a half)

@@ -133,10 +133,13 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is kept. Only files of what the back end has signed for go, the largest kinds first."""
+    """How much is kept. Only bodies of what the back end has signed for go, the largest kinds first."""
 
     quota_gb: Annotated[
-        float, Meta(ge=0, le=1000000, description="most that the media folder may hold; 0: what the disk holds (GB)")
+        float,
+        Meta(
+            ge=0, le=1000000, description="most that pictures may take, in files and rows; 0: what the disk holds (GB)"
+        ),
     ] = 0.0
     keep_days: Annotated[
         int, Meta(ge=0, le=36500, description="media are kept so long after they came; 0: for ever (days)")

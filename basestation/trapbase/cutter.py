@@ -10,7 +10,7 @@ from trapbase.config import BatchSettings, CardsSettings, TrapSettings, urgent_s
 from trapbase.deployments import by_trap
 from trapbase.effort import DayLine, day_lines
 from trapbase.eventid import REACH_MS, event_ids
-from trapbase.model import Event, Sighting, StoredObject
+from trapbase.model import Event, Sighting, StoredObject, Waiting
 from trapbase.package import Contents, build_files, zip_files
 from trapbase.places import Places
 from trapbase.store import Store
@@ -20,6 +20,7 @@ from trapkit.files import refusal, write_atomically
 from trapkit.sealing import open_box
 
 MAX_LINES = 100_000  # of the effort ledger for one batch: 27 traps for ten years
+LOOK_AGAIN_MS = 5000  # what waits becomes ready by time alone; a batch may come so much late, or a twentieth of its age
 MAX_NEIGHBOURS = 200  # sightings of one station within the reach of one: beyond it a cat sleeps before the camera
 
 
@@ -50,6 +51,10 @@ class Cutter:
             max_age_ms=round(settings.max_age_s * 1000),
             max_wait_ms=round(settings.max_wait_s * 1000),
         )
+        self._look_ms = min(LOOK_AGAIN_MS, self._rules.max_age_ms // 20, self._rules.max_wait_ms // 20)
+        self._left: list[Waiting] = []  # of the last look, and in no batch yet
+        self._looked: tuple[int, int, Places] | None = None  # when, at which newest object, by which places
+        self._urgent_to = 0  # the row up to which it was looked for what is urgent
         self.damaged: set[int] = set()  # rows whose bytes the disk has lost; `trapbase verify` names them
 
     def path(self, name: str) -> Path:
@@ -101,15 +106,36 @@ class Cutter:
 
     def step(self, utc_ms: int) -> str | None:
         """Cut the next batch if it is time; its id.  Raises: StorageError."""
-        found = self._store.waiting(self.places().known(), self._urgent)
-        waiting = [w for w in found if w.object.id not in self.damaged]
-        objects = self._whole(cut(waiting, utc_ms, self._rules))
+        waiting, self._left = self._candidates(utc_ms), []
+        chosen = cut(waiting, utc_ms, self._rules)
+        objects = self._whole(chosen)
+        if len(objects) < len(chosen):
+            self._looked = None  # others may go in their place
         if not objects:
             return None
         name, data, contents = self._build(objects)
         self._write(name, data)
         self._store.add_batch(name, len(data), objects, contents.event_ids, utc_ms)
+        taken = {o.id for o in objects}
+        self._left = [w for w in waiting if w.object.id not in taken]
         return name
+
+    def _candidates(self, utc_ms: int) -> list[Waiting]:
+        """What may go into the next batch: of a long list the rest, before it is read again; nothing while nothing came
+        and no time has passed that counts."""
+        places, newest = self.places(), self._store.newest_object()
+        if self._looked is not None and places is self._looked[2]:
+            if self._left and not self._urgent_came(places, newest):
+                return [w for w in self._left if w.object.id not in self.damaged]
+            if not self._left and newest == self._looked[1] and 0 <= utc_ms - self._looked[0] < self._look_ms:
+                return []
+        self._looked, self._urgent_to = (utc_ms, newest, places), newest
+        return [w for w in self._store.waiting(places.known(), self._urgent) if w.object.id not in self.damaged]
+
+    def _urgent_came(self, places: Places, newest: int) -> bool:
+        """Whether anything came that may not wait until the long list is through."""
+        since, self._urgent_to = self._urgent_to, newest
+        return newest != since and bool(self._store.waiting_urgent(places.known(), self._urgent, since))
 
     def places(self) -> Places:
         """Where the traps stand.  Raises: StorageError."""
@@ -117,7 +143,7 @@ class Cutter:
 
     def _whole(self, objects: list[StoredObject]) -> list[StoredObject]:
         """Those whose bytes are still what they were: nobody may sign for the others."""
-        lost = {o.id for o in objects if o.body is None and self._store.media.read(o.sha256) is None}
+        lost = {o.id for o in objects if o.body is None and self._store.read(o) is None}
         self.damaged |= lost
         return [o for o in objects if o.id not in lost]
 
@@ -175,10 +201,10 @@ class Cutter:
         ids = event_ids(around.values(), places.station)
         return {s: ids[s] for s in events}
 
-    def _read(self, sha256: bytes) -> bytes:
-        body = self._store.media.read(sha256)
+    def _read(self, o: StoredObject) -> bytes:
+        body = self._store.read(o)
         if body is None:
-            raise StorageError(f"media folder: {sha256.hex()} is missing or damaged")
+            raise StorageError(f"media folder: {o.sha256.hex()} is missing or damaged")
         return body
 
     def _unseal(self, sealed: bytes) -> bytes | None:

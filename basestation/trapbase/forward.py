@@ -10,7 +10,7 @@ from trapbase.results.telling import Teller
 from trapbase.upload import Uploader
 from trapkit.errors import StorageError
 
-CUT_EVERY_MS = 250  # looking for a batch reads the whole waiting list
+CUT_EVERY_MS = 250  # looking for a batch
 RETRY_MS = 5000  # after the disk refused
 
 

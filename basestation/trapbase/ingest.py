@@ -173,7 +173,7 @@ def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
     return Arrival(
         key=key,
         body=envelope.body,
-        sha256=hashlib.sha256(envelope.body).digest(),
+        sha256=envelope.sha256 or hashlib.sha256(envelope.body).digest(),
         # Custody of the object matters more than who heard it: like the numbers below, a name that is none is left out.
         base=_name(said.get("base")) or "",
         rssi_dbm=None if rssi is None else int(rssi),

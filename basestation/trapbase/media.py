@@ -78,3 +78,11 @@ def read_from(folder: Path, sha256: bytes) -> bytes | None:
     except OSError:
         return None
     return body if hashlib.sha256(body).digest() == sha256 else None
+
+
+def body_of(folder: Path, sha256: bytes, body: bytes | None) -> bytes | None:
+    """The bytes of an object wherever they lie: `body`, from its row, or else its file in the media folder at `folder`;
+    None when they are missing or their digest is wrong. For one that was given up for room nobody may ask."""
+    if body is None:
+        return read_from(folder, sha256)
+    return body if hashlib.sha256(body).digest() == sha256 else None

@@ -22,7 +22,7 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredObject:
-    """A row of `objects`; `body` is there for alerts and notes only; `gone`: its file was given up for room."""
+    """A row of `objects`; `body` is there for alerts and notes only; `gone`: its bytes were given up for room."""
 
     id: int
     trap: int

@@ -33,7 +33,7 @@ Row = dict[str, object]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
     """What a package is made of: `events` of the objects' sightings (where the alert is known), `event_ids` of these
-    and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(sha256)` gives the
+    and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(object)` gives the
     sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
     None where they are not; `touched_only`: of a deployment's periods those alone to which something here belongs (a
     batch knows only its own); `identified`: who the cats are, as far as the back end has said (nothing in a batch: it
@@ -43,7 +43,7 @@ class Contents:
     events: Mapping[Sighting, Event]
     event_ids: Mapping[Sighting, str]
     places: Places
-    read: Callable[[bytes], bytes]
+    read: Callable[[StoredObject], bytes]
     unseal: Callable[[bytes], bytes | None]
     effort: Mapping[int, list[DayLine]] | None = None
     touched_only: bool = False
@@ -125,7 +125,7 @@ def _object(o: StoredObject, files: dict[str, bytes], contents: Contents) -> tup
     if o.gone:
         return row, None  # given up for room; the back end has it
     name = f"{sighting_id(o.sighting)}-{RUNG_NAMES[o.rung]}"
-    sealed = contents.read(o.sha256)
+    sealed = contents.read(o)
     sealed_path = f"sealed/{name}.box"
     files[sealed_path] = sealed
     row["sealedPath"] = sealed_path

@@ -67,7 +67,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
 
     async def crop(request: Request) -> Response:
         try:
-            found = page.crop(request.path_params["sha256"])
+            found = page.crop(request.path_params["name"])
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
         if found is None:
@@ -121,7 +121,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         routes=[
             Route("/", index),
             Route("/live", live),
-            Route("/crop/{sha256}", crop),
+            Route("/crop/{name}", crop),
             *(Route(f"/{name}", asset) for name in ASSETS),
             Route("/status.json", status),
             Route("/metrics", metrics),

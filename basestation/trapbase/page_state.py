@@ -24,7 +24,6 @@ from trapbase.effort import day_of
 from trapbase.gate import day_of as day_of_zone
 from trapbase.look.facts import ALARMS, figures_of, free_bytes, needs_rows, part_names
 from trapbase.look.metrics import metrics_text
-from trapbase.media import read_from
 from trapbase.modem import read_modem
 from trapbase.ops.partfile import read_states
 from trapbase.parcels import Imported
@@ -53,7 +52,7 @@ ROWS = 20  # batches
 OUTLETS = 200
 TRAPS = 1000  # whose ledgers and scenes are shown
 MAX_SHOWN = 20  # damaged and missing ones that are named
-SHA256 = re.compile(r"[0-9a-f]{64}")
+PICTURE = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 UTC = ZoneInfo("UTC")
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
@@ -147,13 +146,14 @@ class PageState:
             view=view, done=done, trouble=trouble, _=words, languages=LANGUAGES
         )
 
-    def crop(self, sha256: str) -> tuple[str, bytes] | None:
-        """(media type, picture), or None when it is not here, not a crop or frame, or not for this base's key."""
+    def crop(self, name: str) -> tuple[str, bytes] | None:
+        """(media type, picture), or None when it is not here, not a crop or frame, or not for this base's key; `name`:
+        `picture_name` of it."""
         reader = self.reader()
-        if reader is None or self._secret is None or not SHA256.fullmatch(sha256):
+        found = PICTURE.fullmatch(name)
+        if reader is None or self._secret is None or not found:
             return None
-        digest = bytes.fromhex(sha256)
-        sealed = read_from(self._folder / "media", digest) if reader.is_crop(digest) else None
+        sealed = reader.picture(int(found[1]), bytes.fromhex(found[2]))
         opened = open_box(self._secret, sealed) if sealed is not None else None
         kind = media_type(opened) if opened is not None else None
         return None if opened is None or kind is None else (kind[0], opened)

@@ -14,3 +14,8 @@ def media_type(data: bytes) -> tuple[str, str] | None:
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return "image/png", "png"
     return None
+
+
+def picture_name(number: int, sha256: bytes) -> str:
+    """A picture in the page's addresses: its row, where it is found at once, and its digest, which never changes."""
+    return f"{number}-{sha256.hex()}"

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from trapbase.media import body_of
 from trapbase.store import DATABASE
 from trapkit.database import load_queries
 from trapkit.errors import SetupError, StorageError
@@ -18,6 +19,7 @@ class Reader:
     """A read-only connection.  Raises: SetupError when there is no base in `folder` yet; StorageError from methods."""
 
     def __init__(self, folder: Path) -> None:
+        self._media = folder / "media"
         path = folder / DATABASE
         if not path.is_file():
             raise SetupError(f"{path}: is not there; has `trapbase run` been started on this folder?")
@@ -53,11 +55,10 @@ class Reader:
             summary[name] = {r["state"]: r["count"] for r in self.rows(f"{name}_by_state")}
         return summary
 
-    def traps(self, limit: int = 1000, *, counted: bool = True) -> list[Row]:
-        """The last word of each trap, its health parsed; with its number of sightings, for which every one is looked
-        at, where `counted`."""
+    def traps(self, limit: int = 1000) -> list[Row]:
+        """The last word of each trap, its health parsed; with its number of sightings."""
         rows = self.rows("traps", limit)
-        counts = {r["trap"]: r["count"] for r in self.rows("sightings_by_trap")} if counted else {}
+        counts = {r["trap"]: r["count"] for r in self.rows("sightings_by_trap")}
         for row in rows:
             row["health"] = json.loads(row["health"])
             row["sightings"] = counts.get(row["trap"], 0)
@@ -71,6 +72,8 @@ class Reader:
         """Every card and sample, sealed, at most `limit`."""
         return self.rows("cards", limit)
 
-    def is_crop(self, sha256: bytes) -> bool:
-        """Whether a crop or frame with this digest is in custody."""
-        return bool(self.rows("is_crop", sha256))
+    def picture(self, number: int, sha256: bytes) -> bytes | None:
+        """The sealed bytes of the crop, frame or scene in row `number` that has this digest; None when there is none,
+        or they were given up for room, or are damaged."""
+        rows = self.rows("picture", number, sha256)
+        return body_of(self._media, sha256, rows[0]["body"]) if rows else None

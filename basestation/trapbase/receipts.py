@@ -28,6 +28,7 @@ LATE_MS = 600_000  # a back end checks a batch within seconds; after this a pers
 TAKE = 64  # messages a step
 Identity = tuple[int, int, int, int, bytes]  # trap, epoch, number, rung, digest
 Signed = tuple[list[Identity], tuple[int, int, bytes]]
+LOOK_EVERY_MS = 100  # for what has been uploaded, and for receipts to take down
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -109,6 +110,7 @@ class Receipts:
         self._since: dict[str, int] = {}  # when the batch was first asked for
         self._late: set[str] = set()
         self._published: dict[int, int] = {}
+        self._fetch_ms = self._publish_ms = 0  # not before: an upload of many pieces asks for nothing at each of them
         self.garbage = 0
         self._error = ""
 
@@ -122,7 +124,9 @@ class Receipts:
         """One round: downacks in, one batch's receipts fetched, receipts out. `now_ms` must never go back."""
         moved = self._take(utc_ms)
         moved |= self._fetch(now_ms, utc_ms)
-        self._publish(now_ms)
+        if moved or now_ms >= self._publish_ms:
+            self._publish_ms = now_ms + LOOK_EVERY_MS
+            self._publish(now_ms)
         return moved
 
     def _take(self, utc_ms: int) -> bool:
@@ -153,11 +157,14 @@ class Receipts:
             if gate.is_shut(utc_ms):
                 self._since.clear()  # we are the ones who do not ask
             return False
+        if now_ms < self._fetch_ms:
+            return False
         uploaded = self._store.batches_in(("uploaded",), MAX_UPLOADED)
         if self._late:
             self._late.intersection_update(b.batch_id for b in uploaded)  # a stick may have brought what was late
         due = [b for b in uploaded if now_ms - self._asked.get(b.batch_id, now_ms - self._poll_ms) >= self._poll_ms]
         if not due:
+            self._fetch_ms = now_ms + LOOK_EVERY_MS
             return False
         # The one asked longest ago: with many unsigned ones each still has its turn.
         batch = min(due, key=lambda b: self._asked.get(b.batch_id, -1))

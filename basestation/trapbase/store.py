@@ -4,13 +4,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trapbase.media import INCOMING, MediaFolder
+from trapbase.media import INCOMING, MediaFolder, body_of
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
 from trapbase.unit_keys import UNKNOWN, proof_of
-from trapkit.database import load_queries, open_database, storage_error, transaction
+from trapkit.database import load_queries, open_database, reading, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import make_folder, refusal
 from trapwire.alert import decode_alert
@@ -20,7 +21,10 @@ from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
 ALARMS = (OPENED, MOVED)
-INLINE = (ALERT, NOTE)  # small enough to lie in their rows; the others are files
+IN_ROWS = (ALERT, NOTE)  # whatever their size, and for ever: only the others are counted as media, and may go for room
+INLINE_BYTES = 16 * 1024  # up to this size a body lies in its row: a file of its own costs more syncs than bytes
+CACHE_KB = 8192  # of pages: with a million events the upper levels of all indices, and a group's own leaves
+CHECKPOINT_PAGES = 4000  # of 4 kB: the log grows to 16 MB, and a page that many groups change is written back once
 MAX_CONFLICTS = 1000  # kept aside, so that a hostile sender cannot fill the disk; beyond it they are only counted
 MAX_UNPROVED = 10_000  # looked at again when ingest starts: 30 days of 300 traps
 MEETINGS = 5  # times that another program may store the same object at the same moment
@@ -42,6 +46,8 @@ class Store:
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
         self._db = open_database(folder / DATABASE, "trapbase")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
@@ -78,32 +84,37 @@ class Store:
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
         """Whether these bytes are in custody under this key, or kept aside; in a row, or in a file that is whole."""
         rows = self._rows("digest_of", *key.as_tuple())
-        if not rows or (rows[0]["sha256"] != sha256 and not self._rows("has_conflict", *key.as_tuple(), sha256)):
-            return False
+        if rows and rows[0]["sha256"] != sha256:
+            rows = self._rows("has_conflict", *key.as_tuple(), sha256)
         # One that was given up for room is signed for: whoever offers it again may let it go.
-        given_up = rows[0]["sha256"] == sha256 and rows[0]["gone_ms"] is not None
-        return key.rung in INLINE or given_up or self.media.read(sha256) is not None
+        return bool(rows) and (not rows[0]["in_file"] or self.media.read(sha256) is not None)
+
+    def read(self, o: StoredObject) -> bytes | None:
+        """An object's bytes, from its row or its file; None when they are missing, given up for room, or their digest
+        is wrong."""
+        rows = self._rows("body_of", o.id)
+        if not rows or rows[0]["gone_ms"] is not None:
+            return None
+        return body_of(self.folder / "media", o.sha256, rows[0]["body"])
 
     def _add(
         self, arrivals: list[Arrival], heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
     ) -> list[Arrival]:
-        fresh, repeats, conflicts = self._sort(arrivals)
-        try:
-            # Repeats too: an acknowledgement promises the bytes, and their file may be gone or damaged by now.
-            bodies = (
-                a for a in fresh + repeats + conflicts if not _inline(a) and a.key.as_tuple() not in self._given_up
-            )
-            self.media.put((a.sha256, a.body) for a in bodies)
-        except OSError as error:
-            raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
+        with reading(self._db):  # one look at the database for all of them
+            sorted_ = self._sort(arrivals)
+        fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
+        if sorted_.files:
+            try:
+                self.media.put((a.sha256, a.body) for a in sorted_.files)
+            except OSError as error:
+                raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
         with transaction(self._db) as db:
-            media_bytes = sum(len(a.body) for a in fresh if not _inline(a))
-            for a in fresh:
-                self._add_object(db, a, now_ms)
+            media_bytes = sum(len(a.body) for a in fresh if a.key.rung not in IN_ROWS)
+            self._add_objects(db, fresh, now_ms)
             for a in conflicts:
                 body = a.body if _inline(a) else None
                 aside = (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms)
-                if db.execute(self._sql["add_conflict"], aside).rowcount and body is None:
+                if db.execute(self._sql["add_conflict"], aside).rowcount and a.key.rung not in IN_ROWS:
                     media_bytes += len(a.body)
             if media_bytes:
                 db.execute(self._sql["fill"], (media_bytes,))
@@ -112,64 +123,79 @@ class Store:
             for trap, word in heard:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
-            self._count(db, repeats=len(repeats), conflicts=self._refused, also_heard=also_heard, **counted)
+            self._count(db, repeats=len(repeats), conflicts=sorted_.refused, also_heard=also_heard, **counted)
         return fresh + repeats + conflicts
 
-    def _sort(self, arrivals: Iterable[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
+    def _sort(self, arrivals: Iterable[Arrival]) -> "_Sorted":
         """What is new, what is there already, and what contradicts it and is kept aside."""
-        fresh: list[Arrival] = []
-        repeats: list[Arrival] = []
-        conflicts: list[Arrival] = []
+        found = _Sorted()
         seen: dict[tuple[int, int, int, int], bytes] = {}
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
-        room = MAX_CONFLICTS - self._rows("count_conflicts")[0][0]
-        self._refused = 0
-        self._given_up = set[tuple[int, int, int, int]]()
+        room: int | None = None
         for a in arrivals:
             key = a.key.as_tuple()
+            in_file = not _inline(a)
             if key not in seen:
                 rows = self._rows("digest_of", *key)
                 if not rows:
-                    fresh.append(a)
+                    found.take(found.fresh, a, in_file)
                     seen[key] = a.sha256
                     continue
                 seen[key] = rows[0]["sha256"]
-                if rows[0]["gone_ms"] is not None and seen[key] == a.sha256:
-                    self._given_up.add(key)
+                in_file = bool(rows[0]["in_file"])
             if seen[key] == a.sha256:
-                repeats.append(a)
-            else:
-                self._refused += 1
-                if (key, a.sha256) in aside or self.is_aside(a):
-                    conflicts.append(a)
-                elif len(aside) < room:
-                    aside.add((key, a.sha256))
-                    conflicts.append(a)
-        return fresh, repeats, conflicts
+                # Its file again too: an acknowledgement promises the bytes, and they may be gone or damaged by now.
+                found.take(found.repeats, a, in_file)
+                continue
+            found.refused += 1
+            if room is None:
+                room = MAX_CONFLICTS - int(self._rows("count_conflicts")[0][0])
+            known = self._rows("has_conflict", *key, a.sha256)
+            if known or (key, a.sha256) in aside:
+                found.take(found.conflicts, a, bool(known[0]["in_file"]) if known else not _inline(a))
+            elif len(aside) < room:
+                aside.add((key, a.sha256))
+                found.take(found.conflicts, a, not _inline(a))
+        return found
 
     def is_aside(self, a: Arrival) -> bool:
         """Whether it is kept beside other bytes that came first."""
         return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
-    def _add_object(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
-        body = a.body if _inline(a) else None
-        heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
-        added = db.execute(self._sql["add_object"], (*a.key.as_tuple(), a.sha256, len(a.body), body, *heard))
-        # After a restore: the back end has it, and has signed for it.
-        for row in db.execute(self._sql["take_elsewhere"], (*a.key.as_tuple(), a.sha256)).fetchall():
-            db.execute(self._sql["adopt_object"], (row["batch_id"], added.lastrowid))
-            db.execute(self._sql["adopt_into"], (1, row["batch_id"]))
-        if a.key.rung == NOTE:
-            self._add_note(db, a, now_ms)
-        if a.key.rung != ALERT:
+    def _add_objects(self, db: sqlite3.Connection, fresh: list[Arrival], now_ms: int) -> None:
+        """The rows of a group, many at a time: the statements cost more than what they do."""
+        if not fresh:
             return
-        try:
-            alert = decode_alert(a.body)
-        except WireError:
-            return  # of a newer trap: its bytes are in custody and travel on, only we cannot read them
-        facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
-        key = (a.key.trap, a.key.epoch, a.key.number)
-        db.execute(self._sql["add_event"], (*key, *facts, *alert.box, alert.battery, added.lastrowid))
+        (newest,) = db.execute(self._sql["newest_object"]).fetchone()
+        ids = range((newest or 0) + 1, (newest or 0) + 1 + len(fresh))
+        objects, events = [], []
+        seen: dict[tuple[int, int], int] = {}
+        for number, a in zip(ids, fresh, strict=True):
+            k, size = a.key, len(a.body)
+            body = a.body if _inline(a) else None
+            heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
+            objects.append((number, k.trap, k.epoch, k.number, k.rung, a.sha256, size, body, *heard))
+            event = _event_row(a, number) if k.rung == ALERT else None
+            if event is not None:
+                events.append(event)
+                species = event[5]
+                seen[(k.trap, species)] = seen.get((k.trap, species), 0) + 1
+        db.executemany(self._sql["add_object"], objects)
+        db.executemany(self._sql["add_event"], events)
+        for a in fresh:
+            if a.key.rung == NOTE:
+                self._add_note(db, a, now_ms)
+        db.execute(self._sql["tally_objects"], (len(fresh), sum(len(a.body) for a in fresh)))
+        db.executemany(self._sql["tally_seen"], [(*of, count) for of, count in seen.items()])
+        if db.execute(self._sql["any_elsewhere"]).fetchone():
+            self._adopt(db, zip(ids, fresh, strict=True))
+
+    def _adopt(self, db: sqlite3.Connection, added: Iterable[tuple[int, Arrival]]) -> None:
+        """After a restore: of new rows those that the back end has already, and has signed for."""
+        for number, a in added:
+            for row in db.execute(self._sql["take_elsewhere"], (*a.key.as_tuple(), a.sha256)).fetchall():
+                db.execute(self._sql["adopt_object"], (row["batch_id"], number))
+                db.execute(self._sql["adopt_into"], (1, row["batch_id"]))
 
     def _add_note(self, db: sqlite3.Connection, a: Arrival, now_ms: int) -> None:
         try:
@@ -216,18 +242,25 @@ class Store:
 
     # Batches
 
+    def newest_object(self) -> int:
+        """The last row of `objects`: it changes whenever something came."""
+        return int(self._rows("newest_object")[0][0] or 0)
+
     def waiting(self, traps: Iterable[int], urgent: Iterable[int] = ()) -> list[Waiting]:
         """Objects of these traps that no batch has yet, oldest first, at most `MAX_WAITING`; `urgent`: species.
 
         Behind a long backlog those of an urgent sighting are looked for beyond it.
         """
-        known, species = json.dumps(sorted(traps)), set(urgent)
-        rows = self._rows("waiting", known, MAX_WAITING)
-        if len(rows) == MAX_WAITING:
-            there = {r["id"] for r in rows}
-            more = self._rows("waiting_urgent", json.dumps(sorted(species)), known, MAX_URGENT)
-            rows += [r for r in more if r["id"] not in there]
-        return [_waiting(r, species) for r in rows]
+        known, species = sorted(traps), set(urgent)
+        rows = self._rows("waiting", json.dumps(known), MAX_WAITING)
+        beyond = self.waiting_urgent(known, species, rows[-1]["id"]) if len(rows) == MAX_WAITING else []
+        return [_waiting(r, species) for r in rows] + beyond
+
+    def waiting_urgent(self, traps: Iterable[int], urgent: Iterable[int], after: int) -> list[Waiting]:
+        """Of what came after row `after` and no batch has yet: alarms, and objects of sightings of these species."""
+        species = set(urgent)
+        wanted = (json.dumps(sorted(species)), json.dumps(sorted(traps)), MAX_URGENT)
+        return [_waiting(r, species) for r in self._rows("waiting_urgent", after, *wanted)]
 
     def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
         """What these traps saw between two times (Unix ms), at most `limit`."""
@@ -263,7 +296,9 @@ class Store:
 
     def batches_in(self, states: Iterable[str], limit: int) -> list[Batch]:
         """Batches in one of these states, oldest first."""
-        rows = self._rows("batches_in", json.dumps(list(states)), limit)
+        wanted = list(states)
+        query = "batches_in" if "receipted" in wanted else "open_batches_in"
+        rows = self._rows(query, json.dumps(wanted), limit)
         names = ("batch_id", "state", "size", "url", "cut_ms")
         return [Batch(**{name: r[name] for name in names}) for r in rows]
 
@@ -338,8 +373,36 @@ class Store:
         self._run("set_batch_error", text, batch_id)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Sorted:
+    """A group by what becomes of it; `files`: those whose bytes belong into the media folder; `refused`: how many came
+    with other bytes than the first time."""
+
+    fresh: list[Arrival] = field(default_factory=list)
+    repeats: list[Arrival] = field(default_factory=list)
+    conflicts: list[Arrival] = field(default_factory=list)
+    files: list[Arrival] = field(default_factory=list)
+    refused: int = 0
+
+    def take(self, among: list[Arrival], arrival: Arrival, in_file: bool) -> None:
+        among.append(arrival)
+        if in_file:
+            self.files.append(arrival)
+
+
+def _event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
+    """What an alert says, as a row of `events`; None of a newer trap's: its bytes are in custody and travel on, only we
+    cannot read them. `arrival`: the alert's row."""
+    try:
+        alert = decode_alert(a.body)
+    except WireError:
+        return None
+    facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
+    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
+
+
 def _inline(arrival: Arrival) -> bool:
-    return arrival.key.rung in INLINE
+    return arrival.key.rung in IN_ROWS or len(arrival.body) <= INLINE_BYTES
 
 
 def _object(r: sqlite3.Row) -> StoredObject:

@@ -31,6 +31,7 @@ ASIDE_AFTER_MS = 21_600_000  # over so long a time: the other side may mend what
 ASIDE_MS = 86_400_000  # its traps wait for its receipt, so nobody gives it up for good
 LEAST_PIECE = 512  # a smaller one is not worth its headers
 HEADERS = 1024  # of a piece and its answer, at most
+LOOK_EVERY_MS = 1000  # what is more urgent than the batch under way waits no longer
 LOOK_AHEAD = 64  # batches looked at in one step: more refused ones than that hold up the rest
 
 
@@ -57,6 +58,8 @@ class Uploader:
         self._refused: dict[str, Patience] = {}
         self._offsets: dict[str, int] = {}
         self._remake: set[str] = set()
+        self._going: list[Batch] = []
+        self._look_ms = 0
         self.last_error = ""
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
@@ -74,7 +77,11 @@ class Uploader:
 
     def _next(self, now_ms: int, utc_ms: int) -> bool:
         # Not those that only wait for receipts: a back end that signs for nothing must not hold up the uploads.
-        for batch in self._store.batches_in(("cut", "uploading"), LOOK_AHEAD):
+        if not self._going or now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_EVERY_MS
+            self._going = self._store.batches_in(("cut", "uploading"), LOOK_AHEAD)
+        going, self._going = self._going, []
+        for batch in going:
             waits = self._refused.get(batch.batch_id)
             if waits is not None and now_ms < waits.until_ms:
                 continue
@@ -89,6 +96,8 @@ class Uploader:
             if not local:
                 self.gate.worked()
             self.last_error = ""
+            if batch.url is not None and batch.batch_id in self._offsets:
+                self._going = [batch]  # the next piece of it, without asking the database again
             return True
         return False
 

@@ -1,13 +1,12 @@
 """Files against what the rows say of them, and files that no row knows."""
 
-import hashlib
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trapbase.media import path_in, read_from
+from trapbase.media import body_of, path_in
 from trapbase.partials import FOLDER as PIECES
 from trapbase.partials import NAME as PIECE_NAME
 from trapbase.reader import Reader
@@ -22,16 +21,16 @@ SIGNED = "the back end has signed for it, so nothing is lost: trapbase restore h
 def check_body(row: Row, media: Path) -> str:
     """What is wrong with the bytes of an object, or nothing."""
     advice = SIGNED if row["state"] == "receipted" else NEEDED
-    if row["body"] is not None:
-        good = hashlib.sha256(row["body"]).digest() == row["sha256"]
-        return "" if good else f"its bytes do not match its digest: {advice}"
     if row["gone_ms"] is not None:
-        return ""
-    body = read_from(media, row["sha256"])
+        return "" if row["body"] is None else f"its bytes were given up for room, and are here: {advice}"
+    body = body_of(media, row["sha256"], row["body"])
+    if body is None and row["body"] is not None:
+        return f"its bytes do not match its digest: {advice}"
     if body is None:
         there = path_in(media, row["sha256"]).exists()
         return f"its file is {'damaged' if there else 'missing'}: {advice}"
-    return "" if len(body) == row["size"] else f"its file has {len(body)} bytes, {row['size']} are recorded: {advice}"
+    where = "its file" if row["body"] is None else "it"
+    return "" if len(body) == row["size"] else f"{where} has {len(body)} bytes, {row['size']} are recorded: {advice}"
 
 
 def zip_problem(path: Path, size: int) -> str:

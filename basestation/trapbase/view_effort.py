@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from trapbase.config import TrapSettings
 from trapbase.effort import Alarm, DayLine, alarms, date_of, day_lines, day_of
 from trapbase.moments import moment
+from trapbase.pictures import picture_name
 from trapwire.notes import MINUTES, REASONS, words
 
 DAYS = 30  # shown
@@ -77,7 +78,8 @@ def _trap(
         "blind": _days(blind),
         "why": words(reasons, REASONS),
         "unknown": _days(DAYS * MINUTES - seen - blind),
-        "scene": scene and {"sha256": scene["sha256"].hex(), "time": moment(scene["stored_ms"], zone)},
+        "scene": scene
+        and {"name": picture_name(scene["id"], scene["sha256"]), "time": moment(scene["stored_ms"], zone)},
         "doubt": any(not line.proved for line in told),
     }
 

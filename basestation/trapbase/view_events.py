@@ -13,6 +13,7 @@ from trapbase.effort import Alarm, after
 from trapbase.eventid import event_ids, sighting_id
 from trapbase.model import Event
 from trapbase.moments import moment, span, step
+from trapbase.pictures import picture_name
 from trapbase.places import Places
 from trapbase.results.words import identified_parts
 from trapwire.alert import CROP_MARGIN_PERCENT, SPECIES
@@ -103,8 +104,8 @@ def _view(row: Row, trap: TrapSettings | None, zone: ZoneInfo) -> Row:
         "species": SPECIES.get(row["species"], UNKNOWN),
         "percent": round(row["confidence"] / 255 * 100),
         "count": row["count"],
-        "crop": row["crop"].hex() if row["crop"] else None,
-        "frame": row["frame"].hex() if row["frame"] else None,
+        "crop": picture_name(row["crop_id"], row["crop"]) if row["crop"] else None,
+        "frame": picture_name(row["frame_id"], row["frame"]) if row["frame"] else None,
         "no_crop": "picture given up for room" if row["gone_ms"] else "picture still on its way",
         "box": None if box is None else _percent(box_in_crop(box)),
         "place": None if box is None else _percent(box),

@@ -127,6 +127,22 @@ def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:
 
 
 @contextmanager
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """All queries in the block see the same state; the file is locked and looked at once for all of them.
+
+    Raises: StorageError when the disk refuses.
+    """
+    try:
+        connection.execute("BEGIN")
+        yield
+    except sqlite3.DatabaseError as error:
+        raise storage_error(connection, error) from error
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+@contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All or nothing, durable when the block ends.
 

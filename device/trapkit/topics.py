@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from trapwire.objects import RUNG_BY_NAME
@@ -87,8 +88,11 @@ def every(kind: str) -> str:
 
 def parse(topic: str) -> Address | None:
     """What `topic` says, or None when it is none of ours."""
-    if len(topic) > MAX_TOPIC_BYTES:
-        return None
+    return _parse(topic) if len(topic) <= MAX_TOPIC_BYTES else None
+
+
+@lru_cache(maxsize=4096)  # the same few come again and again: a kind and a rung of each trap
+def _parse(topic: str) -> Address | None:
     parts = topic.split("/")
     if len(parts) < 4 or f"{parts[0]}/{parts[1]}" != ROOT or parts[2] not in KINDS:
         return None

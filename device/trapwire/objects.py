@@ -74,11 +74,12 @@ class ObjectKey:
 
 
 class Envelope:
-    """An object: its `key`, and its `body` as bytes."""
+    """An object: its `key`, and its `body` as bytes; `sha256`: of the body, where it was computed already."""
 
-    def __init__(self, key: ObjectKey, body: bytes) -> None:
+    def __init__(self, key: ObjectKey, body: bytes, sha256: "bytes | None" = None) -> None:
         self.key = key
         self.body = body
+        self.sha256 = sha256
 
     def encode(self) -> bytes:
         """The bytes that travel."""
@@ -103,9 +104,10 @@ def decode_envelope(data: bytes) -> Envelope:
         raise WireError("envelope version %d, known is %d" % (version, ENVELOPE_VERSION))
     key = ObjectKey(trap, epoch, number, rung)
     body = bytes(data[HEAD_BYTES:])
-    if hashlib.sha256(body).digest()[:DIGEST_BYTES] != bytes(data[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]):
+    sha256 = hashlib.sha256(body).digest()
+    if sha256[:DIGEST_BYTES] != bytes(data[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]):
         raise WireError("envelope of %r: the digest does not match its body" % (key,))
-    return Envelope(key, body)
+    return Envelope(key, body, sha256)
 
 
 def pack_keys(keys: "list[ObjectKey]") -> bytes:

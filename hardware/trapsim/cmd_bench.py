@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapsim.arguments import whole
 
@@ -20,28 +21,55 @@ HARDWARE = Path(__file__).resolve().parents[1]
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the subcommand."""
-    parser = subparsers.add_parser("bench", help="latency, detector, durable events: table and JSON")
+    parser = subparsers.add_parser("bench", help="latency, detector, the base's targets: tables and JSON")
     parser.add_argument("--state", type=Path, default=Path(".bench"), help="scratch folder (.bench)")
     parser.add_argument("--port", type=whole(1, 65535), default=8081, help="of the page meanwhile (8081)")
     parser.add_argument("--json", action="store_true", help="print the JSON in place of the table")
     parser.add_argument("--against", type=Path, metavar="FILE", help="a .tflite file to time the shipped net beside")
     parser.add_argument("--detector", action="store_true", help="only the detector's figures")
-    parser.add_argument("--write", action="store_true", help="also write hardware/BENCH.md and hardware/bench.json")
+    parser.add_argument("--base", action="store_true", help="only the base's figures, against its targets")
+    parser.add_argument("--quick", action="store_true", help="with --base: tiny sizes, to see that it runs")
+    parser.add_argument("--write", action="store_true", help="also write BENCH.md and BENCH-BASE.md with their JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Measure and print.  Raises: SetupError."""
-    # Here, so that the demo's own processes start without a detector's libraries.
-    from trapcam.config import TrapSettings, model_path
-    from trapsim.against import bench_against, detect_process_mb
-    from trapsim.bench import bench_detector, bench_ingest, bench_latency
-
+    if args.quick and not args.base:
+        raise SetupError("--quick: goes with --base; the rest has one size")
+    if args.quick and args.write:
+        raise SetupError("--write: figures of --quick say nothing; leave one away")
+    if args.base and (args.detector or args.against is not None):
+        raise SetupError("--base: measures only the base; leave --detector and --against away")
     state = args.state.absolute()
     state.mkdir(exist_ok=True)
     scratch = state / "bench"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
+    if not args.base:
+        _rest(args, state, scratch)
+    if args.base or not args.detector:
+        _base(args, scratch)
+    return 0
+
+
+def _base(args: argparse.Namespace, scratch: Path) -> None:
+    from trapsim.basebench.command import bench_base, write
+    from trapsim.basebench.page import page
+
+    figures = bench_base(scratch, commit(), _say, quick=args.quick)
+    print(json.dumps(figures, indent=1) if args.json else page(figures))
+    if args.write:
+        write(figures)
+    shutil.rmtree(scratch, ignore_errors=True)  # gigabytes
+
+
+def _rest(args: argparse.Namespace, state: Path, scratch: Path) -> None:
+    # Here, so that the demo's own processes start without a detector's libraries.
+    from trapcam.config import TrapSettings, model_path
+    from trapsim.against import bench_against, detect_process_mb
+    from trapsim.bench import bench_detector, bench_latency
+
     model, pictures = model_path(TrapSettings()), scratch / "pictures"
     figures: dict[str, Any] = {
         "commit": commit(),
@@ -52,14 +80,12 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     if args.against is not None:
         figures["against"] = bench_against(model, args.against, _say)
     if not args.detector:
-        figures["ingest"] = bench_ingest(scratch, _say)
         figures["latency"] = bench_latency(state / "demo", args.port, _say)
     page = table(figures)
     print(json.dumps(figures, indent=1) if args.json else page)
     if args.write:
         write_atomically(HARDWARE / "bench.json", (json.dumps(figures, indent=1) + "\n").encode())
         write_atomically(HARDWARE / "BENCH.md", page.encode())
-    return 0
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -112,24 +138,8 @@ def _against(other: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _ingest(ingest: dict[str, Any]) -> list[Row]:
-    return [
-        (
-            "durable sightings into the store (alert + crop)",
-            f"{ingest['events_per_s']}/s",
-            f"groups of {ingest['group']} messages, the crop as a file",
-        ),
-        (
-            "the same bytes into bare SQLite, same group",
-            f"{ingest['bare_sqlite_events_per_s']}/s",
-            "WAL, `synchronous=FULL`, the crop in the row",
-        ),
-        ("ratio, median of rounds side by side", str(ingest["ratio"]), ""),
-    ]
-
-
 ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
-    "latency": _latency, "detector": _detector, "against": _against, "ingest": _ingest,
+    "latency": _latency, "detector": _detector, "against": _against,
 }  # fmt: skip
 
 

@@ -37,3 +37,9 @@ def site(tmp_path: Path, broker: Broker) -> Iterator[Site]:
     site = Site(tmp_path, broker)
     yield site
     site.close()
+
+
+@pytest.fixture
+def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every picture lies in a file, as the large ones do."""
+    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 0)

@@ -63,7 +63,7 @@ def package(objects: list[StoredObject], events: list[Event]) -> dict[str, bytes
         events={e.sighting: e for e in events},
         event_ids=event_ids(events, places.station),
         places=places,
-        read=bodies.__getitem__,
+        read=lambda o: bodies[o.sha256],
         unseal=lambda data: open_box(bytes(BOX), data),
     )
     return build_files(batch_id(objects), contents, BATCH)

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.base.parts import NOW, SIGNING, TRAPS, UPLOAD, Base, deliver, sighting
+from tests.base.parts import BOX, NOW, SIGNING, TRAPS, UPLOAD, Base, deliver, envelope, sighting
 from trapbase.config import BatchSettings
 from trapbase.verify import problems
 from trapkit import topics
+from trapkit.sealing import seal_box
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.crash import Died, Fuse, fused
 from trapsim.memorybus import MemoryBroker
-from trapwire.objects import Envelope, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import CROP, Envelope, decode_envelope, pack_keys, unpack_keys
 
 BATCH = BatchSettings(max_events=2, max_age_s=1, max_wait_s=3)
 
@@ -101,7 +102,15 @@ def check(folder: Path, objects: list[Envelope], backend: BackendStore) -> None:
 
 @pytest.fixture(scope="module")
 def objects() -> list[Envelope]:
-    return [e for trap, number in ((1, 1), (2, 1), (3, 1)) for e in sighting(trap, number, NOW)]
+    own = [e for trap, number in ((1, 1), (2, 1), (3, 1)) for e in sighting(trap, number, NOW)]
+    own[3] = envelope(2, 1, CROP, seal_box(bytes(BOX.public_key), b"large" * 100))
+    return own
+
+
+@pytest.fixture(autouse=True)
+def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the crops is too large for its row, so that there are files to die at."""
+    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 400)
 
 
 def test_every_single_point(tmp_path: Path, objects: list[Envelope]) -> None:
@@ -113,6 +122,7 @@ def test_every_single_point(tmp_path: Path, objects: list[Envelope]) -> None:
         if not deaths:
             break
         points += 1
+    assert len(list((tmp_path / "0" / "base" / "media").glob("??/*"))) == 1
     assert points > 50, "a whole life has more"
 
 

@@ -18,7 +18,7 @@ from trapbase.cli import main
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.parcels import find_parcels, import_parcel
 from trapbase.reader import Reader
-from trapbase.store import Store
+from trapbase.store import INLINE_BYTES, Store
 from trapbase.verify import problems
 from trapkit.errors import SetupError
 from trapkit.files import lock_folder
@@ -271,7 +271,7 @@ def test_one_bad_place_of_a_stick_does_not_hold_up_the_others(
 def test_the_bases_disk_refuses_and_nothing_is_said_to_be_taken(
     stick: Stick, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stick.put(*sighting(1, 1))
+    stick.put(envelope(1, 1, CROP, bytes(INLINE_BYTES + 1)))
     stick.store.close()
     media = stick.base / "media"
     with monkeypatch.context() as patch:
@@ -299,7 +299,7 @@ def test_two_imports_at_once_are_refused(stick: Stick, capsys: Output) -> None:
 def test_a_running_base_that_stores_the_same_object_at_the_same_moment_makes_one_of_them(
     stick: Stick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    objects = sighting(1, 1)
+    objects = [sighting(1, 1)[0], envelope(1, 1, CROP, bytes(INLINE_BYTES + 1))]
     stick.put(*objects)
     other = Store(stick.base, incoming=cmd_import.INCOMING)
     real, met = other.media.put, []

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.base.parts import EPOCH, NOW, alert, deliver, envelope, sighting
 from trapbase import store as store_module
 from trapbase.ingest import MAX_RUNG_BYTES, RETRY_MS, SUBSCRIPTIONS, Ingest
-from trapbase.store import Store
+from trapbase.store import INLINE_BYTES, Store
 from trapkit import topics
 from trapkit.topics import Message
 from trapsim.memorybus import MemoryBroker, MemoryBus
@@ -69,10 +69,30 @@ def test_an_alert_and_its_crop_are_kept(world: World) -> None:
     assert world.rows("SELECT trap, number, time_ms, uncertainty_ms, species, confidence FROM events") == [
         (1, 5, NOW, 208, 1, 230)
     ]
-    (row,) = world.rows("SELECT sha256, body FROM objects WHERE rung = 1")
-    assert row[1] is None, "a crop stays sealed in the media folder"
-    assert world.store.media.read(row[0]) == pair[1].body
+    assert world.rows("SELECT body FROM objects WHERE rung = 1") == [(pair[1].body,)]
     assert world.acks() == [e.key for e in pair]
+
+
+@pytest.mark.parametrize("size", [1, INLINE_BYTES, INLINE_BYTES + 1])
+def test_what_is_small_lies_in_its_row_and_what_is_large_in_a_file(world: World, size: int) -> None:
+    crop = envelope(1, 1, CROP, b"x" * size)
+    deliver(world.broker, crop)
+    world.step()
+    ((body,),) = world.rows("SELECT body FROM objects")
+    assert body == (crop.body if size <= INLINE_BYTES else None)
+    (o,) = world.store.all_objects([1], 9)
+    assert (o.body, world.store.read(o)) == (None, crop.body)
+    assert len(list((world.folder / "media").glob("??/*"))) == (size > INLINE_BYTES)
+
+
+def test_bytes_that_the_disk_has_changed_are_not_handed_out(world: World) -> None:
+    deliver(world.broker, envelope(1, 1, CROP, b"a sealed crop"))
+    world.step()
+    with closing(sqlite3.connect(world.folder / "base.sqlite3")) as db:
+        db.execute("UPDATE objects SET body = x'00'")
+        db.commit()
+    (o,) = world.store.all_objects([1], 9)
+    assert world.store.read(o) is None
 
 
 def test_nothing_is_acknowledged_before_the_commit(tmp_path: Path) -> None:
@@ -118,9 +138,9 @@ def test_a_repeat_is_acknowledged_again_and_counted(world: World) -> None:
     assert world.acks() == [pair[0].key, pair[1].key, pair[0].key, pair[1].key]
 
 
-@pytest.mark.parametrize("left", [None, b"", b"x", b"x" * len(b"a sealed crop")])
+@pytest.mark.parametrize("left", [None, b"", b"x", b"x" * (len(b"a sealed crop") + INLINE_BYTES)])
 def test_a_repeat_whose_file_is_gone_or_damaged_is_written_again(world: World, left: bytes | None) -> None:
-    crop = envelope(1, 1, CROP, b"a sealed crop")
+    crop = envelope(1, 1, CROP, b"a sealed crop" + bytes(INLINE_BYTES))
     deliver(world.broker, crop)
     world.step()
     digest = hashlib.sha256(crop.body).digest()
@@ -159,7 +179,7 @@ def test_other_bytes_under_the_same_key_are_refused_and_kept_aside(world: World,
 
 def test_conflicts_cannot_fill_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_CONFLICTS", 3)
-    bodies = [envelope(1, 1, CROP, b"body %d" % i) for i in range(8)]
+    bodies = [envelope(1, 1, CROP, b"body %d" % i + bytes(INLINE_BYTES)) for i in range(8)]
     acknowledged = []
     for body in bodies:
         deliver(world.broker, body)

@@ -1,6 +1,7 @@
 """Databases of earlier versions open, keep everything, and go on: `old/schema-N.sql` are dumps, never edited."""
 
 import sqlite3
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from tests.base.parts import TRAPS
 from trapbase.reader import Reader
-from trapbase.store import DATABASE, Store
+from trapbase.store import DATABASE, IN_ROWS, Store
 from trapkit.errors import SetupError
 
 OLD = sorted((Path(__file__).parent / "old").glob("schema-*.sql"), key=lambda path: int(path.stem.partition("-")[2]))
@@ -69,10 +70,17 @@ def test_an_old_database_goes_on(dump: Path, tmp_path: Path) -> None:
                 {k: v for k, v in row.items() if k in old} for row, old in zip(after[name], rows, strict=True)
             ] == rows
             assert all(row.keys() - old.keys() <= new for row, old in zip(after[name], rows, strict=True)), name
-    # By migration 004, from the objects' order; by 010, of what has a file.
+    # By migration 004, from the objects' order; by 010, of what is no alert and no note.
     assert sorted(row["arrival"] for row in after["events"]) == [1, 3, 5, 7]
-    files_here = sum(row["size"] for row in after["objects"] if row["body"] is None)
-    assert [row["media_bytes"] for row in after["room"]] == [files_here]
+    media = sum(row["size"] for row in after["objects"] if row["rung"] not in IN_ROWS and row["gone_ms"] is None)
+    assert [row["media_bytes"] for row in after["room"]] == [media]
+    # By 014, what is counted.
+    tallied = {(row["kind"], row["state"]): row["count"] for row in after["tallies"] if row["count"]}
+    tables_of = ("objects", "batches", "receipts")
+    assert tallied == Counter((name, row["state"]) for name in tables_of for row in after[name])
+    assert sum(row["bytes"] for row in after["tallies"] if row["kind"] == "objects") == sum(
+        row["size"] for row in after["objects"]
+    )
     assert {row["name"]: row["value"] for row in after["counters"]}.items() >= {("repeats", 0), ("conflicts", 0)}
 
 

@@ -256,6 +256,7 @@ def test_a_crash_between_the_post_and_its_commit_posts_again_under_the_same_id(
     assert len(site.posts) == 2
 
 
+@pytest.mark.usefixtures("in_files")
 def test_a_damaged_picture_lies_aside_and_one_that_made_room_is_left_out(ways: Ways) -> None:
     hook = Receiver()
     ways.start("hook", hook)
@@ -269,6 +270,27 @@ def test_a_damaged_picture_lies_aside_and_one_that_made_room_is_left_out(ways: W
     ways.run(5000)
     assert observed(hook) == ["2"]
     assert "picture" not in hook.bodies()[0]["data"]
+    (item,) = shown(ways)["aside"]  # type: ignore[misc]
+    assert "is damaged: see `trapbase verify`" in item["why"]
+
+
+def test_a_picture_in_its_row_goes_and_is_damaged_or_made_room_as_one_in_a_file(ways: Ways) -> None:
+    hook = Receiver()
+    ways.start("hook", hook)
+    ways.run(500)
+    for number in (1, 2, 3):
+        ways.see(1, number)
+    db = ways.ingest._store._db
+    db.execute("UPDATE objects SET body = x'00' WHERE rung = 1 AND number = 1")
+    db.execute("UPDATE objects SET body = NULL, gone_ms = 1 WHERE rung = 1 AND number = 2")
+    ways.run(9000)
+    assert sorted(observed(hook)) == ["2", "3"]
+    assert [
+        "picture" in body["data"] for body in sorted(hook.bodies(), key=lambda b: str(b["data"]["observationID"]))
+    ] == [
+        False,
+        True,
+    ]
     (item,) = shown(ways)["aside"]  # type: ignore[misc]
     assert "is damaged: see `trapbase verify`" in item["why"]
 

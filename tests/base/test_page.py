@@ -77,7 +77,7 @@ def test_a_sighting_with_both_views(site: Site) -> None:
     status, _, body = site.get("/")
     text = body.decode()
     assert status == 200
-    crops = re.findall(r'src="/crop/([0-9a-f]{64})"', text)
+    crops = re.findall(r'src="/crop/([0-9]+-[0-9a-f]{64})"', text)
     assert len(crops) == 2
     assert text.index("left camera") < text.index("right camera")
     assert text.count('<article class="event"') == 2, "both views of S001 are one event"
@@ -102,7 +102,7 @@ def test_every_answer_has_strict_headers(site: Site) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/crop/", "/crop/..", "/crop/" + "0" * 64, "/crop/" + "G" * 64, "/crop/" + "0" * 5000, "/crop/%00",
+        "/crop/", "/crop/..", "/crop/1-" + "0" * 64, "/crop/" + "G" * 64, "/crop/" + "0" * 5000, "/crop/%00",
         "/crop/..%2f..%2fbase.sqlite3", "/../base.sqlite3", "/base.sqlite3", "/templates/page.html", "/%ff",
     ],
 )  # fmt: skip
@@ -138,7 +138,7 @@ def test_what_is_no_picture_is_not_shown(site: Site) -> None:
     deliver(site.broker, page, foreign, envelope(1, 3, ALERT, alert()))
     base.run(0, 1000)
     for o in (w.object for w in base.store.waiting([1])):
-        assert site.get(f"/crop/{o.sha256.hex()}")[0] == 404
+        assert site.get(f"/crop/{o.id}-{o.sha256.hex()}")[0] == 404
 
 
 def test_names_from_outside_are_escaped(site: Site) -> None:
@@ -290,7 +290,7 @@ def test_a_damaged_database_is_said_and_not_a_traceback(site: Site) -> None:
     base.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path = site.folder / "base.sqlite3"
     path.write_bytes(path.read_bytes()[:8192] + b"\xff" * 40_000)
-    for name in ("/status.json", "/", f"/crop/{'0' * 64}"):
+    for name in ("/status.json", "/", f"/crop/1-{'0' * 64}"):
         status, _, body = site.get(name)
         assert status in (404, 503), name
         assert b"database" in body or status == 404

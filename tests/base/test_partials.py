@@ -40,6 +40,12 @@ def cut(data: bytes, number: int = 1, trap: int = 1, rung: int = FULL) -> list[P
     return [Piece(mark, at, data[at : at + STEP]) for at in range(0, len(data), STEP)]
 
 
+@pytest.fixture(autouse=True)
+def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests send is as small as it may be, and still goes into files."""
+    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 400)
+
+
 class Bench:
     """An ingest on a broker in memory, and whoever sends to it."""
 

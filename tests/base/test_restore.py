@@ -255,6 +255,7 @@ def test_a_counter_that_is_used_up_is_said(tmp_path: Path) -> None:
         restore_module._next_counter(0xFFFFFFFF - LEAP_FRAMES, tmp_path, 0)
 
 
+@pytest.mark.usefixtures("in_files")
 def test_a_second_backup_copies_only_what_is_new_and_old_ones_go(valley: Valley) -> None:
     valley.make(1, 1)
     valley.run(60_000)
@@ -292,6 +293,7 @@ def test_one_that_broke_off_is_no_backup_and_leaves_nothing(valley: Valley) -> N
     assert len(backups_in(target)) == 1
 
 
+@pytest.mark.usefixtures("in_files")
 def test_media_that_the_base_lost_are_named_and_the_backup_is_good_otherwise(valley: Valley) -> None:
     valley.make(1, 1, 2)
     valley.run(60_000)
@@ -318,6 +320,7 @@ def test_media_that_the_base_lost_are_named_and_the_backup_is_good_otherwise(val
         (lambda b: next((b.parent / "media").glob("??/*")).write_bytes(b"x"), "1 of 1 media are missing or damaged"),
     ],
 )
+@pytest.mark.usefixtures("in_files")
 def test_a_damaged_backup_replaces_nothing(valley: Valley, damage: object, words: str) -> None:
     valley.make(1, 1)
     valley.run(60_000)

@@ -40,8 +40,9 @@ def seen(number: int, at_ms: int = NOW, *, trap: int = 1, crop: bool = True, **m
     row: Row = {
         "trap": trap, "epoch": 1, "number": number, "time_ms": at_ms, "uncertainty_ms": 200, "species": 1,
         "confidence": 204, "count": 1, "battery": None, "event_id": None, "box_x": 51, "box_y": 51, "box_width": 102,
-        "box_height": 102, "alert_ms": at_ms + 1300, "crop": b"c" * 32 if crop else None,
-        "crop_ms": at_ms + 4000 if crop else None, "gone_ms": None, "frame": None, "full_ms": None, "fulls": 0,
+        "box_height": 102, "alert_ms": at_ms + 1300, "crop": b"c" * 32 if crop else None, "crop_id": 4,
+        "crop_ms": at_ms + 4000 if crop else None, "gone_ms": None, "frame": None, "frame_id": None, "full_ms": None,
+        "fulls": 0,
         "signed_ms": None,
     }  # fmt: skip
     return row | more

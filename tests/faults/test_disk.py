@@ -16,7 +16,7 @@ from tests.support import free_port
 from trapbase.cli import main
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.outlet import OutletError
-from trapbase.store import Store
+from trapbase.store import INLINE_BYTES, Store
 from trapbase.tus import TusOutlet
 from trapcam.app import TrapApp
 from trapcam.camera.replay import open_replay
@@ -105,7 +105,7 @@ def test_ingest_holds_the_group_and_says_where(tmp_path: Path, rung: int, where:
     broker = MemoryBroker()
     store = Store(tmp_path / "base")
     ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), store)
-    deliver(broker, envelope(1, 1, rung, alert() if rung == ALERT else b"sealed"))
+    deliver(broker, envelope(1, 1, rung, alert() if rung == ALERT else bytes(INLINE_BYTES + 1)))
     with full_disk():
         assert not ingest.step(0, NOW)
         assert not ingest.step(6000, NOW)

@@ -1,12 +1,13 @@
-"""How much room media take: beyond it, files of what the back end has signed for go, the largest kinds first.
+"""How much room media take: beyond it, bytes of what the back end has signed for go, the largest kinds first.
 
     full frames   go first, the oldest of them first
     frames, scenes
     crops         go last
 
-Never goes what the back end has not signed for; alerts and notes lie in their rows and stay; rows stay. What is over is
-the greater of two: media beyond `store.quota_gb`, and what the disk has less than `store.free_mb` free. What came
-longer ago than `store.keep_days` goes too.
+Never goes what the back end has not signed for; alerts and notes stay; rows stay. Media are all other bodies, in files
+or, the small ones, in their rows. What is over is the greater of two: media beyond `store.quota_gb`, and what the disk
+has less than `store.free_mb` free. What a body in its row leaves is the database's, which fills it again before its
+file grows: it counts as free. What came longer ago than `store.keep_days` goes too.
 """
 
 import os
@@ -100,7 +101,7 @@ class Quota:
         self._free = free
         self._look_ms: int | None = None
         self.trouble = ""
-        self.given_up = 0  # files since the start
+        self.given_up = 0  # bodies since the start
 
     def step(self, now_ms: int, utc_ms: int) -> bool:
         """Look at the room when it is due, and give up a group of files; whether any went. `now_ms` never goes back."""
@@ -143,7 +144,7 @@ class Quota:
 
     def _free_bytes(self) -> int | None:
         try:
-            return self._free(self._folder)
+            return self._free(self._folder) + self._store.free_bytes()
         except OSError:
             return None  # it says so itself, when it is written to
 

@@ -11,7 +11,7 @@ from trapkit.database import load_queries, open_database, storage_error, transac
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spare:
-    """An object whose file may go: the back end has signed for it."""
+    """An object whose bytes may go, from its row or its file: the back end has signed for it."""
 
     id: int
     sha256: bytes
@@ -30,7 +30,7 @@ class RoomStore:
         self._db.close()
 
     def media_bytes(self) -> int:
-        """What the rows of the media folder say that it holds."""
+        """Bytes of all pictures here, in rows and in files: of everything but alerts and notes."""
         return int(self._rows("media_bytes")[0][0])
 
     def spare_bytes(self) -> int:
@@ -43,11 +43,16 @@ class RoomStore:
         return [Spare(id=r["id"], sha256=r["sha256"], size=r["size"], stored_ms=r["stored_ms"]) for r in rows]
 
     def give_up(self, spare: list[Spare], utc_ms: int) -> list[bytes]:
-        """Note that their files are gone; the digests whose files nobody needs any more."""
+        """Note that their bytes are gone, those in rows at once; the digests whose files nobody needs any more."""
         with transaction(self._db) as db:
             given = [each for each in spare if db.execute(self._sql["set_gone"], (utc_ms, each.id)).rowcount]
             db.execute(self._sql["empty"], (sum(each.size for each in given),))
         return self._needless(each.sha256 for each in given)
+
+    def free_bytes(self) -> int:
+        """What lies empty in the database's file: it is written to before the file grows."""
+        row = self._rows("pages")[0]
+        return int(row["free"] * row["size"])
 
     def last_given_up(self) -> list[bytes]:
         """Digests of the last group: a crash may have come before its files went."""

@@ -61,7 +61,7 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
     if reader is None:
         return Figures(now_ms=now_ms, parts=parts, modem=modem, free_bytes=free)
     known = places.known()
-    traps = reader.traps(TRAPS, counted=False)
+    traps = reader.traps(TRAPS)
     rows = needs_rows(reader, known, traps)
     zones = zones_of(settings, known)
     stations = stations_of(settings, known, traps, zones, places.taken_down())

@@ -69,10 +69,10 @@ class Gatherer:
     def _picture(self, item: Item) -> Picture | None:
         """The crop, or the frame where no crop came. A file that is gone may have made room for others; one whose bytes
         are wrong is damage."""
-        for sha256 in self._queue.pictures(item.sighting) if self._secret is not None else []:
+        for sha256, body in self._queue.pictures(item.sighting) if self._secret is not None else []:
             path = self._store.media.path(sha256)
             try:
-                sealed = path.read_bytes()
+                sealed = path.read_bytes() if body is None else body
             except FileNotFoundError:
                 continue
             except OSError as error:

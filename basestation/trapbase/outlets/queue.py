@@ -127,9 +127,9 @@ class OutletQueue:
         names = ("id", "trap", "epoch", "number", "result", "queued_ms", "refusals")
         return [Item(**{name: row[name] for name in names}) for row in rows]
 
-    def pictures(self, sighting: Sighting) -> list[bytes]:
-        """Digests of its crop and of its frame, those that are here, the crop first."""
-        return [row["sha256"] for row in self._rows("pictures_of", *sighting)]
+    def pictures(self, sighting: Sighting) -> list[tuple[bytes, bytes | None]]:
+        """Digest and bytes of its crop and of its frame, those that are here, the crop first; None: in a file."""
+        return [(row["sha256"], row["body"]) for row in self._rows("pictures_of", *sighting)]
 
     def identification(self, result: int) -> dict[str, Any] | None:
         rows = self._rows("identification", result)

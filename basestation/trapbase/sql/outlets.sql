@@ -42,7 +42,8 @@ WHERE i.outlet = ?1 AND i.state = 'waiting' AND i.trap IN (SELECT value FROM jso
 ORDER BY i.refusals, i.priority, i.id LIMIT ?6
 
 -- name: pictures_of
-SELECT rung, sha256 FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung IN (1, 2) ORDER BY rung
+SELECT sha256, body FROM objects
+WHERE trap = ? AND epoch = ? AND number = ? AND rung IN (1, 2) AND gone_ms IS NULL ORDER BY rung
 
 -- name: identification
 SELECT * FROM identifications WHERE id = ?

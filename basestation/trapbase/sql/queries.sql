@@ -1,16 +1,30 @@
 -- name: digest_of
-SELECT sha256, gone_ms FROM objects WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
+-- `in_file`: its bytes are to be in the media folder; those that were given up for room are not.
+SELECT sha256, body IS NULL AND gone_ms IS NULL AS in_file FROM objects
+WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 
 -- name: add_object
 INSERT INTO objects
-  (trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (id, trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: newest_object
+SELECT max(id) FROM objects
+
+-- name: tally_objects
+UPDATE tallies SET count = count + ?, bytes = bytes + ? WHERE kind = 'objects' AND state = 'stored'
+
+-- name: tally_seen
+INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count
 
 -- name: add_event
 INSERT INTO events
   (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery,
    arrival)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: any_elsewhere
+SELECT 1 FROM elsewhere LIMIT 1
 
 -- name: take_elsewhere
 DELETE FROM elsewhere WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ? RETURNING batch_id
@@ -27,8 +41,11 @@ UPDATE room SET media_bytes = media_bytes + ?
 -- name: count_conflicts
 SELECT count(*) FROM conflicts
 
+-- name: body_of
+SELECT body, gone_ms FROM objects WHERE id = ?
+
 -- name: has_conflict
-SELECT 1 FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ?
+SELECT body IS NULL AS in_file FROM conflicts WHERE trap = ? AND epoch = ? AND number = ? AND rung = ? AND sha256 = ?
 
 -- name: add_conflict
 INSERT INTO conflicts (trap, epoch, number, rung, sha256, size, body, seen_ms)
@@ -50,27 +67,31 @@ ON CONFLICT (trap) DO UPDATE SET heard_ms = excluded.heard_ms, base = excluded.b
 UPDATE counters SET value = value + ? WHERE name = ?
 
 -- name: waiting
-SELECT o.*,
+-- Of alerts and notes with their bytes, here and below: they are small; those of pictures are read one by one.
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms, o.gone_ms,
   (SELECT a.stored_ms FROM objects a
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
     WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
   (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
   (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
-FROM objects o
+FROM objects o INDEXED BY objects_waiting
 WHERE o.state = 'stored' AND o.trap IN (SELECT value FROM json_each(?))
 ORDER BY o.id LIMIT ?
 
 -- name: waiting_urgent
-SELECT o.*,
+-- Of what came after a row of `objects`.
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms, o.gone_ms,
   (SELECT a.stored_ms FROM objects a
     WHERE a.trap = o.trap AND a.epoch = o.epoch AND a.number = o.number AND a.rung = 0) AS alert_ms,
   (SELECT c.stored_ms FROM objects c
     WHERE c.trap = o.trap AND c.epoch = o.epoch AND c.number = o.number AND c.rung = 1) AS crop_ms,
   (SELECT e.species FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number) AS species,
   (SELECT n.kind FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number) AS kind
-FROM objects o
-WHERE o.state = 'stored' AND (
+FROM objects o INDEXED BY objects_waiting
+WHERE o.state = 'stored' AND o.id > ? AND (
     EXISTS (SELECT 1 FROM events e WHERE e.trap = o.trap AND e.epoch = o.epoch AND e.number = o.number
       AND e.species IN (SELECT value FROM json_each(?)))
     OR EXISTS (SELECT 1 FROM notes n WHERE o.rung = 6 AND n.trap = o.trap AND n.epoch = o.epoch AND n.number = o.number
@@ -99,7 +120,13 @@ DELETE FROM batches WHERE batch_id = ? AND state <> 'receipted'
 UPDATE events SET event_id = ? WHERE trap = ? AND epoch = ? AND number = ? AND event_id IS NULL
 
 -- name: batches_in
-SELECT * FROM batches WHERE state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
+SELECT batch_id, state, size, url, cut_ms FROM batches WHERE state IN (SELECT value FROM json_each(?))
+ORDER BY cut_ms, batch_id LIMIT ?
+
+-- name: open_batches_in
+-- As batches_in, past all that are signed for.
+SELECT batch_id, state, size, url, cut_ms FROM batches INDEXED BY batches_open
+WHERE state <> 'receipted' AND state IN (SELECT value FROM json_each(?)) ORDER BY cut_ms, batch_id LIMIT ?
 
 -- name: batch_ids
 SELECT batch_id FROM batches WHERE state <> 'receipted'
@@ -126,7 +153,9 @@ UPDATE batches SET state = 'uploaded', uploaded_ms = ?, last_error = '' WHERE ba
 UPDATE batches SET last_error = ? WHERE batch_id = ? AND state <> 'receipted'
 
 -- name: objects_of_batch
-SELECT * FROM objects WHERE batch_id = ? ORDER BY trap, epoch, number, rung
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms, o.gone_ms
+FROM objects o WHERE o.batch_id = ? ORDER BY o.trap, o.epoch, o.number, o.rung
 
 -- name: add_receipt
 INSERT INTO receipts (batch_id, trap, epoch, body, stored_ms) VALUES (?, ?, ?, ?, ?)
@@ -140,10 +169,17 @@ WHERE batch_id = ? AND state <> 'receipted'
 UPDATE objects SET state = 'receipted' WHERE batch_id = ? AND state = 'batched'
 
 -- name: open_receipts
-SELECT * FROM (
-  -- Some of each trap: a stolen trap's receipts, which nobody will ever take, must not hold up the others'.
-  SELECT *, row_number() OVER (PARTITION BY trap ORDER BY id) AS place FROM receipts WHERE state = 'signed'
-) WHERE place <= 4 ORDER BY place, id LIMIT ?
+-- Some of each trap: a stolen trap's receipts, which nobody will ever take, must not hold up the others', nor be counted.
+WITH RECURSIVE owed (trap) AS (
+  SELECT min(trap) FROM receipts WHERE state = 'signed'
+  UNION ALL SELECT (SELECT min(trap) FROM receipts WHERE state = 'signed' AND trap > owed.trap)
+    FROM owed WHERE owed.trap IS NOT NULL
+)
+SELECT id, trap, epoch, body FROM (
+  SELECT r.id, r.trap, r.epoch, r.body, row_number() OVER (PARTITION BY r.trap ORDER BY r.id) AS place
+  FROM owed JOIN receipts r ON r.id IN (
+    SELECT id FROM receipts WHERE state = 'signed' AND trap = owed.trap ORDER BY id LIMIT 4)
+) ORDER BY place, id LIMIT ?
 
 -- name: set_delivered
 UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap = ? AND epoch = ? AND state = 'signed'
@@ -152,7 +188,9 @@ UPDATE receipts SET state = 'delivered', delivered_ms = ? WHERE id = ? AND trap 
 UPDATE receipts SET state = 'signed', delivered_ms = NULL WHERE trap = ? AND state = 'delivered'
 
 -- name: all_objects
-SELECT * FROM objects WHERE trap IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
+SELECT o.id, o.trap, o.epoch, o.number, o.rung, o.sha256, o.size, CASE WHEN o.rung IN (0, 6) THEN o.body END AS body,
+  o.received_ms, o.stored_ms, o.gone_ms
+FROM objects o WHERE o.trap IN (SELECT value FROM json_each(?)) ORDER BY o.id LIMIT ?
 
 -- name: add_note
 INSERT INTO notes (trap, epoch, number, kind, time_ms, uncertainty_ms, day, marks, said, proof, stored_ms)

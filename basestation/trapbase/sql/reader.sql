@@ -2,16 +2,13 @@
 SELECT name, value FROM counters ORDER BY name
 
 -- name: objects_by_state
--- Not counted row by row: there may be millions. What is waiting has an index, and batches know how many they hold.
-SELECT 'stored' AS state, count(*) AS count FROM objects WHERE state = 'stored' HAVING count > 0
-UNION ALL SELECT 'batched', sum(objects) AS count FROM batches WHERE state <> 'receipted' HAVING count > 0
-UNION ALL SELECT 'receipted', sum(objects) AS count FROM batches WHERE state = 'receipted' HAVING count > 0
+SELECT state, count, bytes FROM tallies WHERE kind = 'objects' AND count <> 0 ORDER BY state
 
 -- name: batches_by_state
-SELECT state, count(*) AS count FROM batches GROUP BY state
+SELECT state, count, bytes FROM tallies WHERE kind = 'batches' AND count <> 0 ORDER BY state
 
 -- name: receipts_by_state
-SELECT state, count(*) AS count FROM receipts GROUP BY state
+SELECT state, count FROM tallies WHERE kind = 'receipts' AND count <> 0 ORDER BY state
 
 -- name: traps
 -- The last word of every trap of which anything is here. `heard_ms`: by radio, with its health; `came_ms`: when its newest
@@ -30,7 +27,7 @@ SELECT k.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, coalesce(t.health, '{}'
 FROM known k LEFT JOIN traps t ON t.trap = k.trap ORDER BY k.trap LIMIT ?
 
 -- name: sightings_by_trap
-SELECT trap, count(*) AS count FROM events GROUP BY trap
+SELECT trap, sum(count) AS count FROM seen GROUP BY trap
 
 -- name: oldest
 -- Since when the oldest of each kind waits, Unix ms, and what for; of objects those of given traps alone.
@@ -43,7 +40,8 @@ UNION ALL SELECT 'upload', since_ms FROM (
 UNION ALL SELECT 'signature', since_ms FROM (
   SELECT min(uploaded_ms) AS since_ms FROM batches WHERE state <> 'receipted' AND state = 'uploaded')
   WHERE since_ms IS NOT NULL
-UNION ALL SELECT 'trap', stored_ms FROM (SELECT stored_ms FROM receipts WHERE state = 'signed' ORDER BY id LIMIT 1)
+UNION ALL SELECT 'trap', stored_ms FROM receipts
+  WHERE id = (SELECT min(id) FROM receipts INDEXED BY receipts_open WHERE state = 'signed')
 
 -- name: late
 SELECT batch_id, state, size, objects, cut_ms, uploaded_ms, last_error FROM batches
@@ -63,7 +61,7 @@ SELECT trap, count(*) AS count FROM objects INDEXED BY objects_waiting WHERE sta
 LIMIT ?
 
 -- name: species
-SELECT species, count(*) AS count FROM events GROUP BY species ORDER BY species
+SELECT species, sum(count) AS count FROM seen GROUP BY species ORDER BY species
 
 -- name: newest
 -- The last few of every trap, by arrival, so that one busy trap hides no other.
@@ -95,7 +93,7 @@ JOIN events e ON e.trap = json_extract(k.value, '$[0]')
 LIMIT ?
 
 -- name: sightings
-SELECT e.*, a.stored_ms AS alert_ms, c.stored_ms AS crop_ms, c.gone_ms,
+SELECT e.*, a.stored_ms AS alert_ms, c.stored_ms AS crop_ms, c.gone_ms, c.id AS crop_id, f.id AS frame_id,
   CASE WHEN c.gone_ms IS NULL THEN c.sha256 END AS crop, CASE WHEN f.gone_ms IS NULL THEN f.sha256 END AS frame,
   (SELECT max(u.stored_ms) FROM objects u
     WHERE u.trap = e.trap AND u.epoch = e.epoch AND u.number = e.number AND u.rung BETWEEN 3 AND 5) AS full_ms,
@@ -124,8 +122,9 @@ WHERE batch_id IN (SELECT value FROM json_each(?)) ORDER BY batch_id, trap, epoc
 -- name: conflicts
 SELECT trap, epoch, number, rung, sha256, size, seen_ms FROM conflicts ORDER BY id DESC LIMIT ?
 
--- name: is_crop
-SELECT 1 FROM objects WHERE sha256 = ? AND rung IN (1, 2, 7) AND gone_ms IS NULL LIMIT 1
+-- name: picture
+-- A crop, a frame or a scene: its bytes, or nothing where they lie in a file.
+SELECT body FROM objects WHERE id = ? AND sha256 = ? AND rung IN (1, 2, 7) AND gone_ms IS NULL
 
 -- name: all_objects
 SELECT * FROM objects WHERE id > ? ORDER BY id LIMIT ?
@@ -176,8 +175,8 @@ SELECT sha256 FROM objects WHERE body IS NULL AND gone_ms IS NULL AND sha256 >= 
 UNION SELECT sha256 FROM conflicts WHERE body IS NULL AND sha256 >= ?1 AND sha256 < ?2
 
 -- name: room
-SELECT media_bytes, (SELECT coalesce(sum(size), 0) FROM objects WHERE body IS NULL AND gone_ms IS NULL)
-  + (SELECT coalesce(sum(size), 0) FROM conflicts WHERE body IS NULL) AS bytes FROM room
+SELECT media_bytes, (SELECT coalesce(sum(size), 0) FROM objects WHERE rung NOT IN (0, 6) AND gone_ms IS NULL)
+  + (SELECT coalesce(sum(size), 0) FROM conflicts WHERE rung NOT IN (0, 6)) AS bytes FROM room
 
 -- name: counted
 SELECT (SELECT count(*) FROM objects) AS objects, (SELECT count(*) FROM elsewhere) AS elsewhere
@@ -218,8 +217,8 @@ SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap O
 
 -- name: scenes
 -- The newest picture of the empty scene of each trap.
-SELECT o.trap, o.sha256, o.stored_ms FROM objects o JOIN (
-  SELECT trap, max(id) AS id FROM objects INDEXED BY objects_scenes WHERE rung = 7 GROUP BY trap) n ON n.id = o.id
+SELECT o.trap, o.id, o.sha256, o.stored_ms FROM objects o JOIN (
+  SELECT trap, max(id) AS id FROM objects INDEXED BY objects_scenes WHERE rung > 6 AND rung < 8 GROUP BY trap) n ON n.id = o.id
 WHERE o.gone_ms IS NULL ORDER BY o.trap LIMIT ?
 
 -- name: outlets
