@@ -42,4 +42,4 @@ def site(tmp_path: Path, broker: Broker) -> Iterator[Site]:
 @pytest.fixture
 def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every picture lies in a file, as the large ones do."""
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 0)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", 0)

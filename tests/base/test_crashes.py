@@ -110,7 +110,7 @@ def objects() -> list[Envelope]:
 @pytest.fixture(autouse=True)
 def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the crops is too large for its row, so that there are files to die at."""
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 400)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", 400)
 
 
 def test_every_single_point(tmp_path: Path, objects: list[Envelope]) -> None:

@@ -18,7 +18,8 @@ from trapbase.cli import main
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.parcels import find_parcels, import_parcel
 from trapbase.reader import Reader
-from trapbase.store import INLINE_BYTES, Store
+from trapbase.store import Store
+from trapbase.store_rows import INLINE_BYTES
 from trapbase.verify import problems
 from trapkit.errors import SetupError
 from trapkit.files import lock_folder

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.base.parts import EPOCH, NOW, alert, deliver, envelope, sighting
 from trapbase import store as store_module
 from trapbase.ingest import MAX_RUNG_BYTES, RETRY_MS, SUBSCRIPTIONS, Ingest
-from trapbase.store import INLINE_BYTES, Store
+from trapbase.store import Store
+from trapbase.store_rows import INLINE_BYTES
 from trapkit import topics
 from trapkit.topics import Message
 from trapsim.memorybus import MemoryBroker, MemoryBus

@@ -10,7 +10,8 @@ import pytest
 
 from tests.base.parts import TRAPS
 from trapbase.reader import Reader
-from trapbase.store import DATABASE, IN_ROWS, Store
+from trapbase.store import DATABASE, Store
+from trapbase.store_rows import IN_ROWS
 from trapkit.errors import SetupError
 
 OLD = sorted((Path(__file__).parent / "old").glob("schema-*.sql"), key=lambda path: int(path.stem.partition("-")[2]))

@@ -43,7 +43,7 @@ def cut(data: bytes, number: int = 1, trap: int = 1, rung: int = FULL) -> list[P
 @pytest.fixture(autouse=True)
 def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests send is as small as it may be, and still goes into files."""
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 400)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", 400)
 
 
 class Bench:

@@ -22,7 +22,7 @@ FREE = 100_000_000_000
 def in_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The same holds wherever bodies lie; crops are smaller than 3000 bytes, frames larger."""
     size: int = request.param
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", size)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", size)
     return size
 
 
@@ -185,7 +185,7 @@ def test_no_batch_is_made_of_what_was_given_up_and_an_export_has_no_picture_of_i
 def test_what_a_row_gave_up_is_filled_again_and_all_counts_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 3000)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", 3000)
     world = Kept(tmp_path, StoreSettings())
     world.bring(*(e for n in range(1, 41) for e in (*sighting(1, n)[:1], envelope(1, n, CROP, body(1400 + n)))))
     counts = "SELECT kind, state, count, bytes FROM tallies ORDER BY kind, state"
@@ -200,7 +200,7 @@ def test_what_a_row_gave_up_is_filled_again_and_all_counts_stay(
 
 
 def test_empty_pages_of_the_database_count_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trapbase.store.INLINE_BYTES", 3000)
+    monkeypatch.setattr("trapbase.store_rows.INLINE_BYTES", 3000)
     world = Kept(tmp_path, StoreSettings(free_mb=100))
     world.bring(*(e for n in range(1, 41) for e in (*sighting(1, n)[:1], envelope(1, n, CROP, body(2900)))))
     # The disk itself says the same before and after: the database's file never becomes shorter.

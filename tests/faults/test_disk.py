@@ -16,7 +16,8 @@ from tests.support import free_port
 from trapbase.cli import main
 from trapbase.ingest import SUBSCRIPTIONS, Ingest
 from trapbase.outlet import OutletError
-from trapbase.store import INLINE_BYTES, Store
+from trapbase.store import Store
+from trapbase.store_rows import INLINE_BYTES
 from trapbase.tus import TusOutlet
 from trapcam.app import TrapApp
 from trapcam.camera.replay import open_replay
