@@ -4,23 +4,21 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trapbase.media import INCOMING, MediaFolder, body_of
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
+from trapbase.store_rows import Sorted, event_of, event_row, object_of, waiting_of
 from trapbase.unit_keys import UNKNOWN, proof_of
 from trapkit.database import load_queries, open_database, reading, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import make_folder, refusal
-from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.notes import MOVED, OPENED, decode_note
+from trapwire.notes import decode_note
 from trapwire.objects import ALERT, NOTE, ObjectKey
 
 DATABASE = "base.sqlite3"
-ALARMS = (OPENED, MOVED)
 IN_ROWS = (ALERT, NOTE)  # whatever their size, and for ever: only the others are counted as media, and may go for room
 INLINE_BYTES = 16 * 1024  # up to this size a body lies in its row: a file of its own costs more syncs than bytes
 CACHE_KB = 8192  # of pages: with a million events the upper levels of all indices, and a group's own leaves
@@ -126,9 +124,9 @@ class Store:
             self._count(db, repeats=len(repeats), conflicts=sorted_.refused, also_heard=also_heard, **counted)
         return fresh + repeats + conflicts
 
-    def _sort(self, arrivals: Iterable[Arrival]) -> "_Sorted":
+    def _sort(self, arrivals: Iterable[Arrival]) -> Sorted:
         """What is new, what is there already, and what contradicts it and is kept aside."""
-        found = _Sorted()
+        found = Sorted()
         seen: dict[tuple[int, int, int, int], bytes] = {}
         aside: set[tuple[tuple[int, int, int, int], bytes]] = set()
         room: int | None = None
@@ -175,7 +173,7 @@ class Store:
             body = a.body if _inline(a) else None
             heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
             objects.append((number, k.trap, k.epoch, k.number, k.rung, a.sha256, size, body, *heard))
-            event = _event_row(a, number) if k.rung == ALERT else None
+            event = event_row(a, number) if k.rung == ALERT else None
             if event is not None:
                 events.append(event)
                 species = event[5]
@@ -254,23 +252,23 @@ class Store:
         known, species = sorted(traps), set(urgent)
         rows = self._rows("waiting", json.dumps(known), MAX_WAITING)
         beyond = self.waiting_urgent(known, species, rows[-1]["id"]) if len(rows) == MAX_WAITING else []
-        return [_waiting(r, species) for r in rows] + beyond
+        return [waiting_of(r, species) for r in rows] + beyond
 
     def waiting_urgent(self, traps: Iterable[int], urgent: Iterable[int], after: int) -> list[Waiting]:
         """Of what came after row `after` and no batch has yet: alarms, and objects of sightings of these species."""
         species = set(urgent)
         wanted = (json.dumps(sorted(species)), json.dumps(sorted(traps)), MAX_URGENT)
-        return [_waiting(r, species) for r in self._rows("waiting_urgent", after, *wanted)]
+        return [waiting_of(r, species) for r in self._rows("waiting_urgent", after, *wanted)]
 
     def events_near(self, traps: Iterable[int], start_ms: int, end_ms: int, limit: int) -> list[Event]:
         """What these traps saw between two times (Unix ms), at most `limit`."""
         rows = self._rows("events_near", json.dumps(sorted(traps)), start_ms, end_ms, limit)
-        return [_event(r) for r in rows]
+        return [event_of(r) for r in rows]
 
     def event(self, sighting: Sighting) -> Event | None:
         """What the alert of this sighting said, or None while it is not here or cannot be read."""
         rows = self._rows("event_of", *sighting)
-        return _event(rows[0]) if rows else None
+        return event_of(rows[0]) if rows else None
 
     def add_batch(
         self, batch_id: str, size: int, objects: list[StoredObject], event_ids: Mapping[Sighting, str], now_ms: int
@@ -339,12 +337,12 @@ class Store:
     def all_objects(self, traps: Iterable[int], limit: int) -> list[StoredObject]:
         """Everything in custody of these traps, at most `limit`."""
         rows = self._rows("all_objects", json.dumps(sorted(traps)), limit)
-        return [_object(r) for r in rows]
+        return [object_of(r) for r in rows]
 
     # Receipts
 
     def objects_of(self, batch_id: str) -> list[StoredObject]:
-        return [_object(r) for r in self._rows("objects_of_batch", batch_id)]
+        return [object_of(r) for r in self._rows("objects_of_batch", batch_id)]
 
     def add_receipts(self, batch_id: str, receipts: list[tuple[int, int, bytes]], now_ms: int) -> None:
         """-> receipted, with (trap, epoch, short form) to be taken down to the traps."""
@@ -373,62 +371,5 @@ class Store:
         self._run("set_batch_error", text, batch_id)
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sorted:
-    """A group by what becomes of it; `files`: those whose bytes belong into the media folder; `refused`: how many came
-    with other bytes than the first time."""
-
-    fresh: list[Arrival] = field(default_factory=list)
-    repeats: list[Arrival] = field(default_factory=list)
-    conflicts: list[Arrival] = field(default_factory=list)
-    files: list[Arrival] = field(default_factory=list)
-    refused: int = 0
-
-    def take(self, among: list[Arrival], arrival: Arrival, in_file: bool) -> None:
-        among.append(arrival)
-        if in_file:
-            self.files.append(arrival)
-
-
-def _event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
-    """What an alert says, as a row of `events`; None of a newer trap's: its bytes are in custody and travel on, only we
-    cannot read them. `arrival`: the alert's row."""
-    try:
-        alert = decode_alert(a.body)
-    except WireError:
-        return None
-    facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
-    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
-
-
 def _inline(arrival: Arrival) -> bool:
     return arrival.key.rung in IN_ROWS or len(arrival.body) <= INLINE_BYTES
-
-
-def _object(r: sqlite3.Row) -> StoredObject:
-    names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
-    return StoredObject(gone=r["gone_ms"] is not None, **{name: r[name] for name in names})
-
-
-def _waiting(r: sqlite3.Row, urgent: set[int]) -> Waiting:
-    is_alarm = r["kind"] in ALARMS
-    return Waiting(
-        object=_object(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"], urgent=is_alarm or r["species"] in urgent
-    )
-
-
-def _event(r: sqlite3.Row) -> Event:
-    same = (
-        "trap",
-        "epoch",
-        "number",
-        "time_ms",
-        "uncertainty_ms",
-        "species",
-        "confidence",
-        "count",
-        "battery",
-        "event_id",
-    )
-    box = (r["box_x"], r["box_y"], r["box_width"], r["box_height"])
-    return Event(box=box, **{name: r[name] for name in same})

@@ -1,0 +1,72 @@
+"""Rows of the base's database as values, and values as rows. Pure."""
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from trapbase.model import Arrival, Event, StoredObject, Waiting
+from trapwire.alert import decode_alert
+from trapwire.errors import WireError
+from trapwire.notes import MOVED, OPENED
+
+ALARMS = (OPENED, MOVED)
+
+
+@dataclass(kw_only=True, slots=True)
+class Sorted:
+    """A group by what becomes of it; `files`: those whose bytes belong into the media folder; `refused`: how many came
+    with other bytes than the first time."""
+
+    fresh: list[Arrival] = field(default_factory=list)
+    repeats: list[Arrival] = field(default_factory=list)
+    conflicts: list[Arrival] = field(default_factory=list)
+    files: list[Arrival] = field(default_factory=list)
+    refused: int = 0
+
+    def take(self, among: list[Arrival], arrival: Arrival, in_file: bool) -> None:
+        among.append(arrival)
+        if in_file:
+            self.files.append(arrival)
+
+
+def event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
+    """What an alert says, as a row of `events`; None of a newer trap's: its bytes are in custody and travel on, only we
+    cannot read them. `arrival`: the alert's row."""
+    try:
+        alert = decode_alert(a.body)
+    except WireError:
+        return None
+    facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
+    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
+
+
+def object_of(r: sqlite3.Row) -> StoredObject:
+    """A row with the columns of `queries.sql`: waiting."""
+    names = ("id", "trap", "epoch", "number", "rung", "sha256", "size", "body", "received_ms", "stored_ms")
+    return StoredObject(gone=r["gone_ms"] is not None, **{name: r[name] for name in names})
+
+
+def waiting_of(r: sqlite3.Row, urgent: set[int]) -> Waiting:
+    """The same with what its sighting has; `urgent`: species."""
+    is_alarm = r["kind"] in ALARMS
+    return Waiting(
+        object=object_of(r), alert_ms=r["alert_ms"], crop_ms=r["crop_ms"], urgent=is_alarm or r["species"] in urgent
+    )
+
+
+def event_of(r: sqlite3.Row) -> Event:
+    """A row of `events`."""
+    same = (
+        "trap",
+        "epoch",
+        "number",
+        "time_ms",
+        "uncertainty_ms",
+        "species",
+        "confidence",
+        "count",
+        "battery",
+        "event_id",
+    )
+    box = (r["box_x"], r["box_y"], r["box_width"], r["box_height"])
+    return Event(box=box, **{name: r[name] for name in same})
