@@ -246,7 +246,7 @@ def test_a_base_is_backed_up_and_comes_back(config: Path, tmp_path: Path, capsys
     backups = tmp_path / "backups"
     config.write_text(f'backup = {{ folder = "{backups}" }}\n' + config.read_text())
     assert run(config, "status") == 0
-    assert f"backup: none in {backups} yet" in capsys.readouterr().out
+    assert f"none in {backups} yet" in capsys.readouterr().out
     assert run(config, "backup", str(backups), "--keep", "0") == 2
     assert "--keep 0: allowed is 1 or more" in capsys.readouterr().err
     assert run(config, "backup", str(backups)) == 0
@@ -270,4 +270,4 @@ def test_a_base_is_backed_up_and_comes_back(config: Path, tmp_path: Path, capsys
     assert run(config, "status") == 0
     shown = capsys.readouterr().out
     assert "the back end is asked first what it has, 0 objects lie at the back end alone" in shown
-    assert "backup: the newest is of " in shown
+    assert "the newest is of " in shown

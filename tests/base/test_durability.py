@@ -8,7 +8,8 @@ import pytest
 from trapbase.custody.restore_store import RestoreStore
 from trapbase.custody.room_store import RoomStore
 from trapbase.request_store import RequestStore
-from trapbase.store import DATABASE, Store
+from trapbase.store import CACHE_KB, DATABASE, Store
+from trapbase.store import CHECKPOINT_PAGES as STORE_PAGES
 from trapkit.database import CACHE_KIB, CHECKPOINT_PAGES, LOG_BYTES, transaction
 
 FULL = 2
@@ -20,9 +21,11 @@ def test_every_writer_syncs_at_every_commit_and_is_bounded(tmp_path: Path, opene
     store = opened(tmp_path)
     asked = ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint", "journal_size_limit", "cache_size")
     found = {name: store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in asked}
+    # The one that takes everything in has more of both, and yet a bound.
+    pages, cache = (STORE_PAGES, CACHE_KB) if opened is Store else (CHECKPOINT_PAGES, CACHE_KIB)
     assert found == {
-        "journal_mode": "wal", "synchronous": FULL, "foreign_keys": 1, "wal_autocheckpoint": CHECKPOINT_PAGES,
-        "journal_size_limit": LOG_BYTES, "cache_size": -CACHE_KIB,
+        "journal_mode": "wal", "synchronous": FULL, "foreign_keys": 1, "wal_autocheckpoint": pages,
+        "journal_size_limit": LOG_BYTES, "cache_size": -cache,
     }  # fmt: skip
     store.close()
 
@@ -39,7 +42,7 @@ def test_the_log_is_bounded_and_shrinks_after_a_long_read(tmp_path: Path) -> Non
                 db.execute("DELETE FROM conflicts")
 
     write(30)
-    assert log.stat().st_size < 3 * CHECKPOINT_PAGES * PAGE_BYTES
+    assert log.stat().st_size < 3 * STORE_PAGES * PAGE_BYTES
     reader = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM conflicts").fetchone()
@@ -48,5 +51,5 @@ def test_the_log_is_bounded_and_shrinks_after_a_long_read(tmp_path: Path) -> Non
     assert grown > LOG_BYTES
     reader.close()
     write(30)
-    assert log.stat().st_size <= LOG_BYTES + CHECKPOINT_PAGES * PAGE_BYTES
+    assert log.stat().st_size <= LOG_BYTES + STORE_PAGES * PAGE_BYTES
     store.close()
