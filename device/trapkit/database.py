@@ -139,7 +139,7 @@ def reading(connection: sqlite3.Connection) -> Iterator[None]:
         raise storage_error(connection, error) from error
     finally:
         if connection.in_transaction:
-            connection.execute("COMMIT")
+            connection.execute("ROLLBACK")  # there is nothing to commit, and this no disk can refuse
 
 
 @contextmanager

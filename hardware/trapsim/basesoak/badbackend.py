@@ -56,6 +56,12 @@ class BadOutlet:
     def receipts(self, batch_id: str) -> bytes | None:
         return self._ask(lambda: self._direct.receipts(batch_id), "receipts", 0, batch_id)
 
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        return self._direct.batches(after)
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        return self._direct.identifications(after, limit)
+
     def _ask(self, call: Callable[[], T], what: str, reach: int, name: str) -> T:
         self.asked += 1
         if not self.is_ill or self._draws.random() >= self.share:

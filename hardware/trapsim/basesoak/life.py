@@ -6,14 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from trapbase.config import Settings, frame_bytes
-from trapbase.outlet import Outlet
 from trapsim.backend_direct import DirectOutlet
 from trapsim.backend_store import BackendStore
 from trapsim.basesoak.antenna import Antenna
 from trapsim.basesoak.books import MAX_VIOLATIONS, Books
 from trapsim.basesoak.clock import WorldClock
 from trapsim.basesoak.mortal import MortalBase, settings_in
-from trapsim.basesoak.seams import ModemEnd, Seams
+from trapsim.basesoak.seams import ModemEnd, Seams, Way
 from trapsim.basesoak.things import BACKEND_KEY, BY_NETWORK, BY_RADIO, EPOCH, UTC_MS, sighting
 from trapsim.basesoak.traps import NetTrap, RadioTrap, Trap
 from trapsim.crash import Fuse
@@ -45,7 +44,7 @@ class Life:
         apart: bool = False,
         times: dict[str, int] = TIMES,
         idle_ms: int = IDLE_MS,
-        wrap: Callable[[DirectOutlet], Outlet] = lambda outlet: outlet,
+        wrap: Callable[[DirectOutlet], Way] = lambda outlet: outlet,
         change: Callable[[Settings], Settings] = lambda settings: settings,
         books: Books | None = None,
         again: str = "",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
-from trapbase.outlet import Outlet
+from trapbase.outlet import Catalogue, Outlet, ResultSource
 from trapbase.tus import TusOutlet
 from trapkit.bus import Bus
 from trapkit.files import lock_folder
@@ -29,6 +29,10 @@ class Closable(Protocol):
     """A file, a lock, a database: what the kernel takes back from a dead process."""
 
     def close(self) -> object: ...
+
+
+class Way(Outlet, Catalogue, ResultSource, Protocol):
+    """All that a base asks of a back end."""
 
 
 class MortalBus:
@@ -88,6 +92,9 @@ class ModemEnd:
     def close(self) -> None:
         """Nobody reads any more."""
 
+    def reopen(self) -> None:
+        """In memory a line that is silent is no better for it."""
+
     def fileno(self) -> int | None:
         return None
 
@@ -105,7 +112,7 @@ class ModemEnd:
 class MortalOutlet:
     """The way to the back end; the back end itself does not die with the base."""
 
-    def __init__(self, outlet: Outlet, fuse: Fuse) -> None:
+    def __init__(self, outlet: Way, fuse: Fuse) -> None:
         self._outlet = outlet
         self._fuse = fuse
 
@@ -120,6 +127,12 @@ class MortalOutlet:
 
     def receipts(self, batch_id: str) -> bytes | None:
         return self._ask(lambda: self._outlet.receipts(batch_id), "receipt")
+
+    def batches(self, after: str) -> tuple[list[str], str | None]:
+        return self._ask(lambda: self._outlet.batches(after), "list")
+
+    def identifications(self, after: str, limit: int) -> tuple[bytes, str] | None:
+        return self._ask(lambda: self._outlet.identifications(after, limit), "results")
 
     def close(self) -> None:
         """There is no connection."""
@@ -139,13 +152,13 @@ class MortalOutlet:
 class Seams:
     """What stands at the base's three seams, and what it has open: `opened` is told of every lock and database."""
 
-    def __init__(self, broker: MemoryBroker, line: ModemEnd, outlet: Outlet, clock: WorldClock, fuse: Fuse) -> None:
+    def __init__(self, broker: MemoryBroker, line: ModemEnd, outlet: Way, clock: WorldClock, fuse: Fuse) -> None:
         self._made: dict[Any, Any] = {
             Bus: lambda host, port, ca, cert, key, client_id, subscriptions, **_: MortalBus(
                 broker, fuse, client_id, subscriptions
             ),
             SerialPort: lambda path, **_: line,
-            TusOutlet: lambda url, timeout_s, **_: MortalOutlet(outlet, fuse),
+            TusOutlet: lambda url, timeout_s, *_: MortalOutlet(outlet, fuse),
             time: TimeModule(clock),
             random: random.Random("pauses"),  # noqa: S311 - back-off, repeatable
             lock_folder: self._watched(lock_folder),
