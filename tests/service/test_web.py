@@ -235,7 +235,36 @@ def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> 
     site.trap.steps.append(Step(at_s=3, pir=False, seen="person", confidence=0.9, sharp=True))
     assert "Passed." in site.phone.get("/walk").text
     site.post("/walk", {"do": "end"})
-    assert site.trap.steps is None
+    assert not site.trap.walking
+
+
+def test_an_ended_walk_test_stays_on_the_page_with_what_to_change(site: Site) -> None:
+    site.open()
+    site.post("/walk", {"do": "begin"})
+    running = site.phone.get("/walk").text
+    assert "The test is running: walk now. Seconds so far: 8" in running
+    assert "bent down, a few times" in running, "what to do stays to be read"
+    assert "NOT passed." in site.post("/walk", {"do": "end"})[2]
+    text = site.phone.get("/walk").text
+    for words in ("The camera did not see you.", "What to change:", "Stand further away", "Test again"):
+        assert words in text
+    site.post("/walk", {"do": "begin"})
+    assert "NOT passed." not in site.phone.get("/walk").text
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=False)]
+    assert "No picture was sharp." in site.post("/walk", {"do": "end"})[2]
+
+
+def test_who_goes_on_from_a_running_test_hears_first_that_it_was_not_passed(site: Site) -> None:
+    site.open()
+    site.post("/walk", {"do": "begin"})
+    assert site.post("/walk", {"do": "next"})[1] == "/walk"
+    assert "The last walk test saw nothing" in site.phone.get("/card").text
+    assert site.post("/card", CARD | {"do": "save"})[1] == "/sent/1", "warned, not forbidden"
+    site.post("/walk", {"do": "begin"})
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
+    status, path, text = site.post("/walk", {"do": "next"})
+    assert (status, path, site.trap.walking) == (200, "/card", False)
+    assert "The last walk test saw nothing" not in text
 
 
 def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:

@@ -16,7 +16,7 @@ from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
 from trapcam.service.gnss import GnssModule
-from trapcam.service.unit import Look, Step, Unit
+from trapcam.service.unit import Look, Step, Unit, Walk
 from trapcam.service.words import N_
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
@@ -27,7 +27,7 @@ LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
 WALK_EVERY_MS = 1_000
-MOST_STEPS = 120  # a walk test of two minutes; then it looks no more, and what it saw stays on the page
+MOST_STEPS = 120  # a walk test of two minutes; then it ends by itself, and what it saw stays on the page
 
 
 class ServiceTrap:
@@ -59,6 +59,7 @@ class ServiceTrap:
         self._standing: Card | None = None
         self._steps: list[Step] | None = None
         self._begun_ms = 0
+        self._ended_ms: int | None = None
         self._next_ms = 0
         self._edges = 0  # of the PIR since the last step
 
@@ -146,23 +147,27 @@ class ServiceTrap:
     # --- the walk test: nothing of it is written ------------------------------------------------------------------
 
     def begin_walk(self) -> None:
-        self._steps, self._begun_ms, self._next_ms, self._edges = [], self._monotonic_ms(), 0, 0
+        self._steps, self._begun_ms, self._ended_ms, self._next_ms, self._edges = [], self._monotonic_ms(), None, 0, 0
 
-    def walk(self) -> list[Step] | None:
-        return None if self._steps is None else list(self._steps)
+    def walk(self) -> Walk | None:
+        if self._steps is None:
+            return None
+        until_ms = self._monotonic_ms() if self._ended_ms is None else self._ended_ms
+        return Walk(steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000)
 
     def end_walk(self) -> None:
-        self._steps = None
+        if self.walking:
+            self._ended_ms = self._monotonic_ms()
 
     def close(self) -> None:
         """The visit is over."""
-        self.end_walk()
+        self._steps = None
         if self._gnss is not None:
             self._gnss.close()
 
     @property
     def walking(self) -> bool:
-        return self._steps is not None
+        return self._steps is not None and self._ended_ms is None
 
     def on_trigger(self, trigger: Trigger) -> None:
         """The PIR saw something, during a service visit."""
@@ -173,7 +178,7 @@ class ServiceTrap:
         if self._gnss is not None:
             self._gnss.step()
         now_ms = self._monotonic_ms()
-        if self._steps is None or now_ms < self._next_ms or len(self._steps) >= MOST_STEPS:
+        if self._steps is None or not self.walking or now_ms < self._next_ms:
             return False
         self._next_ms = now_ms + WALK_EVERY_MS
         look = self.look()
@@ -186,6 +191,8 @@ class ServiceTrap:
             )
         )  # fmt: skip
         self._edges = 0
+        if len(self._steps) >= MOST_STEPS:
+            self.end_walk()
         return True
 
 

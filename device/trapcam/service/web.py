@@ -7,12 +7,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
-from math import radians, tan
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 import jinja2
 from starlette.applications import Starlette
@@ -23,14 +20,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from trapcam.service import forms
+from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, span, time_of
 from trapcam.service.desk import BusyError, Desk
 from trapcam.service.download import GoneError, Parcel, wanted_range
-from trapcam.service.forms import Form, Region, Time
+from trapcam.service.forms import Form, Region
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
 from trapcam.service.unit import Trap, Unit
 from trapcam.service.words import COOKIE as LANGUAGE
-from trapcam.service.words import LANGUAGES, N_, YEAR_S, Words, wanted
+from trapcam.service.words import LANGUAGES, N_, Words, wanted
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
 
@@ -50,8 +48,6 @@ CAPTIVE = (
     "/generate_204", "/gen_204", "/hotspot-detect.html", "/library/test/success.html", "/connecttest.txt",
     "/ncsi.txt", "/redirect", "/canonical.html", "/success.txt", "/check_network_status.txt", "/wifi_status",
 )  # fmt: skip
-MAX_FORM_BYTES = 16 * 1024
-MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 MOST_PARCELS = 4  # lists kept for downloads that broke off
 COOKIE, NIGHT = "trap", "night"
@@ -108,7 +104,7 @@ class _Page:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"clock": _clock, "span": _span}
+        self._templates.filters |= {"clock": clock, "span": span}
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -116,7 +112,7 @@ class _Page:
         """PIN, then the menu."""
         now_ms, door, wrong = self._parts.monotonic_ms(), self._parts.door, ""
         if request.method == "POST":
-            fields = await _fields(request)
+            fields = await fields_of(request)
             operator = fields.get("operator", door.names[0] if len(door.names) == 1 else "")
             # Hashing takes a third of a second of a slow board: not in the loop that serves the others. One try at a
             # time: of fifty that come at once all but the first few must find that they have to wait.
@@ -138,10 +134,10 @@ class _Page:
         return self._show(request, "door.html", 403 if wrong else 200, names=door.names, wrong=wrong, wait_s=wait_s)
 
     async def language(self, request: Request) -> Response:
-        return _remember(request, LANGUAGE, request.path_params["code"], LANGUAGES)
+        return remember(request, LANGUAGE, request.path_params["code"], LANGUAGES)
 
     async def light(self, request: Request) -> Response:
-        return _remember(request, NIGHT, request.path_params["how"], ("on", "off"))
+        return remember(request, NIGHT, request.path_params["how"], ("on", "off"))
 
     async def out(self, request: Request) -> Response:
         self._sessions.end(request.cookies.get(COOKIE, ""))
@@ -163,7 +159,7 @@ class _Page:
 
     async def place(self, request: Request) -> Response:
         session = self._inside(request)
-        field = [(metres, *_field_m(metres, self._parts.view_deg)) for metres in (2, 5, 10)]
+        field = [(metres, *field_m(metres, self._parts.view_deg)) for metres in (2, 5, 10)]
         return self._show(request, "place.html", session=session, unit=await self._unit(), field=field)
 
     async def look(self, request: Request) -> Response:
@@ -177,23 +173,25 @@ class _Page:
         session = self._inside(request)
         trap = self._parts.trap
         if request.method == "POST":
-            fields = await self._form(request, session)
-            await self._ask(trap.begin_walk if fields.get("do") == "begin" else trap.end_walk)
-            return RedirectResponse("/walk", 303)
-        return self._show(request, "walk.html", session=session, steps=await self._ask(trap.walk))
+            do = (await self._form(request, session)).get("do")
+            await self._ask(trap.begin_walk if do == "begin" else trap.end_walk)
+            walk = await self._ask(trap.walk)
+            # Who goes on while it runs is told first that the trap would have missed the animal.
+            return RedirectResponse("/card" if do == "next" and (walk is None or walk.passed) else "/walk", 303)
+        return self._show(request, "walk.html", session=session, walk=await self._ask(trap.walk))
 
     async def card(self, request: Request) -> Response:
         """Fill in, look it over, save: three steps of one form that comes back whatever happens."""
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form(_known(unit))
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form(known_of(unit))
         do = form.fields.get("do")
         if do == "take" and unit.gnss and unit.gnss.text:
             form.fields["position"] = unit.gnss.text
         action: Literal["place", "take over"] = "take over" if form.fields.get("action") == "take over" else "place"
         if request.method == "POST":
             made = forms.card(
-                form, action, _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+                form, action, time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None and do == "save":
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
@@ -203,8 +201,9 @@ class _Page:
                 form.wrong.clear()
         code = 422 if form.wrong else 200
         return self._show(
-            request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS
-        )
+            request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS,
+            walk=await self._ask(self._parts.trap.walk),
+        )  # fmt: skip
 
     async def sent(self, request: Request) -> Response:
         session = self._inside(request)
@@ -253,7 +252,7 @@ class _Page:
         form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
         if request.method == "POST":
             made = forms.sample(
-                form, _time(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
+                form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
             )
             if made is not None:
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
@@ -268,7 +267,7 @@ class _Page:
         form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
         if request.method == "POST":
             made = forms.card(
-                form, "end", _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+                form, "end", time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None:
                 return RedirectResponse(f"/sent/{await self._save(made)}", 303)
@@ -299,7 +298,7 @@ class _Page:
         return session
 
     async def _form(self, request: Request, session: Session) -> dict[str, str]:
-        fields = await _fields(request)
+        fields = await fields_of(request)
         if fields.pop("form", "") != session.form:
             raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
         return fields
@@ -329,66 +328,3 @@ class _Page:
     async def disk(self, request: Request, error: Exception) -> Response:
         reason = N_("The card takes nothing now. What you typed was not saved: go back and try again.")
         return self._show(request, "trouble.html", 507, reason=reason, session=self._session(request))
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """A posted form's fields; anything else is none. Bounded: a phone may send what it likes."""
-    body, size = b"", 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= MAX_FORM_BYTES:
-            body += part
-        elif size > MAX_HEARD_BYTES:
-            break
-    if size > MAX_FORM_BYTES:
-        raise HTTPException(413)
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise HTTPException(415)
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=40, errors="replace")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise HTTPException(400) from error
-    return dict(pairs)
-
-
-def _remember(request: Request, name: str, value: str, allowed: Any) -> Response:
-    """Keep a choice in the phone, and go back to where it was made."""
-    if value not in allowed:
-        raise HTTPException(404)
-    back = request.query_params.get("back", "/")
-    answer = RedirectResponse(back if back.startswith("/") and not back.startswith("//") else "/", 303)
-    answer.set_cookie(name, value, max_age=YEAR_S, samesite="strict")
-    return answer
-
-
-def _clock(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _span(ms: int) -> str:
-    """How long, in the largest unit that leaves more than one of it."""
-    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
-        if ms >= 2 * size:
-            return f"{ms // size} {name}"
-    return f"{-(-ms // 1_000)} s"
-
-
-def _field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:
-    """How wide and high the view is at a distance."""
-    return 2 * metres * tan(radians(view_deg[0] / 2)), 2 * metres * tan(radians(view_deg[1] / 2))
-
-
-def _known(unit: Unit) -> dict[str, str]:
-    """What need not be typed again: the side follows the unit."""
-    return {"bait": "none"} | ({"side": unit.standing.side} if unit.standing else {})
-
-
-def _time(unit: Unit, form: Form) -> Time:
-    """The trap's own time; a phone's is a hint beside it."""
-    try:
-        phone_ms: int | None = int(form.fields.get("phone_ms", ""))
-    except ValueError:
-        phone_ms = None
-    if phone_ms is not None and not 1_577_836_800_000 <= phone_ms <= 4_102_444_800_000:
-        phone_ms = None
-    return Time(at_ms=max(unit.time_ms, 1_577_836_800_000), uncertainty_ms=unit.uncertainty_ms, phone_ms=phone_ms)
