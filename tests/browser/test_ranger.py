@@ -112,7 +112,7 @@ def test_a_card_is_filled_in_looked_over_and_sent(
     phone.says("On its way to the base…")
     trap.states[1] = "delivered"
     phone.page.reload()
-    phone.says("Armed, and heard by the base: you may leave.")
+    phone.says("The trap is watching, and the base has heard it: you may leave.")
     if script:
         phone.inspect()
         phone.keep("sent")

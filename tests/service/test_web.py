@@ -133,9 +133,11 @@ def test_a_card_is_looked_over_saved_and_followed_until_the_base_has_it(site: Si
     assert site.trap.saved == []
     status, path, text = site.post("/card", CARD | {"do": "save"})
     assert path == "/sent/1"
-    assert "On its way to the base" in text
+    assert "On its way to the base… Wait up to 5 minutes." in text
+    assert "If nothing comes by then:" in text
+    assert "you may leave" not in text, "only the green box says so"
     site.trap.states[1] = "delivered"
-    assert "heard by the base: you may leave" in site.phone.get("/sent/1").text
+    assert "The trap is watching, and the base has heard it: you may leave." in site.phone.get("/sent/1").text
     assert site.trap.saved == [
         Card(
             action="place", station="S 12", side="left", who="Vera", at_ms=NOW, uncertainty_ms=1500, latitude=43.12345,
@@ -209,6 +211,14 @@ def test_a_deployment_is_ended_by_name(site: Site) -> None:
     (card,) = site.trap.saved
     assert isinstance(card, Card)
     assert (card.action, card.station, card.side, card.who) == ("end", "S 12", "left", "Li")
+    assert (
+        "Switch the trap off and carry it away: the card goes when the trap is next heard"
+        in site.phone.get("/sent/1").text
+    )
+    assert "On its way" in site.phone.get("/sent/9").text, "what the page no longer knows is no armed trap"
+    site.trap.states |= {1: "delivered", 9: "delivered"}
+    assert "you may take the trap away" in site.phone.get("/sent/1").text
+    assert "The base has it." in site.phone.get("/sent/9").text
 
 
 def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
@@ -222,6 +232,15 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
             sighting=9, latitude=43.12345, longitude=131.45678,
         )
     ]  # fmt: skip
+    waiting = site.phone.get("/sent/1").text
+    assert "Sample NE-0042 is saved on the trap." in waiting
+    site.trap.states[1] = "delivered"
+    there = site.phone.get("/sent/1").text
+    assert "Sample NE-0042 is at the base." in there
+    for text in (waiting, there):
+        assert "you may" not in text
+        assert "Another sample" in text
+        assert 'href="/visit"' in text
     status, _, text = site.post("/sample", fields | {"barcode": "штрих"})
     assert (status, "Latin letters" in text) == (422, True)
 

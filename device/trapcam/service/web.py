@@ -29,6 +29,7 @@ from trapcam.service.sessions import Session, Sessions
 from trapcam.service.unit import Trap, Unit
 from trapcam.service.words import COOKIE as LANGUAGE
 from trapcam.service.words import LANGUAGES, N_, Words, wanted
+from trapkit.cards import Card, Sample
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
 
@@ -49,6 +50,7 @@ CAPTIVE = (
     "/ncsi.txt", "/redirect", "/canonical.html", "/success.txt", "/check_network_status.txt", "/wifi_status",
 )  # fmt: skip
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+MOST_SAID = 64  # cards and samples of a visit whose page still knows what they were
 MOST_PARCELS = 4  # lists kept for downloads that broke off
 COOKIE, NIGHT = "trap", "night"
 
@@ -101,6 +103,7 @@ class _Page:
         self._sessions = Sessions()
         self._trying = asyncio.Lock()
         self._parcels: dict[str, Parcel] = {}  # by tag: a download goes on with the list that it began with
+        self._said: dict[int, Card | Sample] = {}  # by number: what waits to be heard is told by its name
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
@@ -194,7 +197,7 @@ class _Page:
                 form, action, time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None and do == "save":
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
             if made is not None and do not in ("change", "take"):
                 return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
             if do in ("change", "take"):
@@ -207,8 +210,12 @@ class _Page:
 
     async def sent(self, request: Request) -> Response:
         session = self._inside(request)
-        state = await self._ask(partial(self._parts.trap.progress, request.path_params["number"]))
-        return self._show(request, "sent.html", session=session, state=state, unit=await self._unit())
+        number = request.path_params["number"]
+        state, said = await self._ask(partial(self._parts.trap.progress, number)), self._said.get(number)
+        what, barcode = ("sample", said.barcode) if isinstance(said, Sample) else ("", "")
+        if isinstance(said, Card):
+            what = "end" if said.action == "end" else "card"
+        return self._show(request, "sent.html", session=session, state=state, what=what, barcode=barcode)
 
     async def visit(self, request: Request) -> Response:
         session = self._inside(request)
@@ -255,7 +262,7 @@ class _Page:
                 form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
             )
             if made is not None:
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
         code = 422 if form.wrong else 200
         return self._show(
             request, "sample.html", code, session=session, form=form, unit=unit, kinds=forms.KINDS, kept=forms.KEPT
@@ -270,7 +277,7 @@ class _Page:
                 form, "end", time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None:
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
         return self._show(
             request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES
         )
@@ -284,8 +291,13 @@ class _Page:
         found: Unit = await self._ask(self._parts.trap.unit)
         return found
 
-    async def _save(self, said: Any) -> int:
-        return int(await self._ask(partial(self._parts.trap.save, said)))
+    async def _save(self, session: Session, said: Card | Sample) -> Response:
+        """Keep it, and lead to where its way to the base is shown."""
+        number = int(await self._ask(partial(self._parts.trap.save, said)))
+        session.who, self._said[number] = said.who, said
+        while len(self._said) > MOST_SAID:
+            del self._said[next(iter(self._said))]
+        return RedirectResponse(f"/sent/{number}", 303)
 
     def _session(self, request: Request) -> Session | None:
         return self._sessions.find(request.cookies.get(COOKIE, ""), self._parts.monotonic_ms())
