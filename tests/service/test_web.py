@@ -245,6 +245,25 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
     assert (status, "Latin letters" in text) == (422, True)
 
 
+def test_a_form_says_what_is_needed_and_knows_the_name_that_was_typed_before(site: Site) -> None:
+    site.open()
+    text = site.phone.get("/card").text
+    needed = [
+        part.split("<small")[0] for part in text.split("<label")[1:] if 'class="must"' in part.split("</label>")[0]
+    ]
+    assert [label.split(">")[1].strip() for label in needed] == ["Station", "Position", "Your name"]
+    assert text.count('aria-required="true"') == 3
+    assert 'Left or right trap of the station? <small class="must">' in text
+    assert "Note <small>optional" in text
+    assert 'id="who" name="who" type="text" inputmode="text" autocomplete="off" autocapitalize="off" value=""' in text
+    site.post("/card", CARD | {"do": "save"})
+    for path in ("/card", "/sample", "/end"):
+        assert 'value="Vera"' in site.phone.get(path).text
+    other = site.another()
+    site.open(other)
+    assert "Vera" not in other.get("/sample").text, "another phone is another ranger"
+
+
 def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> None:
     site.open()
     assert site.post("/walk", {"do": "begin"})[0] == 200

@@ -187,7 +187,8 @@ class _Page:
         """Fill in, look it over, save: three steps of one form that comes back whatever happens."""
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form(known_of(unit))
+        known = known_of(unit) | {"who": session.who}
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form(known)
         do = form.fields.get("do")
         if do == "take" and unit.gnss and unit.gnss.text:
             form.fields["position"] = unit.gnss.text
@@ -256,7 +257,7 @@ class _Page:
     async def sample(self, request: Request) -> Response:
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({"who": session.who})
         if request.method == "POST":
             made = forms.sample(
                 form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
@@ -271,7 +272,7 @@ class _Page:
     async def end(self, request: Request) -> Response:
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({"who": session.who})
         if request.method == "POST":
             made = forms.card(
                 form, "end", time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
