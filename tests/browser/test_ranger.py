@@ -52,7 +52,7 @@ def test_a_trap_is_placed(phones: Phones, trap: ScriptedTrap, language: str) -> 
     phone.page.wait_for_function("document.getElementById('look').naturalWidth === 640")
     with phone.page.expect_response("**/look.jpg?*"):  # the picture renews itself
         pass
-    for text in ("How much it sees", "Battery", "Partner"):
+    for text in ("How much it sees", "Battery", "The other trap of this station"):
         phone.says(text)
     phone.says("a picture takes about {n} s from here", n=14)
     phone.inspect()

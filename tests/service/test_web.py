@@ -305,6 +305,16 @@ def test_who_goes_on_from_a_running_test_hears_first_that_it_was_not_passed(site
     assert "The last walk test saw nothing" not in text
 
 
+def test_a_visit_says_from_when_it_counts_and_names_things_in_a_ranger_s_words(site: Site) -> None:
+    site.open()
+    text = site.phone.get("/visit").text
+    for words in ("Since the memory card was new.", "Days the camera could not see", "The other trap of this station"):
+        assert words in text
+    site.trap.now = replace(UNIT, since_ms=NOW - 86_400_000)
+    text = site.phone.get("/visit").text
+    assert f'Since the last visit or card: <time data-ms="{NOW - 86_400_000}">2027-01-14 08:00 UTC</time>' in text
+
+
 def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
     site.trap.objects = stored_objects([(9, 0, 14), (8, 3, 300_000), (7, 3, 5_000)])
     site.open()

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from trapcam import choice
@@ -16,13 +17,16 @@ from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
 from trapcam.service.gnss import GnssModule
+from trapcam.service.since import Mark, card_saved, counted_from, visit_over
 from trapcam.service.unit import Look, Step, Unit, Walk
 from trapcam.service.words import N_
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.cards import Card, Sample
+from trapkit.errors import StorageError
 
 DEPLOYED = "deployment"  # the outbox's part that says whether there is one; where is sealed
+VISITED = "visited"  # the outbox's part that says from when the page counts (`service.since`)
 LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
@@ -61,6 +65,7 @@ class ServiceTrap:
         self._begun_ms = 0
         self._ended_ms: int | None = None
         self._next_ms = 0
+        self._visited = False  # somebody has come in
         self._edges = 0  # of the PIR since the last step
 
     # --- what the page asks (in the trap's loop) ------------------------------------------------------------------
@@ -68,7 +73,9 @@ class ServiceTrap:
     def unit(self) -> Unit:
         time_ms, uncertainty_ms = self._clock.now()
         unreceipted, full_frames = self._outbox.held_counts()
-        bursts, sightings = self._outbox.totals()
+        self._visited, counts = True, self._counts()
+        since = counted_from(self._outbox.told(VISITED), time_ms)
+        before = since or Mark(0, 0, 0, 0)
         words = self._uplink.words
         return Unit(
             trap=self._outbox.trap,
@@ -82,14 +89,18 @@ class ServiceTrap:
             picture_s=picture_seconds(words.sf, words.frame_bytes, words.margin_db) if words else None,
             deployed=self._outbox.told(DEPLOYED) == "open",
             standing=self._standing,
-            triggers=bursts,
-            sightings=sightings,
+            triggers=max(0, counts.triggers - before.triggers),
+            sightings=max(0, counts.sightings - before.sightings),
             unreceipted=unreceipted,
             full_frames=full_frames,
-            blind_days=self._outbox.notes.blind_days(),
+            blind_days=max(0, counts.blind_days - before.blind_days),
+            since_ms=since.at_ms if since else None,
             faults=self._faults(),
             gnss=self._gnss.now() if self._gnss else None,
         )
+
+    def _counts(self) -> Mark:
+        return Mark(self._clock.now()[0], *self._outbox.totals(), self._outbox.notes.blind_days())
 
     def _faults(self) -> tuple[str, ...]:
         said = []
@@ -126,6 +137,8 @@ class ServiceTrap:
         if isinstance(said, Card):
             self._outbox.tell(DEPLOYED, "ended" if said.action == "end" else "open")
             self._standing = None if said.action == "end" else said
+            with suppress(StorageError):  # the card is safe: a count that begins too early is no reason to refuse it
+                self._outbox.tell(VISITED, card_saved(self._counts()))
         return number
 
     def progress(self, number: int) -> str:
@@ -162,6 +175,10 @@ class ServiceTrap:
     def close(self) -> None:
         """The visit is over."""
         self._steps = None
+        if self._visited:
+            with suppress(StorageError):  # as with a card; the visit is over whatever the disk says
+                self._outbox.tell(VISITED, visit_over(self._outbox.told(VISITED), self._counts()))
+            self._visited = False
         if self._gnss is not None:
             self._gnss.close()
 

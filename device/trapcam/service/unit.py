@@ -54,6 +54,7 @@ class Unit:
     full_frames: int
     blind_days: int
     faults: tuple[str, ...]  # messages of the catalogues
+    since_ms: int | None = None  # triggers, sightings and blind days are counted from here; None: all of the card's
     gnss: Gnss | None = None  # None: this trap has no module
 
 
