@@ -318,8 +318,13 @@ def test_a_visit_says_from_when_it_counts_and_names_things_in_a_ranger_s_words(s
 def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
     site.trap.objects = stored_objects([(9, 0, 14), (8, 3, 300_000), (7, 3, 5_000)])
     site.open()
+    before = site.phone.get("/visit").text
     answer = site.phone.get("/parcels.tar")
     whole, tag = answer.content, answer.headers["etag"]
+    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB."
+    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB" in before
+    assert "Sent to a phone" not in before
+    assert f"Sent to a phone: {said}" in site.phone.get("/visit").text
     assert answer.headers["content-disposition"] == 'attachment; filename="pugmark-7-c0ffee01.tar"'
     del site.trap.objects[7, 3]  # a receipt let it go meanwhile: what began goes on, what is new begins anew
     rest = site.phone.get("/parcels.tar", headers={"range": "bytes=100000-200000", "if-range": tag})

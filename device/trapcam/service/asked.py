@@ -60,6 +60,11 @@ def span(ms: int) -> str:
     return f"{-(-ms // 1_000)} s"
 
 
+def size_of(count: int) -> str:
+    """Bytes as a phone's list of downloads says them."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{-(-count // 1000)} kB"
+
+
 def field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:
     """How wide and high the view is at a distance."""
     return 2 * metres * tan(radians(view_deg[0] / 2)), 2 * metres * tan(radians(view_deg[1] / 2))

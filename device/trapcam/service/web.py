@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from trapcam.service import forms
-from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, span, time_of
+from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, size_of, span, time_of
 from trapcam.service.desk import BusyError, Desk
 from trapcam.service.download import GoneError, Parcel, wanted_range
 from trapcam.service.forms import Form, Region
@@ -102,12 +102,13 @@ class _Page:
         self._parts = parts
         self._sessions = Sessions()
         self._trying = asyncio.Lock()
+        self._given: Parcel | None = None  # the last one that went out to its end
         self._parcels: dict[str, Parcel] = {}  # by tag: a download goes on with the list that it began with
         self._said: dict[int, Card | Sample] = {}  # by number: what waits to be heard is told by its name
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"clock": clock, "span": span}
+        self._templates.filters |= {"clock": clock, "span": span, "size": size_of}
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -220,7 +221,9 @@ class _Page:
 
     async def visit(self, request: Request) -> Response:
         session = self._inside(request)
-        return self._show(request, "visit.html", session=session, unit=await self._unit())
+        unit = await self._unit()
+        parcel = await self._ask(self._parts.trap.parcel) if unit.unreceipted else None
+        return self._show(request, "visit.html", session=session, unit=unit, parcel=parcel, given=self._given)
 
     async def parcels(self, request: Request) -> Response:
         """Everything without a receipt, as one file; a broken download goes on where it stopped."""
@@ -250,6 +253,8 @@ class _Page:
         """An object that is gone ends the answer short: the phone asks again, and gets a new list."""
         try:
             yield from found.read(first, last)
+            if last == found.size - 1:
+                self._given = found
         except GoneError:
             self._parcels.pop(found.tag, None)
             raise
