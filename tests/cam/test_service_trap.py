@@ -40,7 +40,8 @@ def site(outbox: Outbox, supervisor: PtySupervisor) -> Iterator[Site]:
     made.trap = ServiceTrap(
         Desk(), outbox, CardNotes(outbox, sealer(), UNIT), clock,
         Uplink(supervisor.port, outbox, bytes(BACKEND.verify_key)),
-        lambda position: Frame(pixels=made.pixels, taken_ms=NOW, uncertainty_ms=None, name="look"), SOURCE, ColourJudge(), lambda: made.now_ms,
+        lambda position: Frame(pixels=made.pixels, taken_ms=NOW, uncertainty_ms=None, name="look"),
+        SOURCE, ColourJudge(), lambda: made.now_ms,
     )  # fmt: skip
     yield made
     made.trap.close()
