@@ -335,9 +335,15 @@ def test_several_files_are_brought_and_each_is_told_of(desk: Desk) -> None:
     for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "Damaged: 1.", "x.jpg"):
         assert words in text
     assert "stick" not in text.partition("<form")[0]
+    assert "Not all of it is safe at the base. Keep the file." in text
+    assert "You may delete" not in text
     assert desk.stored() == 11
     status, text = desk.post(body)
     assert "New: 0. Known before: 10." in text
+    good = form(("pugmark-1-c0ffee01.tar", tar_of(*THINGS)), ("9-alert.obj", single.encode()))
+    assert "All 11 parcels are safe at the base. You may delete the file." in desk.post(good)[1]
+    cut = form(("pugmark-1-c0ffee01.tar", tar_of(*THINGS)[:5000]))
+    assert "Keep the file." in desk.post(cut)[1]
     assert desk.stored() == 11
     assert list((desk.folder / FOLDER).iterdir()) == []
 

@@ -52,7 +52,7 @@ def test_a_trap_is_placed(phones: Phones, trap: ScriptedTrap, language: str) -> 
     phone.page.wait_for_function("document.getElementById('look').naturalWidth === 640")
     with phone.page.expect_response("**/look.jpg?*"):  # the picture renews itself
         pass
-    for text in ("How much it sees", "Battery", "Partner"):
+    for text in ("How much it sees", "Battery", "The other trap of this station"):
         phone.says(text)
     phone.says("a picture takes about {n} s from here", n=14)
     phone.inspect()
@@ -78,8 +78,10 @@ def test_a_walk_test_is_passed(phones: Phones, trap: ScriptedTrap, language: str
     phone.inspect()
     phone.keep("walk-passed")
     phone.press("End the test")
-    phone.says("Begin")
-    assert trap.steps is None
+    phone.says("Test again")
+    phone.says("Passed.")
+    phone.inspect()
+    assert not trap.walking
 
 
 @every_language
@@ -110,7 +112,7 @@ def test_a_card_is_filled_in_looked_over_and_sent(
     phone.says("On its way to the base…")
     trap.states[1] = "delivered"
     phone.page.reload()
-    phone.says("Armed, and heard by the base: you may leave.")
+    phone.says("The trap is watching, and the base has heard it: you may leave.")
     if script:
         phone.inspect()
         phone.keep("sent")

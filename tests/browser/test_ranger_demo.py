@@ -50,7 +50,9 @@ def test_a_card_typed_at_a_real_trap_is_heard_by_the_base_and_parcels_are_brough
     phone.choose("left")
     phone.press("Look it over")
     phone.press("Yes: save and send")
-    screen.get_by_text(phone.words("Armed, and heard by the base: you may leave.")).wait_for(timeout=ARMED_WITHIN_MS)
+    screen.get_by_text(phone.words("The trap is watching, and the base has heard it: you may leave.")).wait_for(
+        timeout=ARMED_WITHIN_MS
+    )
     visited.wait_for(lambda: "S 12" in (visited.fetch() or ""))
     phone.open("/visit")
     with screen.expect_download() as download:

@@ -133,9 +133,11 @@ def test_a_card_is_looked_over_saved_and_followed_until_the_base_has_it(site: Si
     assert site.trap.saved == []
     status, path, text = site.post("/card", CARD | {"do": "save"})
     assert path == "/sent/1"
-    assert "On its way to the base" in text
+    assert "On its way to the base… Wait up to 5 minutes." in text
+    assert "If nothing comes by then:" in text
+    assert "you may leave" not in text, "only the green box says so"
     site.trap.states[1] = "delivered"
-    assert "heard by the base: you may leave" in site.phone.get("/sent/1").text
+    assert "The trap is watching, and the base has heard it: you may leave." in site.phone.get("/sent/1").text
     assert site.trap.saved == [
         Card(
             action="place", station="S 12", side="left", who="Vera", at_ms=NOW, uncertainty_ms=1500, latitude=43.12345,
@@ -209,6 +211,14 @@ def test_a_deployment_is_ended_by_name(site: Site) -> None:
     (card,) = site.trap.saved
     assert isinstance(card, Card)
     assert (card.action, card.station, card.side, card.who) == ("end", "S 12", "left", "Li")
+    assert (
+        "Switch the trap off and carry it away: the card goes when the trap is next heard"
+        in site.phone.get("/sent/1").text
+    )
+    assert "On its way" in site.phone.get("/sent/9").text, "what the page no longer knows is no armed trap"
+    site.trap.states |= {1: "delivered", 9: "delivered"}
+    assert "you may take the trap away" in site.phone.get("/sent/1").text
+    assert "The base has it." in site.phone.get("/sent/9").text
 
 
 def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
@@ -222,8 +232,36 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
             sighting=9, latitude=43.12345, longitude=131.45678,
         )
     ]  # fmt: skip
+    waiting = site.phone.get("/sent/1").text
+    assert "Sample NE-0042 is saved on the trap." in waiting
+    site.trap.states[1] = "delivered"
+    there = site.phone.get("/sent/1").text
+    assert "Sample NE-0042 is at the base." in there
+    for text in (waiting, there):
+        assert "you may" not in text
+        assert "Another sample" in text
+        assert 'href="/visit"' in text
     status, _, text = site.post("/sample", fields | {"barcode": "штрих"})
     assert (status, "Latin letters" in text) == (422, True)
+
+
+def test_a_form_says_what_is_needed_and_knows_the_name_that_was_typed_before(site: Site) -> None:
+    site.open()
+    text = site.phone.get("/card").text
+    needed = [
+        part.split("<small")[0] for part in text.split("<label")[1:] if 'class="must"' in part.split("</label>")[0]
+    ]
+    assert [label.split(">")[1].strip() for label in needed] == ["Station", "Position", "Your name"]
+    assert text.count('aria-required="true"') == 3
+    assert 'Left or right trap of the station? <small class="must">' in text
+    assert "Note <small>optional" in text
+    assert 'id="who" name="who" type="text" inputmode="text" autocomplete="off" autocapitalize="off" value=""' in text
+    site.post("/card", CARD | {"do": "save"})
+    for path in ("/card", "/sample", "/end"):
+        assert 'value="Vera"' in site.phone.get(path).text
+    other = site.another()
+    site.open(other)
+    assert "Vera" not in other.get("/sample").text, "another phone is another ranger"
 
 
 def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> None:
@@ -235,14 +273,58 @@ def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> 
     site.trap.steps.append(Step(at_s=3, pir=False, seen="person", confidence=0.9, sharp=True))
     assert "Passed." in site.phone.get("/walk").text
     site.post("/walk", {"do": "end"})
-    assert site.trap.steps is None
+    assert not site.trap.walking
+
+
+def test_an_ended_walk_test_stays_on_the_page_with_what_to_change(site: Site) -> None:
+    site.open()
+    site.post("/walk", {"do": "begin"})
+    running = site.phone.get("/walk").text
+    assert "The test is running: walk now. Seconds so far: 8" in running
+    assert "bent down, a few times" in running, "what to do stays to be read"
+    assert "NOT passed." in site.post("/walk", {"do": "end"})[2]
+    text = site.phone.get("/walk").text
+    for words in ("The camera did not see you.", "What to change:", "Stand further away", "Test again"):
+        assert words in text
+    site.post("/walk", {"do": "begin"})
+    assert "NOT passed." not in site.phone.get("/walk").text
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=False)]
+    assert "No picture was sharp." in site.post("/walk", {"do": "end"})[2]
+
+
+def test_who_goes_on_from_a_running_test_hears_first_that_it_was_not_passed(site: Site) -> None:
+    site.open()
+    site.post("/walk", {"do": "begin"})
+    assert site.post("/walk", {"do": "next"})[1] == "/walk"
+    assert "The last walk test saw nothing" in site.phone.get("/card").text
+    assert site.post("/card", CARD | {"do": "save"})[1] == "/sent/1", "warned, not forbidden"
+    site.post("/walk", {"do": "begin"})
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
+    status, path, text = site.post("/walk", {"do": "next"})
+    assert (status, path, site.trap.walking) == (200, "/card", False)
+    assert "The last walk test saw nothing" not in text
+
+
+def test_a_visit_says_from_when_it_counts_and_names_things_in_a_ranger_s_words(site: Site) -> None:
+    site.open()
+    text = site.phone.get("/visit").text
+    for words in ("Since the memory card was new.", "Days the camera could not see", "The other trap of this station"):
+        assert words in text
+    site.trap.now = replace(UNIT, since_ms=NOW - 86_400_000)
+    text = site.phone.get("/visit").text
+    assert f'Since the last visit or card: <time data-ms="{NOW - 86_400_000}">2027-01-14 08:00 UTC</time>' in text
 
 
 def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
     site.trap.objects = stored_objects([(9, 0, 14), (8, 3, 300_000), (7, 3, 5_000)])
     site.open()
+    before = site.phone.get("/visit").text
     answer = site.phone.get("/parcels.tar")
     whole, tag = answer.content, answer.headers["etag"]
+    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB."
+    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB" in before
+    assert "Sent to a phone" not in before
+    assert f"Sent to a phone: {said}" in site.phone.get("/visit").text
     assert answer.headers["content-disposition"] == 'attachment; filename="pugmark-7-c0ffee01.tar"'
     del site.trap.objects[7, 3]  # a receipt let it go meanwhile: what began goes on, what is new begins anew
     rest = site.phone.get("/parcels.tar", headers={"range": "bytes=100000-200000", "if-range": tag})

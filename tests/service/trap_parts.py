@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
-from trapcam.service.unit import Look, Step, Unit
+from trapcam.service.unit import Look, Step, Unit, Walk
 from trapkit.cards import Card, Sample
 from trapwire.objects import Envelope, ObjectKey
 
@@ -48,7 +48,8 @@ class ScriptedTrap:
     now: Unit = UNIT
     saved: list[Card | Sample] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
-    steps: list[Step] | None = None
+    steps: list[Step] | None = None  # of a walk test, the last one's too
+    walking: bool = False
     fail: Exception | None = None
     picture: bytes = b""
     objects: dict[tuple[int, int], Envelope] = field(default_factory=dict)
@@ -87,13 +88,15 @@ class ScriptedTrap:
         return found.encode() if found else None
 
     def begin_walk(self) -> None:
-        self.steps = []
+        self.steps, self.walking = [], True
 
-    def walk(self) -> list[Step] | None:
-        return self.steps
+    def walk(self) -> Walk | None:
+        if self.steps is None:
+            return None
+        return Walk(steps=tuple(self.steps), running=self.walking, lasted_s=8)
 
     def end_walk(self) -> None:
-        self.steps = None
+        self.walking = False
 
 
 @contextmanager

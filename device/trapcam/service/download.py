@@ -48,6 +48,7 @@ class Parcel:
         index = parcel.encode_index(
             Index(trap=trap, epoch=f"{epoch:08x}", parcel=digest[:8], written_ms=written_ms, objects=tuple(entries))
         )
+        self.count = len(objects)
         self.name = f"pugmark-{parcel.folder_name(trap, epoch)}.tar"
         self.tag = f'"{hashlib.sha256(index).hexdigest()[:32]}"'
         self._envelope = envelope

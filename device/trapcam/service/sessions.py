@@ -9,11 +9,13 @@ MOST = 16  # phones; the one that was idle longest gives way
 
 @dataclass
 class Session:
-    """`operator`: whose PIN opened it; `form`: a token that every form of this phone brings back."""
+    """`operator`: whose PIN opened it; `form`: a token that every form of this phone brings back; `who`: the name that
+    was typed last."""
 
     operator: str
     used_ms: int
     form: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    who: str = ""
 
 
 class Sessions:

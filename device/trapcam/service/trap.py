@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from trapcam import choice
@@ -16,18 +17,21 @@ from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
 from trapcam.service.gnss import GnssModule
-from trapcam.service.unit import Look, Step, Unit
+from trapcam.service.since import Mark, card_saved, counted_from, visit_over
+from trapcam.service.unit import Look, Step, Unit, Walk
 from trapcam.service.words import N_
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.cards import Card, Sample
+from trapkit.errors import StorageError
 
 DEPLOYED = "deployment"  # the outbox's part that says whether there is one; where is sealed
+VISITED = "visited"  # the outbox's part that says from when the page counts (`service.since`)
 LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
 WALK_EVERY_MS = 1_000
-MOST_STEPS = 120  # a walk test of two minutes; then it looks no more, and what it saw stays on the page
+MOST_STEPS = 120  # a walk test of two minutes; then it ends by itself, and what it saw stays on the page
 
 
 class ServiceTrap:
@@ -59,7 +63,9 @@ class ServiceTrap:
         self._standing: Card | None = None
         self._steps: list[Step] | None = None
         self._begun_ms = 0
+        self._ended_ms: int | None = None
         self._next_ms = 0
+        self._visited = False  # somebody has come in
         self._edges = 0  # of the PIR since the last step
 
     # --- what the page asks (in the trap's loop) ------------------------------------------------------------------
@@ -67,7 +73,9 @@ class ServiceTrap:
     def unit(self) -> Unit:
         time_ms, uncertainty_ms = self._clock.now()
         unreceipted, full_frames = self._outbox.held_counts()
-        bursts, sightings = self._outbox.totals()
+        self._visited, counts = True, self._counts()
+        since = counted_from(self._outbox.told(VISITED), time_ms)
+        before = since or Mark(0, 0, 0, 0)
         words = self._uplink.words
         return Unit(
             trap=self._outbox.trap,
@@ -81,14 +89,18 @@ class ServiceTrap:
             picture_s=picture_seconds(words.sf, words.frame_bytes, words.margin_db) if words else None,
             deployed=self._outbox.told(DEPLOYED) == "open",
             standing=self._standing,
-            triggers=bursts,
-            sightings=sightings,
+            triggers=max(0, counts.triggers - before.triggers),
+            sightings=max(0, counts.sightings - before.sightings),
             unreceipted=unreceipted,
             full_frames=full_frames,
-            blind_days=self._outbox.notes.blind_days(),
+            blind_days=max(0, counts.blind_days - before.blind_days),
+            since_ms=since.at_ms if since else None,
             faults=self._faults(),
             gnss=self._gnss.now() if self._gnss else None,
         )
+
+    def _counts(self) -> Mark:
+        return Mark(self._clock.now()[0], *self._outbox.totals(), self._outbox.notes.blind_days())
 
     def _faults(self) -> tuple[str, ...]:
         said = []
@@ -125,6 +137,8 @@ class ServiceTrap:
         if isinstance(said, Card):
             self._outbox.tell(DEPLOYED, "ended" if said.action == "end" else "open")
             self._standing = None if said.action == "end" else said
+            with suppress(StorageError):  # the card is safe: a count that begins too early is no reason to refuse it
+                self._outbox.tell(VISITED, card_saved(self._counts()))
         return number
 
     def progress(self, number: int) -> str:
@@ -146,23 +160,31 @@ class ServiceTrap:
     # --- the walk test: nothing of it is written ------------------------------------------------------------------
 
     def begin_walk(self) -> None:
-        self._steps, self._begun_ms, self._next_ms, self._edges = [], self._monotonic_ms(), 0, 0
+        self._steps, self._begun_ms, self._ended_ms, self._next_ms, self._edges = [], self._monotonic_ms(), None, 0, 0
 
-    def walk(self) -> list[Step] | None:
-        return None if self._steps is None else list(self._steps)
+    def walk(self) -> Walk | None:
+        if self._steps is None:
+            return None
+        until_ms = self._monotonic_ms() if self._ended_ms is None else self._ended_ms
+        return Walk(steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000)
 
     def end_walk(self) -> None:
-        self._steps = None
+        if self.walking:
+            self._ended_ms = self._monotonic_ms()
 
     def close(self) -> None:
         """The visit is over."""
-        self.end_walk()
+        self._steps = None
+        if self._visited:
+            with suppress(StorageError):  # as with a card; the visit is over whatever the disk says
+                self._outbox.tell(VISITED, visit_over(self._outbox.told(VISITED), self._counts()))
+            self._visited = False
         if self._gnss is not None:
             self._gnss.close()
 
     @property
     def walking(self) -> bool:
-        return self._steps is not None
+        return self._steps is not None and self._ended_ms is None
 
     def on_trigger(self, trigger: Trigger) -> None:
         """The PIR saw something, during a service visit."""
@@ -173,7 +195,7 @@ class ServiceTrap:
         if self._gnss is not None:
             self._gnss.step()
         now_ms = self._monotonic_ms()
-        if self._steps is None or now_ms < self._next_ms or len(self._steps) >= MOST_STEPS:
+        if self._steps is None or not self.walking or now_ms < self._next_ms:
             return False
         self._next_ms = now_ms + WALK_EVERY_MS
         look = self.look()
@@ -186,6 +208,8 @@ class ServiceTrap:
             )
         )  # fmt: skip
         self._edges = 0
+        if len(self._steps) >= MOST_STEPS:
+            self.end_walk()
         return True
 
 

@@ -54,6 +54,7 @@ class Unit:
     full_frames: int
     blind_days: int
     faults: tuple[str, ...]  # messages of the catalogues
+    since_ms: int | None = None  # triggers, sightings and blind days are counted from here; None: all of the card's
     gnss: Gnss | None = None  # None: this trap has no module
 
 
@@ -77,6 +78,34 @@ class Step:
     sharp: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """A walk test of this visit: all its steps, whether it runs still, and how long it ran (s)."""
+
+    steps: tuple[Step, ...]
+    running: bool
+    lasted_s: int
+
+    @property
+    def noticed(self) -> int:
+        """How often the movement sensor noticed the walker."""
+        return sum(step.pir for step in self.steps)
+
+    @property
+    def seen(self) -> int:
+        """How often the camera recognised the walker."""
+        return sum(bool(step.seen) for step in self.steps)
+
+    @property
+    def sharp(self) -> int:
+        """How many of these pictures were sharp."""
+        return sum(bool(step.seen) and step.sharp for step in self.steps)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.noticed and self.seen and self.sharp)
+
+
 class Trap(Protocol):
     """Called in the trap's loop only."""
 
@@ -95,7 +124,8 @@ class Trap(Protocol):
 
     def begin_walk(self) -> None: ...
 
-    def walk(self) -> list[Step] | None:
-        """What was seen so far; None where no test runs."""
+    def walk(self) -> Walk | None:
+        """The test that runs, or else the last one of this visit; None where there was none."""
 
-    def end_walk(self) -> None: ...
+    def end_walk(self) -> None:
+        """It runs no longer, and what it saw stays; harmless when repeated."""

@@ -7,12 +7,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
-from math import radians, tan
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 import jinja2
 from starlette.applications import Starlette
@@ -23,14 +20,16 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from trapcam.service import forms
+from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, size_of, span, time_of
 from trapcam.service.desk import BusyError, Desk
 from trapcam.service.download import GoneError, Parcel, wanted_range
-from trapcam.service.forms import Form, Region, Time
+from trapcam.service.forms import Form, Region
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
 from trapcam.service.unit import Trap, Unit
 from trapcam.service.words import COOKIE as LANGUAGE
-from trapcam.service.words import LANGUAGES, N_, YEAR_S, Words, wanted
+from trapcam.service.words import LANGUAGES, N_, Words, wanted
+from trapkit.cards import Card, Sample
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
 
@@ -50,9 +49,8 @@ CAPTIVE = (
     "/generate_204", "/gen_204", "/hotspot-detect.html", "/library/test/success.html", "/connecttest.txt",
     "/ncsi.txt", "/redirect", "/canonical.html", "/success.txt", "/check_network_status.txt", "/wifi_status",
 )  # fmt: skip
-MAX_FORM_BYTES = 16 * 1024
-MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+MOST_SAID = 64  # cards and samples of a visit whose page still knows what they were
 MOST_PARCELS = 4  # lists kept for downloads that broke off
 COOKIE, NIGHT = "trap", "night"
 
@@ -104,11 +102,13 @@ class _Page:
         self._parts = parts
         self._sessions = Sessions()
         self._trying = asyncio.Lock()
+        self._given: Parcel | None = None  # the last one that went out to its end
         self._parcels: dict[str, Parcel] = {}  # by tag: a download goes on with the list that it began with
+        self._said: dict[int, Card | Sample] = {}  # by number: what waits to be heard is told by its name
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"clock": _clock, "span": _span}
+        self._templates.filters |= {"clock": clock, "span": span, "size": size_of}
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class _Page:
         """PIN, then the menu."""
         now_ms, door, wrong = self._parts.monotonic_ms(), self._parts.door, ""
         if request.method == "POST":
-            fields = await _fields(request)
+            fields = await fields_of(request)
             operator = fields.get("operator", door.names[0] if len(door.names) == 1 else "")
             # Hashing takes a third of a second of a slow board: not in the loop that serves the others. One try at a
             # time: of fifty that come at once all but the first few must find that they have to wait.
@@ -138,10 +138,10 @@ class _Page:
         return self._show(request, "door.html", 403 if wrong else 200, names=door.names, wrong=wrong, wait_s=wait_s)
 
     async def language(self, request: Request) -> Response:
-        return _remember(request, LANGUAGE, request.path_params["code"], LANGUAGES)
+        return remember(request, LANGUAGE, request.path_params["code"], LANGUAGES)
 
     async def light(self, request: Request) -> Response:
-        return _remember(request, NIGHT, request.path_params["how"], ("on", "off"))
+        return remember(request, NIGHT, request.path_params["how"], ("on", "off"))
 
     async def out(self, request: Request) -> Response:
         self._sessions.end(request.cookies.get(COOKIE, ""))
@@ -163,7 +163,7 @@ class _Page:
 
     async def place(self, request: Request) -> Response:
         session = self._inside(request)
-        field = [(metres, *_field_m(metres, self._parts.view_deg)) for metres in (2, 5, 10)]
+        field = [(metres, *field_m(metres, self._parts.view_deg)) for metres in (2, 5, 10)]
         return self._show(request, "place.html", session=session, unit=await self._unit(), field=field)
 
     async def look(self, request: Request) -> Response:
@@ -177,43 +177,53 @@ class _Page:
         session = self._inside(request)
         trap = self._parts.trap
         if request.method == "POST":
-            fields = await self._form(request, session)
-            await self._ask(trap.begin_walk if fields.get("do") == "begin" else trap.end_walk)
-            return RedirectResponse("/walk", 303)
-        return self._show(request, "walk.html", session=session, steps=await self._ask(trap.walk))
+            do = (await self._form(request, session)).get("do")
+            await self._ask(trap.begin_walk if do == "begin" else trap.end_walk)
+            walk = await self._ask(trap.walk)
+            # Who goes on while it runs is told first that the trap would have missed the animal.
+            return RedirectResponse("/card" if do == "next" and (walk is None or walk.passed) else "/walk", 303)
+        return self._show(request, "walk.html", session=session, walk=await self._ask(trap.walk))
 
     async def card(self, request: Request) -> Response:
         """Fill in, look it over, save: three steps of one form that comes back whatever happens."""
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form(_known(unit))
+        known = known_of(unit) | {"who": session.who}
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form(known)
         do = form.fields.get("do")
         if do == "take" and unit.gnss and unit.gnss.text:
             form.fields["position"] = unit.gnss.text
         action: Literal["place", "take over"] = "take over" if form.fields.get("action") == "take over" else "place"
         if request.method == "POST":
             made = forms.card(
-                form, action, _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+                form, action, time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None and do == "save":
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
             if made is not None and do not in ("change", "take"):
                 return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
             if do in ("change", "take"):
                 form.wrong.clear()
         code = 422 if form.wrong else 200
         return self._show(
-            request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS
-        )
+            request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS,
+            walk=await self._ask(self._parts.trap.walk),
+        )  # fmt: skip
 
     async def sent(self, request: Request) -> Response:
         session = self._inside(request)
-        state = await self._ask(partial(self._parts.trap.progress, request.path_params["number"]))
-        return self._show(request, "sent.html", session=session, state=state, unit=await self._unit())
+        number = request.path_params["number"]
+        state, said = await self._ask(partial(self._parts.trap.progress, number)), self._said.get(number)
+        what, barcode = ("sample", said.barcode) if isinstance(said, Sample) else ("", "")
+        if isinstance(said, Card):
+            what = "end" if said.action == "end" else "card"
+        return self._show(request, "sent.html", session=session, state=state, what=what, barcode=barcode)
 
     async def visit(self, request: Request) -> Response:
         session = self._inside(request)
-        return self._show(request, "visit.html", session=session, unit=await self._unit())
+        unit = await self._unit()
+        parcel = await self._ask(self._parts.trap.parcel) if unit.unreceipted else None
+        return self._show(request, "visit.html", session=session, unit=unit, parcel=parcel, given=self._given)
 
     async def parcels(self, request: Request) -> Response:
         """Everything without a receipt, as one file; a broken download goes on where it stopped."""
@@ -243,6 +253,8 @@ class _Page:
         """An object that is gone ends the answer short: the phone asks again, and gets a new list."""
         try:
             yield from found.read(first, last)
+            if last == found.size - 1:
+                self._given = found
         except GoneError:
             self._parcels.pop(found.tag, None)
             raise
@@ -250,13 +262,13 @@ class _Page:
     async def sample(self, request: Request) -> Response:
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({"who": session.who})
         if request.method == "POST":
             made = forms.sample(
-                form, _time(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
+                form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
             )
             if made is not None:
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
         code = 422 if form.wrong else 200
         return self._show(
             request, "sample.html", code, session=session, form=form, unit=unit, kinds=forms.KINDS, kept=forms.KEPT
@@ -265,13 +277,13 @@ class _Page:
     async def end(self, request: Request) -> Response:
         session = self._inside(request)
         unit = await self._unit()
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form({})
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({"who": session.who})
         if request.method == "POST":
             made = forms.card(
-                form, "end", _time(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
+                form, "end", time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
             if made is not None:
-                return RedirectResponse(f"/sent/{await self._save(made)}", 303)
+                return await self._save(session, made)
         return self._show(
             request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES
         )
@@ -285,8 +297,13 @@ class _Page:
         found: Unit = await self._ask(self._parts.trap.unit)
         return found
 
-    async def _save(self, said: Any) -> int:
-        return int(await self._ask(partial(self._parts.trap.save, said)))
+    async def _save(self, session: Session, said: Card | Sample) -> Response:
+        """Keep it, and lead to where its way to the base is shown."""
+        number = int(await self._ask(partial(self._parts.trap.save, said)))
+        session.who, self._said[number] = said.who, said
+        while len(self._said) > MOST_SAID:
+            del self._said[next(iter(self._said))]
+        return RedirectResponse(f"/sent/{number}", 303)
 
     def _session(self, request: Request) -> Session | None:
         return self._sessions.find(request.cookies.get(COOKIE, ""), self._parts.monotonic_ms())
@@ -299,7 +316,7 @@ class _Page:
         return session
 
     async def _form(self, request: Request, session: Session) -> dict[str, str]:
-        fields = await _fields(request)
+        fields = await fields_of(request)
         if fields.pop("form", "") != session.form:
             raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
         return fields
@@ -329,66 +346,3 @@ class _Page:
     async def disk(self, request: Request, error: Exception) -> Response:
         reason = N_("The card takes nothing now. What you typed was not saved: go back and try again.")
         return self._show(request, "trouble.html", 507, reason=reason, session=self._session(request))
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """A posted form's fields; anything else is none. Bounded: a phone may send what it likes."""
-    body, size = b"", 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= MAX_FORM_BYTES:
-            body += part
-        elif size > MAX_HEARD_BYTES:
-            break
-    if size > MAX_FORM_BYTES:
-        raise HTTPException(413)
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise HTTPException(415)
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=40, errors="replace")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise HTTPException(400) from error
-    return dict(pairs)
-
-
-def _remember(request: Request, name: str, value: str, allowed: Any) -> Response:
-    """Keep a choice in the phone, and go back to where it was made."""
-    if value not in allowed:
-        raise HTTPException(404)
-    back = request.query_params.get("back", "/")
-    answer = RedirectResponse(back if back.startswith("/") and not back.startswith("//") else "/", 303)
-    answer.set_cookie(name, value, max_age=YEAR_S, samesite="strict")
-    return answer
-
-
-def _clock(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _span(ms: int) -> str:
-    """How long, in the largest unit that leaves more than one of it."""
-    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
-        if ms >= 2 * size:
-            return f"{ms // size} {name}"
-    return f"{-(-ms // 1_000)} s"
-
-
-def _field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:
-    """How wide and high the view is at a distance."""
-    return 2 * metres * tan(radians(view_deg[0] / 2)), 2 * metres * tan(radians(view_deg[1] / 2))
-
-
-def _known(unit: Unit) -> dict[str, str]:
-    """What need not be typed again: the side follows the unit."""
-    return {"bait": "none"} | ({"side": unit.standing.side} if unit.standing else {})
-
-
-def _time(unit: Unit, form: Form) -> Time:
-    """The trap's own time; a phone's is a hint beside it."""
-    try:
-        phone_ms: int | None = int(form.fields.get("phone_ms", ""))
-    except ValueError:
-        phone_ms = None
-    if phone_ms is not None and not 1_577_836_800_000 <= phone_ms <= 4_102_444_800_000:
-        phone_ms = None
-    return Time(at_ms=max(unit.time_ms, 1_577_836_800_000), uncertainty_ms=unit.uncertainty_ms, phone_ms=phone_ms)

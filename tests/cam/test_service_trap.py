@@ -1,0 +1,87 @@
+"""The trap behind the ranger's page: a walk test that ends by time and keeps its result; what a visit counts from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from cam_parts import BACKEND, NOW, PERSON, ColourJudge, PtySupervisor, sealer
+from nacl.signing import SigningKey
+from records import SOURCE, kept
+
+from trapcam.card_notes import CardNotes
+from trapcam.clock import Clock
+from trapcam.frames import Frame
+from trapcam.outbox import Outbox
+from trapcam.service.desk import Desk
+from trapcam.service.trap import MOST_STEPS, WALK_EVERY_MS, ServiceTrap
+from trapcam.trigger import Trigger
+from trapcam.uplink import Uplink
+from trapkit.cards import Card
+
+UNIT = bytes(SigningKey(bytes(range(64, 96))))
+DAY_MS = 86_400_000
+PLACED = Card(action="place", station="Pass", side="left", who="Vera", at_ms=NOW, latitude=43.1, longitude=131.4)
+
+
+@dataclass
+class Site:
+    """A trap at a test's own time, which sees one colour."""
+
+    trap: ServiceTrap = field(init=False)
+    now_ms: int = 0
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros((48, 64, 3), np.uint8))
+
+
+@pytest.fixture
+def site(outbox: Outbox, supervisor: PtySupervisor) -> Iterator[Site]:
+    made = Site()
+    clock = Clock(None, system_ms=lambda: NOW + made.now_ms, monotonic_ms=lambda: made.now_ms)
+    made.trap = ServiceTrap(
+        Desk(), outbox, CardNotes(outbox, sealer(), UNIT), clock,
+        Uplink(supervisor.port, outbox, bytes(BACKEND.verify_key)),
+        lambda position: Frame(pixels=made.pixels, taken_ms=NOW, uncertainty_ms=None, name="look"),
+        SOURCE, ColourJudge(), lambda: made.now_ms,
+    )  # fmt: skip
+    yield made
+    made.trap.close()
+
+
+def test_a_walk_test_ends_by_time_and_its_result_stays_for_the_visit(site: Site) -> None:
+    trap = site.trap
+    assert trap.walk() is None
+    trap.begin_walk()
+    trap.on_trigger(Trigger(number=1, cause=0, at_ms=NOW, in_service=True))
+    for _ in range(MOST_STEPS):
+        assert trap.step()
+        site.now_ms += WALK_EVERY_MS
+    assert not trap.step(), "it looks no more"
+    site.now_ms += 60_000
+    walk = trap.walk()
+    assert walk is not None
+    assert (walk.running, walk.lasted_s, walk.noticed, walk.seen) == (False, MOST_STEPS - 1, 1, 0)
+    trap.begin_walk()
+    site.pixels[0, 0] = PERSON
+    trap.step()
+    trap.end_walk()
+    again = trap.walk()
+    assert again is not None
+    assert (again.running, again.noticed, again.seen) == (False, 0, 1)
+    trap.close()
+    assert trap.walk() is None, "a later visit is told nothing of this one"
+
+
+def test_what_happened_is_counted_from_the_card_and_then_from_the_last_visit(site: Site, outbox: Outbox) -> None:
+    outbox.declare_source(SOURCE, None)
+    outbox.commit(kept(0))
+    assert (site.trap.unit().triggers, site.trap.unit().since_ms) == (1, None)
+    site.trap.save(PLACED)
+    assert (site.trap.unit().triggers, site.trap.unit().since_ms) == (0, NOW)
+    outbox.commit(kept(1))
+    site.now_ms += 60_000
+    site.trap.close()
+    assert (site.trap.unit().triggers, site.trap.unit().since_ms) == (1, NOW), "the page was opened again"
+    site.trap.close()
+    site.now_ms += 30 * DAY_MS
+    outbox.commit(kept(2))
+    assert (site.trap.unit().triggers, site.trap.unit().since_ms) == (1, NOW + 60_000)
