@@ -59,7 +59,7 @@ class Runner:
 
     def run(self) -> int:
         """Exit code: 0 stopped, 1 a part failed, 2 a setting must be mended."""
-        with suppress(OSError, ValueError, AttributeError):
+        with suppress(OSError, ValueError, AttributeError, RuntimeError):  # closed, none, or no file
             faulthandler.enable(sys.stderr)  # systemd ends a process that hangs by SIGABRT: where it hung is said
         libraries = Libraries(self._log, "page")
         logging.getLogger().addHandler(libraries)

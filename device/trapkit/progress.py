@@ -12,11 +12,11 @@ def say(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
-        _keep_nothing()
+        keep_nothing()
 
 
-def _keep_nothing() -> None:
-    """From now on stderr has no buffer.
+def keep_nothing() -> None:
+    """From now on stderr has no buffer; said when it refused a line.
 
     What could not be written would stay in it: at the end Python tries again, and then the exit code is 120.
     """

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
+
+from trapkit.progress import keep_nothing
 
 INFO, WARNING, ERROR = "info", "warning", "error"
 PRIORITIES = {INFO: 6, WARNING: 4, ERROR: 3}  # sd-daemon(3): what stands before a line in the journal
@@ -85,9 +86,14 @@ class Log:
             lines = f"trapbase: {text if part == BASE else f'{part}: {text}'}".splitlines()
         # A line break would end the priority too: each line of a traceback has its own.
         before = f"<{PRIORITIES[level]}>" if self._journal else ""
-        if self._stream is not None:
-            with suppress(OSError, ValueError):
-                print("\n".join(before + line for line in lines), file=self._stream, flush=True)
+        if self._stream is None:
+            return
+        try:
+            print("\n".join(before + line for line in lines), file=self._stream, flush=True)
+        except (OSError, ValueError):
+            if self._stream is sys.stderr:
+                keep_nothing()
+                self._stream = sys.stderr
 
 
 class Libraries(logging.Handler):
