@@ -22,12 +22,6 @@ from trapwire.objects import ALERT, CROP
 
 TOKEN = "a-token-that-nobody-may-read"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-IDENTIFICATIONS = """
-CREATE TABLE IF NOT EXISTS identifications (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, result_id TEXT UNIQUE, trap, epoch, number, individual TEXT, species TEXT,
-  sex TEXT, life_stage TEXT, confidence REAL, reviewer TEXT, decided_ms INTEGER, received_ms INTEGER,
-  withdrawn INTEGER DEFAULT 0)
-"""
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -161,7 +155,6 @@ class Ways:
             "reviewer": "A. Ranger", "decided_ms": NOW, "received_ms": NOW, "withdrawn": 0,
         } | more  # fmt: skip
         columns = ", ".join(said)
-        self.sql(IDENTIFICATIONS)
         self.sql(f"INSERT INTO identifications ({columns}) VALUES ({', '.join('?' * len(said))})", *said.values())
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:

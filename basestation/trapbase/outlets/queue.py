@@ -76,8 +76,7 @@ class OutletQueue:
             db.execute(self._sql["add_outlet"], (self._name,))
             if not everything:
                 sightings = db.execute(self._sql["newest_sighting"]).fetchone()[0]
-                named = self._rows("has_identifications")
-                results = db.execute(self._sql["newest_identification"]).fetchone()[0] if named else 0
+                results = db.execute(self._sql["newest_identification"]).fetchone()[0]
                 db.execute(self._sql["set_cursors"], (sightings, results, self._name))
 
     def candidates(self) -> tuple[list[Candidate], list[Candidate]]:
@@ -92,8 +91,6 @@ class OutletQueue:
             )
             for r in self._rows("next_sightings", row["sightings"], AT_ONCE)
         ]  # fmt: skip
-        if not self._rows("has_identifications"):
-            return seen, []
         said = [
             Candidate(
                 at=r["id"], sighting=(r["trap"], r["epoch"], r["number"]), result=r["id"], code=r["code"],

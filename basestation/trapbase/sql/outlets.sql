@@ -10,9 +10,6 @@ SELECT coalesce(max(arrival), 0) FROM events
 -- name: newest_identification
 SELECT coalesce(max(id), 0) FROM identifications
 
--- name: has_identifications
-SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'identifications'
-
 -- name: set_cursors
 UPDATE outlets SET sightings = ?, identifications = ? WHERE name = ?
 
