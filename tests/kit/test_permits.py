@@ -55,7 +55,7 @@ def test_any_other_is_refused_with_its_code(data: bytes | None, code: str) -> No
 
 
 def test_a_permission_with_impossible_values_is_never_signed() -> None:
-    for bad in (permit(trap=0), permit(number=1 << 32), permit(release="a b"), permit(release="x" * 25)):
+    for bad in (permit(trap=0), permit(number=1 << 32), permit(release="a b"), permit(release="2026.13.1")):
         with pytest.raises(PermitError):
             bad.signed(SEED)
 
@@ -67,5 +67,5 @@ def test_bytes_from_outside_never_end_a_program(data: bytes) -> None:
 
 @given(st.integers(1, 65535), st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 48) - 1))
 def test_what_is_signed_is_what_is_read(trap: int, number: int, at_ms: int) -> None:
-    made = Permit(trap=trap, number=number, release="2026.12.1-rc1", issued_ms=at_ms, until_ms=at_ms)
+    made = Permit(trap=trap, number=number, release="2026.12.999", issued_ms=at_ms, until_ms=at_ms)
     assert read(made.signed(SEED), KEY) == made

@@ -1,1 +1,1 @@
-"""Updates, as every Linux program of a fleet sees them: what is offered, who may take it, what a unit says."""
+"""Updates on a unit: what is offered, verified; what is in force, on trial, taken back, and why (decision 023)."""

@@ -10,16 +10,15 @@ Times are Unix ms. The signature is the base's Ed25519 over `LABEL` and everythi
 hold: take nothing. Numbers rise, so that an older permission that somebody kept is known as such.
 """
 
-import re
 import struct
 from dataclasses import dataclass
 
 from trapkit.sealing import sign, signature_is_valid
+from trapkit.update.offer import RELEASE
 
 LABEL = b"pugmark-permit-1\x00"
 VERSION = 1
-MAX_BYTES = 160  # of a permission: head, the longest release and the signature have 108
-RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,23}", re.ASCII)
+MAX_BYTES = 160  # of a permission: head, the longest release and the signature have 95
 _HEAD = struct.Struct(">BHIHIHIB")  # a time of 48 bits is its upper 16 and its lower 32
 _SIGNATURE_BYTES = 64
 
@@ -49,7 +48,7 @@ class Permit:
         """What is signed, after the label.  Raises: PermitError."""
         text = self.release.encode("ascii", "replace")
         if self.release and not RELEASE.fullmatch(self.release):
-            raise PermitError(f"release {self.release[:40]!r}: allowed are 1-24 of A-Z a-z 0-9 . + -")
+            raise PermitError(f"release {self.release[:40]!r}: allowed is YEAR.MONTH.NUMBER")
         times = (self.issued_ms, self.until_ms)
         if not (0 < self.trap < 1 << 16 and 0 <= self.number < 1 << 32 and all(0 <= t < 1 << 48 for t in times)):
             raise PermitError(f"trap {self.trap}, number {self.number} or times {times}: out of bounds")
