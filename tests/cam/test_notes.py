@@ -135,7 +135,7 @@ def test_notes_of_any_kind_come_with_the_eighth_migration_and_nothing_is_lost(tm
         (3, "shadow"),
     ]
     assert box._db.execute("PRAGMA foreign_key_check").fetchall() == []
-    assert box._db.execute("PRAGMA application_id").fetchone()[0] == 7
+    assert box._db.execute("PRAGMA application_id").fetchone()[0] == 8007
     box.close()
 
 

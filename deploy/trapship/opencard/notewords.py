@@ -48,8 +48,8 @@ def _says(note: Note) -> str:
         return _update(note.said, note.time_ms)
     if note.kind == SHADOW:
         return (
-            f"of {said['bursts']} bursts judged by the new model {said['model']:08x} too: {said['only_old']} only the old "
-            f"one would keep, {said['only_new']} only the new one; people: {said['people_old']} and "
+            f"of {said['bursts']} bursts judged by the new model {said['model']:08x} too: {said['only_old']} only the "
+            f"old one would keep, {said['only_new']} only the new one; people: {said['people_old']} and "
             f"{said['people_new']}; {VERDICTS[said['verdict']]}"
         )
     if note.kind == MOVED:
