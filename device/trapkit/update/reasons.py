@@ -12,6 +12,7 @@ INSTALLING = {
     "unpack-refused": "the release's application is no wheel that may be unpacked here",
     "part-missing": "the release lacks a file that it names",
     "supervisor-silent": "the supervisor does not answer, or its firmware is older than updates by the Pi",
+    "supervisor-on-trial": "the supervisor still tries other firmware",
     "supervisor-refused": "the supervisor did not take its part whole",
     "supervisor-reverted": "the supervisor went back to its old firmware by itself",
     "does-not-start": "the new application did not come up",
