@@ -42,13 +42,13 @@ class HttpSource:
         self._clock = clock
         self._connection: http.client.HTTPConnection | None = None
 
-    def fetch(self, name: str, max_bytes: int) -> Iterator[bytes]:
-        """The bytes of `name` ("metadata/3.root.json").
+    def fetch(self, name: str, max_bytes: int, start: int = 0) -> Iterator[bytes]:
+        """The bytes of `name` ("metadata/3.root.json") from `start` on.
 
         Raises, also between two pieces: FileNotFoundError where there is none; OSError where nobody answers, it breaks
         off again and again, is larger than `max_bytes`, or comes too slowly.
         """
-        held, tries, begun_s, tag = 0, 0, self._clock(), ""
+        held, tries, begun_s, tag = start, 0, self._clock(), ""
         while True:
             before = held
             try:
@@ -62,7 +62,7 @@ class HttpSource:
                     new, skip = data[skip:], max(0, skip - len(data))
                     if held + len(new) > size:
                         raise TooLargeError(f"{name}: more than the {size} bytes that were said")
-                    self._check_pace(name, held, begun_s)
+                    self._check_pace(name, held - start, begun_s)
                     held += len(new)
                     if new:
                         yield new
