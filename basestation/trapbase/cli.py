@@ -93,6 +93,10 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
     check_keys(settings.outlet, Path(settings.upload.public_key))
+    if settings.updates.source:
+        from trapbase.updates.build import check  # it takes memory that no other command needs
+
+        check(settings)
     keys = Path(settings.gateway.keys)
     for trap in settings.trap:
         if not read_link_keys(keys, trap.number) and trap.number not in listened_traps(keys):

@@ -24,7 +24,7 @@ from trapkit.errors import SetupError
 MOST_AT_ONCE = 32  # connections; a station of two traps has one each
 NAMES = re.compile(
     r"metadata/(timestamp|([1-9][0-9]{0,8}\.)?(root|snapshot|targets))\.json"
-    r"|targets/([a-z0-9.]{1,16}/){0,3}[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._+-]{0,150}"
+    r"|targets/([a-z0-9][a-z0-9.]{0,15}/){0,3}[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._+-]{0,150}"
     r"|permits/[1-9][0-9]{0,4}\.permit"
 )
 
