@@ -62,7 +62,7 @@ def pack(folder: Path, text: str) -> Path:
 
 
 @cache
-def _made() -> Path:
+def _made(whose: str) -> Path:
     folder = Path(mkdtemp(prefix="pugmark-release-"))
     keys.make(Vault(folder / "operator", PHRASE, cost=CHEAP), now=START)
     return folder
@@ -71,9 +71,9 @@ def _made() -> Path:
 class Bench:
     """An operator's folder and repository under `folder`; time is `now`, and moves only when it is told to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, whose: str = "ours") -> None:
         self.folder = folder
-        shutil.copytree(_made() / "operator", folder / "operator", dirs_exist_ok=True)
+        shutil.copytree(_made(whose) / "operator", folder / "operator", dirs_exist_ok=True)
         self.now = START
         self.vault = Vault(folder / "operator", PHRASE)
         self.repository = Repository(folder / "repo")
