@@ -26,7 +26,25 @@ INSTALLING = {
     "slot-damaged": "a file of the release in force is damaged; what was there before runs",
     "operator": "the operator has taken it back",
 }
-WORDS: dict[str, str] = {**INSTALLING}
+# Before a release is handed over to be installed: the first five wait, the others were judged.
+TAKING = {
+    "time-unknown": "nobody whom the unit trusts has told it the time since it started; updates wait for that",
+    "no-source": "nothing answers there, or no release lies there",
+    "incomplete": "a part of the release is not there yet; copy it again, it goes on where it ended",
+    "too-slow": "the release came too slowly; what came is kept, and it goes on next time",
+    "not-signed": "it is not signed by the keys that this fleet trusts",
+    "rollback": "it is older than what this unit has seen already",
+    "expired": "its time is over: publish again, and bring that",
+    "too-large": "more bytes came than were announced, or more than a unit takes",
+    "mixed": "its lists do not belong together: they are of different days",
+    "altered": "a file is not the one that was signed",
+    "garbage": "its lists cannot be read",
+    "wrong-file": "a part names a file that is not listed for it",
+    "extra-part": "it brings something that no unit knows",
+    "downgrade": "it is older than what ran here, and the operator did not say that one may go back",
+    "misfit": "its parts do not fit those that stay on this unit",
+}
+WORDS: dict[str, str] = {**INSTALLING, **TAKING}
 
 
 def words(code: str) -> str:
