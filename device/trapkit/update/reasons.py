@@ -26,6 +26,14 @@ INSTALLING = {
     "slot-damaged": "a file of the release in force is damaged; what was there before runs",
     "operator": "the operator has taken it back",
 }
+PERMITTING = {
+    "no-permit": "its base has not said yet that this unit may take it",
+    "permit-forged": "the permission that came is not signed by this unit's base",
+    "permit-old": "the permission that came is older than one that this unit has seen",
+    "permit-other": "its base lets this unit take another release",
+    "permit-over": "its base's permission has run out; the base gives a new one",
+    "held": "its base has stopped the update for now",
+}
 # Before a release is handed over to be installed: the first five wait, the others were judged.
 TAKING = {
     "time-unknown": "nobody whom the unit trusts has told it the time since it started; updates wait for that",
@@ -44,7 +52,7 @@ TAKING = {
     "downgrade": "it is older than what ran here, and the operator did not say that one may go back",
     "misfit": "its parts do not fit those that stay on this unit",
 }
-WORDS: dict[str, str] = {**INSTALLING, **TAKING}
+WORDS: dict[str, str] = {**INSTALLING, **PERMITTING, **TAKING}
 
 
 def words(code: str) -> str:
