@@ -20,7 +20,7 @@ from trapkit.update.httpsource import HttpSource
 from trapkit.update.mirror import Mirrored, mirror
 from trapkit.update.offer import Refused
 from trapkit.update.sources import FolderSource, Source
-from trapkit.update.timefloor import Moment
+from trapkit.update.timefloor import Clock, Moment
 
 MIRROR = "updates"  # below the base's folder: what is served
 STATE = "updates-state"  # and what the client remembers
@@ -86,7 +86,7 @@ class Fetch:
         base: Path,
         settings: UpdateSettings,
         kept: UpdateStore,
-        clock: OwnClock,
+        clock: Clock,
         root: bytes,
         source: Source,
         spawn: Spawn = in_thread,
