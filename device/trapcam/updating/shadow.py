@@ -7,8 +7,8 @@ look at it costs the detector's time again.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
-from trapcam.app import Capturing
 from trapcam.frames import Burst, Image, Unreadable
 from trapcam.judge import Description, Judge, Seen
 from trapcam.record import KEPT, UNREADABLE, Outcome, Withheld
@@ -64,59 +64,74 @@ def decode(text: str, model: str) -> Tally:
     return found if found.model == model else Tally(model=model)
 
 
-class Beside:
-    """A judge that lets another one look at each picture too; `found`: what that said since it was taken."""
+class Captures(Protocol):
+    """What makes outcomes of bursts: `trapcam.capture.Capture`, or `trapcam.unjudged.Unjudged`."""
 
-    def __init__(self, judge: Judge, other: Judge) -> None:
+    def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld: ...
+
+
+class Beside:
+    """A judge that lets another one look at each picture too, where there is one: `other`."""
+
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._other = other
-        self.found: list[Sequence[Seen]] = []
-        self.on = True
+        self.other: Judge | None = None
+        self._found: list[Sequence[Seen]] = []
 
     @property
     def description(self) -> Description:
         return self._judge.description
 
     def detect(self, image: Image, moved: tuple[float, float, float, float] | None = None) -> Sequence[Seen]:
-        if self.on:
-            self.found.append(self._other.detect(image, moved))
+        """What the one that decides says."""
+        if self.other is not None:
+            self._found.append(self.other.detect(image, moved))
         return self._judge.detect(image, moved)
 
+    def begin(self) -> None:
+        """Another burst; what was said before (on a ranger's page, say) belongs to none."""
+        self._found = []
+
     def other_decides(self, keep: Sequence[str], keep_threshold: float) -> tuple[bool, bool]:
-        """(kept, withheld) by the other one, of the pictures since this was asked last."""
-        found, self.found = self.found, []
-        decision = decide(found, self._other.description.thresholds, tuple(keep), keep_threshold)
+        """(kept, withheld for people) by the other one, of the pictures since `begin`."""
+        assert self.other is not None
+        found, self._found = self._found, []
+        decision = decide(found, self.other.description.thresholds, tuple(keep), keep_threshold)
         return isinstance(decision, Event), not isinstance(decision, Event) and decision.private
 
 
 class Shadow:
-    """Around what captures: the same outcomes, and a count. count: takes one more burst's two decisions.
+    """Around what captures: the same outcomes, and a count. keep, keep_threshold: as the trap's policy. `tally`: None
+    while no model is compared; kept: takes it after each burst, to be kept over starts."""
 
-    keep, keep_threshold: as the trap's policy.
-    """
-
-    def __init__(
-        self,
-        capture: Capturing,
-        beside: Beside,
-        keep: Sequence[str],
-        keep_threshold: float,
-        count: Callable[[tuple[bool, bool], tuple[bool, bool]], bool],
-    ) -> None:
-        self._capture = capture
+    def __init__(self, beside: Beside, keep: Sequence[str], keep_threshold: float, kept: Callable[[str], None]) -> None:
         self._beside = beside
         self._keep = keep
         self._keep_threshold = keep_threshold
-        self._count = count
+        self._kept = kept
+        self.capture: Captures | None = None
+        self.tally: Tally | None = None
+
+    def begin(self, other: Judge, before: str) -> Tally:
+        """From now on `other` judges too; before: what was kept."""
+        self._beside.other = other
+        self.tally = decode(before, other.description.sha256)
+        return self.tally
+
+    def end(self) -> None:
+        """No longer."""
+        self._beside.other = self.tally = None
 
     def outcome(self, taken: Burst | Unreadable, source: str, position: int) -> Outcome | Withheld:
-        """As of what is within."""
-        self._beside.found = []
-        outcome = self._capture.outcome(taken, source, position)
-        if not self._beside.on or (isinstance(outcome, Outcome) and outcome.outcome == UNREADABLE):
+        """As of what captures."""
+        assert self.capture is not None
+        self._beside.begin()
+        outcome = self.capture.outcome(taken, source, position)
+        if self.tally is None or (isinstance(outcome, Outcome) and outcome.outcome == UNREADABLE):
             return outcome
         old = (isinstance(outcome, Outcome) and outcome.outcome == KEPT, isinstance(outcome, Withheld))
-        self._beside.on = self._count(old, self._beside.other_decides(self._keep, self._keep_threshold))
+        self.tally = self.tally.count(old, self._beside.other_decides(self._keep, self._keep_threshold))
+        self._kept(self.tally.encode())
         return outcome
 
 

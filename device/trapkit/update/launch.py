@@ -19,7 +19,8 @@ from trapkit.update.slots import Slots
 
 ROOT = "/var/lib/pugmark/update"
 COUNTED = "run"
-SLOT, FOLDER = "PUGMARK_SLOT", "PUGMARK_SLOTS"  # told to the application: its own slot, and ROOT
+# Told to the application: its own slot, ROOT, and Python's path as it was before
+SLOT, FOLDER, PATH_BEFORE = "PUGMARK_SLOT", "PUGMARK_SLOTS", "PUGMARK_PATH_BEFORE"
 
 
 def chosen(slots: Slots, now_ms: int, *, counted: bool = True) -> str:
@@ -45,14 +46,27 @@ def chosen(slots: Slots, now_ms: int, *, counted: bool = True) -> str:
 
 def environment(slots: Slots, slot: str, env: Mapping[str, str]) -> dict[str, str]:
     """What the application is to find around it."""
-    made = {name: value for name, value in env.items() if name not in (SLOT, FOLDER)}
-    made[FOLDER], made[SLOT] = str(slots.root), slot
+    made = {name: value for name, value in env.items() if name not in (SLOT, FOLDER, PATH_BEFORE)}
+    before = made.get("PYTHONPATH", "")
+    made[FOLDER], made[SLOT], made[PATH_BEFORE] = str(slots.root), slot, before
     application = slots.part(slot, "application")
     if application is not None:
-        before = made.get("PYTHONPATH", "")
         made["PYTHONPATH"] = f"{application}:{before}" if before else str(application)
         made["PYTHONDONTWRITEBYTECODE"] = "1"  # a slot is as it was staged
     return made
+
+
+def again(slots: Slots, args: Sequence[str]) -> None:
+    """Become this launcher again, as the installer put it there; from within an application that it has started.
+
+    Returns where that is not possible: whoever restarts the program does it then.
+    """
+    env = {name: value for name, value in os.environ.items() if name not in (SLOT, FOLDER, PATH_BEFORE, "PYTHONPATH")}
+    if os.environ.get(PATH_BEFORE):
+        env["PYTHONPATH"] = os.environ[PATH_BEFORE]
+    words = [sys.executable, "-P", "-m", "trapkit.update.launch", "--root", str(slots.root), "--", *args]
+    with suppress(OSError):
+        os.execve(sys.executable, words, env)  # noqa: S606  (no shell is wanted)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
