@@ -8,8 +8,8 @@ from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.places import Places
 from trapbase.reader import Reader
-from trapbase.updates.fetch import MIRROR, Fetch, OwnClock, Spawn, in_thread, read_root, source_of
-from trapbase.updates.kept import UpdateStore
+from trapbase.updates.fetch import Fetch, OwnClock, Spawn, in_thread, read_root, source_of
+from trapbase.updates.kept import MIRROR, UpdateStore
 from trapbase.updates.serve import MirrorServer
 from trapbase.updates.steward import Steward
 from trapkit.sealing import read_key

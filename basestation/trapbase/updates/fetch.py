@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trapbase.radio.clock import read_clock
 from trapbase.update_settings import UpdateSettings
-from trapbase.updates.kept import UpdateStore
+from trapbase.updates.kept import MIRROR, UpdateStore
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import refusal
 from trapkit.kernelclock import KernelClock
@@ -22,7 +22,6 @@ from trapkit.update.offer import Refused
 from trapkit.update.sources import FolderSource, Source
 from trapkit.update.timefloor import Clock, Moment
 
-MIRROR = "updates"  # below the base's folder: what is served
 STATE = "updates-state"  # and what the client remembers
 RETRY_MS = 300_000  # at the latest after something broke off
 QUIET_MS = 86_400_000  # a network that is away for a day is no trouble yet; a stick that is not in is none at all

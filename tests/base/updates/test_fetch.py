@@ -15,8 +15,8 @@ from trapbase.config import GatewaySettings, Settings
 from trapbase.store import Store
 from trapbase.update_settings import UpdateSettings
 from trapbase.updates.build import Built, build
-from trapbase.updates.fetch import MIRROR, Fetch
-from trapbase.updates.kept import UpdateStore
+from trapbase.updates.fetch import Fetch
+from trapbase.updates.kept import MIRROR, UpdateStore
 from trapkit.errors import SetupError
 from trapkit.update.permits import read
 from trapkit.update.sources import FolderSource
