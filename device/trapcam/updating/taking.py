@@ -39,7 +39,7 @@ class Found:
 
 
 class ProvedClock:
-    """The trap's clock as the client asks it: proved where the base told the supervisor, or where the settings vouch."""
+    """The trap's clock as the client asks it: proved where the base told the supervisor or the settings vouch."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

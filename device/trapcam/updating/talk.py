@@ -38,9 +38,9 @@ class Talk:
 
     def ask(self, now_ms: int) -> None:
         """Ask how its slots are, as often as is due."""
-        self._since_ms = now_ms if self._since_ms is None else self._since_ms
         if due(self._asked_ms, now_ms, ASK_EVERY_MS):
             self._asked_ms = now_ms
+            self._since_ms = now_ms if self._since_ms is None else self._since_ms
             self._say(asking())
 
     def stands(self, wanted: str, now_ms: int) -> str:
@@ -48,9 +48,10 @@ class Talk:
         TURN: it is there and is to be told; WRONG: it is not there; SILENT: no answer for a minute."""
         self.ask(now_ms)
         word = self.word
-        if word is None or self._since_ms is not None:
-            silent = self._since_ms is not None and due(self._since_ms, now_ms, SILENT_AFTER_MS)
-            return SILENT if silent else WAITS
+        if self._since_ms is not None and due(self._since_ms, now_ms, SILENT_AFTER_MS):
+            return SILENT
+        if word is None:
+            return WAITS
         if word.own.hex() == wanted:
             return RIGHT if word.stands == SETTLED else TURN if word.stands == TURNED else WAITS
         if word.other.hex() != wanted:
