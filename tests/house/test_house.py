@@ -45,7 +45,18 @@ ADAPTERS = {
         "trapship/names.py",
         "trapship/opencard/agestream.py",
         "trapship/pairs.py",
+        "trapship/release/keys.py",
         "trapship/vault.py",
+    },
+    "securesystemslib": {"trapship/release/keys.py"},
+    # a unit's client; the operator's side of the same lists
+    "tuf": {
+        "trapkit/update/metadata.py",
+        "trapship/release/keys.py",
+        "trapship/release/publish.py",
+        "trapship/release/repository.py",
+        "trapship/release/rotate.py",
+        "trapship/release/sign.py",
     },
     "mpremote": {"trapship/libraries.py"},
     "segno": {"trapship/label.py"},

@@ -3,6 +3,7 @@
 Keys are made once a process (scrypt at its cheapest); each test gets a copy of the folders.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from trapkit.update.client import Unit, take
+from trapkit.update.compat import own_declarations
 from trapkit.update.offer import Offered
 from trapkit.update.sources import FolderSource, Source
 from trapkit.update.timefloor import Moment
@@ -59,6 +61,24 @@ def pack(folder: Path, text: str) -> Path:
     path = folder / "pack.toml"
     path.write_text(f"pugmark-pack 1 {'00' * 32} {'00' * 64}\n# {text}\n")
     return path
+
+
+def bundle(folder: Path) -> Path:
+    """A bundle of `trapship bundle` with one file a board."""
+    files = {f"{board}/trapmcu/main.mpy": b"M\x06" + board.encode() for board in ("pico", "xiao-s3")}
+    starts = {"start/boot.py": b"# boot\n", "start/main.py": b"# main\n"}
+    for name, data in (files | starts).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in (files | starts).items()}
+    told = {
+        "format": 1, "mpy": 6, "version": "0123456789ab", "lora": "here",
+        "declares": own_declarations()["supervisor"].as_json(),
+        "start": {name: sums[f"start/{name}"] for name in ("boot.py", "main.py")},
+        "files": {b: {"trapmcu/main.mpy": sums[f"{b}/trapmcu/main.mpy"]} for b in ("pico", "xiao-s3")},
+    }  # fmt: skip
+    (folder / "bundle.json").write_text(json.dumps(told))
+    return folder
 
 
 @cache

@@ -14,7 +14,7 @@ from trapcam.updating.taking import Found
 from trapcam.updating.talk import Talk
 from trapcam.updating.updater import Plan, Updater, Ways
 from trapkit.update import launch
-from trapkit.update.firmware import name_of
+from trapkit.update.firmware import listing_of
 from trapkit.update.offer import Offered
 from trapkit.update.slots import Slots
 from trapkit.update.states import UpdateState
@@ -77,8 +77,6 @@ def install_firmware(flash: Path, name: str) -> dict[str, bytes]:
     (flash / "a").mkdir(parents=True)
     for path, data in files.items():
         Path(make_folders(f"{flash}/a/", path)).write_bytes(data)
-    from trapkit.update.firmware import listing_of
-
     (flash / "a" / boot.LIST[1:]).write_bytes(listing_of(files))
     return files
 
@@ -197,8 +195,3 @@ class Unit:
             conclude=lambda verdict: None,
             report=lambda text: None,
         )
-
-
-def digest_of(files: dict[str, bytes]) -> str:
-    """As the supervisor names it."""
-    return name_of(files)
