@@ -17,6 +17,7 @@ from trapbase import (
     cmd_outlets,
     cmd_results,
     cmd_status,
+    cmd_updates,
 )
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_cards.add_parsers(subparsers)
     cmd_results.add_parsers(subparsers)
     cmd_outlets.add_parsers(subparsers)
+    cmd_updates.add_parsers(subparsers)
     _add_config(subparsers)
     args = parser.parse_args(argv)
     try:
