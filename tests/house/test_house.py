@@ -44,6 +44,7 @@ ADAPTERS = {
         "trapship/names.py",
         "trapship/opencard/agestream.py",
         "trapship/pairs.py",
+        "trapship/vault.py",
     },
     "mpremote": {"trapship/libraries.py"},
     "segno": {"trapship/label.py"},
