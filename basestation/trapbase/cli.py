@@ -26,7 +26,7 @@ from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import read_key
-from trapkit.settings import load_settings, show
+from trapkit.settings import layers_of, load_settings, show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _config(args: argparse.Namespace, settings: Settings) -> int:
     if args.what == "show":
-        print(show(settings), end="")
+        print(show(settings, layers_of(Settings, args.config) if args.config else None), end="")
         return 0
     for modem in modems(settings):
         frame_bytes(settings.gateway, modem.sf)

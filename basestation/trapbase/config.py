@@ -1,7 +1,7 @@
 """The base's settings; `trapbase config show` prints those in force, `check` also looks at files and traps."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -198,6 +198,9 @@ class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
+    language: Annotated[
+        str, Meta(pattern=r"^(en|ru|zh|mn|ko)$", description="of a form whose phone wants none of ours")
+    ] = "en"
     upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
     upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
     metrics: Annotated[
@@ -240,6 +243,24 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="this base's name")] = "base"
     folder: Annotated[str, Meta(min_length=1, description="where the base keeps its data")] = "/var/lib/pugmark/base"
+    PACK: ClassVar[str] = "trapbase"
+    pack: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="signed settings pack of all parks: the first of these that is there (paths)"),
+    ] = ()
+    pack_key: Annotated[
+        str, Meta(max_length=400, description="public key that the pack must be signed with (path; 64 hex digits)")
+    ] = ""
+    unit: Annotated[
+        str,
+        Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),
+    ] = ""
+    revoked: Annotated[
+        str, Meta(max_length=400, description="the operator's signed list of units that are shut out; empty: none")
+    ] = ""
+    operator_key: Annotated[
+        str, Meta(max_length=400, description="file with the operator's public key, who signs that list, hexadecimal")
+    ] = ""
     box_key: Annotated[
         str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
     ] = ""

@@ -13,7 +13,7 @@ from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import public_of, read_key
-from trapkit.settings import load_settings, show
+from trapkit.settings import layers_of, load_settings, show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +80,7 @@ def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _config(args: argparse.Namespace) -> int:
     settings = load_settings(TrapSettings, args.config)
     if args.what == "show":
-        print(show(settings), end="")
+        print(show(settings, layers_of(TrapSettings, args.config) if args.config else None), end="")
         return 0
     require_trap(settings)
     fromsettings.open_keys(settings)
