@@ -25,6 +25,7 @@ from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
+from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import read_key
 from trapkit.settings import layers_of, load_settings, show
 
@@ -45,8 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_results.add_parsers(subparsers)
     cmd_outlets.add_parsers(subparsers)
     _add_config(subparsers)
+    add_identity_parser(subparsers, "/var/lib/pugmark").set_defaults(take_over=lambda args: take_over("base", args))
     args = parser.parse_args(argv)
     try:
+        if args.command == "identity":  # before there are settings
+            return int(args.take_over(args))
         settings = load_settings(Settings, args.config)
         check_traps(settings)
         return int(args.run(args, settings))

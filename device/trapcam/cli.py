@@ -12,6 +12,7 @@ from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
+from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import public_of, read_key
 from trapkit.settings import layers_of, load_settings, show
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_pin.add_parser(subparsers)
     _add_status(subparsers)
     _add_config(subparsers)
+    add_identity_parser(subparsers, "/etc/pugmark").set_defaults(run=lambda args: take_over("trap", args))
     cmd_detect.add_parser(subparsers)
     cmd_evaluate.add_parser(subparsers)
     cmd_health.add_parser(subparsers)

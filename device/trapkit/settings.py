@@ -65,7 +65,7 @@ def reference(title: str, cls: type[msgspec.Struct]) -> str:
 
 
 def show(settings: msgspec.Struct, layers: Layers | None = None) -> str:
-    """The settings in force, as TOML; with `layers` a comment where each comes from, and what of the pack is overridden."""
+    """The settings in force, as TOML; with `layers` where each comes from, and what of the pack is overridden."""
     layers = layers if layers is not None and layers.layered else None
     top: list[tuple[str, str]] = []
     tables: list[tuple[str, str]] = []

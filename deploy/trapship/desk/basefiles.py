@@ -10,7 +10,7 @@ from trapship.broker import broker_texts
 from trapship.certificates import PROGRAMS
 from trapship.desk.authority import TLS_SECRET_BYTES, Issued, key_of
 from trapship.desk.derive import HOP, LINK, TLS, new_salt
-from trapship.desk.folder import BOX, CA_CRT, ISSUED, REVOKED, Desk
+from trapship.desk.folder import BOX, CA_CRT, ISSUED, PERMIT, REVOKED, Desk
 from trapship.desk.register import Base
 from trapship.desk.texts import toml
 from trapship.desk.trapfiles import sign_seed, unit_name
@@ -31,17 +31,18 @@ def machine(desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], into: 
         "base.toml": Given(data=LOCAL_TEXT.encode(), rule="once"),
         OPERATOR_KEY: Given(data=desk.public(OPERATOR_KEY)),
         "keys/base.key": Given(data=desk.vault.get(BOX) + b"\n", secret=True),
-        REVOKED: Given(data=desk.write_revoked(), rule="revoked", crl="fleet/ca.crl"),
+        "keys/permit.key": Given(data=desk.vault.get(PERMIT).hex().encode() + b"\n", secret=True),
         "fleet/ca.crt": Given(data=desk.public(CA_CRT)),
     }
     files |= _programs(desk, base) | _of_traps(desk, base) | _broker(base, into)
+    files[REVOKED] = Given(data=desk.revoked(), rule="revoked", crl="fleet/ca.crl")  # with what was just spent
     files |= {f"keys/{name}": Given(data=data) for name, data in extra.items()}
     tables = _settings(desk, base)
     if "backend.pub" in extra:
         tables["upload"] = {"public_key": "keys/backend.pub"}
     if pack:
         files["pack.toml"] = Given(data=pack)
-        tables["pack"] = "pack.toml"
+        tables["pack"] = ["pack.toml"]
         tables["pack_key"] = "keys/pack.pub" if "pack.pub" in extra else OPERATOR_KEY
     told = f"Base {base.number}, {base.name}: written by `trapship provision`, issue {base.issue}."
     files["unit.toml"] = Given(data=toml(tables, told + "\nDo not change it here: base.toml goes before it."))

@@ -6,11 +6,15 @@
 | `sign/operator.key` | signs identities, revocation lists, settings packs | yes |
 | `fleet/ca.key` | the authority of the broker's certificates | yes |
 | `keys/base.key`, `keys/review.key` | open crops and frames at the bases; full frames on a desk | yes |
+| `keys/permit.key` | the bases': says which trap may update when | yes |
 | `tuf/…` | sign releases (`release`) | yes |
 | `units.json` | the register | no, but it names places |
-| `operator.pub`, `fleet/ca.crt`, `keys/base.pub`, `keys/recipients.txt`, `revoked`, `issued/` | public halves, the signed list, certificates | no |
+| `operator.pub`, `fleet/ca.crt`, `keys/*.pub`, `keys/recipients.txt` | public halves | no |
+| `revoked`, `issued/` | the signed list of who is shut out; certificates | no |
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trapkit.errors import SetupError
@@ -32,8 +36,9 @@ MASTER, SEED, CA_KEY, BOX, REVIEW = (
     "keys/base.key",
     "keys/review.key",
 )
+PERMIT, PERMIT_PUB = "keys/permit.key", "keys/permit.pub"
 CA_CRT, BOX_PUB, RECIPIENTS, ISSUED = "fleet/ca.crt", "keys/base.pub", "keys/recipients.txt", "issued"
-SECRETS = (MASTER, SEED, CA_KEY, BOX, REVIEW)
+SECRETS = (MASTER, SEED, CA_KEY, BOX, REVIEW, PERMIT)
 
 
 def is_operator_folder(folder: Path) -> bool:
@@ -55,6 +60,8 @@ def create(vault: Vault, name: str, random: bytes | None = None) -> list[str]:
         vault.put(MASTER, random or make_sign_key())
     if not vault.has(SEED):
         vault.put(SEED, make_sign_key())
+    if not vault.has(PERMIT):
+        vault.put(PERMIT, make_sign_key())
     if not vault.has(CA_KEY) or not (folder / CA_CRT).exists():
         certificate, key = make_authority()
         make_folder(folder / "fleet", 0o700)
@@ -67,12 +74,13 @@ def create(vault: Vault, name: str, random: bytes | None = None) -> list[str]:
     said += [f"{folder / secret}: new, sealed under the passphrase" for secret in SECRETS]
     box_pub, recipient = public_halves(vault.get(BOX).decode(), vault.get(REVIEW).decode())
     seed = vault.get(SEED)
-    for file, text in ((BOX_PUB, box_pub), (RECIPIENTS, recipient), (OPERATOR_PUB, public_of(seed).hex())):
+    permit = public_of(vault.get(PERMIT)).hex()
+    halves = {BOX_PUB: box_pub, RECIPIENTS: recipient, OPERATOR_PUB: public_of(seed).hex(), PERMIT_PUB: permit}
+    for file, text in halves.items():
         make_folder((folder / file).parent, 0o700)
         write_atomically(folder / file, f"{text}\n".encode())
         said.append(f"{folder / file}: new, public")
     desk = Desk(vault, registers.Register(name=name, carrier=new_salt()))
-    desk.write_revoked()
     desk.save()  # last: with it the folder is one
     return [*said, f"{folder / REGISTER}: new, the register of your units"]
 
@@ -114,16 +122,23 @@ class Desk:
             ) from error
 
     def save(self) -> None:
-        """The register onto the disk: before anything that was made by it leaves the desk."""
+        """The register onto the disk, and the list that follows from it: before what they made leaves the desk."""
         write_atomically(self.folder / REGISTER, registers.encode(self.register), mode=0o600)
+        write_atomically(self.folder / REVOKED, self.revoked())
 
-    def write_revoked(self) -> bytes:
-        """The signed list as the register has it, written and returned."""
+    def revoked(self) -> bytes:
+        """The signed list as the register has it."""
         crl = self.authority.revocation_list(self.register.spent).decode()
-        listed = RevokedList(serial=self.register.serial, units=self.register.gone, crl=crl)
-        data = revoked.encode(listed, self.seed)
-        write_atomically(self.folder / REVOKED, data)
-        return data
+        return revoked.encode(RevokedList(serial=self.register.serial, units=self.register.gone, crl=crl), self.seed)
+
+
+@contextmanager
+def at_desk(folder: Path, passphrase: Callable[[], bytes]) -> Iterator[Desk]:
+    """The operator's folder, held for one desk at a time; `passphrase` is asked last.  Raises: SetupError."""
+    if not is_operator_folder(folder):
+        raise SetupError(f"{folder}: is no operator's folder; make one with: trapship init {folder}")
+    with lock_folder(folder, "trapship"):
+        yield open_desk(Vault(folder, passphrase()))
 
 
 def open_desk(vault: Vault) -> Desk:
@@ -134,8 +149,3 @@ def open_desk(vault: Vault) -> Desk:
     register = registers.decode(path.read_bytes(), str(path))
     vault.get(SEED)  # a wrong passphrase is said before anything is done
     return Desk(vault, register)
-
-
-def hold(folder: Path) -> object:
-    """One desk at a time; keep what is returned.  Raises: SetupError when another works in this folder."""
-    return lock_folder(folder, "trapship")

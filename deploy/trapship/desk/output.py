@@ -26,6 +26,14 @@ def check_target(out: Path, kind: str, number: int) -> None:
         raise SetupError(f"--out {out}: {path.parent} is for {there.unit}; take it away, or name another card or stick")
 
 
+def check_out(out: Path | None) -> None:
+    """Whether there is somewhere to write, before a passphrase is asked for.  Raises: SetupError."""
+    if out is not None and not out.is_dir():
+        raise SetupError(f"--out {out}: there is no such folder; mount the card or stick first")
+    if out is not None and out.name == FOLDER:
+        raise SetupError(f"--out {out}: name what holds {FOLDER}/: the card's boot partition, or the stick")
+
+
 def write_tree(
     out: Path, kind: str, number: int, issue: int, utc: str, files: dict[str, Given], remove: list[str], seed: bytes
 ) -> Path:

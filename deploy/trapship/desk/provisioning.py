@@ -213,7 +213,7 @@ def _check_zone(name: str) -> None:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:
         raise SetupError(
-            f"--zone {name!r}: there is no such time zone; allowed are names like Asia/Vladivostok"
+            f"--zone {name!r}: there is no such time zone; allowed is one like Asia/Vladivostok"
         ) from error
 
 

@@ -38,7 +38,7 @@ class Station(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Unit(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every unit has. `serials`: of its certificates, by name, hexadecimal; `files`: what its last issue brought."""
+    """What every unit has. `serials`: of its certificates, by name, hexadecimal; `files`: of its last issue."""
 
     number: Number
     plan: Text
@@ -138,14 +138,8 @@ def check_number(register: Register, kind: str, number: int) -> None:
     if not 0 < number <= 65535:
         raise SetupError(f"--number {number}: is no {kind}'s number; allowed is 1–65535")
     if register.is_gone(kind, number):
-        raise SetupError(
-            f"--number {number}: this {kind} was shut out, and its number is not given again; take another"
-        )
-    known: dict[str, Trap] | dict[str, Base] | dict[str, Repeater] = {
-        TRAP: register.traps,
-        BASE: register.bases,
-        REPEATER: register.repeaters,
-    }[kind]
+        raise SetupError(f"--number {number}: this {kind} was shut out; its number is not given again: take another")
+    known = {TRAP: set(register.traps), BASE: set(register.bases), REPEATER: set(register.repeaters)}[kind]
     if str(number) not in known and len(known) >= MAX_UNITS:
         raise SetupError(f"--number {number}: there are {len(known)} {kind}s already; allowed are {MAX_UNITS}")
 
@@ -174,8 +168,8 @@ def check_place(register: Register, number: int, station: str, side: str) -> Non
     here = register.traps.get(str(number))
     if here is not None and here.station != station:
         raise SetupError(
-            f"--number {number}: is taken: trap {number} belongs to station {here.station}; say --move if the same unit "
-            f"goes to {station} now, or take another number"
+            f"--number {number}: is taken: trap {number} belongs to station {here.station}; say --move if the same "
+            f"unit goes to {station} now, or take another number"
         )
     others = [trap for trap in register.at(station) if trap.number != number]
     if len(others) >= 2:

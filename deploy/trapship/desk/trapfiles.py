@@ -5,13 +5,19 @@ from typing import Any
 from trapkit.operator.identity import OPERATOR_KEY, Given
 from trapship.desk.authority import TLS_SECRET_BYTES
 from trapship.desk.derive import HOP, LINK, PAIR, SIGN, TLS, WIFI, new_salt, wifi_words
-from trapship.desk.folder import BOX_PUB, CA_CRT, RECIPIENTS, Desk
+from trapship.desk.folder import BOX_PUB, CA_CRT, PERMIT_PUB, RECIPIENTS, Desk
 from trapship.desk.register import Trap
 from trapship.desk.texts import toml
 from trapwire.linkkeys import KEY_BYTES
 
 INTO = "/etc/pugmark"
+RELEASED_PACK = "/var/lib/pugmark/update/current/settings/pack.toml"  # where `trapkit.update` installs it
 SSID = "pugmark-{}"
+# As `deploy/install trap` makes it: NetworkManager's profile of the access point, which user pugmark may switch.
+ACCESS_POINT = {
+    "up": ["nmcli", "--wait", "15", "connection", "up", "pugmark-service"],
+    "down": ["nmcli", "connection", "down", "pugmark-service"],
+}
 LOCAL = """\
 # This trap's own settings. What stands here goes before what was provisioned, and before the settings pack;
 # `trapcam config show --config {into}/trap.toml` lists it. Nothing writes into this file but you.
@@ -66,13 +72,15 @@ def card(
     keys: dict[str, Any] = {"base": f"{into}/keys/base.pub", "recipients": f"{into}/keys/recipients.txt"}
     keys["sign"] = f"{into}/keys/trap.sign"
     tables: dict[str, Any] = {"trap": trap.number, "camera": {"kind": trap.camera}, "keys": keys}
-    tables["service"] = {"operators": f"{into}/operators.toml", "language": trap.language}
+    tables["supervisor"] = {"power_off": ["systemctl", "poweroff"]}
+    tables["service"] = {"operators": f"{into}/operators.toml", "language": trap.language, **ACCESS_POINT}
     ssid, password = wifi(desk, trap)
     files = {
         "trap.toml": Given(data=LOCAL.format(into=into).encode(), rule="once"),
         OPERATOR_KEY: Given(data=desk.public(OPERATOR_KEY)),
         "keys/base.pub": Given(data=desk.public(BOX_PUB)),
-        "keys/recipients.txt": Given(data=desk.public(RECIPIENTS) + extra.pop("recipients", b"")),
+        "keys/permit.pub": Given(data=desk.public(PERMIT_PUB)),
+        "keys/recipients.txt": Given(data=desk.public(RECIPIENTS)),
         "keys/trap.sign": Given(data=f"{sign_seed(desk, trap).hex()}\n".encode(), secret=True),
         "access-point.conf": Given(data=f"SSID={ssid}\nPASSWORD={password}\n".encode(), secret=True),
     }
@@ -82,14 +90,15 @@ def card(
         host = next((name for name in base.names), "")
         tables["network"] = {"host": host, "port": base.port, "certificates": f"{into}/certificates"}
         files |= certificates(desk, trap)
-    if "backend.pub" in extra:
-        keys["receipts"] = f"{into}/keys/backend.pub"
+    # Without a back end nobody's receipts but the operator's would let it delete, and he gives none.
+    keys["receipts"] = f"{into}/keys/backend.pub" if "backend.pub" in extra else f"{into}/{OPERATOR_KEY}"
     files |= {f"keys/{name}": Given(data=data) for name, data in extra.items()}
     if pack:
         files["pack.toml"] = Given(data=pack)
-        tables["pack"] = f"{into}/pack.toml"
-        tables["pack_key"] = f"{into}/keys/pack.pub" if "pack.pub" in extra else f"{into}/{OPERATOR_KEY}"
-    told = f"Trap {trap.number} at station {trap.station}, {trap.side}: written by `trapship provision`, issue {trap.issue}."
+    # A release's pack goes before the one of this card.
+    tables["pack"] = [RELEASED_PACK, f"{into}/pack.toml"]
+    tables["pack_key"] = f"{into}/keys/pack.pub" if "pack.pub" in extra else f"{into}/{OPERATOR_KEY}"
+    told = f"Trap {trap.number}, station {trap.station}, {trap.side}: by `trapship provision`, issue {trap.issue}."
     files["unit.toml"] = Given(data=toml(tables, told + "\nDo not change it here: trap.toml goes before it."))
     return files
 

@@ -23,8 +23,8 @@ from trapkit.operator.signedtext import read_signed, write_signed
 
 KIND = "pack"
 TRAPCAM, TRAPBASE, MCU = "trapcam", "trapbase", "mcu"
-# Dotted keys, or tables with all their keys, that are a matter of method. Paths, addresses, numbers of units, keys, commands
-# and the radio's rules are the operator's and the country's.
+# Dotted keys, or tables with all their keys, that are a matter of method. Paths, addresses, keys, commands and the
+# radio's rules are the operator's and the country's.
 SHARED = {
     TRAPCAM: (
         "keep", "audit", "health", "rungs", "people", "card", "trigger.interval_s",
@@ -36,8 +36,9 @@ SHARED = {
         "batch.project", "batch.classified_by", "store.keep_days",
     ),
     MCU: (
-        "utc_offset_min", "armed_from_h", "armed_to_h", "armed_from_month", "armed_to_month", "watch_from_h", "watch_to_h",
-        "watch_from_month", "watch_to_month", "min_gap_ms", "triggers_a_day", "trigger_burst", "picture_min",
+        "utc_offset_min", "armed_from_h", "armed_to_h", "armed_from_month", "armed_to_month", "watch_from_h",
+        "watch_to_h", "watch_from_month", "watch_to_month", "min_gap_ms", "triggers_a_day", "trigger_burst",
+        "picture_min",
     ),
 }  # fmt: skip
 VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,4}")

@@ -53,7 +53,7 @@ class TakeOver:
         for name, body in files.items():
             said += self._put(into, name, new.files[name], body, by)
         said += _removed(into, new)
-        if key is None:
+        if key is None and OPERATOR_KEY not in new.files:
             self._write(own_key, f"{by.hex()}\n".encode(), secret=False)
             said.append(f"{own_key}: new; from now on only this operator's card is taken")
         if not again:
