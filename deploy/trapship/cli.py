@@ -16,6 +16,7 @@ from trapkit.files import write_atomically
 from trapship.cmd_card import add_card_command
 from trapship.cmd_init import add_init_command
 from trapship.cmd_label import add_label_command
+from trapship.cmd_pack import add_pack_command
 from trapship.cmd_provision import add_provision_command
 from trapship.cmd_unit import add_unit_commands
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_init_command(subparsers)
     add_provision_command(subparsers)
+    add_pack_command(subparsers)
     _add_keys(subparsers)
     _add_fleet(subparsers)
     _add_broker(subparsers)

@@ -27,7 +27,7 @@ TRAPCAM, TRAPBASE, MCU = "trapcam", "trapbase", "mcu"
 # radio's rules are the operator's and the country's.
 SHARED = {
     TRAPCAM: (
-        "keep", "audit", "health", "rungs", "people", "card", "trigger.interval_s",
+        "keep", "audit", "health", "rungs", "card", "trigger.interval_s",
         "detector.required", "detector.without_mb", "camera.pi.frames", "camera.pi.every_s", "camera.pi.preroll",
         "camera.usb.frames", "camera.usb.every_s", "camera.usb.preroll", "clock.uncertainty_ms", "service.idle_min",
     ),
