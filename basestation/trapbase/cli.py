@@ -16,6 +16,7 @@ from trapbase import (
     cmd_log,
     cmd_outlets,
     cmd_results,
+    cmd_shutout,
     cmd_status,
 )
 from trapbase.config import Settings, check_traps, frame_bytes, modems
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_cards.add_parsers(subparsers)
     cmd_results.add_parsers(subparsers)
     cmd_outlets.add_parsers(subparsers)
+    cmd_shutout.add_parsers(subparsers)
     _add_config(subparsers)
     add_identity_parser(subparsers, "/var/lib/pugmark").set_defaults(take_over=lambda args: take_over("base", args))
     args = parser.parse_args(argv)

@@ -32,6 +32,7 @@ topic write pugmark/1/ack/#
 topic write pugmark/1/have/#
 topic write pugmark/1/wanted/#
 topic write pugmark/1/setting/#
+topic write pugmark/1/shut/#
 topic read pugmark/1/answer/#
 topic read pugmark/1/up/#
 topic read pugmark/1/piece/#
@@ -50,6 +51,7 @@ topic read pugmark/1/#
 # The operator's desk shuts a stolen unit out (`trapship revoke`); what it says is signed.
 user operator
 topic write pugmark/1/revoked/#
+topic read pugmark/1/shut/#
 
 user carrier
 topic write pugmark/1/up/#

@@ -59,6 +59,8 @@ def supervisor(desk: Desk, trap: Trap, pack: dict[str, Any]) -> dict[str, Any]:
         settings["hop_key"] = hop_key(desk, trap)
     if trap.side != "single":
         station = desk.register.stations[trap.station]
+        # A number of this key's own: a `pair` 0 that the base set by radio ends with the key that it was about.
+        settings["pair"] = int(station.pair[:8], 16) % 65535 + 1
         settings["station_key"] = desk.derive(PAIR, f"station {trap.station}", station.pair, KEY_BYTES).hex()
     return settings
 
