@@ -6,7 +6,6 @@ from pathlib import Path
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 
-ROOTS, THRESHOLD = 3, 2
 KEEP = "KEEP.md"
 
 
@@ -32,6 +31,8 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from trapship.desk.folder import create, is_operator_folder
     from trapship.desk.keep import keep_page
+    from trapship.release.keys import make
+    from trapship.release.roles import FIRST_ROOT, FOLDER
     from trapship.vault import Vault, read_passphrase
 
     if not (args.name.isprintable() and 0 < len(args.name) <= 80):
@@ -39,9 +40,13 @@ def _run(args: argparse.Namespace) -> int:
     if is_operator_folder(args.folder):
         raise SetupError(f"{args.folder}: is an operator's folder already; name a new one, or provision its units")
     vault = Vault(args.folder, read_passphrase(args.passphrase_file, new=True))
-    lines = create(vault, args.name)
+    # The releases' first: a cut among them begins them anew, for nothing was signed by them yet.
+    if not (args.folder / FOLDER / FIRST_ROOT).exists():
+        for secret in [name for name in vault.names() if name.startswith(f"{FOLDER}/")]:
+            vault.remove(secret)
+    lines = [*make(vault), *create(vault, args.name)]
     page = args.folder / KEEP
-    write_atomically(page, keep_page(args.name, ROOTS, THRESHOLD).encode())
+    write_atomically(page, keep_page(args.name).encode())
     for line in [*lines, f"{page}: new; what to keep where: read it now"]:
         print(line)
     return 0
