@@ -19,7 +19,7 @@ from trapbase import (
     cmd_shutout,
     cmd_status,
 )
-from trapbase.config import Settings, check_traps, frame_bytes, modems
+from trapbase.config import Settings, check_traps, frame_bytes, modems, within_borders
 from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.ops.log import to_stderr
 from trapbase.outlets.build import check_keys
@@ -29,6 +29,8 @@ from trapkit.errors import SetupError, StorageError
 from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import read_key
 from trapkit.settings import layers_of, load_settings, show
+
+TELLS_OF_BORDERS = ("run", "status", "outlets", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(args.take_over(args))
         settings = load_settings(Settings, args.config)
         check_traps(settings)
+        settings, closed = within_borders(settings)
+        for words in closed if args.command in TELLS_OF_BORDERS else ():
+            say(words)
         return int(args.run(args, settings))
     except SetupError as error:
         say(str(error))

@@ -5,8 +5,10 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Meta, Struct, field
 
+from trapbase.borders import COUNTRY, AgreementSettings, check_agreements, why_closed
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
@@ -164,6 +166,9 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(pattern=r"^(https?://[^\s]+)?$", max_length=200, description="back end's address; empty: keep all here"),
     ] = ""
+    country: Annotated[
+        str, Meta(pattern=COUNTRY, description="where its receiver is (ISO 3166, like RU); see the base's `country`")
+    ] = ""
     public_key: Annotated[str, Meta(description="file with the back end's Ed25519 public key, hexadecimal")] = (
         "/etc/pugmark/backend.pub"
     )
@@ -267,6 +272,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unit_keys: Annotated[
         str, Meta(description="folder with the key that each trap signs with, N.sign.pub, as trapship writes them")
     ] = "/etc/pugmark/keys/units"
+    country: Annotated[
+        str,
+        Meta(
+            pattern=COUNTRY,
+            description="where it stands (ISO 3166, like RU): nothing leaves it but by [[agreement]]; empty: no rule",
+        ),
+    ] = ""
     zone: Annotated[
         str, Meta(min_length=1, max_length=64, description="time zone of the stations (IANA name, Asia/Vladivostok)")
     ] = "UTC"
@@ -283,6 +295,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
     outlet: tuple[OutletSettings, ...] = ()
+    agreement: tuple[AgreementSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
@@ -302,6 +315,7 @@ def check_traps(settings: Settings) -> None:
     urgent_species(settings.batch)
     check_hours(settings.upload.hours, "key 'upload.hours'")
     check_outlets(settings.outlet)
+    check_agreements(settings.country, settings.agreement)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(
@@ -316,6 +330,24 @@ def check_traps(settings: Settings) -> None:
         _check_deployed(trap)
         if trap.zone:
             zone_info(trap.zone, f" of trap {trap.number}")
+
+
+def within_borders(settings: Settings) -> tuple[Settings, list[str]]:
+    """The settings without those ways out that may not be used, and why each is closed, in words."""
+    said, own, agreed = [], settings.country, settings.agreement
+    why = why_closed(own, settings.upload.country, agreed) if settings.upload.url else ""
+    upload = settings.upload
+    if why:
+        said.append(f"the way to the back end is closed: {why}")
+        upload = msgspec.structs.replace(upload, url="")
+    open_ways = []
+    for outlet in settings.outlet:
+        why = why_closed(own, outlet.country, agreed)
+        if why:
+            said.append(f"outlet {outlet.name} is closed: {why}")
+        else:
+            open_ways.append(outlet)
+    return msgspec.structs.replace(settings, upload=upload, outlet=tuple(open_ways)), said
 
 
 def urgent_species(batch: BatchSettings) -> frozenset[int]:

@@ -41,6 +41,7 @@ def add_provision_command(subparsers: "argparse._SubParsersAction[argparse.Argum
     trap.add_argument("--never-flashed", action="store_true", help="no unit ever got the last new radio key")
     base = _kind(kinds, "base", "a base: all that its machine needs, and its modem", _base)
     base.add_argument("--name", metavar="NAME", help="like north")
+    base.add_argument("--country", metavar="XX", help="where it stands: nothing leaves it without an agreement")
     base.add_argument("--zone", metavar="ZONE", help="its time zone, like Asia/Vladivostok")
     base.add_argument("--language", metavar="CODE", help="of its page where a phone wants none of ours")
     base.add_argument("--host", action="append", default=[], metavar="NAME", help="by which traps reach it; again")
@@ -107,7 +108,8 @@ def _base(args: argparse.Namespace) -> int:
     from trapship.desk.provisioning import BaseWish, place_base
 
     wish = BaseWish(
-        number=args.number, name=args.name, region=args.region, sf=args.sf, zone=args.zone, language=args.language,
+        number=args.number, name=args.name, country=args.country, region=args.region,
+        sf=args.sf, zone=args.zone, language=args.language,
         modem=args.modem, port=args.broker_port, hosts=tuple(args.host),
     )  # fmt: skip
     with _at(args) as desk:

@@ -50,7 +50,7 @@ def stocked_register(fresh_operator: Path, tmp_path_factory: pytest.TempPathFact
     """The register with base 1, north, and traps 7 and 8 of its station S001."""
     folder = Path(shutil.copytree(fresh_operator, tmp_path_factory.mktemp("stocked") / "operator"))
     desk = desk_of(folder)
-    place_base(desk.register, BaseWish(number=1, name="north", region="ru864", hosts=("10.0.0.5",)))
+    place_base(desk.register, BaseWish(number=1, name="north", country="RU", region="ru864", hosts=("10.0.0.5",)))
     for number, side in ((7, "left"), (8, "right")):
         wish = TrapWish(number=number, station="S001", side=side, place=(43.1, 131.4), network=True)
         trap, _ = place_trap(desk.register, wish)
@@ -76,7 +76,7 @@ def provision(say: Say, operator: Path, tmp_path: Path) -> Say:
     return run
 
 
-NORTH = ("--name", "north", "--region", "ru864", "--zone", "Asia/Vladivostok", "--host", "10.0.0.5")
+NORTH = ("--name", "north", "--country", "RU", "--region", "ru864", "--zone", "Asia/Vladivostok", "--host", "10.0.0.5")
 LEFT = ("--station", "S001", "--side", "left", "--place", "43.1", "131.4")
 
 

@@ -209,6 +209,8 @@ def test_a_repeater_and_its_traps_share_a_hop_key_that_the_base_has_too(
         (("base", 2, "--name", "south"), "--region: a new unit needs it: a radio plan"),
         (("base", 2, *NORTH[2:], "--name", "s", "--zone", "Mars/Olympus"), "--zone 'Mars/Olympus': there is no"),
         (("base", 2, "--name", "south", "--region", "as923", "--sf", "12"), "--sf 12: "),
+        (("base", 2, "--name", "south", "--region", "eu868"), "--country: a new unit needs it: where it stands"),
+        (("base", 2, "--name", "south", "--region", "eu868", "--country", "Korea"), "--country 'Korea': allowed are"),
         (("repeater", 1), "--trap: 0 traps go by repeater 1; allowed are 1–"),
     ],
 )  # fmt: skip

@@ -66,6 +66,7 @@ def _settings(desk: Desk, base: Base) -> dict[str, Any]:
         "folder": "data",
         "box_key": "keys/base.key",
         "unit_keys": "keys/units",
+        "country": base.country,
         "zone": base.zone,
         "revoked": REVOKED,
         "operator_key": OPERATOR_KEY,

@@ -1,5 +1,6 @@
 """A unit's place in the register, new or renewed, by what was asked for. Rules only; nothing is written here."""
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -40,6 +41,7 @@ class TrapWish:
 class BaseWish:
     number: int
     name: str | None = None
+    country: str | None = None
     region: str | None = None
     sf: int | None = None
     zone: str | None = None
@@ -68,7 +70,11 @@ def place_base(register: Register, wish: BaseWish) -> tuple[Base, list[str]]:
     if not 0 < port < 1 << 16:
         raise SetupError(f"--port {port}: allowed is 1–65535")
     names = list(dict.fromkeys([*(here.names if here else []), *map(checked, wish.hosts)]))
-    base = here or Base(number=wish.number, plan=plan, name=name)
+    country = _or(wish.country, here.country if here else None, "--country", "where it stands, like RU")
+    if not re.fullmatch("[A-Z]{2}", country):
+        raise SetupError(f"--country {country!r}: allowed are two capital letters of ISO 3166, like RU, CN, MN or KR")
+    base = here or Base(number=wish.number, plan=plan, name=name, country=country)
+    base.country = country
     said = []
     if here and (here.plan, here.sf) != (plan, sf):
         traps = ", ".join(str(trap.number) for trap in register.of_base(wish.number)) or "none"

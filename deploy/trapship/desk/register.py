@@ -72,6 +72,7 @@ class Base(Unit, kw_only=True, forbid_unknown_fields=True):
     """`names`: by which traps with a network reach its broker."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
     zone: Text = "UTC"
     language: Text = "en"
     modem: Text = "/dev/pugmark-modem"
