@@ -17,7 +17,6 @@ from tests.base.systemd import KEEPALIVE_S, Systemd
 from tests.support import free_port
 from trapbase.config import LogSettings, PageSettings, Settings
 from trapbase.ops.log import ERROR, INFO, LONGEST, MOST_AT_ONCE, MS_A_LINE, WARNING, Libraries, Log, is_journal
-from trapbase.ops.notify import LONGEST_STATUS, Notifier, status
 from trapbase.ops.partfile import (
     FOLDER,
     GONE,
@@ -35,6 +34,7 @@ from trapbase.ops.watch import AGAIN_MS, WRITE_EVERY_MS, Watch
 from trapbase.parts import PATIENCE_S
 from trapbase.run import Runner
 from trapkit.errors import SetupError
+from trapkit.notify import LONGEST_STATUS, Notifier, status
 
 PATIENCE_MS = 60_000
 

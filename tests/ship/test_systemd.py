@@ -12,7 +12,7 @@ from tests.ship.test_pages import blocks
 from tests.support import Broker
 
 from trapbase.cli import main
-from trapbase.ops.notify import Notifier
+from trapkit.notify import Notifier
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
