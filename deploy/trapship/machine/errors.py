@@ -2,7 +2,7 @@
 
 
 class InstallError(Exception):
-    """Nothing more is done; what was done is whole, and the same command goes on from there. The message is for people."""
+    """Nothing more is done; what was done is whole, and the same command goes on from there. The text is for people."""
 
 
 class UsageError(InstallError):

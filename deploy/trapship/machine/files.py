@@ -89,10 +89,10 @@ def take_away(root: Path, path: str, ours: str, *, dry: bool) -> Change:
 
 
 def link(root: Path, path: str, to: str, *, dry: bool) -> Change:
-    """A link at `path` to `to`, replaced in one step; anything else that lies there is not ours.  Raises: InstallError."""
+    """A link at `path` to `to`, replaced in one step; anything else there is not ours.  Raises: InstallError."""
     target = below(root, path)
     if target.is_symlink():
-        if os.readlink(target) == to:
+        if str(target.readlink()) == to:
             return Change(path, "")
     elif target.exists():
         raise InstallError(f"{path} is there and is no link: move it away, then say the same again")
@@ -109,7 +109,7 @@ def link(root: Path, path: str, to: str, *, dry: bool) -> Change:
 def unlink(root: Path, path: str, to: str, *, dry: bool) -> Change:
     """Remove a link that leads to `to` or below it; another one stays."""
     target = below(root, path)
-    if not target.is_symlink() or not (os.readlink(target) + "/").startswith(to.rstrip("/") + "/"):
+    if not target.is_symlink() or not f"{target.readlink()}/".startswith(to.rstrip("/") + "/"):
         return Change(path, "")
     if not dry:
         target.unlink()

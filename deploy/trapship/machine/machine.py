@@ -29,6 +29,6 @@ def root_trouble(mounts: str) -> str:
     if mounted(mounts, "/media/root-ro") is not None and mounted(mounts, "/") == "overlay":
         return (
             "the root is read-only (overlayroot): what is written now is gone with the power. "
-            "`overlayroot-chroot` opens a shell in which it stays; or start once with overlayroot=disabled in cmdline.txt"
+            "`overlayroot-chroot` opens a shell in which it stays; or start once with overlayroot=disabled"
         )
     return ""

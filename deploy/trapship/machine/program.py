@@ -1,7 +1,7 @@
 """The program's virtual environment: a folder a version, and a link to the one in force.
 
-A version is made whole and tried before the link goes over to it, so a failed update leaves what ran before in force. The
-one before stays, for whoever wants to go back by hand; older ones go.
+A version is made whole and tried before the link goes over to it, so a failed update leaves what ran before in
+force. The one before stays, for whoever wants to go back by hand; older ones go.
 """
 
 import os
@@ -77,7 +77,7 @@ def remove_programs(host: Host, role: Role) -> None:
 
 def _in_force(host: Host) -> str | None:
     link = files.below(host.root, CURRENT)
-    return os.readlink(link) if link.is_symlink() else None
+    return str(link.readlink()) if link.is_symlink() else None
 
 
 def _forget_old(host: Host, kept: set[str]) -> None:

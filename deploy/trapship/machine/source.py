@@ -58,7 +58,7 @@ def from_bundle(deploy: Path, wheels: Path, machine: str, python: str) -> Source
         raise UsageError(f"{wheels / BUNDLE}: is none that deploy/make-wheels wrote ({error})") from error
     if arch != machine or python not in pythons:
         raise UsageError(
-            f"{wheels}: is for {arch} with Python {' or '.join(pythons)}; this machine is {machine} with Python {python}"
+            f"{wheels}: is for {arch} with Python {' or '.join(pythons)}; this is {machine} with Python {python}"
         )
     sums = _text(wheels / SUMS)
     lines = [line.partition("  ") for line in sums.splitlines()]

@@ -41,7 +41,7 @@ def install(host: Host, role: Role, source: Source, wishes: Wishes, record: Reco
     """Make the machine what the role says.  Raises: InstallError; the same again goes on from there."""
     if record.role not in ("", role.name):
         raise InstallError(
-            f"this machine is a {record.role}: `deploy/install --remove` first, if it shall be a {role.name}"
+            f"this machine is a {record.role}: `deploy/install --remove` first, to make it a {role.name}"
         )
     record.role, record.version = role.name, source.name
     plan = [*role.files, *(READ_ONLY_FILES if wishes.read_only else ())]
@@ -218,7 +218,7 @@ def _require_data_partition(host: Host) -> None:
     if machine.mounted(Path("/proc/mounts").read_text(), DATA) is None and not Path(DATA_LABEL).exists():
         raise InstallError(
             f"--read-only: no partition has the label pugmark-data ({DATA_LABEL}), and none is mounted at {DATA}: "
-            "with a read-only root everything would be gone with the power (deploy/machine/README.md says how to make one)"
+            "with a read-only root everything would be gone with the power (deploy/machine/README.md: how to make one)"
         )
 
 
