@@ -62,8 +62,8 @@ def lay(root: Path, path: str, data: bytes, mode: int, ours: str | None, *, dry:
             target.chmod(mode)
         return Change(path, f"mode {mode:o}")
     if found is not None and digest(found) != ours:
-        if _read(below(root, beside)) == data:
-            return Change(path, "")
+        if ours == digest(data) or _read(below(root, beside)) == data:
+            return Change(path, "")  # said before, or nothing new of ours
         if not dry:
             write_whole(below(root, beside), data, mode)
         return Change(path, f"was changed here and is kept; ours lies beside it as {beside}")

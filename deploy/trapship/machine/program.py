@@ -37,7 +37,7 @@ def install_program(host: Host, role: Role, source: Source) -> bool:
         change = files.link(host.root, path, to, dry=host.dry)
         if change.what:
             host.changed(change.path, change.what)
-    _forget_old(host, {source.name, before or ""})
+    _forget_old(host, source.name)
     return before != source.name
 
 
@@ -80,12 +80,12 @@ def _in_force(host: Host) -> str | None:
     return str(link.readlink()) if link.is_symlink() else None
 
 
-def _forget_old(host: Host, kept: set[str]) -> None:
-    for path in sorted(files.below(host.root, OPT).glob("*-????????")):
-        if path.is_dir() and not path.is_symlink() and path.name not in kept:
-            host.changed(f"{OPT}/{path.name}", "an older version, removed")
-            if not host.dry:
-                shutil.rmtree(path)
+def _forget_old(host: Host, current: str) -> None:
+    folders = [path for path in files.below(host.root, OPT).glob("*-????????") if path.name != current]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime)[:-1]:
+        host.changed(f"{OPT}/{path.name}", "an older version, removed")
+        if not host.dry:
+            shutil.rmtree(path)
 
 
 def _room(role: Role) -> None:

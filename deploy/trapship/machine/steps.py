@@ -113,14 +113,12 @@ def _packages(host: Host, needed: tuple[str, ...], wished: tuple[str, ...], reco
         return
     try:
         host.do(*command, env=QUIET)
-    except InstallError:
+    except InstallError as error:
         # Lists that are old, or not there yet.
-        updated = host.try_to("apt-get", "update", "-q")
-        try:
-            host.do(*command, env=QUIET)
-        except InstallError as error:
-            hint = f" ({updated})" if updated else ""
-            raise InstallError(f"{error}\nWithout these packages it cannot go on{hint}: {' '.join(missing)}") from error
+        if host.try_to("apt-get", "update", "-q"):
+            without = f"{error}\nand without these packages it cannot go on: {' '.join(missing)}"
+            raise InstallError(without) from error
+        host.do(*command, env=QUIET)
     record.packages = sorted({*record.packages, *missing})
 
 
