@@ -17,11 +17,11 @@ from pathlib import Path
 
 from trapbase.config import Settings
 from trapbase.ops.log import ERROR, INFO, WARNING, Libraries, Log
-from trapbase.ops.notify import Notifier, of_this_process
 from trapbase.ops.watch import Watch
 from trapbase.parts import PATIENCE_S, Part, build_forward, build_gateway, build_ingest, build_outlet, build_updates
 from trapkit import progress
 from trapkit.errors import SetupError, StorageError
+from trapkit.notify import Notifier, of_this_process
 
 BUILDERS: dict[str, Callable[[Settings], Part]] = {
     "gateway": build_gateway,

@@ -40,6 +40,7 @@ from trapcam.uplink import Uplink
 from trapkit.bus import Bus
 from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import lock_folder
+from trapkit.notify import Keepalive, of_this_process
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
 from trapkit.update import launch
@@ -377,7 +378,9 @@ class Stop:
 
 
 def _loop(app: TrapApp, line: SerialPort, stop: Stop) -> None:
+    keepalive = Keepalive(of_this_process())  # systemd starts a trap again whose loop hangs
     while not (stop.asked or app.left or app.again):
+        keepalive.turn(time.monotonic_ns() // 1_000_000)
         busy = app.step(_now_ms())
         fd = line.fileno()
         try:

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from trapbase.ops.notify import Notifier
+from trapkit.notify import Notifier
 
 KEEPALIVE_S = 300  # as in deploy/systemd/pugmark-base.service
 

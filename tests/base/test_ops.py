@@ -17,7 +17,6 @@ from tests.base.systemd import KEEPALIVE_S, Systemd
 from tests.support import free_port
 from trapbase.config import LogSettings, PageSettings, Settings
 from trapbase.ops.log import ERROR, INFO, LONGEST, MOST_AT_ONCE, MS_A_LINE, WARNING, Libraries, Log, is_journal
-from trapbase.ops.notify import LONGEST_STATUS, Notifier, status
 from trapbase.ops.partfile import (
     FOLDER,
     GONE,
@@ -35,6 +34,7 @@ from trapbase.ops.watch import AGAIN_MS, WRITE_EVERY_MS, Watch
 from trapbase.parts import PATIENCE_S
 from trapbase.run import Runner
 from trapkit.errors import SetupError
+from trapkit.notify import LONGEST_STATUS, Keepalive, Notifier, status
 
 PATIENCE_MS = 60_000
 
@@ -94,6 +94,20 @@ def test_an_abstract_socket_is_reached(tmp_path: Path) -> None:
 )
 def test_keepalives_are_due_in_half_of_what_systemd_waits(given: dict[str, str], every_ms: int | None) -> None:
     assert Notifier({"NOTIFY_SOCKET": "/run/x"} | given, 7).keepalive_ms == every_ms
+
+
+def test_a_loop_that_turns_is_alive_and_one_that_does_not_is_silent(systemd: Systemd) -> None:
+    keepalive = Keepalive(systemd.notifier(WATCHDOG_USEC="10000000"))
+    assert systemd.heard() == []
+    for now_ms in (0, 4999, 5000, 5001, 9999):
+        keepalive.turn(now_ms)
+    assert systemd.heard() == ["READY=1", "WATCHDOG=1"]
+    keepalive.turn(60_000)
+    assert systemd.heard() == ["WATCHDOG=1"]
+    unwatched = Keepalive(systemd.notifier(WATCHDOG_USEC=""))
+    for now_ms in (0, 600_000):
+        unwatched.turn(now_ms)
+    assert systemd.heard() == ["READY=1"]
 
 
 def test_a_status_is_one_bounded_line() -> None:

@@ -1,23 +1,24 @@
-"""The units of deploy/systemd: what systemd itself says of them, that they fit the programs, and the steps to them."""
+"""The units of deploy/systemd: what systemd itself says of them, and that they fit the programs."""
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.base.systemd import KEEPALIVE_S, Systemd
-from tests.ship.test_pages import blocks
 from tests.support import Broker
 
 from trapbase.cli import main
-from trapbase.ops.notify import Notifier
+from trapkit.notify import Notifier
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
-NAMES = ("pugmark-base.service", "pugmark-broker.service")
-MOST_EXPOSED = 25  # in tenths: 100 is a service without any bounds; a modem's line and a network are needed
+SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+TABLE = ROOT / "deploy" / "machine" / "README.md"
+PROGRAM = re.compile(r"(?m)^(ExecStart|ExecReload|ExecStop)=(-?)(/opt|/usr)[^ \n]*")
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine: Debian has it")
 
@@ -37,10 +38,12 @@ class Unit(configparser.RawConfigParser):
 def installed(tmp_path: Path) -> list[str]:
     """The units where the programs are those of this machine: systemd looks whether they are there."""
     paths = []
-    for name in NAMES:
-        text = (UNITS / name).read_text().replace("/opt/pugmark/bin/trapbase", "/bin/true")
-        (tmp_path / name).write_text(text.replace("/usr/sbin/mosquitto", "/bin/true"))
-        paths.append(str(tmp_path / name))
+    for path in sorted(UNITS.iterdir()):
+        target = tmp_path / path.name
+        target.write_text(PROGRAM.sub(r"\1=\2/bin/true", path.read_text()))
+        paths.append(str(target))
+    # The two roles' are installed under one name, by which the others know it.
+    shutil.copy(tmp_path / "pugmark-identity-trap.service", tmp_path / "pugmark-identity.service")
     return paths
 
 
@@ -52,9 +55,15 @@ def test_systemd_takes_the_units_without_a_word(installed: list[str]) -> None:
 
 
 @needs_systemd
-def test_what_a_unit_can_do_to_its_machine_is_little(installed: list[str]) -> None:
+def test_what_a_unit_can_do_to_its_machine_is_little_and_stands_in_the_table(installed: list[str]) -> None:
+    table = dict(re.findall(r"(?m)^\| `(pugmark-[a-z-]+\.service)` \|.*\| ([0-9.]+) \|$", TABLE.read_text()))
+    assert sorted(table) == SERVICES
     for path in installed:
-        command = [str(ANALYZE), "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", path]
+        name = Path(path).name
+        if name not in table:
+            continue
+        most = round(float(table[name]) * 10)  # in tenths: 100 is a service without any bounds
+        command = [str(ANALYZE), "security", "--offline=true", "--no-pager", f"--threshold={most}", path]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if "unrecognized option" in done.stderr:
             pytest.skip("this systemd is older than 250 and cannot look at a file")
@@ -62,18 +71,19 @@ def test_what_a_unit_can_do_to_its_machine_is_little(installed: list[str]) -> No
 
 
 def test_the_units_fit_the_programs() -> None:
-    base, broker = (Unit(name)["Service"] for name in NAMES)
-    assert base["Type"] == broker["Type"] == "notify"
-    assert base["Restart"] == broker["Restart"] == "always"
-    assert int(base["WatchdogSec"]) == KEEPALIVE_S
-    assert base["LimitCORE"] == "0"
+    base, broker, trap = (Unit(f"pugmark-{name}.service")["Service"] for name in ("base", "broker", "trap"))
+    assert base["Type"] == broker["Type"] == trap["Type"] == "notify"
+    assert base["Restart"] == broker["Restart"] == trap["Restart"] == "always"
+    assert int(base["WatchdogSec"]) == int(trap["WatchdogSec"]) == KEEPALIVE_S
+    assert base["LimitCORE"] == trap["LimitCORE"] == "0"
     notifier = Notifier({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": f"{KEEPALIVE_S}000000"}, os.getpid())
     assert notifier.keepalive_ms == KEEPALIVE_S * 500
     program, *arguments = base["ExecStart"].split()
     assert program.endswith("/trapbase")
     assert main([*arguments[:1], "--only", "none", *arguments[1:-1], "/nowhere/base.toml"]) == 2
-    assert {section["User"] for section in (base, broker)} == {"pugmark"}
-    assert "u pugmark " in (UNITS / "pugmark.conf").read_text()
+    assert {section["User"] for section in (base, broker, trap)} == {"pugmark"}
+    for role in ("base", "trap"):
+        assert "u pugmark " in (ROOT / "deploy" / "machine" / f"sysusers-{role}.conf").read_text()
 
 
 def test_the_broker_says_when_it_is_ready(mosquitto: str, fleet: Path, tmp_path: Path) -> None:
@@ -88,39 +98,3 @@ def test_the_broker_says_when_it_is_ready(mosquitto: str, fleet: Path, tmp_path:
         process.kill()
         process.wait()
         systemd.close()
-
-
-# What root would do on the machine, done in a folder in its place.
-IN_A_FOLDER = """
-there() { for one in "$@"; do case $one in /*) printf '%s\\n' "$ROOT$one" ;; *) printf '%s\\n' "$one" ;; esac; done; }
-apt-get() { [ "$1" = install ] && [ "$2" = -y ]; }
-python3() { [ "$1 $2" = "-m venv" ] && mkdir -p "$ROOT$3/bin" && command ln -s "$TOOLS"/* "$ROOT$3/bin/"; }
-/opt/pugmark/bin/pip() { [ "$1" = install ]; }
-ln() { command mkdir -p "$ROOT/usr/local/bin"; mapfile -t to < <(there "$@"); command ln "${to[@]}"; }
-install() { mapfile -t to < <(there "$@"); command mkdir -p "$ROOT/etc/systemd/system" "$ROOT/var/lib"
-  set -- "${to[@]}"; [ "$1 $2" = "-o pugmark" ] && shift 4; command install "$@"; }
-systemd-sysusers() { command systemd-sysusers --root="$ROOT"; }
-systemctl() { case $1 in
-  enable|disable) command systemctl --root="$ROOT" "$1" "${@:3}" ;; daemon-reload) ;; *) false ;; esac; }
-"""
-
-
-@pytest.mark.skipif(not shutil.which("systemctl"), reason="no systemctl on this machine: Debian has it")
-def test_the_steps_from_a_fresh_debian_to_units_that_start(tmp_path: Path) -> None:
-    machine, start = blocks("basestation/README.md", "A machine of its own")
-    root = tmp_path / "root"
-    (root / "etc").mkdir(parents=True)
-    (root / "usr" / "lib" / "systemd" / "system").mkdir(parents=True)
-    unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
-    (root / "usr" / "lib" / "systemd" / "system" / "mosquitto.service").write_text(unit)
-    environ = os.environ | {"ROOT": str(root), "TOOLS": str(Path(shutil.which("trapbase") or "").parent)}
-    for block in (machine, start):
-        done = subprocess.run(
-            ["bash", "-euc", IN_A_FOLDER + block], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    assert "pugmark" in (root / "etc" / "passwd").read_text()
-    wanted = root / "etc" / "systemd" / "system" / "multi-user.target.wants"
-    assert sorted(path.name for path in wanted.iterdir()) == sorted(NAMES)
-    assert os.access(root / "usr" / "local" / "bin" / "trapship", os.X_OK)
-    assert (root / "var" / "lib" / "pugmark").stat().st_mode & 0o777 == 0o700

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from trapbase.ops import log as levels
-from trapbase.ops import notify
 from trapbase.ops.log import Log
-from trapbase.ops.notify import Notifier
 from trapbase.ops.partfile import HANGS, RUNS, STOPPED, PartState, write_state
 from trapbase.ops.pulse import Pulse
+from trapkit import notify
+from trapkit.notify import Notifier
 
 WRITE_EVERY_MS = 30_000
 AGAIN_MS = 1000  # a trouble that comes and goes is written, and told to systemd, at most this often

@@ -51,3 +51,21 @@ class Notifier:
 def of_this_process() -> Notifier:
     """For the process that asks, with the environment that it was started in."""
     return Notifier(os.environ, os.getpid())
+
+
+class Keepalive:
+    """A program whose one loop must turn: READY=1 at its first turn, then WATCHDOG=1 as often as it is due."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._told_ms: int | None = None
+
+    def turn(self, now_ms: int) -> None:
+        """The loop has turned; now_ms: of a clock that never goes back."""
+        if self._told_ms is None:
+            self._notifier.tell(READY)
+        elif self._notifier.keepalive_ms is None or now_ms - self._told_ms < self._notifier.keepalive_ms:
+            return
+        else:
+            self._notifier.tell(WATCHDOG)
+        self._told_ms = now_ms
