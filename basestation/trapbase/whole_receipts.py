@@ -41,7 +41,7 @@ class WholeReceipts:
             if not number:
                 return False  # they are used up: 16 million were enough for everything else
             db.execute(self._sql["make_whole"], (number[0]["seq"], body, row["id"]))
-            db.execute(self._sql["count"])
+            db.execute(self._sql["count_whole"])
         return True
 
     def _whole(self, short: bytes, outbox: tuple[str, int, int]) -> bytes | None:

@@ -15,5 +15,5 @@ UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'receipts' AND seq < ? RET
 -- name: make_whole
 UPDATE receipts SET id = ?, body = ?, state = 'signed', delivered_ms = NULL WHERE id = ?
 
--- name: count
+-- name: count_whole
 INSERT INTO counters (name, value) VALUES ('receipts_sent_whole', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
