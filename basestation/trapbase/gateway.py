@@ -158,8 +158,8 @@ class Gateway:
         self._pending[key] = _Pending(data, said, now_ms)
 
     def _on_delivered(self, key: ObjectKey) -> None:
+        self._downacks[key] = None  # an object's: a receipt that names it was no use to its trap
         if key.rung == RECEIPT:
-            self._downacks[key] = None
             self._remember(key)
 
     def _remember(self, key: ObjectKey) -> None:
@@ -208,10 +208,11 @@ class Gateway:
             # A trap with a network of its own has taken these: no air for them. Ours come back here too, and change
             # nothing.
             for key in unpack_keys(payload):
-                if key.trap != address.trap or key.rung != RECEIPT:
+                if key.trap != address.trap:
                     raise WireError(f"{key!r} on {topic}")
-                self._radio.withdraw_down(key)
-                self._remember(key)
+                if key.rung == RECEIPT:
+                    self._radio.withdraw_down(key)
+                    self._remember(key)
         elif address is not None and address.kind == topics.DOWN:
             if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
                 raise WireError(f"down object of {len(payload)} bytes")

@@ -42,6 +42,7 @@ from trapbase.shutout import Partners, open_list
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
+from trapbase.whole_receipts import WholeReceipts
 from trapkit.bus import Bus
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
@@ -198,7 +199,9 @@ def build_forward(settings: Settings) -> Part:
         outlet = TusOutlet(settings.upload.url, settings.upload.timeout_s, gate.count)
         closers[:0] = [outlet.close, queue.close]
         uploader = Uploader(store, cutter, outlet, settings.upload, random.random, gate)
-        down = Receipts(store, uploader, outlet, bus, key, settings.upload)
+        whole = WholeReceipts(Path(settings.folder))
+        closers.append(whole.close)
+        down = Receipts(store, uploader, outlet, bus, key, settings.upload, whole)
         reconcile = Reconcile(restored, outlet, key, traps)
         kept = ResultStore(Path(settings.folder))
         closers.append(kept.close)

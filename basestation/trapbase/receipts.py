@@ -14,6 +14,7 @@ from trapbase.model import Batch, StoredObject
 from trapbase.outlet import Outlet, OutletError
 from trapbase.store import Store
 from trapbase.upload import Uploader
+from trapbase.whole_receipts import WholeReceipts
 from trapkit import topics
 from trapkit.sealing import signature_is_valid
 from trapkit.topics import Message, MessageBus
@@ -92,12 +93,21 @@ def _whole(value: object) -> int:
 
 
 class Receipts:
-    """The step from the back end's receipts to the store and down to the traps."""
+    """The step from the back end's receipts to the store and down to the traps. `whole`: makes those whole that were no
+    use to their traps; None: nobody does."""
 
     def __init__(
-        self, store: Store, uploader: Uploader, outlet: Outlet, bus: MessageBus, key: bytes, settings: UploadSettings
+        self,
+        store: Store,
+        uploader: Uploader,
+        outlet: Outlet,
+        bus: MessageBus,
+        key: bytes,
+        settings: UploadSettings,
+        whole: WholeReceipts | None = None,
     ) -> None:
         self._store = store
+        self._whole = whole
         self._uploader = uploader
         self._outlet = outlet
         self._bus = bus
@@ -148,6 +158,8 @@ class Receipts:
                     if key.rung == RECEIPT:
                         self._store.set_delivered(key.number, key.trap, key.epoch, utc_ms)
                         self._published.pop(key.number, None)
+                    elif self._whole is not None:
+                        self._whole.want(key)
             self._held.popleft().acknowledge()
         return moved
 

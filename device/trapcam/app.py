@@ -209,13 +209,19 @@ class TrapApp:
 
     def _refused_receipts(self) -> str:
         """It deletes nothing, so nothing is lost; but the card never empties until a person puts the key right."""
-        refused = self._uplink.counts["refused"] + (self._network.counts["refused"] if self._network else 0)
-        if not refused:
-            return ""
-        return (
-            f"{refused} receipts refused: not signed for what lies here, nothing is deleted. Is the key that "
-            "`keys.receipts` names the back end's? Put it right, then say `trapbase again` at the base"
-        )
+        counts = [self._uplink.counts, *([self._network.counts] if self._network else [])]
+        refused, partly = (sum(each[name] for each in counts) for name in ("refused", "partly"))
+        if refused > partly:  # one that came whole mends one that was refused before
+            return (
+                f"{refused - partly} receipts refused: not signed for what lies here, nothing is deleted. Is the key "
+                "that `keys.receipts` names the back end's? Put it right, then say `trapbase again` at the base"
+            )
+        if partly:
+            return (
+                f"{partly} receipts name what this trap never made: somebody brings objects in its name (a cloned "
+                "card, a stolen certificate). Its own are let go all the same"
+            )
+        return ""
 
     def _walk(self, trigger: Trigger) -> None:
         if self._visit is None:

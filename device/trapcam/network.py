@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trapcam.outbox import Outbox
+from trapcam.receipts import ReceiptOutcome
 from trapcam.timers import due
 from trapcam.transfer import TRIES, Transfer
 from trapkit import topics
@@ -85,7 +86,8 @@ class Network:
         self._disk = ""
         self._disk_ms: int | None = None
         self.progress = 0  # times that the base was known to have more than before
-        self.counts = dict.fromkeys(("published", "again", "pieces", "skipped", "applied", "repeated", "refused"), 0)
+        receipts = (outcome.value for outcome in ReceiptOutcome)
+        self.counts = dict.fromkeys(("published", "again", "pieces", "skipped", *receipts), 0)
 
     @property
     def serving(self) -> bool:
@@ -195,7 +197,7 @@ class Network:
         outcome = self._outbox.apply_receipt(envelope, self._receipt_key, now_ms)
         self.counts[outcome.value] += 1
         # If the bus is gone the answer is lost; the receipt comes again and gets another.
-        self._bus.publish(topics.downack(self._outbox.trap), pack_keys([envelope.key]))
+        self._bus.publish(topics.downack(self._outbox.trap), pack_keys(self._outbox.answer(envelope, outcome)))
 
     # --- what goes ----------------------------------------------------------------------------------------------
 

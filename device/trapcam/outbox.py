@@ -17,7 +17,7 @@ from trapcam.aside import finish, set_aside
 from trapcam.audit_store import AUDIT_FOLDER, MAX_BYTES, AuditStore, for_want_of_room
 from trapcam.note_store import NoteStore
 from trapcam.outbox_rows import SQL, add_burst, add_event, full_name, fulls_of, size_of
-from trapcam.receipts import ReceiptOutcome, check_receipt
+from trapcam.receipts import ReceiptOutcome, answer, check_receipt, signature_of
 from trapcam.record import Outcome, Withheld, without
 from trapcam.room import Room, free_bytes
 from trapcam.seal import SealedObject
@@ -244,10 +244,13 @@ class Outbox:
     def apply_receipt(self, envelope: Envelope, public_key: bytes, now_ms: int) -> ReceiptOutcome:
         """Let go of exactly the objects that a receipt names, if the back end signed it for these very bytes.
 
-        A refused one (unknown objects, wrong signature, another trap) changes nothing and is counted.
+        A refused one (unknown objects, wrong signature, another trap) changes nothing and is counted; so are objects
+        of strangers in a whole one.
         """
         receipt = check_receipt(envelope, self.trap, self.epoch, self._digest, public_key)
         if receipt is None:
+            if self._rows("receipt_signed", (signature_of(envelope, self.trap, self.epoch),)):
+                return ReceiptOutcome.REPEATED  # the short form of one that came whole since
             self.count("receipts_refused")
             return ReceiptOutcome.REFUSED
         sha256 = hashlib.sha256(envelope.body).digest()
@@ -257,8 +260,14 @@ class Outbox:
         with transaction(self._db) as db:
             db.executemany(SQL["mark_deleted"], receipt.objects)
             db.execute(SQL["add_receipt"], (sha256, len(receipt.objects), receipt.signature, now_ms))
+            if receipt.strangers:
+                db.execute(SQL["count"], ("receipt_strangers", receipt.strangers))
         self._unlink(files)
-        return ReceiptOutcome.APPLIED
+        return ReceiptOutcome.PARTLY if receipt.strangers else ReceiptOutcome.APPLIED
+
+    def answer(self, envelope: Envelope, outcome: ReceiptOutcome) -> list[ObjectKey]:
+        """What the base is told of a receipt's outcome: `trapcam.receipts.answer`."""
+        return answer(envelope, outcome, self.trap, self.epoch)
 
     def _unlink(self, names: Iterable[str]) -> None:
         for name in names:

@@ -61,6 +61,7 @@ def _empty(trap: int) -> dict[str, Any]:
         "bytes": 0,
         "receipts": 0,
         "receipts_refused": 0,
+        "receipt_strangers": 0,
         "sources": {},
         "people_hours": [],
         "camera_restarts": {},
@@ -86,7 +87,7 @@ def _read(db: sqlite3.Connection, status: dict[str, Any]) -> dict[str, Any]:
         raise SetupError(f"this outbox belongs to trap {identity['trap']}, the setting `trap` is {trap}")
     status["epoch"] = identity["epoch"]
     counters = {row["name"]: row["value"] for row in db.execute(SQL["status_counters"])}
-    for name in ("frames_in", "frames_withheld", "receipts_refused", RENEWALS):
+    for name in ("frames_in", "frames_withheld", "receipts_refused", "receipt_strangers", RENEWALS):
         status[name] = counters.get(name, 0)
     status["camera_restarts"] = {
         name.removeprefix(RESTARTS): value for name, value in counters.items() if name.startswith(RESTARTS)

@@ -9,7 +9,8 @@ Rules:
 - While a network serves only alerts are offered, and those at once: a network that died a moment ago still seems to
   serve, and an alert costs a second of air. Everything else may wait until that is known, for air is dear.
 - REFUSED takes one object out of the offers until the next start; the others go on.
-- A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before.
+- A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before. The answer to one
+  that was no use asks for it whole (`receipts`).
 - WANTED makes an object urgent for the radio, also one that was none for it; what is not here is not answered.
 - TIME goes to the clock; MODE is remembered, with its time: `words`. A trigger in service is marked as such. That
   state counts for `SERVICE_STALE_MS`: a supervisor that fell silent must not make a trap overlook cats.
@@ -103,7 +104,7 @@ class Uplink:
         self._networked = False
         self._again: list[tuple[int, int, int]] = []  # stored objects to ask after, the most urgent last
         self._refused: set[tuple[int, int]] = set()
-        self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
+        self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "partly": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
         self.firmware: deque[bytes] = deque(maxlen=MAX_FIRMWARE)
         self.mode: int | None = None  # the unit's state, as the supervisor said it (trapwire.unitstates)
@@ -291,7 +292,7 @@ class Uplink:
         envelope = decode_envelope(payload)
         outcome = self._outbox.apply_receipt(envelope, self._receipt_key, now_ms)
         self.counts[outcome.value] += 1
-        self._send(line_kinds.RECEIPT_TAKEN, pack_keys([envelope.key]))
+        self._send(line_kinds.RECEIPT_TAKEN, pack_keys(self._outbox.answer(envelope, outcome)))
 
     # --- what goes ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from trapwire.fragments import check_sendable
 from trapwire.hop import HOP_BYTES
 from trapwire.linkkeys import parse_key
 from trapwire.linktimes import LinkTimes
-from trapwire.objects import ALERT, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import ALERT, RECEIPT, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat
 from trapwire.quick import QuickTurns
 from trapwire.traplink import TrapLink
@@ -314,8 +314,8 @@ class Courier:
         elif kind == line.PUT:
             self._put(payload)
         elif kind == line.RECEIPT_TAKEN:
-            for key in unpack_keys(payload):
-                self._down.remove(key)
+            for key in unpack_keys(payload):  # behind a receipt's an object's: it was no use, and is wanted whole
+                (self._down.remove if key.rung == RECEIPT else self._link.committed)(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(_STATUS, payload)
         elif kind == line.FIRMWARE and self.firmware is not None:

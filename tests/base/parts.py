@@ -16,6 +16,7 @@ from trapbase.outlet import Outlet
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.upload import Uploader
+from trapbase.whole_receipts import WholeReceipts
 from trapkit import topics
 from trapkit.sealing import seal_box
 from trapsim.memorybus import MemoryBroker
@@ -87,7 +88,8 @@ class Base:
         self.cutter = Cutter(self.store, TRAPS, batch, bytes(BOX))
         self.uploader = Uploader(self.store, self.cutter, outlet, upload, lambda: 1.0)
         bus = broker.connect("forward", receipts.SUBSCRIPTIONS)
-        self.receipts = Receipts(self.store, self.uploader, outlet, bus, receipt_key, upload)
+        self.whole = WholeReceipts(folder)
+        self.receipts = Receipts(self.store, self.uploader, outlet, bus, receipt_key, upload, self.whole)
         self.forward = Forward(self.cutter, self.uploader, self.receipts)
 
     def step(self, now_ms: int) -> bool:
@@ -100,5 +102,6 @@ class Base:
                 pass
 
     def close(self) -> None:
+        self.whole.close()
         self.ingest._store.close()
         self.store.close()

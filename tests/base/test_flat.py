@@ -42,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connectio
 
 QUERIES = {
     name: sql
-    for file in ("queries.sql", "reader.sql", "requests.sql", "cards.sql")
+    for file in ("queries.sql", "reader.sql", "requests.sql", "cards.sql", "whole.sql")
     for name, sql in load_queries("trapbase", file).items()
     if name not in SELDOM
 }

@@ -350,6 +350,7 @@ def test_who_it_was_is_sent_on_and_so_is_a_correction_and_a_withdrawal(ways: Way
     ways.see(1, 1)
     ways.run(2000)
     ways.identify("r/1", 1)
+    ways.run(4000)
     ways.identify("r/2", 1, individual=None, species="Panthera pardus", withdrawn=1)
     ways.identify("r/3", 9, species="Bos taurus")  # neither seen here nor wanted
     ways.run(10_000)
@@ -366,6 +367,31 @@ def test_who_it_was_is_sent_on_and_so_is_a_correction_and_a_withdrawal(ways: Way
     assert texts[1].startswith("identified: T-12, female, adult 97 %; by A. Ranger; tiger")
     assert texts[2].startswith("withdrawn: unknown Panthera pardus, female")
     assert len(site.files) == 3
+
+
+@pytest.mark.parametrize("last", ["a correction", "a withdrawal", "an old decision, late"])
+def test_an_identification_that_was_overtaken_while_it_waited_is_never_sent(ways: Ways, last: str) -> None:
+    hook = Receiver()
+    ways.start("hook", hook)
+    ways.run(500)
+    ways.see(1, 1)
+    ways.run(2000)
+    hook.answer = lambda post: (503, {}, b"")
+    ways.identify("r/1", 1)
+    ways.run(4000)
+    (waiting,) = ways.sql("SELECT count(*) FROM outlet_items WHERE result > 0")[0]
+    said = {
+        "a correction": {"decided_ms": NOW + 1, "individual": "T-13"},
+        "a withdrawal": {"decided_ms": NOW - 1, "replaces": "r/1", "withdrawn": 1},  # by a clock that is behind
+        "an old decision, late": {"decided_ms": NOW - 1},
+    }[last]
+    ways.identify("r/2", 1, **said)
+    before = len(hook.posts)
+    hook.answer = lambda post: None
+    ways.run(120_000)
+    sent = [body["data"]["identification"]["resultID"] for body in hook.bodies()[before:]]
+    assert (waiting, sent) == (1, ["r/1" if last == "an old decision, late" else "r/2"])
+    assert ways.sql("SELECT count(*) FROM outlet_items") == [(0,)]
 
 
 def test_who_asks_for_identifications_later_gets_those_of_later(tmp_path: Path) -> None:

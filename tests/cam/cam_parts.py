@@ -21,7 +21,7 @@ from trapcam.frames import Image
 from trapcam.seal import Sealer
 from trapkit.serialport import SerialPort
 from trapwire import serialline as kinds
-from trapwire.objects import RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
+from trapwire.objects import RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.receipt import Receipt, statement
 
 NOW = 1_800_000_000_000  # 2027-01-15
@@ -79,12 +79,18 @@ def write_picture(path: Path, corner: tuple[int, int, int], seed: int = 0, size:
 
 
 def receipt_for(
-    trap: int, epoch: int, objects: list[tuple[int, int, bytes]], number: int = 1, key: SigningKey = BACKEND
+    trap: int,
+    epoch: int,
+    objects: list[tuple[int, int, bytes]],
+    number: int = 1,
+    key: SigningKey = BACKEND,
+    *,
+    whole: bool = False,
 ) -> Envelope:
     """A receipt for (number, rung, SHA-256) as the back end signs it, in the envelope the radio brings."""
     signature = key.sign(statement(trap, epoch, objects)).signature
-    short = Receipt(epoch, [(n, r) for n, r, _ in objects], signature)
-    return Envelope(ObjectKey(trap, epoch, number, RECEIPT), short.encode())
+    receipt = Receipt(epoch, [(n, r) for n, r, _ in objects], signature, [d for *_, d in objects] if whole else None)
+    return Envelope(ObjectKey(trap, epoch, number, RECEIPT), receipt.encode())
 
 
 class CountingPort(SerialPort):
@@ -186,7 +192,7 @@ class PtySupervisor:
             for envelope in self.down.values():
                 self.say(kinds.DOWN, envelope)
         elif kind == kinds.RECEIPT_TAKEN:
-            self.down = {k: e for k, e in self.down.items() if pack_keys([k]) != payload}
+            self.down = {k: e for k, e in self.down.items() if k not in unpack_keys(payload)}
         elif kind == kinds.PUT:
             envelope = decode_envelope(payload[1:])
             key = pack_keys([envelope.key])

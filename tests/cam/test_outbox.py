@@ -121,6 +121,54 @@ def test_a_second_receipt_over_deleted_objects_is_fine(box: Outbox) -> None:
     assert box.held_counts() == (2, 1)
 
 
+def strangers(box: Outbox) -> list[tuple[int, int, bytes]]:
+    """What somebody else brought in this trap's name: an unknown number, and other bytes under one of its own."""
+    return [(99, ALERT, bytes(range(32))), (1, CROP, bytes(32))]
+
+
+def test_a_whole_receipt_lets_go_of_exactly_what_lies_here_under_the_digest_that_was_signed(
+    box: Outbox, tmp_path: Path
+) -> None:
+    box.commit(kept(0))
+    named = [*digests(box, (1, ALERT), (1, FULL)), *strangers(box)]
+    short, whole = (receipt_for(TRAP, box.epoch, named, number, whole=number == 2) for number in (1, 2))
+    assert box.apply_receipt(short, KEY, NOW) is ReceiptOutcome.REFUSED
+    assert box.answer(short, ReceiptOutcome.REFUSED) == [short.key, box.key(1, ALERT)]
+    assert box.apply_receipt(whole, KEY, NOW) is ReceiptOutcome.PARTLY
+    assert [(n, r) for _, n, r in box.in_state(DELETED)] == [(1, ALERT), (1, FULL)]
+    assert box.envelope(1, CROP) is not None, "nobody has signed for these bytes"
+    assert box.apply_receipt(whole, KEY, NOW) is ReceiptOutcome.REPEATED
+    assert box.apply_receipt(short, KEY, NOW) is ReceiptOutcome.REPEATED, "the base's own repeat may have crossed"
+    assert box.answer(short, ReceiptOutcome.REPEATED) == [short.key]
+    status = read_status(tmp_path / "data", TRAP)
+    assert (status["receipts"], status["receipts_refused"], status["receipt_strangers"]) == (1, 1, 2)
+
+
+def test_a_whole_receipt_for_strangers_alone_deletes_nothing(box: Outbox) -> None:
+    box.commit(kept(0))
+    envelope = receipt_for(TRAP, box.epoch, strangers(box), whole=True)
+    assert box.apply_receipt(envelope, KEY, NOW) is ReceiptOutcome.PARTLY
+    assert box.in_state(DELETED) == []
+
+
+def test_a_whole_receipt_that_is_not_signed_for_what_it_says_changes_nothing(box: Outbox) -> None:
+    """The bytes say what is let go, so they must be the signed ones: every flipped byte is refused, or names others."""
+    box.commit(kept(0))
+    named = [*digests(box, (1, ALERT)), strangers(box)[0]]
+    valid = receipt_for(TRAP, box.epoch, named, whole=True)
+    for at in range(len(valid.body)):
+        body = valid.body[:at] + bytes([valid.body[at] ^ 1]) + valid.body[at + 1 :]
+        assert box.apply_receipt(Envelope(valid.key, body), KEY, NOW) is ReceiptOutcome.REFUSED, at
+    for wrong in (
+        receipt_for(TRAP, box.epoch, named, key=SigningKey.generate(), whole=True),
+        receipt_for(TRAP, box.epoch ^ 1, named, whole=True),
+        receipt_for(TRAP + 1, box.epoch, named, whole=True),
+    ):
+        assert box.apply_receipt(wrong, KEY, NOW) is ReceiptOutcome.REFUSED
+        assert box.answer(wrong, ReceiptOutcome.REFUSED) == [wrong.key], "there is nothing more to ask for"
+    assert box.in_state(DELETED) == []
+
+
 def test_receipts_that_are_refused_change_nothing(box: Outbox, tmp_path: Path) -> None:
     box.commit(kept(0))
     good = digests(box, (1, ALERT), (1, FULL))

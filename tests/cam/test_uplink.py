@@ -18,7 +18,7 @@ from trapcam.trigger import Trigger
 from trapcam.uplink import Timing, Uplink
 from trapkit.errors import StorageError
 from trapwire import serialline as kinds
-from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey, decode_envelope, pack_keys
+from trapwire.objects import ALERT, CROP, FRAME, FULL, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 
 TRAP = 7
 
@@ -200,6 +200,9 @@ def test_a_refused_receipt_is_taken_too_so_that_it_does_not_come_for_ever(pair: 
     assert pair.supervisor.down == {}
     assert pair.outbox.in_state(DELETED) == []
     assert pair.uplink.counts["refused"] == 2
+    first, second = (unpack_keys(payload) for payload in pair.said(kinds.RECEIPT_TAKEN))
+    assert first[1:] == [pair.outbox.key(1, ALERT)], "so the base learns that it was no use"
+    assert second[1:] == [], "an outbox of before: no digest would help"
 
 
 def test_a_disk_that_refuses_takes_no_receipt(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

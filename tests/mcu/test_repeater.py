@@ -64,6 +64,18 @@ class RepeaterTest(unittest.TestCase):
         self.assertEqual((bench.objects, bench.taken, bench.trap.courier.dropped), ([ENVELOPE], [receipt.key], 0))
         remove_folder(bench.folder)
 
+    def test_a_receipt_that_was_no_use_to_the_pi_is_named_to_the_base_by_an_object_of_it(self):
+        bench = HoppedBench()
+        receipt, told = ObjectKey(5, 1, 9, RECEIPT), []
+        bench.base.offer_down(Envelope(receipt, bytes(300)))
+        bench.board.say(line.PUT, b"\x00" + ENVELOPE)
+        bench.run(20000)
+        bench.taken, told = [], bench.taken
+        bench.board.say(line.RECEIPT_TAKEN, pack_keys([receipt, KEY]))
+        bench.run(5000)
+        self.assertEqual((told, bench.taken, bench.trap.courier.dropped), ([receipt], [KEY], 0))
+        remove_folder(bench.folder)
+
     def test_a_trap_by_repeater_sends_wrapped_frames_within_the_plan(self):
         bench = HoppedBench()
         bench.board.say(line.PUT, b"\x00" + Envelope(ObjectKey(5, 1, 2, 2), bytes(800)).encode())

@@ -13,6 +13,7 @@ import trapbase.receipts
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.upload import Uploader
+from trapbase.whole_receipts import WholeReceipts
 from trapsim.basesoak import cuts, fulldisk, kills, life, realkills
 from trapsim.basesoak.page import by_kind, page
 from trapsim.basesoak.run import PARTS, Job, jobs, run_job
@@ -147,6 +148,12 @@ def test_a_receipt_that_is_not_verified_is_found(monkeypatch: pytest.MonkeyPatch
 def test_a_batch_that_is_not_sent_again_when_the_back_end_lost_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Uploader, "lost", lambda self, batch, now_ms: None)
     assert any(text.startswith("lost: ") for text in play(("back end", SEED, 3, 100)))
+
+
+def test_a_receipt_that_is_never_sent_whole_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One forged object, and its trap would keep all that the receipt names."""
+    monkeypatch.setattr(WholeReceipts, "want", lambda self, key: False)
+    assert any(text.startswith("lost: ") for text in play(("hostile bus", SEED, 0, 300)))
 
 
 def test_a_counter_that_is_not_reserved_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

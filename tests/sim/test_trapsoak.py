@@ -13,7 +13,7 @@ import trapcam.note_store
 import trapcam.outbox
 from trapcam.note_store import NoteStore
 from trapcam.outbox import Outbox
-from trapcam.receipts import decode_receipt
+from trapcam.receipts import Proved
 from trapcam.record import Outcome
 from trapcam.seal import SealedObject, Sealer
 from trapsim.cli import main
@@ -24,6 +24,8 @@ from trapsim.trapsoak.plan import draw as plan
 from trapsim.trapsoak.planted import MIDDLE, PlantedCamera
 from trapsim.trapsoak.run import is_killed, planned, run_season, seasons
 from trapsim.trapsoak.season import Run
+from trapwire.objects import Envelope
+from trapwire.receipt import decode_receipt
 
 SEASONS = 12  # within which a control must be found
 BURSTS = 30
@@ -115,7 +117,11 @@ def test_a_burst_taken_twice_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_forged_receipt_that_is_believed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trapcam.outbox, "check_receipt", lambda envelope, *rest: decode_receipt(envelope.body))
+    def believed(envelope: Envelope, *rest: object) -> Proved:
+        receipt = decode_receipt(envelope.body)
+        return Proved(objects=receipt.objects, strangers=0, signature=receipt.signature)
+
+    monkeypatch.setattr(trapcam.outbox, "check_receipt", believed)
     assert first_violations(tmp_path, "lost")
 
 

@@ -22,7 +22,7 @@ from trapwire.frame import (
     decode_frame,
     encode_frame,
 )
-from trapwire.objects import CROP, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import CROP, MAX_DOWN_BYTES, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import (
     decode_ack,
     decode_alert_payload,
@@ -41,6 +41,12 @@ KEY = ObjectKey(513, 0xC0FFEE01, 812, CROP)
 def vector(name):
     with open(VECTORS) as file:
         return unhexlify(json.load(file)[name])
+
+
+# Frozen, as the vectors are: written down by hand from section 7 of PROTOCOL.md.
+WHOLE_RECEIPT = (
+    "c0ffee0102" + "0000032c00" + "01" * 32 + "0000032c01" + "02" * 32 + "".join("%02x" % i for i in range(64))
+)
 
 
 class VectorsTest(unittest.TestCase):
@@ -101,6 +107,26 @@ class VectorsTest(unittest.TestCase):
         self.assertEqual((receipt.epoch, receipt.objects), (0xC0FFEE01, [(812, 0), (812, 1)]))
         rows = [(812, 0, b"\x01" * 32), (812, 1, b"\x02" * 32)]
         self.assertEqual(statement(513, 0xC0FFEE01, rows), vector("statement"))
+
+    def test_whole_receipt(self):
+        data = bytes.fromhex(WHOLE_RECEIPT)
+        receipt = decode_receipt(data)
+        self.assertEqual((receipt.epoch, receipt.objects), (0xC0FFEE01, [(812, 0), (812, 1)]))
+        self.assertEqual((receipt.digests, receipt.signature), ([b"\x01" * 32, b"\x02" * 32], bytes(range(64))))
+        self.assertEqual(receipt.encode(), data)
+        self.assertIsNone(decode_receipt(vector("receipt_body")).digests)
+        for wrong in (data[:-1], data + b"\x00", data[:4] + b"\x03" + data[5:], data[:4] + b"\x00" + data[5:]):
+            with self.assertRaises(WireError):
+                decode_receipt(wrong)
+
+    def test_the_largest_whole_receipt_may_go_down(self):
+        objects = [(i, 0) for i in range(MAX_OBJECTS)]
+        whole = Receipt(1, objects, bytes(64), [bytes(32)] * MAX_OBJECTS)
+        self.assertTrue(len(whole.encode()) <= MAX_DOWN_BYTES)
+        self.assertEqual(decode_receipt(whole.encode()).objects, objects)
+        for digests in ([bytes(32)] * 63, [bytes(31)] * MAX_OBJECTS):
+            with self.assertRaises(WireError):
+                Receipt(1, objects, bytes(64), digests)
 
     def test_serial_message(self):
         decoder = serialline.SerialDecoder()

@@ -9,6 +9,8 @@ from trapbase.outlets.facts import Facts, Picture, identified, where_of
 from trapbase.outlets.post import BadItemError
 from trapbase.outlets.queue import Item, OutletQueue
 from trapbase.pictures import media_type
+from trapbase.results.kept import identification_of
+from trapbase.results.standing import newest
 from trapbase.store import Store
 from trapkit.sealing import open_box
 
@@ -38,13 +40,18 @@ class Gatherer:
         self._to_jpeg = to_jpeg
 
     def facts(self, item: Item) -> Facts | None:
-        """All that may be said of it; None where its identification is not here any more.
+        """All that may be said of it; None where its identification is not here any more, or a newer one has overtaken
+        it while it waited: that one goes by itself, and nobody is to take an old word for the last.
 
         Raises: BadItemError when its picture is damaged; StorageError.
         """
-        row = self._queue.identification(item.result) if item.result else None
-        if item.result and row is None:
-            return None
+        row = None
+        if item.result:
+            results = {r["id"]: r for r in self._queue.identifications(item.sighting)}
+            last = newest([identification_of(r) for r in results.values()])
+            row = results.get(item.result)
+            if row is None or last is None or row["result_id"] != last.result_id:
+                return None
         event = self._store.event(item.sighting)
         event_id = None
         if event is not None:

@@ -128,9 +128,9 @@ class OutletQueue:
         """Digest and bytes of its crop and of its frame, those that are here, the crop first; None: in a file."""
         return [(row["sha256"], row["body"]) for row in self._rows("pictures_of", *sighting)]
 
-    def identification(self, result: int) -> dict[str, Any] | None:
-        rows = self._rows("identification", result)
-        return dict(rows[0]) if rows else None
+    def identifications(self, sighting: Sighting) -> list[dict[str, Any]]:
+        """Every result of a sighting, rows of `identifications`."""
+        return [dict(row) for row in self._rows("identifications_of", *sighting)]
 
     def publish_event_id(self, sighting: Sighting, event_id: str) -> None:
         """It leaves the base under this eventID, so batches will use it too."""

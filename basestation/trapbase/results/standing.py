@@ -10,9 +10,14 @@ from collections.abc import Sequence
 from trapbase.model import Identification
 
 
-def standing(results: Sequence[Identification]) -> str | None:
-    """The result_id of the one that stands among a sighting's results, or None."""
+def newest(results: Sequence[Identification]) -> Identification | None:
+    """The last word among a sighting's results, which may be a withdrawal; None where there are none."""
     replaced = {r.replaces for r in results if r.replaces is not None}
     left = [r for r in results if r.result_id not in replaced] or results
-    newest = max(left, key=lambda r: (r.decided_ms, r.result_id), default=None)
-    return None if newest is None or newest.withdrawn else newest.result_id
+    return max(left, key=lambda r: (r.decided_ms, r.result_id), default=None)
+
+
+def standing(results: Sequence[Identification]) -> str | None:
+    """The result_id of the one that stands among a sighting's results, or None."""
+    last = newest(results)
+    return None if last is None or last.withdrawn else last.result_id

@@ -42,8 +42,8 @@ ORDER BY i.refusals, i.priority, i.id LIMIT ?6
 SELECT sha256, body FROM objects
 WHERE trap = ? AND epoch = ? AND number = ? AND rung IN (1, 2) AND gone_ms IS NULL ORDER BY rung
 
--- name: identification
-SELECT * FROM identifications WHERE id = ?
+-- name: identifications_of
+SELECT * FROM identifications WHERE trap = ? AND epoch = ? AND number = ?
 
 -- name: drop_item
 DELETE FROM outlet_items WHERE id = ?

@@ -71,6 +71,9 @@ UPDATE objects SET state = 'deleted', body = NULL, file = NULL WHERE number = ? 
 -- name: receipt
 SELECT 1 FROM receipts WHERE sha256 = ?;
 
+-- name: receipt_signed
+SELECT 1 FROM receipts WHERE signature = ? LIMIT 1;
+
 -- name: add_receipt
 INSERT INTO receipts (sha256, objects, signature, applied_ms) VALUES (?, ?, ?, ?);
 

@@ -143,18 +143,18 @@ def run_hostile(seed: int, number: int, folder: Path, messages: int = ROUND) -> 
         for trap in real:
             life.see(trap, (1, 2), draws)
         life.run(watch)
-        # What a cloned card said first is in its place: the real one is kept aside, and stays on its trap, as does what
-        # a receipt names beside it. All else is at the back end.
+        # What a cloned card said first is in its place: the real one is kept aside, and stays on its trap. All else is
+        # at the back end, and let go: what a receipt names beside a stranger's object too.
+        contested = life.books.contested
         life.run(lambda: life.books.is_all_there() and not any(
-            trap.waiting for trap in life.traps
+            trap.waiting or any(key.as_tuple() not in contested for key in trap.card) for trap in life.traps
         ), SETTLE_MS)  # fmt: skip
-        kept = sum(len(trap.card) for trap in life.traps)
         for trap in life.traps:
-            trap.card.clear()
+            trap.card = {key for key in trap.card if key.as_tuple() not in contested}
         life.finish()
     _check_room(life)
     counts = dict(life.books.counts) | dict(stranger.counts) | {
-        "hostile messages": sent, "objects that stay on a card beside a forged one": kept,
+        "hostile messages": sent,
         "keys that a cloned card claimed first": len(life.books.contested),
         "ended by itself": sum(life.base.ended.values()),
     }  # fmt: skip

@@ -102,8 +102,8 @@ and has what it had then. The base is started on the state and goes on to the en
 Refusals: {", ".join(map(str, STATUSES))}.
 
 *Hostile bus.* {", ".join(HOSTILE_WAYS)}; as far as a stolen
-certificate may write, and a cloned card that may come first: then the real one is kept aside, and stays on its trap
-with what a receipt names beside it.
+certificate may write, and a cloned card that may come first: then the real one is kept aside, and stays on its trap.
+What a receipt names beside a stranger's is let go: it comes whole.
 
 *Twins.* {"; ".join(STORIES)}.
 

@@ -70,23 +70,29 @@ class Trap:
         self._books.tell(key)
         self.waiting.pop(key, None)
 
-    def take_receipt(self, key: ObjectKey, body: bytes) -> None:
-        """Let go exactly what a receipt names, where its signature covers the bytes that lie here."""
+    def take_receipt(self, key: ObjectKey, body: bytes) -> list[ObjectKey]:
+        """Let go exactly what lies here of what a receipt names, where its signature holds. The keys of the answer."""
         try:
             receipt = decode_receipt(body)
             named = [ObjectKey(self.number, receipt.epoch, number, rung) for number, rung in receipt.objects]
-            signed = statement(self.number, receipt.epoch, [(key.number, key.rung, self.digests[key]) for key in named])
-        except (WireError, KeyError):
+        except WireError:
             self._books.counts["receipts that a trap refused"] += 1
-            return
-        if not signature_is_valid(bytes(BACKEND_KEY.verify_key), signed, receipt.signature):
+            return [key]
+        own = [self.digests.get(each) for each in named]
+        said = receipt.digests or own
+        rows = [(k.number, k.rung, sha256) for k, sha256 in zip(named, said, strict=True) if sha256 is not None]
+        if len(rows) < len(named) or not signature_is_valid(
+            bytes(BACKEND_KEY.verify_key), statement(self.number, receipt.epoch, rows), receipt.signature
+        ):
             self._books.counts["receipts that a trap refused"] += 1
-            return
-        for each in named:
-            if each in self.card:
+            return [key] if receipt.digests else [key, named[0]]
+        self._books.counts["receipts that came whole"] += receipt.digests is not None
+        for each, sha256, held in zip(named, said, own, strict=True):
+            if sha256 == held and each in self.card:
                 self._books.delete(each)
                 self.card.discard(each)
                 self.waiting.pop(each, None)
+        return [key]
 
     @property
     def is_done(self) -> bool:
@@ -126,8 +132,8 @@ class RadioTrap(Trap):
                 self.told(event[1])
                 self.refill()
             elif event[0] == "down":
-                self.take_receipt(event[1].key, event[1].body)
-                self.link.committed(event[1].key)
+                for key in self.take_receipt(event[1].key, event[1].body):
+                    self.link.committed(key)
 
 
 class NetTrap(Trap):
@@ -180,7 +186,6 @@ class NetTrap(Trap):
             elif kind == topics.DOWN:
                 down = decode_envelope(payload)
                 if down.key.rung == RECEIPT:
-                    self.take_receipt(down.key, down.body)
-                    self._bus.publish(topics.downack(self.number), pack_keys([down.key]))
+                    self._bus.publish(topics.downack(self.number), pack_keys(self.take_receipt(down.key, down.body)))
         except WireError:
             self._books.counts["messages that a trap could not read"] += 1
