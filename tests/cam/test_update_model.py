@@ -56,7 +56,7 @@ def test_a_model_that_agrees_decides_after_so_many_bursts_over_starts(
     assert rig.said.phase == "staged"
     assert rig.updater.busy is False, "nobody stays awake for bursts that come when they come"
     rig.start().steps(5)
-    see(rig, 3)
+    see(rig, 2)
     assert rig.app.again
     assert shadows(rig) == [
         {"model": 0xABABABAB, "bursts": 5, "only_old": 0, "only_new": 0, "people_old": 0, "people_new": 0, "verdict": 1}
@@ -72,7 +72,7 @@ def test_a_model_that_is_blind_is_refused_and_the_old_one_goes_on(rig: Rig, monk
     see(rig, 6)
     rig.steps(10)
     (said,) = shadows(rig)
-    assert (said["only_old"], said["people_old"], said["verdict"]) == (2, 1, 2)
+    assert (said["only_old"], said["people_old"], said["verdict"]) == (3, 1, 2)
     assert (rig.said.phase, rig.said.code, rig.slot) == ("refused", "model-differs", "")
     assert rig.outbox.totals()[1] == 3
     rig.bench.later(hours=2)
