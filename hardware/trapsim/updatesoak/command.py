@@ -26,9 +26,7 @@ CUTS = 20  # of each life
 def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
     """Soak and print; 1 when anything happened that may not.  Raises: SetupError, OSError."""
     if recorder.strace() is None:
-        raise SetupError(
-            "--updates: needs strace, which is missing or may not trace here: deploy/get-tools .cache strace"
-        )
+        raise SetupError("--updates: no strace, or it may not trace here: deploy/get-tools .cache strace")
     figures: dict[str, Any] = {
         "command": f"trapsim soak --updates {args.updates} --seed {args.seed}",
         "commit": commit(),
