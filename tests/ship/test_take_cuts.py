@@ -56,12 +56,15 @@ def record(bench: Bench) -> list[Op]:
     log = bench.folder / "strace.log"
     done = recorder.run([sys.executable, "-c", PROGRAM, *words], log)
     assert done.stderr.split() == ["2026.12.1", "2026.12.2"], done.stderr
-    return recorder.operations(log, [folder / "state"])
+    return recorder.operations(log, [folder])
 
 
 def states(bench: Bench, record: list[Op], name: str) -> "list[tuple[Trap, int]]":
     """A unit after each cut, and how many releases it had said that it took."""
-    dice, disk, units, said, done = random.Random(7), Disk(bench.folder / "recorded/state"), [], 0, 0
+    root = bench.folder / "recorded"
+    dice, disk, units, said, done = random.Random(7), Disk(root), [], 0, 0
+    for op in (Op("mkdir", str(root)), Op("sync", str(root.parent))):
+        disk.apply(op)  # it was there before
     places = [*sorted(dice.choices(range(len(record) + 1), k=CUTS)), *([len(record)] * 2 * len(MODES))]
     for number, at in enumerate(places):
         for op in record[done:at]:
@@ -71,7 +74,8 @@ def states(bench: Bench, record: list[Op], name: str) -> "list[tuple[Trap, int]]
                 disk.apply(op)
         done = at
         unit = bench.unit(f"{name}-{number}")
-        disk.write_out(unit.state, dice, MODES[number % len(MODES)])
+        disk.write_out(unit.state.parent / f"card-{name}-{number}", dice, MODES[number % len(MODES)])
+        unit.state = unit.state.parent / f"card-{name}-{number}/state"
         units.append((unit, said))
     return units
 
