@@ -1,12 +1,14 @@
 """The base's settings; `trapbase config show` prints those in force, `check` also looks at files and traps."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Meta, Struct, field
 
+from trapbase.borders import COUNTRY, AgreementSettings, check_agreements, why_closed
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
@@ -165,6 +167,9 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(pattern=r"^(https?://[^\s]+)?$", max_length=200, description="back end's address; empty: keep all here"),
     ] = ""
+    country: Annotated[
+        str, Meta(pattern=COUNTRY, description="where its receiver is (ISO 3166, like RU); see the base's `country`")
+    ] = ""
     public_key: Annotated[str, Meta(description="file with the back end's Ed25519 public key, hexadecimal")] = (
         "/etc/pugmark/backend.pub"
     )
@@ -199,6 +204,9 @@ class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
+    language: Annotated[
+        str, Meta(pattern=r"^(en|ru|zh|mn|ko)$", description="of a form whose phone wants none of ours")
+    ] = "en"
     upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
     upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
     metrics: Annotated[
@@ -241,12 +249,37 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="this base's name")] = "base"
     folder: Annotated[str, Meta(min_length=1, description="where the base keeps its data")] = "/var/lib/pugmark/base"
+    PACK: ClassVar[str] = "trapbase"
+    pack: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="signed settings pack of all parks: the first of these that is there (paths)"),
+    ] = ()
+    pack_key: Annotated[
+        str, Meta(max_length=400, description="public key that the pack must be signed with (path; 64 hex digits)")
+    ] = ""
+    unit: Annotated[
+        str,
+        Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),
+    ] = ""
+    revoked: Annotated[
+        str, Meta(max_length=400, description="the operator's signed list of units that are shut out; empty: none")
+    ] = ""
+    operator_key: Annotated[
+        str, Meta(max_length=400, description="file with the operator's public key, who signs that list, hexadecimal")
+    ] = ""
     box_key: Annotated[
         str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
     ] = ""
     unit_keys: Annotated[
         str, Meta(description="folder with the key that each trap signs with, N.sign.pub, as trapship writes them")
     ] = "/etc/pugmark/keys/units"
+    country: Annotated[
+        str,
+        Meta(
+            pattern=COUNTRY,
+            description="where it stands (ISO 3166, like RU): nothing leaves it but by [[agreement]]; empty: no rule",
+        ),
+    ] = ""
     zone: Annotated[
         str, Meta(min_length=1, max_length=64, description="time zone of the stations (IANA name, Asia/Vladivostok)")
     ] = "UTC"
@@ -264,6 +297,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
     outlet: tuple[OutletSettings, ...] = ()
+    agreement: tuple[AgreementSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
@@ -284,6 +318,7 @@ def check_traps(settings: Settings) -> None:
     check_hours(settings.upload.hours, "key 'upload.hours'")
     check_outlets(settings.outlet)
     check_updates(settings.updates)
+    check_agreements(settings.country, settings.agreement)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(
@@ -298,6 +333,24 @@ def check_traps(settings: Settings) -> None:
         _check_deployed(trap)
         if trap.zone:
             zone_info(trap.zone, f" of trap {trap.number}")
+
+
+def within_borders(settings: Settings) -> tuple[Settings, list[str]]:
+    """The settings without those ways out that may not be used, and why each is closed, in words."""
+    said, own, agreed = [], settings.country, settings.agreement
+    why = why_closed(own, settings.upload.country, agreed) if settings.upload.url else ""
+    upload = settings.upload
+    if why:
+        said.append(f"the way to the back end is closed: {why}")
+        upload = msgspec.structs.replace(upload, url="")
+    open_ways = []
+    for outlet in settings.outlet:
+        why = why_closed(own, outlet.country, agreed)
+        if why:
+            said.append(f"outlet {outlet.name} is closed: {why}")
+        else:
+            open_ways.append(outlet)
+    return msgspec.structs.replace(settings, upload=upload, outlet=tuple(open_ways)), said
 
 
 def urgent_species(batch: BatchSettings) -> frozenset[int]:

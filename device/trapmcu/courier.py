@@ -89,7 +89,7 @@ class Courier:
             self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
             self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
-        if settings["station_key"]:
+        if settings["station_key"] and overlay.values[SETTING_CODES["pair"]]:
             from trapmcu.crosswake import CrossWake
 
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
@@ -272,16 +272,18 @@ class Courier:
             return None
 
     def _apply(self, setting: int, value: int) -> None:
-        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
-        if setting == SETTING_CODES["sf"]:
+        """A setting's value is in force from now on; the antenna follows as soon as it does not send. `pair` follows at
+        the next start, which each sleep ends with: the antenna may be at the partner's channel now."""
+        name = SETTING_NAMES[setting]
+        if name == "sf":
             self._sf = value
             self._frame_bytes = usable_frame(self._plan, value) - self._wrap_bytes
             if self._quick is not None:
                 self._quick.move(value, self._frame_bytes)
             if self._pair is not None:
                 self._pair.link_sf = value
-        else:
-            setattr(self._times, SETTING_NAMES[setting], value)
+        elif name != "pair":
+            setattr(self._times, name, value)
         self._link.retune(self._frame_bytes, self._board.now_ms())
 
     def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:

@@ -147,6 +147,16 @@ def test_a_release_is_never_changed_and_numbers_rise(bench: Bench) -> None:
     assert current(bench.repository) == {"release": "2026.12.10", "serial": 2, "serial_floor": 2, "back_from": 0}
 
 
+def test_a_signed_release_that_waits_is_not_lost_unsaid(bench: Bench) -> None:
+    bench.release("2026.12.1")
+    bench.sign("2026.12.2")
+    for again in (lambda: bench.sign("2026.12.3"), lambda: bench.rollback("2026.12.1")):
+        with pytest.raises(SetupError, match="a signed release waits: publish it first"):
+            again()
+    bench.publish()
+    assert bench.unit().update() == "2026.12.2"
+
+
 def test_parts_that_are_not_built_stay_those_of_the_release_before(bench: Bench, tmp_path: Path) -> None:
     bench.release("2026.12.1")
     said = bench.release("2026.12.2", settings=[pack(tmp_path / "in", "x")])
@@ -251,6 +261,31 @@ def test_nothing_is_known_before_the_timestamp_is(bench: Bench, monkeypatch: pyt
         assert bench.unit(f"unit-{cut}").update() == "2026.12.1"
     bench.publish()
     assert bench.unit().update() == "2026.12.2"
+
+
+def test_a_rotation_that_was_cut_in_the_middle_is_published_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the new root and its timestamp a unit refuses, and takes it when it is there."""
+    bench.release("2026.12.1")
+    rotate(bench.repository, TIMESTAMP, [bench.vault], bench.signers, bench.now)
+    real = type(bench.repository).write
+
+    def write(self: object, role: str, metadata: object) -> Path:
+        if role == TIMESTAMP:
+            raise OSError("the power went")
+        return real(self, role, metadata)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(bench.repository), "write", write)
+    with pytest.raises(OSError, match="power"):
+        bench.publish()
+    monkeypatch.setattr(type(bench.repository), "write", real)
+    unit = bench.unit()
+    with pytest.raises(Refused, match="not-signed"):
+        unit.take()
+    bench.publish()
+    assert unit.update() == "2026.12.1"
+    assert not list(bench.repository.staged.iterdir())
 
 
 @pytest.mark.parametrize("role", [TARGETS, SNAPSHOT, TIMESTAMP])

@@ -190,23 +190,19 @@ def test_a_stick_that_was_pulled_out_half_way_is_copied_again_and_goes_on(bench:
     assert trap.update(stick) == "2026.12.2"
 
 
-def test_the_power_goes_at_any_write_and_the_next_try_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    import trapkit.update.memory as memory
-
+def test_what_ends_a_try_ends_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     trap = bench.unit()
     assert trap.update() == "2026.12.1"
     bench.release("2026.12.2")
-    for name in ("keep_metadata", "lay_out"):
-        for _ in range(2):
-            real = getattr(memory, name)
+    for name in ("client.keep_metadata", "client.fetch_file", "memory.write_atomically"):
 
-            def cut(*_: object) -> None:
-                raise KeyboardInterrupt
+        def cut(*_: object) -> None:
+            raise KeyboardInterrupt
 
-            monkeypatch.setattr(f"trapkit.update.client.{name}", cut)
+        with monkeypatch.context() as patched:
+            patched.setattr(f"trapkit.update.{name}", cut)
             with pytest.raises(KeyboardInterrupt):
                 trap.take()
-            monkeypatch.setattr(f"trapkit.update.client.{name}", real)
     for path in trap.state.glob("metadata-*/*.json"):
         path.write_bytes(b"")  # a card that lost what was not synced
     (trap.state / "memory.json").write_bytes(b"\0" * 50)

@@ -11,7 +11,7 @@ from pathlib import Path
 from trapkit.files import FULL
 from trapkit.update.compat import Declared, misfit, own_declarations
 from trapkit.update.fetching import fetch_file, room, small, tidy
-from trapkit.update.memory import Known, Memory, keep_metadata, lay_out, read_memory, work_on_metadata
+from trapkit.update.memory import Known, Memory, keep_metadata, read_memory, work_on_metadata
 from trapkit.update.offer import Offered, Refused
 from trapkit.update.released import (
     CURRENT,
@@ -99,7 +99,7 @@ def _take(source: Source, state_dir: Path, clock: Clock, unit: Unit) -> Offered 
         declared={**(before.declared if before else {}), **listed.declared},
     )
     memory.save((unit.running, current.release))
-    return Offered(release=release, files=lay_out(state_dir, files))
+    return Offered(release=release, files=files)
 
 
 def look(

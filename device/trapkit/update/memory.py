@@ -2,8 +2,7 @@
 
 FOLDER/metadata-N/     what was proved last, as python-tuf keeps it; a new one is made beside it and renamed
 FOLDER/memory.json     the highest serial handed over, and what each of the last releases put onto the unit
-FOLDER/parts/          files, whole and half (`fetching`)
-FOLDER/offer/          the release that was handed over last: a link a part
+FOLDER/parts/          files, whole and half (`fetching`); the whole ones are what is handed over
 FOLDER/floor           the time floor (`timefloor`)
 """
 
@@ -86,10 +85,10 @@ def work_on_metadata(folder: Path) -> Path:
     new = folder / NEW
     shutil.rmtree(new, ignore_errors=True)
     last = _generations(folder)[-1:]
-    if last:
-        shutil.copytree(last[0], new, symlinks=True)
-    else:
-        make_folder(new)
+    make_folder(new / "root_history")
+    for path in [*last[0].glob("*.json"), *last[0].glob("root_history/*.json")] if last else []:
+        if not path.is_symlink():  # python-tuf's own, which it makes again
+            (new / path.relative_to(last[0])).write_bytes(path.read_bytes())
     return new
 
 
@@ -117,20 +116,6 @@ def keep_metadata(folder: Path) -> None:
 def proved_metadata(folder: Path) -> Path | None:
     """Where what was proved last lies."""
     return _generations(folder)[-1] if _generations(folder) else None
-
-
-def lay_out(folder: Path, files: Mapping[str, Path]) -> dict[str, Path]:
-    """A folder `offer` with exactly these files in it, part -> link; what was there is gone.  Raises: OSError."""
-    new, place = folder / "offer.new", folder / "offer"
-    shutil.rmtree(new, ignore_errors=True)
-    make_folder(new)
-    for part, path in files.items():
-        os.link(path, new / part)
-    fsync_folder(new)
-    shutil.rmtree(place, ignore_errors=True)
-    new.rename(place)
-    fsync_folder(folder)
-    return {part: place / part for part in files}
 
 
 def _generations(folder: Path) -> list[Path]:
