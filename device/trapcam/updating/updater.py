@@ -32,6 +32,7 @@ from trapwire.slotask import Word
 AGAIN, OFF = "again", "off"  # how the program is to end: start again, or shut the Pi down
 BUSY_MS = 480_000  # so long the Pi stays on for an update: the supervisor takes ten minutes for a hang
 RETRY_MS = 60_000
+GLANCE_MS = 5_000  # how often it is seen whether something was brought
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ class Updater:
         self._shadowing = False
         self._aligned = False
         self._looking = False
+        self._glanced_ms: int | None = None
         self._busy_ms: int | None = None
         self._refused_ms: int | None = None
         self.busy = False
@@ -223,6 +225,9 @@ class Updater:
 
     def _is_due(self, now_ms: int) -> bool:
         """Whether the sources are to be looked at."""
+        if not due(self._glanced_ms, now_ms, GLANCE_MS):
+            return False
+        self._glanced_ms = now_ms
         at_ms, what = self._ways.looked()
         return self._ways.brought() != what or due(at_ms or None, now_ms, self._plan.look_ms)
 

@@ -8,10 +8,11 @@ from trapsim.linkpage import table
 HOW = """## How
 Real are the Pi's launcher, slots, record, unpacking, updater and proof, and the supervisor's boot, slots and loader;
 the line between them is a call. Each life installs a unit, which proves release 1, and then takes release 2, good or
-bad in one way, with some of the parts. It is lived once by a process of its own under strace. Then the power goes, at any of
-its operations after release 1 was proved: the card holds what was synced, and of all else nothing, all, the first part,
-or torn and reordered sectors and names; the supervisor's flash keeps its order, as littlefs does. From there the unit
-starts again and goes on to its end; many are killed with SIGKILL's effect, or meet a full card, once more on their way.
+bad in one way, with some of the parts. It is lived once by a process of its own under strace. Then the power goes, at
+any of its operations after release 1 was proved: the card holds what was synced, and of all else nothing, all, the
+first part, or torn and reordered sectors and names; the supervisor's flash keeps its order, as littlefs does. From
+there the unit starts again and goes on to its end; many are killed with SIGKILL's effect, or meet a full card, once
+more on their way.
 
 Looked for at every start: the slot that starts is whole, and each of its files says the release that is named. At the
 end: a good release runs, proved, and nothing else does; a bad one does not, the old one runs entirely, on both
