@@ -2,8 +2,7 @@
 
 FOLDER/metadata-N/     what was proved last, as python-tuf keeps it; a new one is made beside it and renamed
 FOLDER/memory.json     the highest serial handed over, and what each of the last releases put onto the unit
-FOLDER/parts/          files, whole and half (`fetching`)
-FOLDER/offer/          the release that was handed over last: a link a part
+FOLDER/parts/          files, whole and half (`fetching`); the whole ones are what is handed over
 FOLDER/floor           the time floor (`timefloor`)
 """
 
