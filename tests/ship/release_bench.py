@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from trapkit.operator.packs import make_pack
 from trapkit.update.client import Unit, take
 from trapkit.update.compat import own_declarations
 from trapkit.update.offer import Offered
@@ -56,10 +57,10 @@ def wheel(folder: Path, text: str, line: int = 1) -> Path:
 
 
 def pack(folder: Path, text: str) -> Path:
-    """Something with a settings pack's first line."""
+    """A settings pack that says nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "pack.toml"
-    path.write_text(f"pugmark-pack 1 {'00' * 32} {'00' * 64}\n# {text}\n")
+    path.write_bytes(make_pack(f'name = "{text[:9]}"\nversion = "2026.12.1"\n# {text}\n', bytes(32), "pack"))
     return path
 
 
