@@ -46,6 +46,8 @@ def run(line: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
 
 def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle(desk / "bundle")
+    run("trapship init OPERATOR", capsys)
+    shutil.copytree(desk / "OPERATOR", desk / "SAFE/OPERATOR")
     (desk / "models").symlink_to(ROOT / "models")
     (desk / "STICK").mkdir()
     done = []
@@ -68,6 +70,8 @@ def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest
     assert "2026.12.1: shall run again, also where a release up to serial 2 is installed" in said["rollback"]
     assert "waits for 1 of the keys before and 1 of its own keys" in said["rotate"]
     assert "root 2" in done[-1][1]
+    assert "root.json: kept" in said["tuf-keys"]
+    assert said["rehearse-loss"].count("lost: ") == 5 + 6
     assert "nothing of yours was changed" in said["rehearse-loss"]
     unit = Unit(root=(desk / "OPERATOR/tuf/root.json").read_bytes())
     for place in ("STICK", "REPO"):
