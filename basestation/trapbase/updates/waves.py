@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trapbase.moments import span
+from trapkit.update.reasons import PERMITTING
 from trapkit.update.reasons import words as reason_words
 
 # What a unit does with a release
@@ -258,7 +259,7 @@ def _why(unit: Unit, step: str, turn: int | None, why: str, wave: int, reached: 
     if stopped:
         return "stopped"
     if step == MAY:
-        return reason_words(unit.code) if unit.phase == "waiting" else ""
+        return reason_words(unit.code) if unit.phase == "waiting" and unit.code not in PERMITTING else ""
     if wave > reached:
         return f"its wave ({wave}) has not begun"
     return why or (f"after trap {turn} beside it" if turn != unit.trap else "")
