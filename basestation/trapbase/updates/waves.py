@@ -257,7 +257,7 @@ def _turn(own: list[Unit], step: Mapping[int, str], rules: Rules, now_ms: int) -
 
 def _why(unit: Unit, step: str, turn: int | None, why: str, wave: int, reached: int, stopped: bool) -> str:
     if stopped:
-        return "stopped"
+        return "the update is stopped"
     if step == MAY:
         return reason_words(unit.code) if unit.phase == "waiting" and unit.code not in PERMITTING else ""
     if wave > reached:
