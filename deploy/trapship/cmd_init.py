@@ -69,6 +69,8 @@ def _reveal(args: argparse.Namespace) -> int:
         make_folder(args.out, 0o700)
         for name in (BOX, REVIEW):
             path = args.out / Path(name).name
+            if path.exists():
+                raise SetupError(f"{path}: is there already, and may be another's; name a new folder")
             write_atomically(path, desk.vault.get(name) + b"\n", mode=0o600)
             print(f"{path}: it opens pictures, and lies open here; destroy it when you are done")
     return 0
