@@ -272,8 +272,7 @@ class Courier:
             return None
 
     def _apply(self, setting: int, value: int) -> None:
-        """A setting's value is in force from now on; the antenna follows as soon as it does not send. `pair` follows at
-        the next start, which each sleep ends with: the antenna may be at the partner's channel now."""
+        """A setting's value is in force; the antenna follows when it does not send, `pair` at the next start."""
         name = SETTING_NAMES[setting]
         if name == "sf":
             self._sf = value

@@ -73,7 +73,12 @@ def card(
     base = desk.register.bases[str(trap.base)]
     keys: dict[str, Any] = {"base": f"{into}/keys/base.pub", "recipients": f"{into}/keys/recipients.txt"}
     keys["sign"] = f"{into}/keys/trap.sign"
-    tables: dict[str, Any] = {"trap": trap.number, "camera": {"kind": trap.camera}, "keys": keys}
+    tables: dict[str, Any] = {
+        "trap": trap.number,
+        "data": "/var/lib/pugmark/trapcam",
+        "camera": {"kind": trap.camera},
+        "keys": keys,
+    }
     tables["supervisor"] = {"power_off": ["systemctl", "poweroff"]}
     tables["service"] = {"operators": f"{into}/operators.toml", "language": trap.language, **ACCESS_POINT}
     ssid, password = wifi(desk, trap)
