@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots guide test-picamera2 train levers train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots guide test-picamera2 test-install test-install-arm64 train levers train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -77,6 +77,12 @@ train-test: ## the training code's tests, TensorFlow and all (make test runs tho
 test-picamera2: $(VENV)/.test ## the Pi's camera on the real picamera2, over libcamera's virtual camera (500 MB once; no root)
 	@deploy/get-picamera2 $(CACHE)/picamera2
 	@tests/picamera2/run $(CACHE)/picamera2
+
+test-install: $(VENV)/.test ## deploy/install on a fresh Debian 12 and 13 with a systemd of their own (600 MB each once; no root; SUITES=, STORIES=)
+	@for suite in $(or $(SUITES),bookworm trixie); do tests/install/run $(CACHE)/install $$suite amd64 $(STORIES) || exit 1; done
+
+test-install-arm64: $(VENV)/.test ## the same for arm64 under qemu, without systemd (half an hour)
+	@for suite in $(or $(SUITES),bookworm); do tests/install/run $(CACHE)/install $$suite arm64 $(STORIES) || exit 1; done
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page
