@@ -202,7 +202,7 @@ def build_forward(settings: Settings) -> Part:
         whole = WholeReceipts(Path(settings.folder))
         closers.append(whole.close)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload, whole)
-        reconcile = Reconcile(restored, outlet, key, traps)
+        reconcile = Reconcile(restored, outlet, key, traps, gate)
         kept = ResultStore(Path(settings.folder))
         closers.append(kept.close)
         if settings.upload.identifications_s:
