@@ -4,61 +4,54 @@ A group of messages is sorted, stored in one transaction, acknowledged to the br
 `ack/<trap>`, repeats included: the first acknowledgement may have been lost. Ingest holds no secret key: what is
 sealed stays sealed. Everything from the bus is hostile; what is not ours is counted and acknowledged away.
 
+While the disk takes one group, the next is read: a group's commit has returned before its own acknowledgement goes, and
+before the next one's transaction begins, so that order is kept and what the disk refuses is all tried again.
+
 Of a large object that comes in pieces, `have/<trap>` says how much there is, durably; once it is whole it goes the way
 of all others.
 """
 
-import hashlib
-import json
-import re
-from typing import Any
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
+from trapbase.intake.beside import AtOnce, Doer
+from trapbase.intake.reading import Group, read_group, whole
 from trapbase.model import Arrival
-from trapbase.partials import FOLDER, Partials
-from trapbase.request_store import Entry, RequestStore
-from trapbase.requests import read_answer, read_log
+from trapbase.partials import FOLDER, Partials, Taken
+from trapbase.request_store import RequestStore
 from trapbase.store import Store
 from trapkit import topics
 from trapkit.errors import StorageError
-from trapkit.pieces import Have, Mark, Piece, decode_piece
+from trapkit.pieces import Have, Mark, Piece
 from trapkit.topics import Message, MessageBus
-from trapwire.alert import UNKNOWN
-from trapwire.errors import WireError
-from trapwire.notes import MAX_CARD_BYTES, max_bytes
-from trapwire.objects import (
-    ALERT,
-    CROP,
-    FRAME,
-    FULLS,
-    MAX_BODY_BYTES,
-    NOTE,
-    SCENE,
-    ObjectKey,
-    decode_envelope,
-    pack_keys,
-)
+from trapwire.objects import ObjectKey, pack_keys
 
 SUBSCRIPTIONS = tuple(map(topics.every, (topics.UP, topics.PIECE, topics.HEARD, topics.ANSWER)))
 
-# Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB, scene ~3 kB), with room.
-MAX_RUNG_BYTES = {
-    ALERT: 256,
-    CROP: 64 * 1024,
-    FRAME: 512 * 1024,
-    NOTE: MAX_CARD_BYTES,
-    SCENE: 64 * 1024,
-} | dict.fromkeys(FULLS, MAX_BODY_BYTES)
 ROOM_BYTES = 256 * 1024 * 1024  # for objects that are not whole yet
-MAX_HEARD_BYTES = 2048
-MAX_HEALTH_FIELDS = 32
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")  # of a base, as its settings allow, and of a health field
 ACK_KEYS = 1024  # the most that `unpack_keys` takes
 RETRY_MS = 5000  # after the disk refused
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Going:
+    """A group that is being stored: its `messages` in their order, and `kept`, what is durable once that is done."""
+
+    messages: list[Message]
+    group: Group
+    here: list[Mark]
+    taken: Taken
+    kept: Future[list[Arrival]]
+    utc_ms: int
+
+
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet."""
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `doer`: where groups are stored, None
+    for at once. What it does in a thread of its own, it does with `store`: nobody else may use that then."""
 
     def __init__(
         self,
@@ -68,21 +61,25 @@ class Ingest:
         group: int = 64,
         requests: RequestStore | None = None,
         room_bytes: int = ROOM_BYTES,
+        doer: Doer | None = None,
     ) -> None:
         self._partials = Partials(store.folder / FOLDER, room_bytes)
         self._requests = requests
         self._bus = bus
         self._store = store
         self._group = group
+        self._doer = doer or AtOnce()
         self._ready = False
-        self._held: list[Message] = []
+        self._going: _Going | None = None
+        self._held: deque[list[Message]] = deque()  # what the disk refused, and what was read behind it
         self._retry_ms = 0
         self.last_error = ""
 
     def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
-        """Take and store one group; whether there was one. `now_ms` must never go back, `utc_ms` is Unix time.
+        """Read a group, wait for the one before, begin to store this one, acknowledge the other; whether there was
+        either. `now_ms` must never go back, `utc_ms` is Unix time.
 
-        When the disk refuses, the group is held, unacknowledged, and tried again.
+        When the disk refuses, both are held, unacknowledged, and tried again.
         """
         if self._held and now_ms < self._retry_ms:
             return False
@@ -90,57 +87,85 @@ class Ingest:
             self._store.media.recover()
             self._store.verify_notes()
             self._ready = True
-        messages = self._held or self._bus.take(self._group)
-        if not messages:
+        messages = self._held.popleft() if self._held else self._bus.take(self._group)
+        if not messages and self._going is None:
             return False
         utc_ms = now_ms if utc_ms is None else utc_ms
-        arrivals: list[Arrival] = []
-        heard: dict[int, dict[str, Any]] = {}
-        answers: list[tuple[int, int, str, int]] = []
-        logs: list[tuple[int, int | None, int, int, list[Entry]]] = []
-        pieces: list[Piece] = []
-        garbage = 0
-        for message in messages:
-            try:
-                address = topics.parse(message.topic)
-                if address is not None and address.kind == topics.UP:
-                    arrivals.append(_arrival(address, message, utc_ms))
-                elif address is not None and address.kind == topics.PIECE:
-                    pieces.append(_piece(address, message.payload))
-                elif address is not None and address.kind == topics.HEARD:
-                    heard[address.trap] = _last_word(message.payload, utc_ms)
-                elif address is not None and address.kind == topics.ANSWER:
-                    log = read_log(message.payload)
-                    if log is not None:
-                        logs.append((address.trap, *log))
-                    else:
-                        answers.append((address.trap, *read_answer(message.payload)))
-                else:
-                    garbage += 1
-            except WireError:
-                garbage += 1
+        group = read_group(messages, utc_ms)
+        done = None
         try:
-            here = self._in_custody(pieces)
-            taken = self._partials.take((piece for piece in pieces if piece.mark not in here), utc_ms)
-            arrivals += [_whole(each.mark, each.body, utc_ms) for each in taken.whole]
-            kept = self._store.add(arrivals, heard.items(), garbage, utc_ms, let_go=taken.let_go)
-            if self._requests is not None:
-                for answer in answers:
-                    self._requests.answered(*answer, utc_ms)
-                for entries in logs:
-                    self._requests.add_entries(*entries, utc_ms)
+            done = self._settle()
+            if messages:
+                self._going = self._begin(messages, group, utc_ms)
+                messages = []
         except StorageError as error:
-            self._held, self._retry_ms, self.last_error = messages, now_ms + RETRY_MS, str(error)
+            self._hold(messages, error, now_ms)
+        # While the disk is at the next group already.
+        self._acknowledge(done)
+        if self._held and now_ms < self._retry_ms:
             return False
-        self._held = []
-        self.last_error = ""
-        for message in messages:
-            message.acknowledge()
-        whole = {(each.mark.key, each.mark.sha256): each.mark for each in taken.whole}
-        self._partials.forget([*here, *(mark for a in kept if (mark := whole.get((a.key, a.sha256))))])
-        self._publish([*(mark.key for mark in here), *(a.key for a in kept)])
-        self._answer(taken.have)
+        if self._going is not None and self._going.kept.done():
+            try:
+                self._acknowledge(self._settle())
+            except StorageError as error:
+                self._hold([], error, now_ms)
+                return False
         return True
+
+    def wait(self) -> None:
+        """Until nothing is being stored: what came of it the next step says."""
+        if self._going is not None:
+            self._going.kept.exception()
+
+    def close(self) -> None:
+        """Acknowledge what is durable by now; what is not comes again."""
+        with suppress(StorageError):
+            self._acknowledge(self._settle())
+        self._doer.close()
+
+    def _begin(self, messages: list[Message], group: Group, utc_ms: int) -> _Going:
+        here = self._in_custody(group.pieces)
+        taken = self._partials.take((piece for piece in group.pieces if piece.mark not in here), utc_ms)
+        arrivals = group.arrivals + [whole(each.mark, each.body, utc_ms) for each in taken.whole]
+        job = partial(self._store.add, arrivals, group.heard.items(), group.garbage, utc_ms, let_go=taken.let_go)
+        kept = self._doer.begin(job)
+        return _Going(messages=messages, group=group, here=here, taken=taken, kept=kept, utc_ms=utc_ms)
+
+    def _settle(self) -> _Going | None:
+        """Wait for the group that is being stored, and take it away once it is durable.
+
+        Raises: StorageError when it is not; then it is still there.
+        """
+        going = self._going
+        if going is not None:
+            going.kept.result()
+            if self._requests is not None:
+                for answer in going.group.answers:
+                    self._requests.answered(*answer, going.utc_ms)
+                for entries in going.group.logs:
+                    self._requests.add_entries(*entries, going.utc_ms)
+            self._going = None
+            self.last_error = ""
+        return going
+
+    def _hold(self, messages: list[Message], error: StorageError, now_ms: int) -> None:
+        """Try them again later, in their order: what is being stored, then what was read behind it, then the rest."""
+        going, self._going = self._going, None
+        behind = [messages] if messages else []
+        self._held.extendleft([*behind, going.messages] if going else behind)
+        self._retry_ms, self.last_error = now_ms + RETRY_MS, str(error)
+
+    def _acknowledge(self, done: _Going | None) -> None:
+        if done is None:
+            return
+        for message in done.messages:
+            message.acknowledge()
+        kept = done.kept.result()
+        partly = {(each.mark.key, each.mark.sha256): each.mark for each in done.taken.whole}
+        if partly or done.here:
+            self._partials.forget([*done.here, *(mark for a in kept if (mark := partly.get((a.key, a.sha256))))])
+        self._publish([*(mark.key for mark in done.here), *(a.key for a in kept)])
+        self._answer(done.taken.have)
 
     def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
         """Those named objects that are here already, whole: a trap asks again when an acknowledgement was lost."""
@@ -158,93 +183,3 @@ class Ingest:
             for i in range(0, len(own), ACK_KEYS):
                 # If the bus is gone the acknowledgement is lost; the object comes again and gets another.
                 self._bus.publish(topics.ack(trap), pack_keys(own[i : i + ACK_KEYS]))
-
-
-def _arrival(address: topics.Address, message: Message, utc_ms: int) -> Arrival:
-    """The object in a message.  Raises: WireError."""
-    envelope = decode_envelope(message.payload)
-    key = envelope.key
-    if key.trap != address.trap or key.rung != address.rung:
-        raise WireError(f"{key!r} on the topic of trap {address.trap}, rung {address.rung}")
-    check_size(key, envelope.body)
-    said = message.properties
-    received = _number(said.get("received_ms"), 0, 1 << 42)
-    rssi = _number(said.get("rssi_dbm"), -200, 50)
-    return Arrival(
-        key=key,
-        body=envelope.body,
-        sha256=envelope.sha256 or hashlib.sha256(envelope.body).digest(),
-        # Custody of the object matters more than who heard it: like the numbers below, a name that is none is left out.
-        base=_name(said.get("base")) or "",
-        rssi_dbm=None if rssi is None else int(rssi),
-        snr_db=_number(said.get("snr_db"), -64, 64),
-        received_ms=utc_ms if received is None else int(received),
-    )
-
-
-def check_size(key: ObjectKey, body: bytes) -> None:
-    """Whether an object may have so many bytes.  Raises: WireError."""
-    most = min(MAX_RUNG_BYTES.get(key.rung, 0), max_bytes(body[0]) if key.rung == NOTE and body else MAX_BODY_BYTES)
-    if not 0 < len(body) <= most:
-        raise WireError(f"{key!r} has {len(body)} bytes")
-
-
-def _piece(address: topics.Address, payload: bytes) -> Piece:
-    """The piece in a message.  Raises: WireError."""
-    piece = decode_piece(payload)
-    key = piece.mark.key
-    if key.trap != address.trap or key.rung != address.rung:
-        raise WireError(f"piece of {key!r} on the topic of trap {address.trap}, rung {address.rung}")
-    if piece.mark.total > MAX_RUNG_BYTES.get(key.rung, 0):
-        raise WireError(f"{key!r} has {piece.mark.total} bytes")
-    return piece
-
-
-def _whole(mark: Mark, body: bytes, utc_ms: int) -> Arrival:
-    """An object that came in pieces: a trap sent it by itself, and nobody heard it on the air."""
-    return Arrival(
-        key=mark.key, body=body, sha256=mark.sha256, base="", rssi_dbm=None, snr_db=None, received_ms=utc_ms
-    )  # fmt: skip
-
-
-def _name(text: object) -> str | None:
-    # JSON may hold text that no database or page can: a lone surrogate (RFC 8259, section 8.2).
-    return text if isinstance(text, str) and NAME.fullmatch(text) else None
-
-
-def _number(text: object, low: float, high: float) -> float | None:
-    try:
-        value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if low <= value <= high else None
-
-
-def _last_word(payload: bytes, utc_ms: int) -> dict[str, Any]:
-    """What a gateway says of a trap, every value checked.  Raises: WireError."""
-    if len(payload) > MAX_HEARD_BYTES:
-        raise WireError(f"last word of {len(payload)} bytes")
-    try:
-        word = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise WireError("last word is not JSON") from error
-    health = word.get("health", {}) if isinstance(word, dict) else None
-    if not isinstance(health, dict) or len(health) > MAX_HEALTH_FIELDS:
-        raise WireError("last word is not an object with its health")
-    base = _name(word.get("base"))
-    if base is None:
-        raise WireError("last word does not name its base")
-    rssi = _number(word.get("rssi_dbm"), -200, 50)
-    return {
-        "received_ms": utc_ms,  # our own clock: a future-dated word would hide every later one
-        "base": base,
-        "rssi_dbm": None if rssi is None else int(rssi),
-        "snr_db": _number(word.get("snr_db"), -64, 64),
-        "health": {k: v for k, v in health.items() if _name(k) and _is_health(k, v)},
-    }
-
-
-def _is_health(name: str, value: object) -> bool:
-    if type(value) is not int or not (0 <= value < 1 << 32 or (name == "temperature_c" and -128 <= value < 0)):
-        return False
-    return name != "battery" or value <= 100 or value == UNKNOWN

@@ -21,6 +21,7 @@ from trapbase.forward import Forward
 from trapbase.gate import Gate
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
+from trapbase.intake.beside import Beside
 from trapbase.keyring import Keyring, listened_traps
 from trapbase.modem import FILE as MODEM
 from trapbase.modem import ModemLine, ModemState
@@ -133,21 +134,24 @@ def build_ingest(settings: Settings) -> Part:
     """Bus and store.  Raises: SetupError."""
     lock = _lock(settings, "ingest")
     bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
-    store = _store(settings)
+    store = _store(settings, any_thread=True)
     kept = RequestStore(Path(settings.folder))
     room = settings.ingest.pieces_mb << 20
-    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room)
+    doer = Beside("ingest-store")
+    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, doer=doer)
     asked = Requests(bus, kept)
     restored = RestoreStore(Path(settings.folder))
     recall = Recall(bus, restored)
     rooms = RoomStore(Path(settings.folder))
     quota = Quota(rooms, store.media, Path(settings.folder), settings.store)
     bus.start()
-    close = _closing(bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
+    close = _closing(part.close, bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
 
     def step(now_ms: int, utc_ms: int) -> bool:
         asked.step(now_ms, utc_ms)
         recall.step(now_ms, utc_ms)
+        if quota.is_due(now_ms):
+            part.wait()  # a file that goes may be another object's too: nobody stores that one meanwhile
         gone = quota.step(now_ms, utc_ms)
         return part.step(now_ms, utc_ms) or gone
 
@@ -260,9 +264,9 @@ def _bus_figures(bus: Bus) -> dict[str, int]:
     return {"bus_connected": int(bus.connected), "bus_denied": bus.denied, "bus_malformed": bus.malformed}
 
 
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings, *, any_thread: bool = False) -> Store:
     try:
-        return Store(Path(settings.folder), Path(settings.unit_keys))
+        return Store(Path(settings.folder), Path(settings.unit_keys), any_thread=any_thread)
     except OSError as error:
         raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ from trapbase.media import INCOMING, MediaFolder, body_of
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
 from trapbase.store_rows import IN_ROWS, Sorted, event_of, event_row, is_inline, object_of, waiting_of
 from trapbase.unit_keys import UNKNOWN, proof_of
-from trapkit.database import load_queries, open_database, reading, storage_error, transaction
+from trapkit.database import add_rows, load_queries, open_database, reading, storage_error, transaction
 from trapkit.errors import StorageError
 from trapkit.files import make_folder, refusal
 from trapwire.errors import WireError
@@ -31,19 +31,25 @@ MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 class Store:
     """The database and the media folder in `folder`. `unit_keys`: the folder with the public keys that traps sign their
     notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where in `folder` this program alone writes.
+    `any_thread`: threads hand it on, and never use it at once.
 
     Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
     changed.
     """
 
-    def __init__(self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING) -> None:
+    def __init__(
+        self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING, any_thread: bool = False
+    ) -> None:
         make_folder(folder)
         self.folder = folder
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
-        self._db = open_database(folder / DATABASE, "trapbase")
+        self._db = open_database(folder / DATABASE, "trapbase", any_thread=any_thread)
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        # A statement of many rows can be undone alone: what it takes for that is small, and not worth a file.
+        self._db.execute("PRAGMA temp_store = MEMORY")
+        self._meets_repeats = False
         self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
@@ -72,9 +78,14 @@ class Store:
         came in part and were given up.
         """
         arrivals, heard = list(arrivals), list(heard)
+        counted = {"garbage": garbage, "partials_let_go": let_go}
+        if not self._meets_repeats and all(map(is_inline, arrivals)):
+            # Nearly always everything is new: the keys say whether it is, and nobody has to look beforehand.
+            with suppress(sqlite3.IntegrityError):
+                return self._write(Sorted(fresh=arrivals), heard, counted, now_ms)
         for _ in range(MEETINGS):
             with suppress(sqlite3.IntegrityError):  # another program stored one of them meanwhile: a repeat now
-                return self._add(arrivals, heard, {"garbage": garbage, "partials_let_go": let_go}, now_ms)
+                return self._add(arrivals, heard, counted, now_ms)
         raise StorageError(f"{self.folder / DATABASE}: other programs store the same objects; it is tried again")
 
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
@@ -98,12 +109,18 @@ class Store:
     ) -> list[Arrival]:
         with reading(self._db):  # one look at the database for all of them
             sorted_ = self._sort(arrivals)
-        fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
+        self._meets_repeats = bool(sorted_.repeats or sorted_.refused)
         if sorted_.files:
             try:
                 self.media.put((a.sha256, a.body) for a in sorted_.files)
             except OSError as error:
                 raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
+        return self._write(sorted_, heard, counted, now_ms)
+
+    def _write(
+        self, sorted_: Sorted, heard: list[tuple[int, dict[str, Any]]], counted: dict[str, int], now_ms: int
+    ) -> list[Arrival]:
+        fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
         with transaction(self._db) as db:
             media_bytes = sum(len(a.body) for a in fresh if a.key.rung not in IN_ROWS)
             self._add_objects(db, fresh, now_ms)
@@ -176,13 +193,13 @@ class Store:
                 events.append(event)
                 species = event[5]
                 seen[(k.trap, species)] = seen.get((k.trap, species), 0) + 1
-        db.executemany(self._sql["add_object"], objects)
-        db.executemany(self._sql["add_event"], events)
+        add_rows(db, self._sql["add_object"], objects)
+        add_rows(db, self._sql["add_event"], events)
         for a in fresh:
             if a.key.rung == NOTE:
                 self._add_note(db, a, now_ms)
         db.execute(self._sql["tally_objects"], (len(fresh), sum(len(a.body) for a in fresh)))
-        db.executemany(self._sql["tally_seen"], [(*of, count) for of, count in seen.items()])
+        add_rows(db, self._sql["tally_seen"], [(*of, count) for of, count in seen.items()])
         if db.execute(self._sql["any_elsewhere"]).fetchone():
             self._adopt(db, zip(ids, fresh, strict=True))
 

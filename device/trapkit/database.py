@@ -1,11 +1,14 @@
 """SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (house rule 10)."""
 
 import fcntl
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from pathlib import Path
 
 from trapkit.errors import DamagedError, SetupError, StorageError
@@ -14,20 +17,22 @@ from trapkit.files import FULL, MAKE_ROOM, refusal
 CHECKPOINT_PAGES = 1000  # 4 MB: then what is in the log goes into the database
 LOG_BYTES = 16 << 20
 CACHE_KIB = 2048  # of each connection
+VALUES = re.compile(r"VALUES (\([?, ]+\))")
+ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)  # in one statement: few sizes, so that each is compiled once
 DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
 
-def open_database(path: Path, package: str) -> sqlite3.Connection:
+def open_database(path: Path, package: str, *, any_thread: bool = False) -> sqlite3.Connection:
     """Open `path` with the migrations of `package` (its `sql/NNN_name.sql` files, in order) applied.
 
-    Every commit is on the disk when it returns.  Raises: SetupError when the file is no database of ours, or was
+    Every commit is on the disk when it returns. `any_thread`: threads hand it on, and never use it at once.  Raises: SetupError when the file is no database of ours, or was
     written by a newer program; DamagedError when it was one and is torn; StorageError when the disk refuses.
     """
     try:
         # Two programs may start at the same moment; one alone makes the file and its tables.
         with path.with_name(f".{path.name}.opening").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _open(path, files(package) / "sql")
+            return _open(path, files(package) / "sql", any_thread)
     except (sqlite3.DatabaseError, OSError) as error:
         if _is_full(error):
             raise StorageError(f"{path}: {error}: {_advice(error)}") from error
@@ -80,8 +85,8 @@ def _advice(error: Exception) -> str:
     return todo.get(code) or (MAKE_ROOM if _is_full(error) else "it is tried again")
 
 
-def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+def _open(path: Path, folder: Traversable, any_thread: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=not any_thread)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
@@ -124,6 +129,25 @@ def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:
         elif current:
             queries[current] += line + "\n"
     return queries
+
+
+def add_rows(connection: sqlite3.Connection, query: str, rows: Sequence[Sequence[object]]) -> None:
+    """Rows by a query with `VALUES (?, …)`, many in one statement. That is quicker than one by one, and other
+    threads run meanwhile: Python lets go of its lock once a statement.
+
+    Raises: as the statement does, with nothing of it done.
+    """
+    first = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - first >= size:
+            values = list(chain.from_iterable(rows[first : first + size]))
+            connection.execute(_with_rows(query, size), values)
+            first += size
+
+
+@lru_cache(maxsize=64)
+def _with_rows(query: str, count: int) -> str:
+    return VALUES.sub(lambda found: found[0] + f", {found[1]}" * (count - 1), query)
 
 
 @contextmanager

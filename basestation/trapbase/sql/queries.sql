@@ -18,7 +18,7 @@ UPDATE tallies SET count = count + ?, bytes = bytes + ? WHERE kind = 'objects' A
 INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count
 
 -- name: add_event
-INSERT INTO events
+INSERT OR ROLLBACK INTO events
   (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery,
    arrival)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -1,0 +1,68 @@
+"""Where a group is stored: at once, or in a thread of its own while the next one is read.
+
+A commit waits for the disk, and Python's lock is free meanwhile. In virtual time everything is done at once, and tests
+stay as they are.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Doer(Protocol):
+    """Does one job after the other; what a job raises, its result raises."""
+
+    def begin(self, job: Callable[[], T]) -> Future[T]: ...
+
+    def close(self) -> None:
+        """Nothing more comes; what was begun is done when this returns."""
+
+
+class AtOnce:
+    """Does a job while its giver waits."""
+
+    def begin(self, job: Callable[[], T]) -> Future[T]:
+        return _done(Future(), job)
+
+    def close(self) -> None:
+        pass
+
+
+class Beside:
+    """Does jobs in a thread of its own, which the first one starts."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, job: Callable[[], T]) -> Future[T]:
+        if self._thread is None:
+            # A daemon: a disk that never answers must not keep the process from ending.
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        promised: Future[T] = Future()
+        self._jobs.put(lambda: _done(promised, job))
+        return promised
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+def _done(promised: Future[T], job: Callable[[], T]) -> Future[T]:
+    try:
+        promised.set_result(job())
+    except BaseException as error:  # whoever asks for the result meets it, in its own thread
+        promised.set_exception(error)
+    return promised
