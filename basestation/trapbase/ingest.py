@@ -23,6 +23,7 @@ from trapbase.model import Arrival
 from trapbase.partials import FOLDER, Partials, Taken
 from trapbase.request_store import RequestStore
 from trapbase.store import Store
+from trapbase.store_rows import Rows, rows_of
 from trapkit import topics
 from trapkit.errors import StorageError
 from trapkit.pieces import Have, Mark, Piece
@@ -38,20 +39,24 @@ RETRY_MS = 5000  # after the disk refused
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Going:
-    """A group that is being stored: its `messages` in their order, and `kept`, what is durable once that is done."""
+    """A group that is being stored: its `messages` in their order, and `kept`, what is durable once `commit` is done."""
 
     messages: list[Message]
     group: Group
     here: list[Mark]
     taken: Taken
-    kept: Future[list[Arrival]]
+    kept: list[Arrival]
+    commit: Future[None]
     utc_ms: int
 
 
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `doer`: where groups are stored, None
-    for at once. What it does in a thread of its own, it does with `store`: nobody else may use that then."""
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `doer`: where commits wait, None
+    for at once. A thread of its own uses `store` meanwhile: nobody else may.
+
+        read n+1 │ wait for n's commit │ write n+1, begin its commit │ acknowledge n │ read n+2 …
+    """
 
     def __init__(
         self,
@@ -92,11 +97,12 @@ class Ingest:
             return False
         utc_ms = now_ms if utc_ms is None else utc_ms
         group = read_group(messages, utc_ms)
+        rows = rows_of(group.arrivals, utc_ms)
         done = None
         try:
             done = self._settle()
             if messages:
-                self._going = self._begin(messages, group, utc_ms)
+                self._going = self._begin(messages, group, rows, utc_ms)
                 messages = []
         except StorageError as error:
             self._hold(messages, error, now_ms)
@@ -104,7 +110,7 @@ class Ingest:
         self._acknowledge(done)
         if self._held and now_ms < self._retry_ms:
             return False
-        if self._going is not None and self._going.kept.done():
+        if self._going is not None and self._going.commit.done():
             try:
                 self._acknowledge(self._settle())
             except StorageError as error:
@@ -115,7 +121,7 @@ class Ingest:
     def wait(self) -> None:
         """Until nothing is being stored: what came of it the next step says."""
         if self._going is not None:
-            self._going.kept.exception()
+            self._going.commit.exception()
 
     def close(self) -> None:
         """Acknowledge what is durable by now; what is not comes again."""
@@ -123,13 +129,16 @@ class Ingest:
             self._acknowledge(self._settle())
         self._doer.close()
 
-    def _begin(self, messages: list[Message], group: Group, utc_ms: int) -> _Going:
+    def _begin(self, messages: list[Message], group: Group, rows: Rows, utc_ms: int) -> _Going:
         here = self._in_custody(group.pieces)
         taken = self._partials.take((piece for piece in group.pieces if piece.mark not in here), utc_ms)
-        arrivals = group.arrivals + [whole(each.mark, each.body, utc_ms) for each in taken.whole]
-        job = partial(self._store.add, arrivals, group.heard.items(), group.garbage, utc_ms, let_go=taken.let_go)
-        kept = self._doer.begin(job)
-        return _Going(messages=messages, group=group, here=here, taken=taken, kept=kept, utc_ms=utc_ms)
+        if taken.whole:
+            rows = rows_of([*group.arrivals, *(whole(each.mark, each.body, utc_ms) for each in taken.whole)], utc_ms)
+        kept = self._store.begin_add(rows, group.heard.items(), group.garbage, utc_ms, let_go=taken.let_go)
+        commit = self._doer.begin(self._store.commit)
+        return _Going(
+            messages=messages, group=group, here=here, taken=taken, kept=kept, commit=commit, utc_ms=utc_ms
+        )  # fmt: skip
 
     def _settle(self) -> _Going | None:
         """Wait for the group that is being stored, and take it away once it is durable.
@@ -138,7 +147,7 @@ class Ingest:
         """
         going = self._going
         if going is not None:
-            going.kept.result()
+            going.commit.result()
             if self._requests is not None:
                 for answer in going.group.answers:
                     self._requests.answered(*answer, going.utc_ms)
@@ -160,11 +169,10 @@ class Ingest:
             return
         for message in done.messages:
             message.acknowledge()
-        kept = done.kept.result()
         partly = {(each.mark.key, each.mark.sha256): each.mark for each in done.taken.whole}
         if partly or done.here:
-            self._partials.forget([*done.here, *(mark for a in kept if (mark := partly.get((a.key, a.sha256))))])
-        self._publish([*(mark.key for mark in done.here), *(a.key for a in kept)])
+            self._partials.forget([*done.here, *(mark for a in done.kept if (mark := partly.get((a.key, a.sha256))))])
+        self._publish([*(mark.key for mark in done.here), *(a.key for a in done.kept)])
         self._answer(done.taken.have)
 
     def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
@@ -176,10 +184,11 @@ class Ingest:
             self._bus.publish(topics.have(each.mark.key.trap), each.encode())  # a lost one is asked for again
 
     def _publish(self, keys: list[ObjectKey]) -> None:
-        by_trap: dict[int, list[ObjectKey]] = {}
-        for key in dict.fromkeys(keys):
-            by_trap.setdefault(key.trap, []).append(key)
+        by_trap: dict[int, dict[tuple[int, int, int, int], ObjectKey]] = {}
+        for key in keys:
+            by_trap.setdefault(key.trap, {})[key.as_tuple()] = key
         for trap, own in by_trap.items():
-            for i in range(0, len(own), ACK_KEYS):
+            its = list(own.values())
+            for i in range(0, len(its), ACK_KEYS):
                 # If the bus is gone the acknowledgement is lost; the object comes again and gets another.
-                self._bus.publish(topics.ack(trap), pack_keys(own[i : i + ACK_KEYS]))
+                self._bus.publish(topics.ack(trap), pack_keys(its[i : i + ACK_KEYS]))

@@ -172,14 +172,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
     Raises: StorageError when the disk refuses; everything in the block is then undone.
     """
+    with writing(connection):
+        yield connection
+    commit(connection)
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """As `transaction`, and left open at the end of the block, for `commit`."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
+    except BaseException as error:
+        _undo(connection, error)
+        raise
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """What `writing` left open is durable when this returns.  Raises: StorageError, and it is undone."""
+    try:
         connection.execute("COMMIT")
     except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
-        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-            raise storage_error(connection, error) from error
+        _undo(connection, error)
         raise
+
+
+def _undo(connection: sqlite3.Connection, error: BaseException) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+        raise storage_error(connection, error) from error

@@ -1,7 +1,6 @@
-"""Where a group is stored: at once, or in a thread of its own while the next one is read.
+"""Where a commit waits for the disk: where it is asked for, or in a thread of its own while the next group is read.
 
-A commit waits for the disk, and Python's lock is free meanwhile. In virtual time everything is done at once, and tests
-stay as they are.
+In virtual time everything is done at once, and in one thread.
 """
 
 import threading
@@ -33,11 +32,16 @@ class AtOnce:
 
 
 class Beside:
-    """Does jobs in a thread of its own, which the first one starts."""
+    """Does jobs in a thread of its own, which the first one starts.
+
+    A job has begun when `begin` returns: whoever goes on at once would keep Python's lock for all that he does, and the
+    other thread from the one call that needs no lock.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._begun = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
 
     def begin(self, job: Callable[[], T]) -> Future[T]:
@@ -47,6 +51,7 @@ class Beside:
             self._thread.start()
         promised: Future[T] = Future()
         self._jobs.put(lambda: _done(promised, job))
+        self._begun.acquire()
         return promised
 
     def close(self) -> None:
@@ -57,6 +62,7 @@ class Beside:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
+            self._begun.release()
             job()
 
 
