@@ -4,20 +4,17 @@ A group of messages is sorted, stored in one transaction, acknowledged to the br
 `ack/<trap>`, repeats included: the first acknowledgement may have been lost. Ingest holds no secret key: what is
 sealed stays sealed. Everything from the bus is hostile; what is not ours is counted and acknowledged away.
 
-While the disk takes one group, the next is read: a group's commit has returned before its own acknowledgement goes, and
-before the next one's transaction begins, so that order is kept and what the disk refuses is all tried again.
+While the disk takes one group, the next is read beside it; that one is looked up, written and acknowledged only after
+the commit of the first has returned, so that order is kept, and what the disk refuses is all tried again.
 
 Of a large object that comes in pieces, `have/<trap>` says how much there is, durably; once it is whole it goes the way
 of all others.
 """
 
-from collections import deque
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from trapbase.intake.beside import AtOnce, Doer
+from trapbase.intake.beside import Beside
 from trapbase.intake.reading import Group, read_group, whole
 from trapbase.model import Arrival
 from trapbase.partials import FOLDER, Partials, Taken
@@ -38,25 +35,19 @@ RETRY_MS = 5000  # after the disk refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Going:
-    """A group that is being stored: its `messages` in their order, and `kept`, what is durable once `commit` is done."""
+class Read:
+    """Messages in their order, what they hold, and that as rows."""
 
     messages: list[Message]
     group: Group
-    here: list[Mark]
-    taken: Taken
-    kept: list[Arrival]
-    commit: Future[None]
+    rows: Rows
     utc_ms: int
 
 
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `doer`: where commits wait, None
-    for at once. A thread of its own uses `store` meanwhile: nobody else may.
-
-        read n+1 │ wait for n's commit │ write n+1, begin its commit │ acknowledge n │ read n+2 …
-    """
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `beside`: reads the next group while
+    the disk takes one; None: no group is read before its time, and all is done in one thread."""
 
     def __init__(
         self,
@@ -66,25 +57,24 @@ class Ingest:
         group: int = 64,
         requests: RequestStore | None = None,
         room_bytes: int = ROOM_BYTES,
-        doer: Doer | None = None,
+        beside: Beside[Read] | None = None,
     ) -> None:
         self._partials = Partials(store.folder / FOLDER, room_bytes)
         self._requests = requests
         self._bus = bus
         self._store = store
         self._group = group
-        self._doer = doer or AtOnce()
+        self._beside = beside
         self._ready = False
-        self._going: _Going | None = None
-        self._held: deque[list[Message]] = deque()  # what the disk refused, and what was read behind it
+        self._held: list[Message] = []  # what the disk refused
+        self._ahead: Read | None = None
         self._retry_ms = 0
         self.last_error = ""
 
     def step(self, now_ms: int, utc_ms: int | None = None) -> bool:
-        """Read a group, wait for the one before, begin to store this one, acknowledge the other; whether there was
-        either. `now_ms` must never go back, `utc_ms` is Unix time.
+        """Take and store one group; whether there was one. `now_ms` must never go back, `utc_ms` is Unix time.
 
-        When the disk refuses, both are held, unacknowledged, and tried again.
+        When the disk refuses, the group is held, unacknowledged, and tried again.
         """
         if self._held and now_ms < self._retry_ms:
             return False
@@ -92,88 +82,64 @@ class Ingest:
             self._store.media.recover()
             self._store.verify_notes()
             self._ready = True
-        messages = self._held.popleft() if self._held else self._bus.take(self._group)
-        if not messages and self._going is None:
-            return False
         utc_ms = now_ms if utc_ms is None else utc_ms
-        group = read_group(messages, utc_ms)
-        rows = rows_of(group.arrivals, utc_ms)
-        done = None
-        try:
-            done = self._settle()
-            if messages:
-                self._going = self._begin(messages, group, rows, utc_ms)
-                messages = []
-        except StorageError as error:
-            self._hold(messages, error, now_ms)
-        # While the disk is at the next group already.
-        self._acknowledge(done)
-        if self._held and now_ms < self._retry_ms:
+        read = self._next(utc_ms)
+        if not read.messages:
             return False
-        if self._going is not None and self._going.commit.done():
-            try:
-                self._acknowledge(self._settle())
-            except StorageError as error:
-                self._hold([], error, now_ms)
-                return False
+        group = read.group
+        try:
+            here = self._in_custody(group.pieces)
+            taken = self._partials.take((piece for piece in group.pieces if piece.mark not in here), utc_ms)
+            kept = self._keep(read, taken)
+            if self._requests is not None:
+                for answer in group.answers:
+                    self._requests.answered(*answer, utc_ms)
+                for entries in group.logs:
+                    self._requests.add_entries(*entries, utc_ms)
+        except StorageError as error:
+            self._held, self._retry_ms, self.last_error = read.messages, now_ms + RETRY_MS, str(error)
+            return False
+        self._held = []
+        self.last_error = ""
+        for message in read.messages:
+            message.acknowledge()
+        if here or taken.whole:
+            whole = {(each.mark.key, each.mark.sha256): each.mark for each in taken.whole}
+            self._partials.forget([*here, *(mark for a in kept if (mark := whole.get((a.key, a.sha256))))])
+        self._publish([*(mark.key for mark in here), *(a.key for a in kept)])
+        self._answer(taken.have)
         return True
 
-    def wait(self) -> None:
-        """Until nothing is being stored: what came of it the next step says."""
-        if self._going is not None:
-            self._going.commit.exception()
-
     def close(self) -> None:
-        """Acknowledge what is durable by now; what is not comes again."""
-        with suppress(StorageError):
-            self._acknowledge(self._settle())
-        self._doer.close()
+        """End the thread beside; what it read is not acknowledged, and comes again."""
+        if self._beside is not None:
+            self._beside.close()
 
-    def _begin(self, messages: list[Message], group: Group, rows: Rows, utc_ms: int) -> _Going:
-        here = self._in_custody(group.pieces)
-        taken = self._partials.take((piece for piece in group.pieces if piece.mark not in here), utc_ms)
+    def _next(self, utc_ms: int) -> Read:
+        """The group that the disk refused, or was read ahead, or waits on the bus."""
+        if self._held:
+            return _read(self._held, utc_ms)
+        ahead, self._ahead = self._ahead, None
+        return ahead if ahead is not None and ahead.messages else self._take(utc_ms)
+
+    def _take(self, utc_ms: int) -> Read:
+        return _read(self._bus.take(self._group), utc_ms)
+
+    def _keep(self, read: Read, taken: Taken) -> list[Arrival]:
+        """Store a group, and read the next one meanwhile; those that are durable."""
+        rows, group, utc_ms = read.rows, read.group, read.utc_ms
         if taken.whole:
             rows = rows_of([*group.arrivals, *(whole(each.mark, each.body, utc_ms) for each in taken.whole)], utc_ms)
         kept = self._store.begin_add(rows, group.heard.items(), group.garbage, utc_ms, let_go=taken.let_go)
-        commit = self._doer.begin(self._store.commit)
-        return _Going(
-            messages=messages, group=group, here=here, taken=taken, kept=kept, commit=commit, utc_ms=utc_ms
-        )  # fmt: skip
-
-    def _settle(self) -> _Going | None:
-        """Wait for the group that is being stored, and take it away once it is durable.
-
-        Raises: StorageError when it is not; then it is still there.
-        """
-        going = self._going
-        if going is not None:
-            going.commit.result()
-            if self._requests is not None:
-                for answer in going.group.answers:
-                    self._requests.answered(*answer, going.utc_ms)
-                for entries in going.group.logs:
-                    self._requests.add_entries(*entries, going.utc_ms)
-            self._going = None
-            self.last_error = ""
-        return going
-
-    def _hold(self, messages: list[Message], error: StorageError, now_ms: int) -> None:
-        """Try them again later, in their order: what is being stored, then what was read behind it, then the rest."""
-        going, self._going = self._going, None
-        behind = [messages] if messages else []
-        self._held.extendleft([*behind, going.messages] if going else behind)
-        self._retry_ms, self.last_error = now_ms + RETRY_MS, str(error)
-
-    def _acknowledge(self, done: _Going | None) -> None:
-        if done is None:
-            return
-        for message in done.messages:
-            message.acknowledge()
-        partly = {(each.mark.key, each.mark.sha256): each.mark for each in done.taken.whole}
-        if partly or done.here:
-            self._partials.forget([*done.here, *(mark for a in done.kept if (mark := partly.get((a.key, a.sha256))))])
-        self._publish([*(mark.key for mark in done.here), *(a.key for a in done.kept)])
-        self._answer(done.taken.have)
+        ahead = None
+        if self._beside is not None and self._ahead is None:
+            ahead = self._beside.begin(partial(self._take, utc_ms))
+        try:
+            self._store.commit()
+        finally:
+            if ahead is not None:
+                self._ahead = ahead.result()
+        return kept
 
     def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
         """Those named objects that are here already, whole: a trap asks again when an acknowledgement was lost."""
@@ -192,3 +158,8 @@ class Ingest:
             for i in range(0, len(its), ACK_KEYS):
                 # If the bus is gone the acknowledgement is lost; the object comes again and gets another.
                 self._bus.publish(topics.ack(trap), pack_keys(its[i : i + ACK_KEYS]))
+
+
+def _read(messages: list[Message], utc_ms: int) -> Read:
+    group = read_group(messages, utc_ms)
+    return Read(messages=messages, group=group, rows=rows_of(group.arrivals, utc_ms), utc_ms=utc_ms)

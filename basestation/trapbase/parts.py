@@ -134,11 +134,11 @@ def build_ingest(settings: Settings) -> Part:
     """Bus and store.  Raises: SetupError."""
     lock = _lock(settings, "ingest")
     bus = _bus(settings, "ingest", ingest.SUBSCRIPTIONS)
-    store = _store(settings, any_thread=True)
+    store = _store(settings)
     kept = RequestStore(Path(settings.folder))
     room = settings.ingest.pieces_mb << 20
-    doer = Beside("ingest-store")
-    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, doer=doer)
+    beside = Beside[ingest.Read]("ingest-ahead")
+    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, beside=beside)
     asked = Requests(bus, kept)
     restored = RestoreStore(Path(settings.folder))
     recall = Recall(bus, restored)
@@ -150,8 +150,6 @@ def build_ingest(settings: Settings) -> Part:
     def step(now_ms: int, utc_ms: int) -> bool:
         asked.step(now_ms, utc_ms)
         recall.step(now_ms, utc_ms)
-        if quota.is_due(now_ms):
-            part.wait()  # a file that goes may be another object's too: nobody stores that one meanwhile
         gone = quota.step(now_ms, utc_ms)
         return part.step(now_ms, utc_ms) or gone
 
@@ -264,9 +262,9 @@ def _bus_figures(bus: Bus) -> dict[str, int]:
     return {"bus_connected": int(bus.connected), "bus_denied": bus.denied, "bus_malformed": bus.malformed}
 
 
-def _store(settings: Settings, *, any_thread: bool = False) -> Store:
+def _store(settings: Settings) -> Store:
     try:
-        return Store(Path(settings.folder), Path(settings.unit_keys), any_thread=any_thread)
+        return Store(Path(settings.folder), Path(settings.unit_keys))
     except OSError as error:
         raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
 

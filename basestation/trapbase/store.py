@@ -31,20 +31,17 @@ MAX_WAITING = 4096  # objects looked at for one cut: 64 batches of 64
 class Store:
     """The database and the media folder in `folder`. `unit_keys`: the folder with the public keys that traps sign their
     notes with, `N.sign.pub`; None: no note is verified here. `incoming`: where in `folder` this program alone writes.
-    `any_thread`: threads hand it on, and never use it at once.
 
     Raises: SetupError from the constructor; StorageError from every method when the disk refuses, with nothing
     changed.
     """
 
-    def __init__(
-        self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING, any_thread: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, unit_keys: Path | None = None, *, incoming: str = INCOMING) -> None:
         make_folder(folder)
         self.folder = folder
         self._unit_keys = unit_keys
         self.media = MediaFolder(folder / "media", incoming)
-        self._db = open_database(folder / DATABASE, "trapbase", any_thread=any_thread)
+        self._db = open_database(folder / DATABASE, "trapbase")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         # A statement of many rows can be undone alone: what it takes for that is small, and not worth a file.
@@ -91,7 +88,7 @@ class Store:
         let_go: int = 0,
     ) -> list[Arrival]:
         """As `add`, and those that it returns are durable only once `commit` has returned, which must be the next call
-        of all; it may come from another thread."""
+        of all."""
         heard = list(heard)
         counted = {"garbage": garbage, "partials_let_go": let_go}
         if rows.all_inline and not self._meets_repeats:

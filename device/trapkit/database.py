@@ -22,17 +22,17 @@ ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)  # in one statement: few sizes, so that 
 DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
 
-def open_database(path: Path, package: str, *, any_thread: bool = False) -> sqlite3.Connection:
+def open_database(path: Path, package: str) -> sqlite3.Connection:
     """Open `path` with the migrations of `package` (its `sql/NNN_name.sql` files, in order) applied.
 
-    Every commit is on the disk when it returns. `any_thread`: threads hand it on, and never use it at once.  Raises: SetupError when the file is no database of ours, or was
+    Every commit is on the disk when it returns.  Raises: SetupError when the file is no database of ours, or was
     written by a newer program; DamagedError when it was one and is torn; StorageError when the disk refuses.
     """
     try:
         # Two programs may start at the same moment; one alone makes the file and its tables.
         with path.with_name(f".{path.name}.opening").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _open(path, files(package) / "sql", any_thread)
+            return _open(path, files(package) / "sql")
     except (sqlite3.DatabaseError, OSError) as error:
         if _is_full(error):
             raise StorageError(f"{path}: {error}: {_advice(error)}") from error
@@ -85,8 +85,8 @@ def _advice(error: Exception) -> str:
     return todo.get(code) or (MAKE_ROOM if _is_full(error) else "it is tried again")
 
 
-def _open(path: Path, folder: Traversable, any_thread: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=not any_thread)
+def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")

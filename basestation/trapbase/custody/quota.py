@@ -103,13 +103,9 @@ class Quota:
         self.trouble = ""
         self.given_up = 0  # bodies since the start
 
-    def is_due(self, now_ms: int) -> bool:
-        """Whether a step now would look at the room."""
-        return self._look_ms is None or now_ms >= self._look_ms
-
     def step(self, now_ms: int, utc_ms: int) -> bool:
         """Look at the room when it is due, and give up a group of files; whether any went. `now_ms` never goes back."""
-        if not self.is_due(now_ms):
+        if self._look_ms is not None and now_ms < self._look_ms:
             return False
         try:
             if self._look_ms is None:

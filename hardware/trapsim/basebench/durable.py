@@ -42,8 +42,8 @@ def bench_durable(folder: Path, groups: int) -> dict[str, Any]:
     """Rates and ratios over `groups` groups; `sync_ms`: what one fsync of this disk takes meanwhile."""
     folder.mkdir(parents=True)
     broker = MemoryBroker()
-    store = Store(folder / "base", any_thread=True)
-    ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), store, group=GROUP, doer=Beside("ingest-store"))
+    store = Store(folder / "base")
+    ingest = Ingest(broker.connect("ingest", SUBSCRIPTIONS), store, group=GROUP, beside=Beside("ahead"))
     bare, rows = _open(folder / "bare.sqlite3", BARE), _open(folder / "rows.sqlite3", ROWS)
     times: dict[str, list[float]] = {"ours": [], "bare": [], "rows": []}
     cpu: dict[str, list[float]] = {"ours": [], "bare": [], "rows": []}
