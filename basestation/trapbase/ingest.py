@@ -44,10 +44,26 @@ class Read:
     utc_ms: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Done:
+    """A group that is durable, and what is to be said of it; `here`: of its pieces those whose object was whole before;
+    `kept`: its objects."""
+
+    messages: list[Message]
+    here: list[Mark]
+    taken: Taken
+    kept: list[Arrival]
+
+
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `beside`: reads the next group while
-    the disk takes one; None: no group is read before its time, and all is done in one thread."""
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `beside`: while
+    the disk takes a group, the one before is acknowledged there, and the next one read; None: everything in its turn, and
+    in one thread.
+
+        write n ─ commit n ────────────────────── write n+1 ─ commit n+1 ────────────
+                  acknowledge n-1, read n+1                   acknowledge n, read n+2
+    """
 
     def __init__(
         self,
@@ -68,6 +84,7 @@ class Ingest:
         self._ready = False
         self._held: list[Message] = []  # what the disk refused
         self._ahead: Read | None = None
+        self._owed: _Done | None = None  # to be acknowledged beside the next commit
         self._retry_ms = 0
         self.last_error = ""
 
@@ -98,20 +115,18 @@ class Ingest:
                     self._requests.add_entries(*entries, utc_ms)
         except StorageError as error:
             self._held, self._retry_ms, self.last_error = read.messages, now_ms + RETRY_MS, str(error)
+            self._pay()
             return False
         self._held = []
         self.last_error = ""
-        for message in read.messages:
-            message.acknowledge()
-        if here or taken.whole:
-            whole = {(each.mark.key, each.mark.sha256): each.mark for each in taken.whole}
-            self._partials.forget([*here, *(mark for a in kept if (mark := whole.get((a.key, a.sha256))))])
-        self._publish([*(mark.key for mark in here), *(a.key for a in kept)])
-        self._answer(taken.have)
+        self._owed = _Done(messages=read.messages, here=here, taken=taken, kept=kept)
+        if self._ahead is None or not self._ahead.messages:
+            self._pay()  # no other commit follows
         return True
 
     def close(self) -> None:
-        """End the thread beside; what it read is not acknowledged, and comes again."""
+        """Acknowledge what is durable, and end the thread beside; what it has read comes again."""
+        self._pay()
         if self._beside is not None:
             self._beside.close()
 
@@ -131,15 +146,32 @@ class Ingest:
         if taken.whole:
             rows = rows_of([*group.arrivals, *(whole(each.mark, each.body, utc_ms) for each in taken.whole)], utc_ms)
         kept = self._store.begin_add(rows, group.heard.items(), group.garbage, utc_ms, let_go=taken.let_go)
-        ahead = None
+        meanwhile = None
         if self._beside is not None and self._ahead is None:
-            ahead = self._beside.begin(partial(self._take, utc_ms))
+            meanwhile = self._beside.begin(partial(self._meanwhile, utc_ms))
         try:
             self._store.commit()
         finally:
-            if ahead is not None:
-                self._ahead = ahead.result()
+            if meanwhile is not None:
+                self._ahead = meanwhile.result()
         return kept
+
+    def _meanwhile(self, utc_ms: int) -> Read:
+        self._pay()
+        return self._take(utc_ms)
+
+    def _pay(self) -> None:
+        """Acknowledge the group that is durable."""
+        done, self._owed = self._owed, None
+        if done is None:
+            return
+        for message in done.messages:
+            message.acknowledge()
+        if done.here or done.taken.whole:
+            whole = {(each.mark.key, each.mark.sha256): each.mark for each in done.taken.whole}
+            self._partials.forget([*done.here, *(mark for a in done.kept if (mark := whole.get((a.key, a.sha256))))])
+        self._publish([*(mark.key for mark in done.here), *(a.key for a in done.kept)])
+        self._answer(done.taken.have)
 
     def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
         """Those named objects that are here already, whole: a trap asks again when an acknowledgement was lost."""
