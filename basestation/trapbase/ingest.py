@@ -60,8 +60,9 @@ class _Done:
 
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `beside`: while the disk takes a group,
-    the one before is acknowledged there, and the next one read; None: all in its turn, in one thread; `shut`: who is shut out, and where a list of them from the bus goes; `base`: this base's name.
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `shut`: who is shut out, and where a
+    list of them from the bus goes; `base`: this base's name; `beside`: while the disk takes a group, the one before is
+    acknowledged there, and the next one read; None: all in its turn, and in one thread.
 
         write n ─ commit n ────────────────────── write n+1 ─ commit n+1 ────────────
                   acknowledge n-1, read n+1                   acknowledge n, read n+2

@@ -393,9 +393,8 @@ class Courier:
 
     def _heartbeat(self) -> Heartbeat:
         unreceipted, full_held, battery = self._pi
-        values = {"battery": battery}
+        values = {"battery": battery, "full_held": full_held}
         values.update(self._health())
-        values.update({"queued": len(self._up), "queued_kib": self._kib()})
-        values.update({"unreceipted": unreceipted, "full_held": full_held})
+        values.update({"queued": len(self._up), "queued_kib": self._kib(), "unreceipted": unreceipted})
         values.update({"frames_sent": self._antenna.frames_sent, "airtime_s": self._antenna.airtime_ms // 1000})
         return Heartbeat(values)

@@ -61,7 +61,7 @@ class Group:
     def without(self, gone: Collection[int]) -> "Group":
         """The same but what came in the name of these traps: not kept, and never acknowledged to them."""
         named = [*(a.key.trap for a in self.arrivals), *self.heard, *(p.mark.key.trap for p in self.pieces)]
-        named += [trap for trap, *_ in (*self.answers, *self.logs)]
+        named += [*(answer[0] for answer in self.answers), *(log[0] for log in self.logs)]
         lost = sum(trap in gone for trap in named)
         if not lost:
             return self
