@@ -98,5 +98,5 @@ $(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,label,test
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,label,ship,test
 	@touch $@

@@ -18,6 +18,7 @@ from trapbase import (
     cmd_results,
     cmd_shutout,
     cmd_status,
+    cmd_updates,
 )
 from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_cards.add_parsers(subparsers)
     cmd_results.add_parsers(subparsers)
     cmd_outlets.add_parsers(subparsers)
+    cmd_updates.add_parsers(subparsers)
     cmd_shutout.add_parsers(subparsers)
     _add_config(subparsers)
     add_identity_parser(subparsers, "/var/lib/pugmark").set_defaults(take_over=lambda args: take_over("base", args))

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from trapbase.camtrap_rows import time_text
 from trapbase.cmd_cards import read_places
 from trapbase.cmd_outlets import read_outlets
+from trapbase.cmd_updates import read_look
 from trapbase.config import Settings
 from trapbase.custody.schedule import newest_backup
 from trapbase.effort import Alarm, alarms
@@ -37,6 +38,8 @@ from trapbase.ops.partfile import read_states
 from trapbase.radio.clock import clock_words, read_clock
 from trapbase.reader import Reader
 from trapbase.stays import Stay
+from trapbase.updates.words import notes as update_notes
+from trapbase.updates.words import rollout_json, status_words, unit_rows
 from trapbase.view import stations_of, zones_of
 from trapbase.view_needs import needs
 from trapbase.view_outlets import line as way_line
@@ -81,7 +84,8 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
     stations = stations_of(settings, known, traps, zones_of(settings, known), places.taken_down())
     found = needs(settings, rows, stations, known, now_ms, free_bytes=free, modem=modem, parts=parts)
     ways, left_over = read_outlets(settings, reader)
-    found += [*way_notes(ways), *left_over]
+    updates = read_look(settings, reader, traps)
+    found += [*way_notes(ways), *left_over, *update_notes(updates)]
     standing = [alarm for alarm in alarms(reader.rows("alarms", 1000)) if alarm.stands]
     waiting = {row["trap"]: row["count"] for row in rows["waiting_by_trap"]}
     stays = [stay for own in places.stays.by_trap.values() for stay in own if not stay.end_ms]
@@ -112,6 +116,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
         "samples": len(places.samples()),
         "identifications": reader.rows("identifications_summary")[0],
         "outlets": ways,
+        "updates": {"rollout": rollout_json(updates.rollout), "units": unit_rows(updates, {})},
         "restored": next(iter(reader.rows("restored")), None),
         "backup": _backup(settings),
         "late": rows["late"],
@@ -131,6 +136,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
             ("parts", parts_words(parts, now_ms)),
             ("disk", disk_words(free)),
             ("clock", clock_words(status["clock"])),
+            *([("updates", status_words(updates))] if not updates.empty else []),
             *([("backup", backup_words(status["backup"], settings, zone))] if settings.backup.folder else []),
             *([("restored", restored_words(status["restored"], zone))] if status["restored"] else []),
         ],

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
 from trapbase.store_settings import BackupSettings, StoreSettings
+from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
 from trapwire.alert import SPECIES
@@ -266,6 +267,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     upload: UploadSettings = field(default_factory=UploadSettings)
     page: PageSettings = field(default_factory=PageSettings)
     cards: CardsSettings = field(default_factory=CardsSettings)
+    updates: UpdateSettings = field(default_factory=UpdateSettings)
     modem: tuple[ModemSettings, ...] = ()
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
@@ -290,6 +292,7 @@ def check_traps(settings: Settings) -> None:
     urgent_species(settings.batch)
     check_hours(settings.upload.hours, "key 'upload.hours'")
     check_outlets(settings.outlet)
+    check_updates(settings.updates)
     check_agreements(settings.country, settings.agreement)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:

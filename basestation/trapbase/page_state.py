@@ -30,6 +30,7 @@ from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.updates.look import look
 from trapbase.view import View, build_view
 from trapbase.view_effort import DAYS
 from trapbase.view_events import slug
@@ -109,10 +110,12 @@ class PageState:
             rows = _read(reader, code, list(stations.values()), places.known())
         summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
+        updates = look(self._settings.updates, reader.rows, rows["traps"], places, now_ms) if reader else None
         species = None if code is None else SPECIES[code]
         return build_view(
             self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=free_bytes(self._folder),
             modem=read_modem(self._folder), places=places, parts=read_states(self._folder, part_names(self._settings)),
+            updates=updates,
         )  # fmt: skip
 
     def metrics(self) -> str:

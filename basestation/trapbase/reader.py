@@ -10,7 +10,7 @@ from trapbase.store import DATABASE
 from trapkit.database import load_queries
 from trapkit.errors import SetupError, StorageError
 
-FILES = ("reader.sql", "cards.sql", "results.sql")
+FILES = ("reader.sql", "cards.sql", "results.sql", "updates.sql")
 PAGE_ROWS = 1000  # rows read at a time where all are wanted
 Row = dict[str, Any]
 

@@ -11,6 +11,9 @@ from trapbase.moments import moment, span, step
 from trapbase.ops.partfile import PartState
 from trapbase.places import Places
 from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
+from trapbase.updates.look import Look
+from trapbase.updates.words import headline, unit_rows
+from trapbase.updates.words import notes as update_notes
 from trapbase.view_cards import deployment_rows, sample_rows
 from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
@@ -34,7 +37,7 @@ class View:
     """Everything for one rendering. `notes`: what a person should look after; `species`: the one chosen, or None;
     `alarms`: units that somebody opened or moved; `effort`: what each trap could see in the last 30 days;
     `cards`: what is wrong with rangers' cards; `upload`: parcels are taken here; `outlets`: the ways out; `waits`: for
-    how long the oldest waits, and for what."""
+    how long the oldest waits, and for what; `updates`: who runs which release, None where nobody has said so."""
 
     base: str
     summary: Row
@@ -55,6 +58,7 @@ class View:
     upload: bool
     outlets: list[Row]
     waits: str
+    updates: Row | None
 
     @property
     def is_empty(self) -> bool:
@@ -73,10 +77,12 @@ def build_view(
     modem: State | None = None,
     places: Places | None = None,
     parts: Mapping[str, PartState] | None = None,
+    updates: Look | None = None,
 ) -> View:
     """The page of a base at `now_ms` (Unix ms); `rows`: answers of the reader by query name; `most` events are shown,
     of `species` where one was chosen; `free_bytes`: what is left on the disk, `modem`: its state, where
-    those are known; `places`: where the traps stand by rangers' cards too; `parts`: what each part said last."""
+    those are known; `places`: where the traps stand by rangers' cards too; `parts`: what each part said last;
+    `updates`: of the units."""
     places = places or Places(listed={trap.number: trap for trap in settings.trap})
     known = places.known()
     zones = zones_of(settings, known)
@@ -94,6 +100,7 @@ def build_view(
             [
                 *needs(settings, rows, stations, known, now_ms, free_bytes=free_bytes, modem=modem, parts=parts or {}),
                 *outlet_notes(outlets),
+                *(update_notes(updates) if updates else []),
             ]
         ),
         kinds=species_counts(rows["species"]),
@@ -113,8 +120,15 @@ def build_view(
         upload=settings.page.upload,
         outlets=outlets,
         waits=_waits(rows.get("oldest", []), now_ms),
+        updates=_updates(updates, known) if updates and not updates.empty else None,
         modem=modem and {"said": moment(modem["said_ms"], here), "counts": count_words(modem)},
     )
+
+
+def _updates(look: Look, known: Mapping[int, TrapSettings]) -> Row:
+    sides = {number: trap.side for number, trap in known.items()}
+    stopped = look.rollout is not None and look.rollout["state"] == "stopped"
+    return {"headline": headline(look), "stopped": stopped, "units": unit_rows(look, sides)}
 
 
 def _waits(oldest: list[Row], now_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""`trapship`: keys, certificates, the broker's configuration, microcontrollers.
+"""`trapship`: keys, certificates, the broker's configuration, microcontrollers, releases.
 
 Exit code 0, 1 (failed; of doctor: with findings), 2 (wrong use or set-up).
 
@@ -18,6 +18,7 @@ from trapship.cmd_init import add_init_command, add_reveal_command
 from trapship.cmd_label import add_label_command
 from trapship.cmd_pack import add_pack_command
 from trapship.cmd_provision import add_provision_command
+from trapship.cmd_release import add_release_commands
 from trapship.cmd_revoke import add_revoke_command
 from trapship.cmd_unit import add_unit_commands
 
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_unit_commands(subparsers)
     add_card_command(subparsers)
     add_label_command(subparsers)
+    add_release_commands(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trapship: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
-        extras = "label" if error.name == "segno" else "base"
+        extras = {"segno": "label", "tuf": "ship", "securesystemslib": "ship"}.get(error.name or "", "base")
         print(f"trapship: {error.name} is not installed: pip install 'pugmark[{extras}]'", file=sys.stderr)
         return 2
     except (StorageError, OSError) as error:

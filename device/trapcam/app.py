@@ -50,6 +50,22 @@ class Visiting(Protocol):
     def close(self) -> None: ...
 
 
+class Updating(Protocol):
+    """What takes updates: `trapcam.updating.updater.Updater`. `busy`: the Pi is to stay on; `ending`: "again", "off" or
+    "": how the program is to end."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def ending(self) -> str: ...
+
+    @property
+    def trouble(self) -> str: ...
+
+    def step(self, now_ms: int, payloads: list[bytes]) -> bool: ...
+
+
 class TrapApp:
     """Triggers to the camera, bursts to the outbox, the outbox to the uplink and, where there is one, to the network.
 
@@ -57,7 +73,8 @@ class TrapApp:
     supervisor's, or None; clock: corrects the pictures' times; ledger: what the trap says of itself; report: takes a
     line of text for the operator; elapsed_ms: a clock that never steps, for what the card takes; tend: looks after the
     camera, and says what is to be counted; visit: the page of a service visit, which takes the triggers of a ranger's
-    walk test. In service no burst is taken for any trigger, and none goes to the ledger.
+    walk test. In service no burst is taken for any trigger, and none goes to the ledger. updater: takes updates while
+    nothing else is at hand, and not in service.
     """
 
     def __init__(
@@ -76,6 +93,7 @@ class TrapApp:
         elapsed_ms: Callable[[], int] = lambda: 0,
         tend: Callable[[], Sequence[Notice]] = tuple,
         visit: Visiting | None = None,
+        updater: Updating | None = None,
     ) -> None:
         self._camera = camera
         self._capture = capture
@@ -90,6 +108,7 @@ class TrapApp:
         self._elapsed_ms = elapsed_ms
         self._tend = tend
         self._visit = visit
+        self._updater = updater
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._pending: deque[Trigger] = deque()
         self._unsaved: Outcome | Withheld | None = None
@@ -142,12 +161,31 @@ class TrapApp:
         if self._pending or self._unsaved is not None:
             self._stay.busy()
         elif not self._uplink.leave:
-            if not self._stays(now_ms):
+            moved |= not visited and self._update(now_ms)
+            if not self._stays(now_ms) and not (self._updater and self._updater.busy):
                 self._uplink.idle(now_ms)
         elif not self.left:
             self.left = True
             self._uplink.farewell()
         return moved or (bool(self._pending) and self._refused_ms is None)
+
+    def _update(self, now_ms: int) -> bool:
+        """A piece of an update; whether more of it is at hand. One that lets the Pi off does so as at LEAVE."""
+        if self._updater is None:
+            return False
+        payloads = list(self._uplink.firmware)
+        self._uplink.firmware.clear()
+        more = self._updater.step(now_ms, payloads)
+        self._tell("updates", self._updater.trouble, now_ms)
+        if self._updater.ending == "off" and not self.left:
+            self.left = True
+            self._uplink.farewell()
+        return more
+
+    @property
+    def again(self) -> bool:
+        """Whether the program is to end, for another release or another try."""
+        return self._updater is not None and self._updater.ending == "again"
 
     def _stays(self, now_ms: int) -> bool:
         """Whether the network is still bringing something."""

@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trapcam import cmd_audit, cmd_collect, cmd_detect, cmd_evaluate, cmd_health, cmd_pin, cmd_run, fromsettings
+from trapcam import (
+    cmd_audit,
+    cmd_collect,
+    cmd_detect,
+    cmd_evaluate,
+    cmd_health,
+    cmd_pin,
+    cmd_run,
+    cmd_update,
+    fromsettings,
+)
 from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
@@ -25,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_audit.add_parser(subparsers)
     cmd_collect.add_parser(subparsers)
     cmd_pin.add_parser(subparsers)
+    cmd_update.add_parser(subparsers)
     _add_status(subparsers)
     _add_config(subparsers)
     add_identity_parser(subparsers, "/etc/pugmark").set_defaults(run=lambda args: take_over("trap", args))

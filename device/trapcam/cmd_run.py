@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from trapcam.app import Capturing, TrapApp, Visiting
+from trapcam.app import Capturing, TrapApp, Updating, Visiting
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
 from trapcam.camera.device import CameraLostError
@@ -34,12 +34,15 @@ from trapcam.seal import Sealer
 from trapcam.stay import Stay
 from trapcam.trigger import IntervalTrigger
 from trapcam.unjudged import Unjudged
+from trapcam.updating.build import TALLY, Own, open_updater, own_slots, said_if_refused
+from trapcam.updating.shadow import Beside, Shadow
 from trapcam.uplink import Uplink
 from trapkit.bus import Bus
 from trapkit.errors import DamagedError, SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.serialport import SerialPort
 from trapkit.settings import load_settings
+from trapkit.update import launch
 from trapwire.notes import NO_MODEL
 
 LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
@@ -59,12 +62,15 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
     """Run the trap; `opener`: of another camera than the settings name.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
-    data, lost = Path(settings.data), ""
+    data, lost, again = Path(settings.data), "", False
+    own = own_slots()
     with _locked(data):
         sealer, receipt_key = open_keys(settings)
         bus = open_bus(settings)
-        camera = (opener or open_camera)(settings)
-        judge, no_model = open_judge(settings)
+        with said_if_refused(own, "camera-gives-nothing"):
+            camera = (opener or open_camera)(settings)
+        with said_if_refused(own, "model-not-usable"):
+            judge, no_model = open_judge(settings)
         with (
             not_held_up_by(camera),
             closing(camera),
@@ -74,14 +80,22 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
             outbox.tell("model", no_model or _named(judge))
             clock = open_clock(settings)
             ledger = open_ledger(settings, outbox, clock, always=0 if judge else NO_MODEL)
-            with dead_if_refused(ledger):
+            with dead_if_refused(ledger), said_if_refused(own, "camera-gives-nothing"):
                 camera.start()
             outbox.declare_source(camera.source, camera.total)
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
             visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge)
-            app = build_app(settings, camera, judge, sealer, outbox, uplink, network, clock, ledger, visit=visit)
+            shadow, beside = _shadow(own, settings, outbox, judge)
+            updater = None
+            if own is not None:
+                seed = open_sign_key(settings)
+                updater = open_updater(own, settings, outbox, uplink, camera, judge, clock, seed, shadow, _report)
+            app = build_app(
+                settings, camera, beside, sealer, outbox, uplink, network, clock, ledger,
+                visit=visit, shadow=shadow, updater=updater,
+            )  # fmt: skip
             stop = Stop()
             stop.listen()
             _report(
@@ -102,6 +116,7 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
             try:
                 with running(bus):
                     _loop(app, line, stop)
+                again = app.again
             except CameraLostError as error:
                 lost = str(error)
             finally:
@@ -109,6 +124,8 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
                     visit.close()
     if lost:
         _report(f"trapcam: {lost}")
+    if again and own is not None and not lost:
+        launch.again(own.slots, sys.argv[1:])
     code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
     if choose.hangs(camera):
         os._exit(code)  # as in `not_held_up_by`
@@ -277,6 +294,8 @@ def build_app(
     clock: Clock | None = None,
     ledger: Ledger | None = None,
     visit: Visiting | None = None,
+    shadow: Shadow | None = None,
+    updater: Updating | None = None,
     stage: Callable[[str], AbstractContextManager[object]] = lambda name: nullcontext(),
 ) -> TrapApp:
     """The application from its parts; nothing runs yet. judge: None where there is no model; stage: see `Capture`."""
@@ -307,6 +326,8 @@ def build_app(
         capture = Unjudged(sealer, outbox.unjudged_bytes, room, settings.rungs.full_frames)
     else:
         capture = Capture(judge, sealer, policy, sampler, stage)
+    if shadow is not None:
+        shadow.capture, capture = capture, shadow
     return TrapApp(
         camera,
         capture,
@@ -321,7 +342,23 @@ def build_app(
         elapsed_ms=lambda: time.monotonic_ns() // 1_000_000,
         tend=choose.tending(camera),
         visit=visit,
+        updater=updater,
     )
+
+
+def _shadow(
+    own: Own | None, settings: TrapSettings, outbox: Outbox, judge: Judge | None
+) -> tuple[Shadow | None, Judge | None]:
+    """Where updates are taken: what a new model is compared in, and the judge that lets it look too."""
+    if own is None or judge is None:
+        return None, judge
+    beside = Beside(judge)
+
+    def kept(text: str) -> None:
+        with suppress(StorageError):
+            outbox.tell(TALLY, text)
+
+    return Shadow(beside, settings.keep.categories, settings.keep.threshold, kept), beside
 
 
 class Stop:
@@ -340,7 +377,7 @@ class Stop:
 
 
 def _loop(app: TrapApp, line: SerialPort, stop: Stop) -> None:
-    while not (stop.asked or app.left):
+    while not (stop.asked or app.left or app.again):
         busy = app.step(_now_ms())
         fd = line.fileno()
         try:

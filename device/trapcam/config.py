@@ -1,5 +1,6 @@
 """The settings of `trapcam` (TOML; `deploy/settings.md` lists them, generated from here)."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from trapcam.config_updates import UpdateSettings
 from trapcam.health.verdicts import Limits
 from trapkit.errors import SetupError
+from trapkit.update.launch import FOLDER, SLOT
 
 MODEL_DEFAULT = "/usr/share/pugmark/models/feline.tflite"
 KEEPABLE = r"^(?!(person|vehicle)$)[a-z][a-z_]{0,31}$"  # a class's name that is none of people
@@ -19,6 +22,9 @@ _DEVELOPMENT_MODELS = Path(__file__).resolve().parents[2] / "models"
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[str, Meta(description="Serial device of the supervisor (path)")] = "/dev/serial0"
     baud: Annotated[int, Meta(ge=9600, le=3_000_000, description="Speed of that line (bit/s)")] = 115_200
+    board: Annotated[
+        str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="Its board: whose firmware of a release is meant (name)")
+    ] = "xiao-s3"
     power_off: Annotated[
         list[str],
         Meta(max_length=16, description="Command that shuts the Pi down when the supervisor says so; none: only end"),
@@ -349,6 +355,7 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     network: NetworkSettings = field(default_factory=NetworkSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    update: UpdateSettings = field(default_factory=UpdateSettings)
 
 
 def require_trap(settings: TrapSettings) -> int:
@@ -370,8 +377,14 @@ def check_keep(settings: TrapSettings, classes: Iterable[str]) -> None:
 
 
 def model_path(settings: TrapSettings) -> Path:
-    """The model's file; from a checkout without an installed one, the checkout's own."""
+    """The model's file: of the release that runs where it brought one and the settings name no other; from a checkout
+    without an installed one, the checkout's own."""
     path = Path(settings.detector.model)
+    root, slot = os.environ.get(FOLDER, ""), os.environ.get(SLOT, "")
+    if settings.detector.model == MODEL_DEFAULT and root and slot:
+        found = sorted((Path(root) / slot / "model").rglob("*.tflite"))
+        if found:
+            return found[0]
     if settings.detector.model == MODEL_DEFAULT and not path.exists():
         return _DEVELOPMENT_MODELS / path.name
     return path

@@ -16,10 +16,12 @@ Rules:
 - The end of a visit is said by DONE, and again every `status_ms`, until MODE names another state.
 - DONE names the last trigger that was seen to, once all is committed and handed over, and again every `status_ms`: then
   the supervisor may let the Pi go. After LEAVE the application ends what it has in hand and says so by `farewell`.
+- What the supervisor says of its firmware waits in `firmware` for who asked.
 - Anything else on the line is counted and skipped.
 """
 
 import struct
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -38,6 +40,7 @@ from trapwire.unitstates import SERVICE
 from trapwire.words import decode_time
 
 SERVICE_STALE_MS = 15_000  # it is said every 5 s
+MAX_FIRMWARE = 16  # words on firmware that nobody took: one is asked for at a time
 HANDED_OVER, SHUTTING_DOWN, VISIT_OVER = 0, 1, 2  # what DONE says
 SILENT = (
     "supervisor: the line is open and nothing answers: is its firmware running, and are RX and TX not swapped? "
@@ -102,6 +105,7 @@ class Uplink:
         self._refused: set[tuple[int, int]] = set()
         self.counts = {"skipped": 0, "unsendable": 0, "applied": 0, "repeated": 0, "refused": 0}
         self.refusal = ""
+        self.firmware: deque[bytes] = deque(maxlen=MAX_FIRMWARE)
         self.mode: int | None = None  # the unit's state, as the supervisor said it (trapwire.unitstates)
         self.words: UnitWords | None = None  # all that it said then
         self._visit_over = False  # the ranger leaves: said until the unit is in another state
@@ -121,6 +125,15 @@ class Uplink:
         if self.refusal or self._line.is_open:
             return self.refusal or (SILENT if self._silent else "")
         return self._line.last_error and f"supervisor: {self._line.last_error}"
+
+    @property
+    def answered(self) -> bool:
+        """Whether a supervisor has said anything since the line opened."""
+        return self._was_open and self._answered
+
+    def say_firmware(self, payload: bytes) -> bool:
+        """A word on its firmware to the supervisor (`trapwire.slotask`); whether it went."""
+        return self._send(line_kinds.FIRMWARE, payload)
 
     def step(self, now_ms: int, *, networked: bool = False) -> list[Trigger]:
         """Read and answer what has come, then send what is due; the triggers that came.
@@ -215,6 +228,8 @@ class Uplink:
                     self.words = decode_mode(payload, now_ms)
                     self.mode = self.words.state
                     self._visit_over = self._visit_over and self.mode == SERVICE
+                elif kind == line_kinds.FIRMWARE_IS:
+                    self.firmware.append(payload)
                 elif kind == line_kinds.LEAVE:
                     self.leave = True
                 elif kind == line_kinds.HELLO:

@@ -1,6 +1,12 @@
-"""SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (house rule 10)."""
+"""SQLite for custody: WAL, full sync at every commit, numbered migrations, named queries (house rule 10).
+
+A migration whose first line is `-- readable by N` leaves a database that programs with N migrations and more can go on
+with: an update that brings it may go back. The largest such N of all that were applied lies in SQLite's application_id,
+as 1,000 times the schema's own number and N.
+"""
 
 import fcntl
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,16 +107,27 @@ def _open(path: Path, folder: Traversable) -> sqlite3.Connection:
 def _migrate(connection: sqlite3.Connection, path: Path, folder: Traversable) -> None:
     steps = sorted((f for f in folder.iterdir() if f.name[:3].isdigit()), key=lambda f: f.name)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (told,) = connection.execute("PRAGMA application_id").fetchone()
     if version > len(steps):
+        if told // 1000 == version and 0 < told % 1000 <= len(steps):
+            return
         raise SetupError(f"{path}: schema {version} is newer than this program's {len(steps)}; update the program")
     if 0 < version < len(steps):
         connection.execute("PRAGMA secure_delete = ON")  # what a migration takes out is not to be found on the disk
     for number, step in enumerate(steps[version:], start=version + 1):
-        script = f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;"
+        readable_by = max(_readable_by(each.read_text(), at) for at, each in enumerate(steps[:number], start=1))
+        marks = f"PRAGMA user_version = {number};\nPRAGMA application_id = {number * 1000 + readable_by};"
+        script = f"BEGIN IMMEDIATE;\n{step.read_text()}\n{marks}\nCOMMIT;"
         connection.executescript(script)
     if 0 < version < len(steps):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA secure_delete = OFF")  # bodies are sealed: overwriting them would only wear the card
+
+
+def _readable_by(text: str, number: int) -> int:
+    """How many migrations a program must know to go on after this one, which is the `number`th."""
+    found = re.match(r"-- readable by (\d{1,3})\n", text)
+    return min(int(found[1]), number) if found else number
 
 
 def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:

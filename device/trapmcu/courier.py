@@ -59,16 +59,15 @@ class Courier:
     ) -> None:  # fmt: skip
         self._board, self._notice, self._health = board, notice, health
         self.alerts_only = alerts_only
-        self._started = board.now_ms()
-        folder = board.flash
+        self._started, folder = board.now_ms(), board.flash
+        self.firmware: "Callable[[bytes], bytes] | None" = None  # the Pi's words on it, and the answer
         self._up = FlashStore(folder + "/up", settings["queue_bytes"])
         self._down = FlashStore(folder + "/down", settings["down_bytes"])
         self._memory = LinkMemory(board, settings, self._cipher, kept.get(MEMORY))
         counter = self._memory.counter
         self._times = LinkTimes(**settings["times"])
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
-        self._trap = settings["trap"]
-        self._plan = settings["plan"]
+        self._trap, self._plan = settings["trap"], settings["plan"]
         self._tuned = self._sf = settings["sf"]
         self._frame_bytes = usable_frame(self._plan, self._sf)
         self._antenna = Antenna(board.radio, settings["sf"])
@@ -318,6 +317,8 @@ class Courier:
                 self._down.remove(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(_STATUS, payload)
+        elif kind == line.FIRMWARE and self.firmware is not None:
+            self.say(line.FIRMWARE_IS, self.firmware(payload))
         elif kind not in (line.DONE, line.FAULT):  # those are the supervisor's
             self.dropped += 1
 

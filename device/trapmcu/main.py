@@ -31,6 +31,8 @@ def run(board: "Any", settings: "dict[str, Any]", trials: "Any" = None) -> None:
     """
     unit = build(board, settings)
     proved = trials is None
+    if trials is not None and hasattr(unit, "courier"):
+        unit.courier.firmware = trials.on_pi
     for code, value in [] if trials is None else trials.news:
         unit.note(code, value)
     while board.running():

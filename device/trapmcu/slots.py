@@ -2,9 +2,10 @@
 outside the slots.
 
 state     what ends it                                                        next
-settled   `stage`: every file written and read back, its list, then /slot     on trial, from the next start on
+settled   `turn` to the idle slot, which `newcode` has filled: /slot          on trial, from the next start on
 on trial  `confirm`: the base was heard, or a modem ran long enough           settled, the new one good
-          its starts are used up, it does not import, `give_up`, no flash     settled, the old one in force
+          its starts are used up, it does not import, no flash,
+          `give_up`, `turn` to the old one                                    settled, the old one in force
           (`expired` says when to give up)
 """
 
@@ -14,10 +15,11 @@ import struct
 from binascii import hexlify
 
 from trapmcu.boot import LIST, TRIAL, put_state, state
+from trapwire.slotwords import NONE, digest
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
-    from collections.abc import Callable, Iterable
+    pass
 
 
 TRIAL_S = 86400
@@ -55,37 +57,54 @@ class Slots:
         good, now = state(self._root)[:2]
         return now == good or self._settle(good)
 
-    def stage(self, listing: "dict[str, str]", read: "Callable[[str], Iterable[bytes]]", now_s: int) -> None:
-        """Files into the idle slot, on trial from the next start on, for a day from `now_s` (the unit's clock).
-
-        listing: the SHA-256 of each file, in hexadecimal, by its path in the slot; read(path): its bytes, in pieces.
-        Raises: ValueError naming the file; OSError. The slot in force is as it was then.
-        """
+    def settled(self) -> bool:
+        """Whether nothing is on trial, and the slot that runs is the one in force."""
         good, now = state(self._root)[:2]
-        if now != good or self.running != good:
-            raise ValueError("slot %s is on trial" % now)
-        idle = "b" if good == "a" else "a"
-        folder = self._root + "/" + idle + "/"
+        return now == good == self.running
+
+    def idle(self) -> str:
+        """The slot that does not run."""
+        return "b" if self.running == "a" else "a"
+
+    def clear(self) -> None:
+        """Empty the idle slot; from the first moment on it is none.  Raises: OSError."""
+        folder = self._root + "/" + self.idle() + "/"
         _make(folder[:-1])
         if LIST[1:] in os.listdir(folder[:-1]):
-            os.remove(folder + LIST[1:])  # from here on it is no slot
+            os.remove(folder + LIST[1:])
         _clear(folder)
-        lines = ""
-        for name in sorted(listing):
-            parts = name.split("/")
-            if len(name) > 64 or not all(part.strip(".") for part in parts):
-                raise ValueError("%r is no path in a slot" % name)
-            for depth in range(1, len(parts)):
-                _make(folder + "/".join(parts[:depth]))
-            with open(folder + name, "wb") as file:
-                for piece in read(name):
-                    file.write(piece)
-            if _sha256(folder + name) != listing[name]:
-                raise ValueError("%s has another SHA-256" % name)
-            lines += "%s  %s\n" % (listing[name], name)
-        with open(folder + LIST[1:], "w") as file:
+
+    def write_list(self, lines: str) -> None:
+        """The idle slot is whole: its list, a line a file.  Raises: OSError."""
+        with open(self._root + "/" + self.idle() + LIST + ".new", "w") as file:
             file.write(lines)
-        put_state(self._root, good, idle, TRIAL, struct.pack(">I", now_s))
+        os.rename(self._root + "/" + self.idle() + LIST + ".new", self._root + "/" + self.idle() + LIST)
+
+    def digest(self, slot: str) -> bytes:
+        """What names the firmware in a slot (`trapwire.slotwords`); zeros where none is whole."""
+        try:
+            with open(self._root + "/" + slot + LIST, "rb") as file:
+                return digest(file.read())
+        except OSError:
+            return NONE
+
+    def turn(self, wanted: bytes, now_s: int) -> bool:
+        """The slot of that digest starts next: the idle one on trial for a day, or the old one back; True when that is
+        in flash, or nothing is to be done."""
+        good, now = state(self._root)[:2]
+        if wanted == NONE:
+            return False
+        if self.digest(now) == wanted:
+            return True
+        if now != good:
+            return self.digest(good) == wanted and self._settle(good)
+        if self.digest(self.idle()) != wanted or self.running != good:
+            return False
+        try:
+            put_state(self._root, good, self.idle(), TRIAL, struct.pack(">I", now_s))
+        except OSError:
+            return False
+        return True
 
     def _settle(self, slot: str) -> bool:
         try:
@@ -93,6 +112,20 @@ class Slots:
         except OSError:
             return False
         return True
+
+
+def check_name(name: str) -> None:
+    """Raises: ValueError when it is no path in a slot."""
+    if not 0 < len(name) <= 64 or not all(part.strip(".") for part in name.split("/")):
+        raise ValueError("%r is no path in a slot" % name)
+
+
+def make_folders(folder: str, name: str) -> str:
+    """The folders that a file in a slot lies in; its whole path.  Raises: OSError."""
+    parts = name.split("/")
+    for depth in range(1, len(parts)):
+        _make(folder + "/".join(parts[:depth]))
+    return folder + name
 
 
 def _make(folder: str) -> None:
@@ -111,7 +144,8 @@ def _clear(folder: str) -> None:
             os.rmdir(folder + name)
 
 
-def _sha256(path: str) -> str:
+def sha256(path: str) -> str:
+    """Of a file, in hexadecimal.  Raises: OSError."""
     found = hashlib.sha256()
     with open(path, "rb") as file:
         piece = file.read(512)

@@ -20,7 +20,9 @@ class Trials:
     """What is on trial at this start: the slot, the settings. `news`: codes for the log, each with a value."""
 
     def __init__(self, root: str, slot: str) -> None:
+        self._root = root
         self._slots = Slots(root, slot)
+        self._loader: "Any" = None
         self._file = SettingsFile(root + "/settings", complete)
         self.news: "list[tuple[int, int]]" = []
 
@@ -49,9 +51,20 @@ class Trials:
         self._file.confirm()
         return kept if self._slots.confirm() else []
 
+    def on_pi(self, payload: bytes) -> bytes:
+        """What the Pi says of new firmware; the answer."""
+        if self._loader is None:  # imported only where it is needed: code lies in the heap
+            from trapmcu.newcode import Loader
+
+            self._loader = Loader(self._root, self._slots)
+        answer: bytes = self._loader.on(payload, int(time.time()))
+        return answer
+
     def over(self) -> bool:
-        """Whether what is on trial had its time: the next start takes it back."""
+        """Whether what is on trial had its time, or the Pi wants the other slot: the next start takes it."""
         now_s = int(time.time())
+        if self._loader is not None and self._loader.is_due(now_s):
+            return True
         if self._slots.expired(now_s):
             return self._slots.give_up()
         return self._file.expired(now_s)

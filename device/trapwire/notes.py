@@ -14,8 +14,19 @@ OPENED = 2  # somebody has opened the lid
 MOVED = 3  # the camera looks elsewhere than it did
 CARD = 4  # what a ranger wrote of a deployment
 SAMPLE = 5  # what a ranger found near the trap
-KIND_NAMES = {DAY: "day", OPENED: "opened", MOVED: "moved", CARD: "card", SAMPLE: "sample"}
+UPDATE = 6  # which release runs, which was tried, and what came of it
+SHADOW = 7  # how a new model judges beside the one that decides
+KIND_NAMES = {
+    DAY: "day",
+    OPENED: "opened",
+    MOVED: "moved",
+    CARD: "card",
+    SAMPLE: "sample",
+    UPDATE: "update",
+    SHADOW: "shadow",
+}
 SEALED = (CARD, SAMPLE)  # they hold a sealed box to the operator's bases in place of fields
+SAID = (UPDATE,)  # and these bytes of a format of their own
 
 VERSION = 1
 LABEL = b"pugmark-note-1\x00"
@@ -23,6 +34,7 @@ SIGNATURE_BYTES = 64
 MAX_NOTE_BYTES = 120  # two fragments at most in any plan's smallest frame that still carries an alert, and its head
 MAX_CARD_BYTES = 1500  # of a sealed kind: as much as a crop
 BOX_BYTES = 48  # what a libsodium sealed box adds
+MAX_SAID_BYTES = 48  # so that such a note is no longer than another
 
 # Why a trap could not see, as bits; several may hold in one day. Frozen: only add.
 OBSCURED = 1 << 0
@@ -71,7 +83,7 @@ _MOVED = ">hhh"
 class Note:
     """`kind`; when it was made (`time_ms`, Unix) and how far that may be off (`uncertainty_ms`, None unknown);
     `values` by name, as `FIELDS` has them; `signature` of 64 bytes, empty while it is not signed; `sealed`: the box
-    of a kind in `SEALED`, empty otherwise."""
+    of a kind in `SEALED`, empty otherwise; `said`: the bytes of a kind in `SAID`, empty otherwise."""
 
     def __init__(
         self,
@@ -81,6 +93,7 @@ class Note:
         values: "dict[str, int]",
         signature: bytes = b"",
         sealed: bytes = b"",
+        said: bytes = b"",
     ) -> None:
         if kind not in FIELDS:
             raise WireError("note of kind %r, allowed are %s" % (kind, sorted(FIELDS)))
@@ -93,6 +106,8 @@ class Note:
                 raise WireError("%s %r is not within %d–%d" % (name, values[name], low, high))
         if (kind in SEALED) != (len(sealed) > BOX_BYTES):
             raise WireError("note of kind %d with a sealed box of %d bytes" % (kind, len(sealed)))
+        if (kind in SAID) != (0 < len(said) <= MAX_SAID_BYTES):
+            raise WireError("note of kind %d with %d bytes of its own" % (kind, len(said)))
         if _HEAD_BYTES + len(sealed) + SIGNATURE_BYTES > max_bytes(kind):
             raise WireError("sealed box of %d bytes" % len(sealed))
         if kind == DAY and values["seen"] > values["watch"]:
@@ -105,6 +120,7 @@ class Note:
         self.values = values
         self.signature = signature
         self.sealed = sealed
+        self.said = said
 
     def fields(self) -> bytes:
         """What is signed, and stands before the signature."""
@@ -112,7 +128,7 @@ class Note:
         code = encode_uncertainty(self.uncertainty_ms)
         head = struct.pack(_HEAD, self.kind, VERSION, since >> 32, since & 0xFFFFFFFF, code)
         said = struct.pack(_FORMATS[self.kind], *[self.values[name] for name, _, _ in FIELDS[self.kind]])
-        return head + said + self.sealed
+        return head + said + self.sealed + self.said
 
     def encode(self) -> bytes:
         """The body of the object.  Raises: WireError while it is not signed."""
@@ -140,8 +156,21 @@ FIELDS = {
     MOVED: (("right", -1000, 1000), ("down", -1000, 1000), ("turned", -1800, 1800)),
     CARD: (),
     SAMPLE: (),
+    UPDATE: (),
+    # `model`: the first four bytes of its SHA-256; bursts judged by both, and in how many of them it would have been
+    # otherwise: only one keeps it, only one withholds it for people; `verdict` as in VERDICTS.
+    SHADOW: (
+        ("model", 0, 0xFFFFFFFF),
+        ("bursts", 0, 0xFFFF),
+        ("only_old", 0, 0xFFFF),
+        ("only_new", 0, 0xFFFF),
+        ("people_old", 0, 0xFFFF),
+        ("people_new", 0, 0xFFFF),
+        ("verdict", 0, 2),
+    ),
 }
-_FORMATS = {DAY: _DAY, OPENED: _OPENED, MOVED: _MOVED, CARD: ">", SAMPLE: ">"}
+VERDICTS = ("goes on", "the new one decides", "the new one is refused")
+_FORMATS = {DAY: _DAY, OPENED: _OPENED, MOVED: _MOVED, CARD: ">", SAMPLE: ">", UPDATE: ">", SHADOW: ">IHHHHHB"}
 
 
 def max_bytes(kind: int) -> int:
@@ -176,6 +205,8 @@ def decode_note(body: bytes) -> Note:
     when, uncertainty = TIME_BASE_UNIX_MS + (high << 32 | low), decode_uncertainty(code)
     if kind in SEALED:  # a later version says more within the box
         return Note(kind, when, uncertainty, {}, signature, rest)
+    if kind in SAID:  # as it was signed; who reads it knows its versions
+        return Note(kind, when, uncertainty, {}, signature, said=rest)
     if len(rest) < size or (version == VERSION and len(rest) != size):
         raise WireError("note of kind %d has %d bytes of fields, %d are needed" % (kind, len(rest), size))
     found = struct.unpack(_FORMATS[kind], rest[:size])

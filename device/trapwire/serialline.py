@@ -24,6 +24,7 @@ RECEIPT_TAKEN = 0x03  # key (11 bytes): the Pi has applied this receipt durably
 STATUS = 0x04  # unreceipted objects u32, full frames held u32, battery u8: for the next heartbeat; a sign of life
 DONE = 0x05  # u8: 0 nothing in hand, 1 shutting down now, 2 the visit is over; number u32 of the last WAKE seen to
 FAULT = 0x06  # u8: 0 none, 1 the card takes nothing: with STATUS, where there is one or was one
+FIRMWARE = 0x07  # as in trapwire.slotwords: new firmware for the supervisor's other slot
 # supervisor -> Pi
 STORED = 0x11  # key: the object is in the supervisor's flash
 DELIVERED = 0x12  # key: the base has committed the object
@@ -35,6 +36,7 @@ TIME = 0x17  # the moment (trapwire.words.encode_time): with WAKE and after the 
 WANTED = 0x18  # key: the base asks for this object; said again at the Pi's next HELLO
 MODE = 0x19  # state u8 (trapwire.unitstates), battery percent u8, how the unit is: at HELLO, a change, and in service
 LEAVE = 0x1A  # empty: finish, then shut down; said again until DONE
+FIRMWARE_IS = 0x1B  # as in trapwire.slotwords: how the supervisor's slots are; answers each FIRMWARE
 # base -> modem, modem -> base
 TRANSMIT = 0x21  # frame: send it now
 TUNE = 0x24  # sf u8, ms u16: a quick turn; behind the frames that were sent before

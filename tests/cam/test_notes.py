@@ -11,7 +11,7 @@ from trapcam import outbox as outbox_module
 from trapcam.outbox import DATABASE, Outbox, open_outbox
 from trapcam.states import DELIVERED, HELD, STORED, WAITING
 from trapkit.errors import StorageError
-from trapwire.notes import DAY, MOVED, OPENED
+from trapwire.notes import DAY, MOVED, OPENED, SHADOW
 from trapwire.objects import NOTE, SCENE
 
 BODY = b"signed"
@@ -111,6 +111,31 @@ def test_an_outbox_from_before_keeps_every_object(tmp_path: Path) -> None:
     assert [tuple(row) for row in now] == before
     assert box.notes.add_note(DAY, NOW, lambda number: BODY) == 4
     assert box._db.execute("PRAGMA foreign_key_check").fetchall() == []
+    box.close()
+
+
+def test_notes_of_any_kind_come_with_the_eighth_migration_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Alarms and days refer to notes, whose table is made anew; and the version before may go on with it."""
+    db = sqlite3.connect(tmp_path / "outbox.sqlite", isolation_level=None)
+    steps = sorted((Path(outbox_module.__file__).parent / "sql").glob("0*.sql"))
+    for step in steps[:7]:
+        db.executescript(step.read_text())
+    db.executescript(
+        "PRAGMA user_version = 7; INSERT INTO outbox (id, trap, epoch, created_ms) VALUES (1, 7, 99, 0);"
+        "INSERT INTO notes VALUES (1, 'opened', 5), (2, 'day', 6);"
+        "INSERT INTO alarms VALUES (1, 'opened', 5, 3, 1); INSERT INTO days (day, number) VALUES (9, 2);"
+    )
+    db.close()
+    box = open_outbox(tmp_path, 7, NOW)
+    assert box.notes.open_alarms() == [(1, "opened", 5)]
+    assert box.notes.add_note(SHADOW, NOW, lambda number: BODY) == 3
+    assert [tuple(row) for row in box._db.execute("SELECT number, kind FROM notes")] == [
+        (1, "opened"),
+        (2, "day"),
+        (3, "shadow"),
+    ]
+    assert box._db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert box._db.execute("PRAGMA application_id").fetchone()[0] == 8007
     box.close()
 
 

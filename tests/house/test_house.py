@@ -34,7 +34,7 @@ ADAPTERS = {
     "ai_edge_litert": {"trapcam/detect.py"},
     "tflite_runtime": {"trapcam/detect.py"},
     # the second: the bare client to compare with
-    "http": {"trapbase/httpline.py", "trapsim/basebench/goodput.py"},
+    "http": {"trapbase/httpline.py", "trapkit/update/httpsource.py", "trapsim/basebench/goodput.py"},
     "picamera2": {"trapcam/camera/picamera2_device.py"},
     "gpiod": {"trapcam/camera/gpio.py"},
     "cryptolib": {"trapmcu/aes.py"},
@@ -45,7 +45,18 @@ ADAPTERS = {
         "trapship/names.py",
         "trapship/opencard/agestream.py",
         "trapship/pairs.py",
+        "trapship/release/keys.py",
         "trapship/vault.py",
+    },
+    "securesystemslib": {"trapship/release/keys.py"},
+    # a unit's client; the operator's side of the same lists
+    "tuf": {
+        "trapkit/update/metadata.py",
+        "trapship/release/keys.py",
+        "trapship/release/publish.py",
+        "trapship/release/repository.py",
+        "trapship/release/rotate.py",
+        "trapship/release/sign.py",
     },
     "mpremote": {"trapship/libraries.py"},
     "segno": {"trapship/label.py"},

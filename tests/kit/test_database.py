@@ -49,6 +49,26 @@ def test_every_commit_is_on_the_disk(db: sqlite3.Connection) -> None:
     assert db.execute("PRAGMA user_version").fetchone()[0] == 1
 
 
+def test_a_program_goes_on_with_a_newer_database_that_says_it_may(
+    tmp_path: Path, package: Path, db: sqlite3.Connection
+) -> None:
+    """What an update brought is readable by what was there before it, where the migration says so."""
+    newer = package / "sql" / "002_more.sql"
+    newer.write_text("-- readable by 1\nALTER TABLE t ADD COLUMN b TEXT;")
+    open_database(tmp_path / "a.sqlite", "pugmark_sample").close()
+    newer.unlink()
+    again = open_database(tmp_path / "a.sqlite", "pugmark_sample")
+    again.execute("INSERT INTO t (a) VALUES (2)")
+    assert again.execute("PRAGMA user_version").fetchone()[0] == 2
+    again.close()
+    newer.write_text("-- readable by 1\nALTER TABLE t ADD COLUMN b TEXT;")
+    (package / "sql" / "003_last.sql").write_text("ALTER TABLE t ADD COLUMN c TEXT;")  # says nothing: nobody before it
+    open_database(tmp_path / "a.sqlite", "pugmark_sample").close()
+    (package / "sql" / "003_last.sql").unlink()
+    with pytest.raises(SetupError, match="newer"):
+        open_database(tmp_path / "a.sqlite", "pugmark_sample")
+
+
 def test_migrations_go_on_where_they_stopped(tmp_path: Path, package: Path, db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO t VALUES (1)")
     (package / "sql" / "002_more.sql").write_text("ALTER TABLE t ADD COLUMN b TEXT;\nUPDATE t SET b = 'x';")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import struct
 import sys
 import unittest
 from binascii import hexlify
@@ -9,12 +10,16 @@ from binascii import hexlify
 from tests.mcu.bench import make_folder, remove_folder
 from tests.mcu.cuts import every_cut
 from tests.wire.world import Random
-from trapmcu import boot, slots
+from trapmcu import boot, newcode, slots
+from trapmcu.newcode import Loader
 from trapmcu.slots import TRIAL_S, Slots
+from trapwire import slotask as ask
+from trapwire.slotwords import digest
 
 ENTRY = "pugmark_slot_test.unit"
 PACKAGE = "pugmark_slot_test/"
 NOW_S = 1000000
+EMPTY = hexlify(hashlib.sha256(b"").digest()).decode()
 
 
 def firmware(name, broken=False):
@@ -59,7 +64,21 @@ def start(root, woke=False):
 
 def stage(root, running, name, broken=False):
     files, listing = firmware(name, broken)
-    Slots(root, running).stage(listing, lambda path: (files[path][:9], files[path][9:]), NOW_S)
+    fill(root, running, files, listing)
+
+
+def fill(root, running, files, listing):
+    """New firmware into the idle slot, on trial from the next start on.
+
+    Raises: ValueError while a slot is on trial, and for what is no firmware.
+    """
+    lines = "".join(["%s  %s\n" % (listing[path], path) for path in sorted(listing)]).encode()
+    stream = lines + b"".join([struct.pack(">I", len(files[path])) + files[path] for path in sorted(listing)])
+    loader = Loader(root, Slots(root, running))
+    for said in (ask.begin(lines), ask.piece(0, stream[:90]), ask.piece(90, stream[90:]), ask.turn(digest(lines))):
+        word = ask.decode_word(loader.on(said, NOW_S))
+        if word.outcome:
+            raise ValueError(ask.OUTCOMES[word.outcome])
 
 
 class SlotsTest(unittest.TestCase):
@@ -143,7 +162,7 @@ class SlotsTest(unittest.TestCase):
         files, listing = firmware("new")
         files[PACKAGE + "unit.py"] = b"def main(slot):\n    raise KeyError(slot)\n"
         listing[PACKAGE + "unit.py"] = hexlify(hashlib.sha256(files[PACKAGE + "unit.py"]).digest()).decode()
-        Slots(self.root, "a").stage(listing, lambda path: [files[path]], NOW_S)
+        fill(self.root, "a", files, listing)
         for _ in range(3):
             with self.assertRaises(KeyError):
                 start(self.root)
@@ -178,12 +197,12 @@ class SlotsTest(unittest.TestCase):
         files, listing = firmware("new")
         for name in ("", "/x", "x/", "../x", "a/../x", "./x", "a//b", "x" * 65):
             with self.assertRaises(ValueError):
-                Slots(self.root, "a").stage({name: "00"}, lambda path: [b""], NOW_S)
+                fill(self.root, "a", {name: b""}, {name: EMPTY})
         for path in listing:
             wrong = dict(listing)
             wrong[path] = "00" * 32
             with self.assertRaises(ValueError):
-                Slots(self.root, "a").stage(wrong, lambda path: [files[path]], NOW_S)
+                fill(self.root, "a", files, wrong)
             self.assertEqual(start(self.root), ("a", "old"))
         stage(self.root, "a", "new")
         self.assertEqual(start(self.root), ("b", "new"))
@@ -255,7 +274,7 @@ class CutTest(unittest.TestCase):
                 self.assertEqual(boot.state(root), ("a", "b", boot.TRIAL, b"\x00\x0f\x42\x40"))
                 self.check_unit(root, [("a", "b")])
 
-        counts = every_cut([boot, slots], make, story, check)
+        counts = every_cut([boot, slots, newcode], make, story, check, step=3)
         self.assertGreater(min(counts), 20)
         print("power cuts while staging:", counts)
 

@@ -21,7 +21,10 @@ from trapwire.notes import (
     REASONS,
     SAMPLE,
     SERVICE,
+    SHADOW,
     SNOWED_IN,
+    UPDATE,
+    VERDICTS,
     Note,
     decode_note,
     split,
@@ -94,6 +97,23 @@ class NotesTest(unittest.TestCase):
         with self.assertRaises(WireError):
             decode_note(body[: 8 + BOX_BYTES] + body[-64:])
 
+    def test_an_update_holds_bytes_within_their_bound_and_no_other_note_does(self):
+        note = decode_note(vector("update"))
+        self.assertEqual((note.kind, note.values, note.sealed), (UPDATE, {}, b""))
+        self.assertEqual(note.said[1:11], b"i2026.12.1")
+        self.assertEqual(note.encode(), vector("update"))
+        self.assertEqual(len(Note(UPDATE, TIME, 320, {}, SIGNATURE, said=bytes(48)).encode()), MAX_NOTE_BYTES)
+        for kind, values, said in ((UPDATE, {}, bytes(49)), (UPDATE, {}, b""), (OPENED, {"trigger": 1}, b"x")):
+            with self.assertRaises(WireError):
+                Note(kind, TIME, 320, values, SIGNATURE, said=said)
+
+    def test_a_shadow(self):
+        note = decode_note(vector("shadow"))
+        self.assertEqual(note.kind, SHADOW)
+        self.assertEqual([note.values[name] for name, _, _ in FIELDS[SHADOW]], [0xB1FC49B9, 200, 3, 5, 1, 0, 1])
+        self.assertEqual(VERDICTS[note.values["verdict"]], "the new one decides")
+        self.assertEqual(note.encode(), vector("shadow"))
+
     def test_what_is_signed_names_the_object(self):
         fields, signature = split(vector("opened"))
         self.assertEqual(len(signature), 64)
@@ -103,7 +123,7 @@ class NotesTest(unittest.TestCase):
         self.assertEqual(said[25:], fields)
 
     def test_every_note_fits_its_bound(self):
-        for name in ("day", "opened", "moved"):
+        for name in ("day", "opened", "moved", "update", "shadow"):
             self.assertTrue(len(vector(name)) <= MAX_NOTE_BYTES)
 
     def test_what_cannot_be_is_refused(self):

@@ -13,6 +13,8 @@ from trapbase.modem import read_modem
 from trapbase.ops.partfile import read_states
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.updates.look import look
+from trapbase.updates.words import notes as update_notes
 from trapbase.view import stations_of, zones_of
 from trapbase.view_needs import needs, word_ms
 from trapwire.airtime import snr_floor_quarter_db
@@ -66,6 +68,8 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
     zones = zones_of(settings, known)
     stations = stations_of(settings, known, traps, zones, places.taken_down())
     found = needs(settings, rows, stations, known, now_ms, free_bytes=free, modem=modem, parts=parts)
+    updates = look(settings.updates, reader.rows, traps, places, now_ms)
+    found += update_notes(updates)
     floor_db = snr_floor_quarter_db(settings.gateway.sf) / 4
     return Figures(
         now_ms=now_ms,
@@ -78,4 +82,7 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
         floor_db=floor_db,
         alarms=sum(alarm.stands for alarm in alarms(reader.rows("alarms", ALARMS))),
         needs=len(found) + len(places.problems),
+        rollout=updates.rollout,
+        steps={s.trap: s.step for s in updates.decision.standings} if updates.decision else {},
+        running={unit.trap: unit.running for unit in updates.units if unit.running is not None},
     )

@@ -15,6 +15,7 @@ STATES = {
     "batches": ("cut", "uploading", "uploaded", "receipted"),
     "receipts": ("signed", "delivered"),
 }
+STEPS = ("waits", "may", "takes", "proves", "runs", "back", "refused")  # of `updates.waves`
 WAITS = ("batch", "upload", "signature", "trap")
 GAUGES = ("bus_connected",)  # of the parts' figures; the others only grow
 
@@ -23,7 +24,7 @@ GAUGES = ("bus_connected",)  # of the parts' figures; the others only grow
 class Figures:
     """Everything for one answer, times in Unix ms. `summary`: of the reader; `oldest`: since when the oldest waits, by
     what it waits for; `traps`: their last words; `floor_db`: the weakest signal that is heard; `alarms`, `needs`: how
-    many the page shows."""
+    many the page shows; `rollout`: the newest one's row; `steps`, `running`: of updates, by trap."""
 
     now_ms: int
     parts: Mapping[str, PartState] = field(default_factory=dict)
@@ -35,6 +36,9 @@ class Figures:
     floor_db: float = 0.0
     alarms: int = 0
     needs: int = 0
+    rollout: Row | None = None
+    steps: Mapping[int, str] = field(default_factory=dict)
+    running: Mapping[int, str] = field(default_factory=dict)
 
 
 def metrics_text(figures: Figures) -> str:
@@ -44,6 +48,7 @@ def metrics_text(figures: Figures) -> str:
         *_custody(figures),
         *_machine(figures),
         *_of_traps(figures),
+        *_of_updates(figures),
         *_of_parts(figures),
     ):
         rows = list(samples)
@@ -142,6 +147,33 @@ def _of_traps(figures: Figures) -> Iterable[Metric]:
         "gauge",
         "Objects at the trap that nobody has signed for.",
         each(lambda row: row["health"].get("unreceipted")),
+    )
+
+
+def _of_updates(figures: Figures) -> Iterable[Metric]:
+    yield (
+        "trap_release_info",
+        "gauge",
+        "Which release a trap's unit says that it runs; empty: as installed.",
+        [({"trap": trap, "release": release}, 1) for trap, release in sorted(figures.running.items())],
+    )
+    row = figures.rollout
+    if row is None:
+        return
+    yield (
+        "update_stopped",
+        "gauge",
+        "Whether the newest release was stopped, by itself or by the operator.",
+        [({"release": row["release"]}, row["state"] == "stopped")],
+    )
+    yield (
+        "update_units",
+        "gauge",
+        "Units by what they do with the newest release.",
+        [
+            ({"release": row["release"], "step": step}, sum(own == step for own in figures.steps.values()))
+            for step in STEPS
+        ],
     )
 
 

@@ -2,9 +2,24 @@
 
 from datetime import UTC, datetime
 
+from trapkit.update.states import decode
 from trapwire.alert import TIME_BASE_UNIX_MS
 from trapwire.errors import WireError
-from trapwire.notes import DAY, KIND_NAMES, MARKS, MINUTES, OPENED, REASONS, Note, decode_note, words
+from trapwire.notes import (
+    KIND_NAMES,
+    MARKS,
+    MINUTES,
+    MOVED,
+    OPENED,
+    REASONS,
+    SAID,
+    SEALED,
+    SHADOW,
+    VERDICTS,
+    Note,
+    decode_note,
+    words,
+)
 
 DAY_MS = 86_400_000
 
@@ -27,7 +42,17 @@ def _says(note: Note) -> str:
     said = note.values
     if note.kind == OPENED:
         return f"somebody opened the lid (trigger {said['trigger']})"
-    if note.kind != DAY:
+    if note.kind in SEALED:
+        return "for the bases alone"
+    if note.kind in SAID:
+        return _update(note.said, note.time_ms)
+    if note.kind == SHADOW:
+        return (
+            f"of {said['bursts']} bursts judged by the new model {said['model']:08x} too: {said['only_old']} only the "
+            f"old one would keep, {said['only_new']} only the new one; people: {said['people_old']} and "
+            f"{said['people_new']}; {VERDICTS[said['verdict']]}"
+        )
+    if note.kind == MOVED:
         across, down = said["right"] / 10, said["down"] / 10
         return (
             f"the camera looks elsewhere: {across:+.1f} % of the picture's width, {down:+.1f} % of its height, "
@@ -41,6 +66,13 @@ def _says(note: Note) -> str:
         f"watch, {unknown} unknown{f' ({why})' if why else ''}; {said['triggers']} triggers, {said['bursts']} bursts, "
         f"{said['sightings']} sightings, {said['starts']} starts"
     )
+
+
+def _update(said: bytes, at_ms: int) -> str:
+    try:
+        return decode(said, at_ms).words()
+    except ValueError:
+        return f"of updates, in a form that is not known here: {said.hex()}"
 
 
 def time_of(unix_ms: int) -> str:

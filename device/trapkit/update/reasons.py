@@ -12,6 +12,7 @@ INSTALLING = {
     "unpack-refused": "the release's application is no wheel that may be unpacked here",
     "part-missing": "the release lacks a file that it names",
     "supervisor-silent": "the supervisor does not answer, or its firmware is older than updates by the Pi",
+    "supervisor-on-trial": "the supervisor still tries other firmware",
     "supervisor-refused": "the supervisor did not take its part whole",
     "supervisor-reverted": "the supervisor went back to its old firmware by itself",
     "does-not-start": "the new application did not come up",
@@ -24,6 +25,14 @@ INSTALLING = {
     "trial-too-long": "the new release was not proved in time",
     "slot-damaged": "a file of the release in force is damaged; what was there before runs",
     "operator": "the operator has taken it back",
+}
+PERMITTING = {
+    "no-permit": "its base has not said yet that this unit may take it",
+    "permit-forged": "the permission that came is not signed by this unit's base",
+    "permit-old": "the permission that came is older than one that this unit has seen",
+    "permit-other": "its base lets this unit take another release",
+    "permit-over": "its base's permission has run out; the base gives a new one",
+    "held": "its base has stopped the update for now",
 }
 # Before a release is handed over to be installed: the first five wait, the others were judged.
 TAKING = {
@@ -43,7 +52,7 @@ TAKING = {
     "downgrade": "it is older than what ran here, and the operator did not say that one may go back",
     "misfit": "its parts do not fit those that stay on this unit",
 }
-WORDS: dict[str, str] = {**INSTALLING, **TAKING}
+WORDS: dict[str, str] = {**INSTALLING, **PERMITTING, **TAKING}
 
 
 def words(code: str) -> str:

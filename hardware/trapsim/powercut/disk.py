@@ -5,6 +5,7 @@ any part may be there: writes are torn at sectors and come in any order, names m
 a journalling file system allows, and what the cheapest card may do to one.
 """
 
+import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ MODES = ("nothing", "all", "prefix", "torn", "reordered")
 
 @dataclass
 class Node:
-    """A file's bytes or a folder's names: those that are durable, and what was done since."""
+    """A file's bytes, a folder's names or a link's goal: those that are durable, and what was done since."""
 
     is_folder: bool
+    goal: bytes | None = None
     data: bytearray = field(default_factory=bytearray)
     pending: list[tuple[int, bytes | None]] = field(default_factory=list)  # (offset, bytes) or (length, None)
     names: dict[str, "Node"] = field(default_factory=dict)  # durable
@@ -60,6 +62,8 @@ class Disk:
         """The next operation of the record."""
         if op.kind in ("create", "mkdir"):
             self._change(*self._find(op.path), Node(is_folder=op.kind == "mkdir"))
+        elif op.kind == "symlink":
+            self._change(*self._find(op.path), Node(is_folder=False, goal=op.data))
         elif op.kind in ("unlink", "rmdir"):
             self._change(*self._find(op.path), None)
         elif op.kind == "rename":
@@ -144,6 +148,8 @@ def _write_folder(node: Node, target: Path, dice: random.Random, mode: str) -> N
     for name, child in node.names.items():
         if child.is_folder:
             _write_folder(child, target / name, dice, mode)
+        elif child.goal is not None:
+            (target / name).symlink_to(os.fsdecode(child.goal))
         elif not name.endswith("-shm"):  # SQLite truncates one that nobody holds, whatever is in it
             (target / name).write_bytes(_content(child, dice, mode))
 

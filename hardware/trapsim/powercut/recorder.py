@@ -22,7 +22,8 @@ MAX_STRING = 64 * 1024 * 1024
 
 
 class Op(NamedTuple):
-    """One operation: `kind` is create, write, truncate, sync, rename, unlink, mkdir, rmdir or said (on stderr)."""
+    """One operation: `kind` is create, write, truncate, sync, rename, unlink, mkdir, rmdir, symlink (`data`: where to)
+    or said (on stderr)."""
 
     kind: str
     path: str
@@ -75,6 +76,7 @@ _LINE = re.compile(r"^(\d+) +(.*)$")
 _CALL = re.compile(r"^(\w+)\((.*)\) += (-?\d+|\?)")
 _FD = re.compile(r"^(-?\d+|AT_FDCWD)(?:<((?:\\x[0-9a-f]{2})*)>)?(\(deleted\))?")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
+_STRING_ONLY = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _BASE = re.compile(r'\{iov_base="((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 
 
@@ -129,7 +131,9 @@ class Reader:
             yield from self._open(text, result)
         elif name in ("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"):
             yield from self._name(name, text)
-        elif name in ("link", "linkat", "symlink", "symlinkat", "truncate", "sync", "syncfs"):
+        elif name in ("symlink", "symlinkat"):
+            yield from self._symlink(text)
+        elif name in ("link", "linkat", "truncate", "sync", "syncfs"):
             if any(self._mine(path) for path in _paths(text)):
                 raise UnrecordedError(f"{name}({text[:200]}")
         elif name == "mmap":
@@ -155,6 +159,13 @@ class Reader:
             yield Op("truncate", path)
         if "O_APPEND" in text:
             self._appends.add(fd)
+
+    def _symlink(self, text: str) -> Iterator[Op]:
+        (where, *_) = [_bytes(part) for part in _STRING_ONLY.findall(text)]
+        path = _paths(text)[-1]
+        if self._mine(path):
+            self._there.add(path)
+            yield Op("symlink", path, data=where)
 
     def _name(self, name: str, text: str) -> Iterator[Op]:
         paths = _paths(text)

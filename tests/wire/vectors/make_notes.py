@@ -55,6 +55,10 @@ print(
             "card_says": CARD,
             "sample": note(5, 255, box(SAMPLE.encode())),
             "sample_says": SAMPLE,
+            # ["2026.12.1", "2027.1.0", 5, "does-not-start"]
+            "update": note(6, 42, b"\x84\x692026.12.1\x682027.1.0\x05\x6edoes-not-start"),
+            # 200 bursts; 3 that only the old one keeps, 5 only the new one, 1 that only the old one withholds
+            "shadow": note(7, 42, bytes.fromhex("b1fc49b900c8000300050001000001")),
         },
         indent=1,
     )

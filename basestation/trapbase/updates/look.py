@@ -1,0 +1,85 @@
+"""Everything that is known of updates at one moment, gathered from rows: for the base's step, page, status, figures."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trapbase.effort import day_of
+from trapbase.places import Places
+from trapbase.update_settings import SELF, UpdateSettings, stations
+from trapbase.updates.kept import RELEASES, STOPPED, TRAPS, WORDS, Row
+from trapbase.updates.units import USUAL_DAYS, by_trap, units_of
+from trapbase.updates.waves import Decision, Permitted, Rollout, Rules, Unit, decide
+from trapkit.update.states import UpdateState
+
+HOUR_MS = 3_600_000
+DAYS = 3 * USUAL_DAYS  # before a change, after it, and as long as a rollout may have gone on meanwhile
+Rows = Callable[..., list[Row]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """rollout: the newest one's row, with its decision as of now; units: of the fleet; said: what each said last of its
+    updates; permits: those that hold, by unit; troubles: all of the rollout; releases: of the mirror, newest first."""
+
+    now_ms: int
+    rollout: Row | None
+    decision: Decision | None
+    units: list[Unit]
+    said: Mapping[int, UpdateState]
+    permits: Mapping[int, Row]
+    troubles: list[Row]
+    releases: list[Row]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has said anything of updates here."""
+        return self.rollout is None and not self.said and not self.releases
+
+
+def rules_of(updates: UpdateSettings) -> Rules:
+    """The settings as waves have them."""
+    return Rules(
+        first=stations(updates),
+        most=updates.most,
+        healthy_ms=round(updates.healthy_h * HOUR_MS),
+        pair_ms=round(updates.pair_h * HOUR_MS),
+        silent_ms=round(updates.silent_h * HOUR_MS),
+        tolerate=updates.tolerate,
+        by_itself=updates.advance == SELF,
+    )
+
+
+def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], places: Places, now_ms: int) -> Look:
+    """rows: of a reader or a store that has `updates.sql`; traps: of the reader.  Raises: StorageError."""
+    known = places.known()
+    notes = rows("update_notes", _json(known), WORDS - 1, TRAPS * WORDS)
+    row = next(iter(rows("rollout")), None)
+    days = rows("update_days", day_of(now_ms) - DAYS, DAYS * TRAPS) if row else []
+    units = units_of(known, places.taken_down(), traps, notes, days, updates.fewer_percent)
+    troubles = rows("update_troubles", row["id"], TRAPS) if row else []
+    rollout = rollout_of(row, rows("first_permits", row["id"], TRAPS), troubles) if row else None
+    return Look(
+        now_ms=now_ms,
+        rollout=row,
+        decision=decide(rollout, units, rules_of(updates), now_ms) if rollout else None,
+        units=units,
+        said={trap: said[-1][0] for trap, said in by_trap(notes).items()},
+        permits={p["trap"]: p for p in rows("permits", TRAPS)},
+        troubles=troubles,
+        releases=rows("releases", RELEASES),
+    )
+
+
+def rollout_of(row: Row, permits: list[Row], troubles: list[Row]) -> Rollout:
+    """A rollout's row, its units' first permissions and its troubles as a value."""
+    return Rollout(
+        release=row["release"], begun_ms=row["begun_ms"], go_ms=row["go_ms"], asked=row["asked"],
+        stopped=row["state"] == STOPPED,
+        permitted={p["trap"]: Permitted(since_ms=p["issued_ms"], fault=p["fault"]) for p in permits},
+        troubles={(t["trap"], t["kind"]): t["since_ms"] for t in troubles},
+    )  # fmt: skip
+
+
+def _json(traps: Mapping[int, object]) -> str:
+    return "[" + ",".join(map(str, sorted(traps))) + "]"

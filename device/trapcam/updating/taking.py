@@ -1,0 +1,135 @@
+"""The client in a thread of its own: a download takes minutes, and triggers do not wait for it.
+
+The one place here that opens sources: what the ranger's phone brought, sticks, the base's network; in this order, each
+tried before the next. Permissions lie beside the releases and are read the same way.
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trapcam.clock import Clock
+from trapcam.effort import is_trusted
+from trapkit.errors import SetupError
+from trapkit.update import permits
+from trapkit.update.client import Unit, take
+from trapkit.update.httpsource import HttpSource
+from trapkit.update.offer import Offered, Refused
+from trapkit.update.sources import FolderSource, Source
+from trapkit.update.timefloor import Moment
+from trapkit.update.trouble import Waits
+
+BROUGHT = "update/brought"  # in `data`: what the service page unpacked from a phone
+STATE = "tuf"  # in ROOT: the client's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one try came to: a release with its permission's bytes (None without one), or why there is none. waits: it
+    may be there another time; "" as code and no release: nothing new."""
+
+    offered: Offered | None = None
+    permit: bytes | None = None
+    code: str = ""
+    words: str = ""
+    waits: bool = True
+
+
+class ProvedClock:
+    """The trap's clock as the client asks it: proved where the base told the supervisor or the settings vouch."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def read(self) -> Moment:
+        at_ms, uncertainty_ms = self._clock.now()
+        return Moment(max(at_ms, 0), is_trusted(at_ms, uncertainty_ms))
+
+    def monotonic_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+
+class Taking:
+    """sources: asked at each try, name -> source; root: the signed root metadata that the unit was given (bytes)."""
+
+    def __init__(
+        self, sources: Callable[[], Mapping[str, Source]], state: Path, clock: Clock, root: bytes, trap: int
+    ) -> None:
+        self._sources = sources
+        self._state = state
+        self._clock = ProvedClock(clock)
+        self._root = root
+        self._trap = trap
+        self._thread: threading.Thread | None = None
+        self._found: Found | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def begin(self, running: str) -> None:
+        """Look what there is for a unit that runs this release; nothing while it is looking already."""
+        if not self.busy:
+            self._found = None
+            # It holds nothing that an end of the program could break: what came is kept, and proved again.
+            self._thread = threading.Thread(target=self._look, args=(running,), daemon=True, name="updates")
+            self._thread.start()
+
+    def end(self) -> Found | None:
+        """What came of it, once; None while it goes on, or nothing was begun."""
+        if self._thread is None or self._thread.is_alive():
+            return None
+        self._thread = None
+        return self._found
+
+    def now(self, running: str) -> Found:
+        """The same, waited for."""
+        self._look(running)
+        return self._found or Found()
+
+    def _look(self, running: str) -> None:
+        found = Found(code="no-source", words="no source is named")
+        for name, source in self._sources().items():
+            found = self._one(name, source, running)
+            if found.offered is not None or not found.code:
+                break  # it has a release for us, or says that ours is the one
+        self._found = found
+
+    def _one(self, name: str, source: Source, running: str) -> Found:
+        try:
+            offered = take(source, self._state, self._clock, unit=Unit(root=self._root, running=running))
+        except Refused as refused:
+            said = f"{name}: {refused.words}"
+            return Found(code=refused.code, words=said, waits=isinstance(refused, Waits))
+        except OSError as error:
+            return Found(code="card-refused", words=f"{name}: {error}")
+        return Found(offered=offered, permit=self._permit(source) if offered else None)
+
+    def _permit(self, source: Source) -> bytes | None:
+        try:
+            return b"".join(source.fetch(f"permits/{self._trap}.permit", permits.MAX_BYTES))
+        except OSError:
+            return None
+
+
+def sources_of(data: Path, sticks: tuple[str, ...], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:
+    """Those that are there now.  Raises: SetupError naming the setting."""
+    found: dict[str, Source] = {}
+    for folder in (data / BROUGHT, *(Path(stick) for stick in sticks)):
+        if (folder / "metadata").is_dir():
+            found[str(folder)] = FolderSource(folder)
+    if base_url:
+        try:
+            found[base_url] = HttpSource(base_url, _context(certificates, trap) if base_url[:5] == "https" else None)
+        except (OSError, ValueError) as error:
+            raise SetupError(f"key 'update.base_url' is {base_url!r}: {error}") from error
+    return found
+
+
+def _context(certificates: Path, trap: int) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
+    context.load_cert_chain(certificates / f"{trap}.crt", certificates / f"{trap}.key")
+    return context
