@@ -103,6 +103,15 @@ def test_bursts_go_before_updates_and_nothing_of_them_is_lost(rig: Rig, tmp_path
     assert rig.outbox.totals()[1] == 6
 
 
+def test_without_a_burst_a_release_has_to_last_a_while(rig: Rig) -> None:
+    """One that fails at its first burst shall not be proved before it."""
+    rig.start().steps(60)
+    rig.start().steps(25)
+    assert rig.said.phase == "trial"
+    rig.steps(10)
+    assert rig.said.phase == "confirmed"
+
+
 def test_in_service_no_update_goes_on(rig: Rig) -> None:
     rig.start()
     rig.steps(2)
