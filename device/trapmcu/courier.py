@@ -69,8 +69,7 @@ class Courier:
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap, self._plan = settings["trap"], settings["plan"]
         self._tuned = self._sf = settings["sf"]
-        self._frame_bytes = usable_frame(self._plan, self._sf)
-        self._antenna = Antenna(board.radio, settings["sf"])
+        self._frame_bytes, self._antenna = usable_frame(self._plan, self._sf), Antenna(board.radio, self._sf)
         self._mender = Mender(board, self._antenna, settings, self._no_radio)
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
         given = (self._memory.key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)

@@ -103,6 +103,15 @@ def test_bursts_go_before_updates_and_nothing_of_them_is_lost(rig: Rig, tmp_path
     assert rig.outbox.totals()[1] == 6
 
 
+def test_without_a_burst_a_release_has_to_last_a_while(rig: Rig) -> None:
+    """One that fails at its first burst shall not be proved before it."""
+    rig.start().steps(60)
+    rig.start().steps(25)
+    assert rig.said.phase == "trial"
+    rig.steps(10)
+    assert rig.said.phase == "confirmed"
+
+
 def test_in_service_no_update_goes_on(rig: Rig) -> None:
     rig.start()
     rig.steps(2)
@@ -162,6 +171,34 @@ def test_a_card_that_refuses_is_said_and_asked_again(rig: Rig, monkeypatch: pyte
     rig.steps(60)
     rig.lives()
     assert rig.said.phase == "confirmed"
+
+
+def test_a_trial_that_cannot_be_counted_is_no_reason_to_start_for_ever(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start().steps(60)
+    with monkeypatch.context() as patched:
+        patched.setattr("trapkit.update.slots.write_atomically", _refused)
+        rig.start().steps(20)
+    assert rig.slot == ""
+    assert not rig.app.again
+    assert any("could not be started" in line for line in rig.lines)
+    rig.lives()
+    assert rig.said.phase == "confirmed"
+
+
+def _refused(*args: object, **kwargs: object) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+def test_a_parked_pi_stays_on_until_camera_and_detector_were_seen(rig: Rig) -> None:
+    rig.start().steps(60)
+    rig.start()
+    rig.updater._proof._checks.__dict__["glance"] = lambda: False
+    rig.steps(2)
+    assert rig.updater.busy
+    rig.start().steps(2)
+    assert not rig.updater.busy
 
 
 def test_a_release_for_which_there_is_no_room_waits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

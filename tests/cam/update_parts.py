@@ -35,7 +35,7 @@ from trapwire.objects import NOTE
 
 SEED = bytes(range(32))
 TRAP = 7
-STEP_MS = 1_000
+STEP_MS = 20_000
 
 
 class KnowingJudge(ColourJudge):

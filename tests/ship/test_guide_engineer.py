@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.base.parts import NOW, deliver, sighting
+from tests.ship import guide_parts
 from tests.ship.card_parts import Card
 from tests.ship.guide_parts import GUIDE, blocks, commands
 
@@ -139,6 +140,12 @@ def test_every_command_of_the_guide(
         assert words in said, words
     assert (tmp_path / "var/for-partners/datapackage.json").exists()
     assert len(list((tmp_path / "found/pictures").iterdir())) == 3
+
+
+def test_a_section_that_is_run_elsewhere_is_there_and_so_is_its_test() -> None:
+    for section, where in guide_parts.ELSEWHERE.items():
+        assert f"\n## {section}\n" in GUIDE.read_text()
+        assert f"## {section}" in (TESTS / where).read_text()
 
 
 def test_each_link_within_the_guide_leads_somewhere() -> None:

@@ -5,7 +5,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -192,7 +192,7 @@ def test_what_ends_a_try_ends_no_other(bench: Bench, monkeypatch: pytest.MonkeyP
     trap = bench.unit()
     assert trap.update() == "2026.12.1"
     bench.release("2026.12.2")
-    for name in ("client.keep_metadata", "client.fetch_file", "memory.write_atomically"):
+    for name in ("memory._keep", "client.fetch_file", "memory.Memory.save"):
 
         def cut(*_: object) -> None:
             raise KeyboardInterrupt
@@ -206,6 +206,20 @@ def test_what_ends_a_try_ends_no_other(bench: Bench, monkeypatch: pytest.MonkeyP
     (trap.state / "memory.json").write_bytes(b"\0" * 50)
     shutil.copytree(bench.repository.metadata, trap.state / "metadata.new")
     assert trap.update() == "2026.12.2"
+
+
+def test_a_look_that_finds_nothing_new_writes_nothing_to_the_card(bench: Bench) -> None:
+    trap = bench.unit()
+    offered = trap.take()
+
+    def written() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in trap.state.rglob("*")}
+
+    before = written()
+    assert trap.take() == offered, "not installed yet: it waits for its permission, say"
+    trap.update()
+    assert trap.take() is None
+    assert written() == before
 
 
 def test_a_whole_file_that_the_card_gives_back_wrongly_is_fetched_again(bench: Bench) -> None:
@@ -382,7 +396,3 @@ def test_every_code_travels_and_has_words() -> None:
         assert len(each) <= MAX_CODE
         assert words(each) in trouble(each, "about").words
         assert isinstance(trouble(each), Waits) == (each in WAITING)
-
-
-def test_what_this_runs_was_built_before_now() -> None:
-    assert datetime.fromtimestamp(BUILT_MS / 1000, UTC) < datetime.now(UTC)

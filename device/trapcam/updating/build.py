@@ -54,12 +54,18 @@ def said_if_refused(own: Own | None, code: str) -> Iterator[None]:
     try:
         yield
     except SetupError:
-        if own is not None:
-            with suppress(OSError):
-                record = own.slots.read()
-                if record.trial is not None and record.trial.slot == own.slot:
-                    own.slots.write(install.troubled(record, code))
+        say_trouble(own, code)
         raise
+
+
+def say_trouble(own: Own | None, code: str) -> None:
+    """Under a trial: what is wrong with this start, for the next one to know."""
+    if own is None:
+        return
+    with suppress(OSError):
+        record = own.slots.read()
+        if record.trial is not None and record.trial.slot == own.slot:
+            own.slots.write(install.troubled(record, code))
 
 
 class Notes:
@@ -129,10 +135,12 @@ def open_updater(
     notes = Notes(outbox, seed, clock, own.slot)
     glance = choose.glancing(camera)
     alone = settings.trigger.source == "interval"
+    begun = outbox.position(camera.source)
     checks = Checks(
         glance=lambda: glance(outbox.position(camera.source)) is not None,
         known=lambda: _known(own, judge),
         answers=lambda: alone or uplink.answered,
+        taken=lambda: outbox.position(camera.source) > begun,
         heard=lambda: not update.heard or notes.heard(),
     )
     taking, folders = _taking(own, settings, clock)

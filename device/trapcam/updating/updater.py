@@ -109,8 +109,8 @@ class Updater:
                 self._record = self._slots.read()
                 self._ways.tell(self._record.said)
                 self._resume()
-            more = self._trial(now_ms) if self._record.trial is not None else self._settled(now_ms, word)
             self._refused_ms, self.trouble = None, ""
+            more = self._trial(now_ms) if self._record.trial is not None else self._settled(now_ms, word)
         except OSError as error:
             self._refused_ms, self.trouble = now_ms, f"updates: {error}; tried again every {RETRY_MS // 1000} s"
             self.busy, more = False, False
@@ -141,10 +141,11 @@ class Updater:
         record = self.record
         trial = record.trial
         assert trial is not None
-        if trial.slot != self._slot:  # switched, and not started yet
-            self.ending = AGAIN
+        if trial.slot != self._slot:  # the launcher could not count its start, and took what is good
+            self.trouble = f"updates: {trial.release} could not be started: the card took no count of it"
             return False
         self._proof.step(now_ms)
+        self.busy = not self._proof.works  # a parked Pi stays on for as long as that takes
         failed = self._proof.failed or self._with_supervisor(trial.supervisor, now_ms)
         failed = failed or install.overdue(record, now_ms)
         if failed:

@@ -175,6 +175,7 @@ class Unit:
                 glance=lambda: kind != "camera gives nothing",
                 known=lambda: "model-judges-badly" if kind == "model judges badly" else "",
                 answers=lambda: True,
+                taken=lambda: True,
                 heard=lambda: kind != "never heard",
             )
         )
