@@ -5,7 +5,7 @@ from typing import Any
 from trapkit.operator.identity import OPERATOR_KEY, Given
 from trapship.desk.authority import TLS_SECRET_BYTES
 from trapship.desk.derive import HOP, LINK, PAIR, SIGN, TLS, WIFI, new_salt, wifi_words
-from trapship.desk.folder import BOX_PUB, CA_CRT, PERMIT_PUB, RECIPIENTS, Desk
+from trapship.desk.folder import BOX_PUB, CA_CRT, PERMIT_PUB, RECIPIENTS, REVOKED, Desk
 from trapship.desk.register import Trap
 from trapship.desk.texts import toml
 from trapwire.linkkeys import KEY_BYTES
@@ -129,6 +129,7 @@ def certificates(desk: Desk, trap: Trap) -> dict[str, Given]:
     trap.serials[name] = issued.serial
     return {
         "certificates/ca.crt": Given(data=desk.public(CA_CRT)),
+        REVOKED: Given(data=desk.revoked(), rule="revoked", crl="certificates/ca.crl"),
         f"certificates/{name}.crt": Given(data=issued.crt),
         f"certificates/{name}.key": Given(data=issued.key, secret=True),
     }
