@@ -16,7 +16,7 @@ from trapship.machine.source import Source
 
 CURRENT = f"{OPT}/current"
 WHOLE = ".whole"
-ROOM_MB = {"base": 500, "trap": 1000}  # of the disk, while two versions lie there: one of a base has 150 MB
+ROOM_MB = {"base": 500, "trap": 1000}  # of the disk, while two versions lie there: one of a base has 100 MB, of a trap 340
 
 
 def install_program(host: Host, role: Role, source: Source) -> bool:
