@@ -8,6 +8,7 @@ LINKS = "/usr/local/bin"
 UNITS = "/etc/systemd/system"
 USER = "pugmark"
 FIREWALL = "pugmark-firewall.service"
+REVOKED = "pugmark-broker-revoked.path"
 SYSUSERS = "/etc/sysusers.d/pugmark.conf"
 TIMESYNCD = ("systemctl", "try-restart", "systemd-timesyncd")
 RELOAD = ("systemctl", "daemon-reload")
@@ -106,9 +107,11 @@ BASE = Role(
         _unit(FIREWALL),
         _unit("pugmark-identity.service", "pugmark-identity-base.service"),
         _unit("pugmark-broker.service"),
+        _unit(REVOKED),
+        _unit("pugmark-broker-revoked.service"),
         _unit("pugmark-base.service"),
     ),
-    units=(FIREWALL, "pugmark-identity.service", "pugmark-broker.service", "pugmark-base.service"),
+    units=(FIREWALL, "pugmark-identity.service", REVOKED, "pugmark-broker.service", "pugmark-base.service"),
     restarted=("pugmark-broker.service", "pugmark-base.service"),
     # Debian starts a broker of its own with the package, without certificates.
     not_ours=("mosquitto.service",),
