@@ -5,9 +5,9 @@
               what is not here is noted as lying at the back end alone
     done      batches go again
 
-So nothing goes there twice, and traps that did not hear of a receipt hear of it now. The way's hours, day's bytes and
-pauses (`trapbase.gate`) hold as for uploads: a list of years is long, and the link may be paid by the byte. Nobody knows
-an answer's size before: the last one of a day may go over what was left. A back end without such a list is
+So nothing goes there twice, and traps that did not hear of a receipt hear of it now. The way's hours, day's bytes
+and pauses (`trapbase.gate`) hold as for uploads: a list of years is long, and the link may be paid by the byte. Nobody
+knows an answer's size before: the last one of a day may go over what was left. A back end without such a list is
 asked for the open batches alone; the rest goes again, and it drops what it has by its key.
 """
 
