@@ -58,8 +58,8 @@ class _Done:
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
     traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `beside`: while
-    the disk takes a group, the one before is acknowledged there, and the next one read; None: everything in its turn, and
-    in one thread.
+    the disk takes a group, the one before is acknowledged there, and the next one read; None: everything in its turn,
+    and in one thread.
 
         write n ─ commit n ────────────────────── write n+1 ─ commit n+1 ────────────
                   acknowledge n-1, read n+1                   acknowledge n, read n+2

@@ -35,9 +35,9 @@ class Sorted:
 
 @dataclass(kw_only=True, slots=True)
 class Rows:
-    """What is new, as it is written. `objects`: rows without their ids; `events`: rows without the id of their alert's, and
-    that one's place among `objects`; `seen`: how many sightings by trap and species; `size`, `media`: bytes, of all and
-    of what counts as media."""
+    """What is new, as it is written. `objects`: rows without their ids; `events`: rows without the id of their alert's,
+    and that one's place among `objects`; `seen`: how many sightings by trap and species; `size`, `media`: bytes, of all
+    and of what counts as media."""
 
     arrivals: list[Arrival]
     objects: list[tuple[Any, ...]] = field(default_factory=list)

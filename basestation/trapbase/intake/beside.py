@@ -1,7 +1,7 @@
 """A thread beside another: it does one job while that one waits for the disk.
 
-Python's lock is free only while its holder waits in a call that needs none. A job that is begun right before such a call
-runs during it; one that is begun earlier would take turns with whatever comes before.
+Python's lock is free only while its holder waits in a call that needs none. A job that is begun right before such a
+call runs during it; one that is begun earlier would take turns with whatever comes before.
 """
 
 import threading

@@ -1,9 +1,9 @@
 """Durable ingest beside bare SQLite: the same bytes, the same pragmas, the same groups, in turn, some groups each.
 
-In turn, so that whatever else the machine does meets both. Ours is done with a turn when its last group is acknowledged:
-it reads a group while the disk takes the one before, as `trapbase run` does. `bare` is one table with the key and the
-bytes and nothing else; `rows` is bare SQLite with the columns and keys that custody needs, written without looking at
-anything.
+In turn, so that whatever else the machine does meets both. Ours is done with a turn when its last group is
+acknowledged: it reads a group while the disk takes the one before, as `trapbase run` does. `bare` is one table with
+the key and the bytes and nothing else; `rows` is bare SQLite with the columns and keys that custody needs, written
+without looking at anything.
 """
 
 import hashlib
