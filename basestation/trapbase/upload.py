@@ -14,10 +14,8 @@ that one is refused; one that is refused again and again is set aside: tried onc
 After a failure or a restart the back end is asked where to go on, so that at most one piece is sent twice.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from trapbase.config import UploadSettings
 from trapbase.cutter import Cutter
@@ -171,7 +169,10 @@ class Uploader:
             else min(self._settings.chunk_bytes, max(LEAST_PIECE, room - HEADERS))
         )
         try:
-            piece = _read(self._cutter.path(batch.batch_id), offset, min(most, batch.size - offset))
+            # Without a buffer: it is asked for one large piece.
+            with self._cutter.path(batch.batch_id).open("rb", buffering=0) as file:
+                file.seek(offset)
+                piece = file.read(min(most, batch.size - offset))
         except OSError as error:
             # Gone, unreadable, or no file at all: that is this batch's trouble, and it is made again from its objects.
             raise OutletError(f"outbox: the batch's file cannot be read: {error.strerror}", refused=True) from error
@@ -198,12 +199,3 @@ class Uploader:
         else:
             self.gate.failed(now_ms, self.last_error, error.wait_ms)
         self._store.set_batch_error(batch.batch_id, self.last_error, "upload_failures")
-
-
-def _read(path: Path, offset: int, size: int) -> bytes:
-    """A piece of a file, without the layers that a whole one is worth.  Raises: OSError."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(file, size, offset)
-    finally:
-        os.close(file)
