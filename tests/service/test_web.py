@@ -1,5 +1,6 @@
 """The ranger's page over HTTP: a PIN first, forms that lose nothing, and nothing that a stranger may ask for."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -307,6 +308,22 @@ def test_who_goes_on_from_a_running_test_hears_first_that_it_was_not_passed(site
     status, path, text = site.post("/walk", {"do": "next"})
     assert (status, path, site.trap.walking) == (200, "/card", False)
     assert "The last walk test saw nothing" not in text
+
+
+def test_no_page_loads_itself_under_a_finger(site: Site) -> None:
+    """With a script it changes in place; without one it loads itself, rarely enough to be read and pressed."""
+    site.open()
+    site.post("/walk", {"do": "begin"})
+    site.post("/card", CARD | {"do": "save"})
+    for path in ("/place", "/walk", "/sent/1"):
+        text = site.phone.get(path).text
+        refresh = re.findall(r'(<noscript>)?<meta http-equiv="refresh" content="(\d+)">', text)
+        assert [(bool(only), int(every_s) >= 10) for only, every_s in refresh] == [(True, True)], path
+        assert "data-renew" in text
+    running = site.phone.get("/walk").text
+    assert not any("<button" in part.split("</div>")[0] for part in running.split("<div data-live>")[1:])
+    site.trap.states[1] = "delivered"
+    assert "data-renew" not in site.phone.get("/sent/1").text, "there is nothing more to wait for"
 
 
 def test_a_visit_says_from_when_it_counts_and_names_things_in_a_ranger_s_words(site: Site) -> None:
