@@ -69,7 +69,7 @@ def test_a_walk_test_is_passed(phones: Phones, trap: ScriptedTrap, language: str
     phone.says("The movement sensor noticed you, times: {n}", n=0)
     trap.steps = [Step(at_s=2, pir=True, seen="", confidence=0, sharp=False)]
     phone.page.reload()
-    phone.says("Stand further away, or clear branches in front of the lens.")
+    phone.says("Walk further away from the trap yourself, or clear branches in front of its lens.")
     phone.inspect()
     phone.keep("walk-not-yet")
     trap.steps += [Step(at_s=s, pir=s != 4, seen="person", confidence=0.9, sharp=s != 5) for s in (3, 4, 5)]
@@ -164,6 +164,11 @@ def test_a_trap_is_taken_down(phones: Phones, deployed: ScriptedTrap, language: 
         phone.inspect()
         phone.keep("end")
     phone.press("End the deployment")
+    phone.says("End the deployment?")
+    if script:
+        phone.inspect()
+    assert not deployed.saved
+    phone.press("Yes: end it")
     phone.says("Saved")
     deployed.states[1] = "delivered"
     phone.page.reload()
@@ -189,6 +194,7 @@ def test_what_the_card_no_longer_knows_is_asked_for_again(phones: Phones, trap: 
     phone.choose("right")
     type_in(phone, {"station": "S 12", "who": "Li"})
     phone.press("End the deployment")
+    phone.press("Yes: end it")
     assert [(said.station, said.side) for said in trap.saved if isinstance(said, Card)] == [("S 12", "right")]
 
 

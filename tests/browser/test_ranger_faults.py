@@ -13,6 +13,7 @@ from tests.browser.test_ranger import CARD, STANDING, type_in
 from tests.service.trap_parts import UNIT, ScriptedTrap, stored_objects
 
 from trapcam.service.download import Parcel
+from trapcam.service.unit import Step
 from trapkit.cards import Card
 from trapship.label import Label, page
 
@@ -130,3 +131,20 @@ def test_a_lids_label_is_read_from_the_screen(phones: Phones) -> None:
     png = io.BytesIO(phone.page.locator(".label").screenshot())
     texts = {code.text for code in zxingcpp.read_barcodes(Pictures.open(png))}
     assert texts == {"WIFI:T:WPA;S:pugmark-7;P:snow leopard\\; 17;;", "http://192.168.4.1/"}
+
+
+def test_a_page_that_renews_itself_loses_no_tap(phones: Phones, trap: ScriptedTrap) -> None:
+    phone = phones()
+    phone.enter()
+    phone.press("Walk test")
+    phone.press("Begin")
+    phone.page.evaluate("window.same = document.querySelector('[value=end]')")
+    trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
+    phone.says("Passed.")
+    assert phone.page.evaluate("window.same?.isConnected"), "the words are new, the button is the one that was there"
+    phone.page.hover("[value=end]")
+    phone.page.mouse.down()
+    trap.end_walk()  # it is over while the finger lies on the button
+    with phone.page.expect_event("framenavigated"):
+        phone.page.mouse.up()
+    phone.says("Test again")

@@ -14,7 +14,8 @@ from trapcam.clock import Clock
 from trapcam.frames import Frame
 from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
-from trapcam.service.trap import MOST_STEPS, WALK_EVERY_MS, ServiceTrap
+from trapcam.service.trap import WALK_EVERY_MS, ServiceTrap
+from trapcam.service.unit import WALK_S
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
 from trapkit.cards import Card
@@ -52,14 +53,14 @@ def test_a_walk_test_ends_by_time_and_its_result_stays_for_the_visit(site: Site)
     assert trap.walk() is None
     trap.begin_walk()
     trap.on_trigger(Trigger(number=1, cause=0, at_ms=NOW, in_service=True))
-    for _ in range(MOST_STEPS):
+    for _ in range(WALK_S):
         assert trap.step()
         site.now_ms += WALK_EVERY_MS
     assert not trap.step(), "it looks no more"
     site.now_ms += 60_000
     walk = trap.walk()
     assert walk is not None
-    assert (walk.running, walk.lasted_s, walk.noticed, walk.seen) == (False, MOST_STEPS - 1, 1, 0)
+    assert (walk.running, walk.lasted_s, walk.noticed, walk.seen) == (False, WALK_S - 1, 1, 0)
     trap.begin_walk()
     site.pixels[0, 0] = PERSON
     trap.step()

@@ -1,6 +1,6 @@
 """What a phone sends, read within bounds, and what the page makes of it (no routes; used by `web`)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import radians, tan
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +14,7 @@ from trapcam.service.unit import Unit
 from trapcam.service.words import YEAR_S
 
 MAX_FORM_BYTES = 16 * 1024
+MOST_DAYS = 3_650
 MAX_HEARD_BYTES = 1024 * 1024  # of a body that is too long: some phones hear no answer before they have said all
 
 
@@ -52,6 +53,13 @@ def clock(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def day(unix_ms: int, days: int) -> str:
+    """The date so many days later, UTC; empty where it is so far that it says nothing."""
+    return (
+        "" if days > MOST_DAYS else (datetime.fromtimestamp(unix_ms / 1000, UTC) + timedelta(days)).strftime("%Y-%m-%d")
+    )
+
+
 def span(ms: int) -> str:
     """How long, in the largest unit that leaves more than one of it."""
     for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
@@ -71,8 +79,13 @@ def field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]
 
 
 def known_of(unit: Unit) -> dict[str, str]:
-    """What need not be typed again: the side follows the unit."""
-    return {"bait": "none"} | ({"side": unit.standing.side} if unit.standing else {})
+    """What need not be typed again: all of the card but the position, which no page shows, and what was said by hand."""
+    card = unit.standing
+    if card is None:
+        return {"bait": "none"}
+    numbers = {"height_cm": card.height_cm, "bearing_deg": card.bearing_deg, "trail_m": card.trail_m}
+    typed = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
+    return {"station": card.station, "side": card.side, "bait": card.bait, **typed}
 
 
 def time_of(unit: Unit, form: Form) -> Time:

@@ -49,6 +49,7 @@ class Parcel:
             Index(trap=trap, epoch=f"{epoch:08x}", parcel=digest[:8], written_ms=written_ms, objects=tuple(entries))
         )
         self.count = len(objects)
+        self._keys = frozenset((o.number, o.rung) for o in objects)
         self.name = f"pugmark-{parcel.folder_name(trap, epoch)}.tar"
         self.tag = f'"{hashlib.sha256(index).hexdigest()[:32]}"'
         self._envelope = envelope
@@ -58,6 +59,10 @@ class Parcel:
         self._heads = [_head(f"{folder}/{n}", size) for n, size in zip([parcel.INDEX, *names], sizes, strict=True)]
         self._starts = [0, *accumulate(BLOCK + size + -size % BLOCK for size in sizes)]
         self.size = self._starts[-1] + len(END)
+
+    def shared(self, other: "Parcel") -> int:
+        """How many objects are in both."""
+        return len(self._keys & other._keys)
 
     def read(self, first: int, last: int) -> Iterator[bytes]:
         """The bytes from `first` to `last`, both included.  Raises: GoneError."""

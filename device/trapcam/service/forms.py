@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trapcam.service.bearings import compass
 from trapcam.service.places import check_place
 from trapcam.service.positions import Position, PositionError, parse
 from trapcam.service.words import N_
@@ -25,6 +26,13 @@ KINDS = {
 KEPT = {
     "dry": N_("dry, in paper"), "frozen": N_("frozen"), "ethanol": N_("in ethanol"), "silica": N_("on silica gel"),
     "buffer": N_("in buffer"), "other": N_("other"),
+}  # fmt: skip
+LABELS = {
+    "station": N_("Station"), "side": N_("Left or right trap of the station?"), "position": N_("Position"),
+    "height_cm": N_("Height above the ground (cm)"), "bearing_deg": N_("Looks towards"),
+    "trail_m": N_("Distance to the trail (m)"), "bait": N_("Bait"), "who": N_("Your name"), "note": N_("Note"),
+    "barcode": N_("Barcode on the tube or bag"), "kind": N_("What is it?"), "kept": N_("How is it kept?"),
+    "sighting": N_("Number of the sighting it belongs to"),
 }  # fmt: skip
 Region = tuple[float, float, float, float]
 
@@ -47,9 +55,10 @@ class Time:
 
 
 class Form:
-    """One posted form: its fields as they came, and what is wrong with them so far."""
+    """One posted form: its fields as they came, and what is wrong with them so far. language: of the page, for words."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
+    def __init__(self, fields: Mapping[str, str], language: str = "en") -> None:
+        self.language = language
         self.fields = {name: value[:MAX_FIELD].strip() for name, value in fields.items()}
         self.wrong: dict[str, Reason] = {}
 
@@ -82,6 +91,19 @@ class Form:
             self.wrong[name] = Reason(N_("From {low} to {high}."), {"low": f"{low:g}", "high": f"{high:g}"})
             return None
         return round(found) if whole else found
+
+    def bearing(self, name: str) -> float | None:
+        """Degrees, or a compass word, which becomes degrees at once: in another language it may mean another."""
+        value = self.fields.get(name, "").rstrip("° ")
+        if not value or value.lstrip("+-")[:1].isdecimal():
+            self.fields[name] = value
+            return self.number(name, 0, 359)
+        found = compass(value, self.language)
+        if found is None:
+            self.wrong[name] = Reason(N_("Write N, NE, E … or degrees from 0 to 359."))
+        else:
+            self.fields[name] = str(found)
+        return found
 
     def position(self, name: str, region: Region, *, needed: bool) -> Position | None:
         value = self.fields.get(name, "")
@@ -128,7 +150,7 @@ def card(
             }  # fmt: skip
         said |= {
             "height_cm": form.number("height_cm", 0, 1_000),
-            "bearing_deg": form.number("bearing_deg", 0, 359),
+            "bearing_deg": form.bearing("bearing_deg"),
             "trail_m": form.number("trail_m", 0, 100, whole=False),
             "bait": form.choice("bait", BAITS),
         }

@@ -18,7 +18,7 @@ from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
 from trapcam.service.gnss import GnssModule
 from trapcam.service.since import Mark, card_saved, counted_from, visit_over
-from trapcam.service.unit import Look, Step, Unit, Walk
+from trapcam.service.unit import WALK_S, Look, Step, Unit, Walk
 from trapcam.service.words import N_
 from trapcam.trigger import Trigger
 from trapcam.uplink import Uplink
@@ -31,7 +31,6 @@ LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
 WALK_EVERY_MS = 1_000
-MOST_STEPS = 120  # a walk test of two minutes; then it ends by itself, and what it saw stays on the page
 
 
 class ServiceTrap:
@@ -208,7 +207,8 @@ class ServiceTrap:
             )
         )  # fmt: skip
         self._edges = 0
-        if len(self._steps) >= MOST_STEPS:
+        # By the clock: a slow board looks less often, and the page says how long it lasts.
+        if self._monotonic_ms() - self._begun_ms >= WALK_S * 1_000 - WALK_EVERY_MS:
             self.end_walk()
         return True
 

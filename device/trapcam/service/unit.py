@@ -7,6 +7,7 @@ from trapcam.service.download import Parcel
 from trapkit.cards import Card, Sample
 
 MOST_HDOP = 5.0  # above it a fix may be off by 25 m and more
+WALK_S = 120  # a walk test of two minutes; then it ends by itself, and what it saw stays on the page
 LEAST_SATELLITES = 4  # with three it guesses the height
 
 
@@ -85,6 +86,11 @@ class Walk:
     steps: tuple[Step, ...]
     running: bool
     lasted_s: int
+
+    @property
+    def left_s(self) -> int:
+        """Until it ends by itself."""
+        return max(0, WALK_S - self.lasted_s) if self.running else 0
 
     @property
     def noticed(self) -> int:

@@ -20,7 +20,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from trapcam.service import forms
-from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, size_of, span, time_of
+from trapcam.service.asked import clock, day, field_m, fields_of, known_of, remember, size_of, span, time_of
+from trapcam.service.bearings import point
 from trapcam.service.bringing import Bringer, RefusedError
 from trapcam.service.desk import BusyError, Desk
 from trapcam.service.download import GoneError, Parcel, wanted_range
@@ -112,7 +113,7 @@ class _Page:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"clock": clock, "span": span, "size": size_of}
+        self._templates.filters |= {"clock": clock, "day": day, "point": point, "span": span, "size": size_of}
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -194,7 +195,8 @@ class _Page:
         session = self._inside(request)
         unit = await self._unit()
         known = known_of(unit) | {"who": session.who}
-        form = Form(await self._form(request, session)) if request.method == "POST" else Form(known)
+        typed = await self._form(request, session) if request.method == "POST" else known
+        form = Form(typed, self._language(request))
         do = form.fields.get("do")
         if do == "take" and unit.gnss and unit.gnss.text:
             form.fields["position"] = unit.gnss.text
@@ -222,7 +224,10 @@ class _Page:
         what, barcode = ("sample", said.barcode) if isinstance(said, Sample) else ("", "")
         if isinstance(said, Card):
             what = "end" if said.action == "end" else "card"
-        return self._show(request, "sent.html", session=session, state=state, what=what, barcode=barcode)
+        return self._show(
+            request, "sent.html", session=session, state=state, what=what, barcode=barcode,
+            walk=await self._ask(self._parts.trap.walk),
+        )  # fmt: skip
 
     async def visit(self, request: Request) -> Response:
         session = self._inside(request)
@@ -287,11 +292,18 @@ class _Page:
             made = forms.card(
                 form, "end", time_of(unit, form), self._parts.region, deployed=unit.deployed, before=unit.standing
             )
-            if made is not None:
+            do = form.fields.get("do")
+            if made is not None and do == "save":
                 return await self._save(session, made)
+            if made is not None and do != "change":
+                return self._show(request, "endcheck.html", session=session, form=form, card=made)
+        taken = 0  # in this visit, of what is here still
+        if self._given is not None and unit.unreceipted:
+            taken = self._given.shared(await self._ask(self._parts.trap.parcel))
         return self._show(
-            request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES
-        )
+            request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES,
+            taken=taken,
+        )  # fmt: skip
 
     async def update(self, request: Request) -> Response:
         """A release from the phone. Its form's token stands in the address: the body is one file."""
@@ -342,13 +354,15 @@ class _Page:
             raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
         return fields
 
-    def _show(self, request: Request, name: str, code: int = 200, **values: Any) -> HTMLResponse:
+    def _language(self, request: Request) -> str:
         header = request.headers.get("accept-language", "")
-        language = request.cookies.get(LANGUAGE) or wanted(header, self._parts.language)
-        words = Words(language)
+        return request.cookies.get(LANGUAGE) or wanted(header, self._parts.language)
+
+    def _show(self, request: Request, name: str, code: int = 200, **values: Any) -> HTMLResponse:
+        words = Words(self._language(request))
         text = self._templates.get_template(name).render(
             _=words, languages=LANGUAGES, night=request.cookies.get(NIGHT) == "on", path=request.url.path,
-            address=self._parts.address, **values,
+            address=self._parts.address, labels=forms.LABELS, asked=request.method == "GET", **values,
         )  # fmt: skip
         return HTMLResponse(text, code)
 

@@ -1,5 +1,5 @@
-// A help, never needed: the phone's time as a hint, clocks in its time zone, a picture that renews itself, and what was
-// typed outlives a reload.
+// A help, never needed: the phone's time as a hint, clocks in its time zone, pages and a picture that renew themselves,
+// and what was typed outlives a reload.
 "use strict";
 document.addEventListener("submit", (event) => {
   const field = event.target.querySelector("[name=phone_ms]");
@@ -7,12 +7,47 @@ document.addEventListener("submit", (event) => {
 });
 
 // The trap's clock in the phone's time zone, and which that is.
-for (const time of document.querySelectorAll("time[data-ms]")) {
+function clocks() {
+  for (const time of document.querySelectorAll("time[data-ms]")) clock(time);
+}
+function clock(time) {
   const at = new Date(Number(time.dataset.ms)), east = -at.getTimezoneOffset(), two = (n) => String(n).padStart(2, "0");
   const there = new Date(at.getTime() + east * 60000).toISOString();
   const zone = `${east < 0 ? "−" : "+"}${Math.floor(Math.abs(east) / 60)}${east % 60 ? ":" + two(Math.abs(east) % 60) : ""}`;
   time.textContent = `${there.slice(0, 10)} ${there.slice(11, 16)} UTC${zone}`;
 }
+clocks();
+
+// A page that changes fetches itself and puts in what is new: a page that loads swallows the tap that meets it. Nothing
+// changes under a finger, nor while a tap's own page is on its way. Without a script the page loads itself, more rarely.
+const GOING_MS = 20000, CLICK_MS = 500; // a page that does not come by then was lost; a click follows its finger
+let held = false, going = -GOING_MS;
+addEventListener("pointerdown", () => { held = true; }, true);
+for (const up of ["pointerup", "pointercancel"])
+  addEventListener(up, () => setTimeout(() => { held = false; }, CLICK_MS), true);
+addEventListener("submit", () => { going = performance.now(); });
+addEventListener("click", (event) => { if (event.target.closest("a[href]:not([download])")) going = performance.now(); });
+addEventListener("pageshow", () => { held = false; going = -GOING_MS; });
+const still = () => held || performance.now() - going < GOING_MS;
+
+function put(main, next) {
+  const old = main.querySelectorAll("[data-live]"), live = next.querySelectorAll("[data-live]");
+  if (main.dataset.state !== next.dataset.state || old.length !== live.length) main.replaceWith(next);
+  else old.forEach((part, i) => { if (part.innerHTML !== live[i].innerHTML) part.replaceChildren(...live[i].childNodes); });
+  clocks();
+}
+async function renew() {
+  const main = document.querySelector("main"), every_s = Number(main.dataset.renew);
+  if (!every_s) return;
+  if (!still()) try {
+    const answer = await fetch(location.pathname, { cache: "no-store" });
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    if (answer.redirected && !still()) location.reload(); // this phone is no longer in
+    else if (answer.ok && next && !still()) put(main, next);
+  } catch { /* the trap is out of reach for a moment: asked again */ }
+  setTimeout(renew, (document.querySelector("main").dataset.renew ?? 1) * 1000);
+}
+setTimeout(renew, (document.querySelector("main").dataset.renew ?? 1) * 1000);
 
 const look = document.getElementById("look");
 if (look) {
