@@ -39,7 +39,8 @@ soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the lin
 	@trapsim soak --bursts 10000 --write $(ARGS)
 	@trapsim soak --updates 1000 --write $(ARGS)
 	@trapsim soak --base --write $(ARGS)
-	@pytest -q -m slow tests/scenarios
+	@PUGMARK_SOAK=1 pytest -q -n 2 -m "not browser" tests/scenarios tests/sim/test_soak.py tests/mcu/test_words.py \
+	  tests/cam/test_outbox_crashes.py tests/cam/test_process.py
 
 wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
 	@deploy/get-tools $(CACHE) graphviz
