@@ -34,9 +34,10 @@ check: $(VENV)/.test ## style, types and import rules
 bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md and BENCH-BASE.md, side by side in one run (ARGS=--base)
 	@trapsim bench $(ARGS)
 
-soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the link, 10,000 bursts through a trap, faults of a base: hardware/SOAK*.md (an hour and a half)
+soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the link, 10,000 bursts through a trap, 1,000 interrupted updates, faults of a base: hardware/SOAK*.md (an hour and a half)
 	@trapsim soak --alerts 1000000 --hostile 1000000 --write $(ARGS)
 	@trapsim soak --bursts 10000 --write $(ARGS)
+	@trapsim soak --updates 1000 --write $(ARGS)
 	@trapsim soak --base --write $(ARGS)
 	@pytest -q -m slow tests/scenarios
 
@@ -99,5 +100,5 @@ $(VENV)/.demo: pyproject.toml deploy/constraints.txt deploy/make-venv
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,label,test
+	@deploy/make-venv $(PYTHON) $(VENV) $(CACHE) trap,video,base,sim,flash,label,ship,test
 	@touch $@

@@ -1,5 +1,6 @@
 """What tests of several folders use beside the fixtures of conftest.py."""
 
+import os
 import socket
 import subprocess
 import time
@@ -16,6 +17,11 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
+
+
+def many(quick: int, soak: int) -> int:
+    """How often: `soak` times where `make soak` asks (tests/soak), `quick` times in `make test`."""
+    return soak if os.environ.get("PUGMARK_SOAK") else quick
 
 
 def free_port() -> int:

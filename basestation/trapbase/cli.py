@@ -16,6 +16,7 @@ from trapbase import (
     cmd_log,
     cmd_outlets,
     cmd_results,
+    cmd_shutout,
     cmd_status,
     cmd_updates,
 )
@@ -24,10 +25,14 @@ from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.ops.log import to_stderr
 from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
+from trapbase.ways import within_borders
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
+from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import read_key
-from trapkit.settings import load_settings, show
+from trapkit.settings import layers_of, load_settings, show
+
+TELLS_OF_BORDERS = ("run", "status", "outlets", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,11 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_results.add_parsers(subparsers)
     cmd_outlets.add_parsers(subparsers)
     cmd_updates.add_parsers(subparsers)
+    cmd_shutout.add_parsers(subparsers)
     _add_config(subparsers)
+    add_identity_parser(subparsers, "/var/lib/pugmark").set_defaults(take_over=lambda args: take_over("base", args))
     args = parser.parse_args(argv)
     try:
+        if args.command == "identity":  # before there are settings
+            return int(args.take_over(args))
         settings = load_settings(Settings, args.config)
         check_traps(settings)
+        settings, closed = within_borders(settings)
+        for words in closed if args.command in TELLS_OF_BORDERS else ():
+            say(words)
         return int(args.run(args, settings))
     except SetupError as error:
         say(str(error))
@@ -84,7 +96,7 @@ def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _config(args: argparse.Namespace, settings: Settings) -> int:
     if args.what == "show":
-        print(show(settings), end="")
+        print(show(settings, layers_of(Settings, args.config) if args.config else None), end="")
         return 0
     for modem in modems(settings):
         frame_bytes(settings.gateway, modem.sf)

@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+from trapbase.borders import why_closed
 from trapbase.config import Settings
 from trapbase.export import export_camtrap
 from trapbase.reader import Reader
@@ -21,6 +22,7 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     """Register the subcommands."""
     export = subparsers.add_parser("export", help="everything in custody, for other programs")
     export.add_argument("--camtrap-dp", type=Path, required=True, metavar="DIR", help="a new folder, Camtrap DP 1.0.2")
+    export.add_argument("--for", dest="receiver", default="", metavar="COUNTRY", help="who gets it, like CN; else own")
     export.set_defaults(run=_export)
     verify = subparsers.add_parser("verify", help="every record against its file and digest; exit code 1 if not clean")
     verify.add_argument("--json", action="store_true", help="one JSON object")
@@ -33,7 +35,11 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _export(args: argparse.Namespace, settings: Settings) -> int:
-    counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings)
+    receiver = args.receiver or settings.country
+    why = why_closed(settings.country, receiver, settings.agreement)
+    if why:
+        raise SetupError(f"--for {receiver}: nothing is exported: {why}")
+    counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings, receiver)
     say(f"{args.camtrap_dp}: {counts['objects']} objects of {counts['sightings']} sightings")
     return 0
 

@@ -1,13 +1,15 @@
 """The base's settings; `trapbase config show` prints those in force, `check` also looks at files and traps."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
+from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
+from trapbase.store_settings import BackupSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
@@ -133,37 +135,15 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
 
 
-class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is kept. Only bodies of what the back end has signed for go, the largest kinds first."""
-
-    quota_gb: Annotated[
-        float,
-        Meta(
-            ge=0, le=1000000, description="most that pictures may take, in files and rows; 0: what the disk holds (GB)"
-        ),
-    ] = 0.0
-    keep_days: Annotated[
-        int, Meta(ge=0, le=36500, description="media are kept so long after they came; 0: for ever (days)")
-    ] = 0
-    free_mb: Annotated[int, Meta(ge=0, le=1000000, description="what media leave free on the disk (MiB)")] = 512
-
-
-class BackupSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups that the running base makes by itself."""
-
-    folder: Annotated[
-        str, Meta(max_length=200, description="where they go, best onto another disk; empty: none is made")
-    ] = ""
-    every_h: Annotated[float, Meta(ge=1, le=8760, description="one every (h)")] = 24.0
-    keep: Annotated[int, Meta(ge=1, le=1000, description="how many are kept")] = 7
-
-
 class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The way to the identification back end (BACKEND.md)."""
 
     url: Annotated[
         str,
         Meta(pattern=r"^(https?://[^\s]+)?$", max_length=200, description="back end's address; empty: keep all here"),
+    ] = ""
+    country: Annotated[
+        str, Meta(pattern=COUNTRY, description="where its receiver is (ISO 3166, like RU); see the base's `country`")
     ] = ""
     public_key: Annotated[str, Meta(description="file with the back end's Ed25519 public key, hexadecimal")] = (
         "/etc/pugmark/backend.pub"
@@ -199,6 +179,9 @@ class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
+    language: Annotated[
+        str, Meta(pattern=r"^(en|ru|zh|mn|ko)$", description="of a form whose phone wants none of ours")
+    ] = "en"
     upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
     upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
     metrics: Annotated[
@@ -241,12 +224,37 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="this base's name")] = "base"
     folder: Annotated[str, Meta(min_length=1, description="where the base keeps its data")] = "/var/lib/pugmark/base"
+    PACK: ClassVar[str] = "trapbase"
+    pack: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="signed settings pack of all parks: the first of these that is there (paths)"),
+    ] = ()
+    pack_key: Annotated[
+        str, Meta(max_length=400, description="public key that the pack must be signed with (path; 64 hex digits)")
+    ] = ""
+    unit: Annotated[
+        str,
+        Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),
+    ] = ""
+    revoked: Annotated[
+        str, Meta(max_length=400, description="the operator's signed list of units that are shut out; empty: none")
+    ] = ""
+    operator_key: Annotated[
+        str, Meta(max_length=400, description="file with the operator's public key, who signs that list, hexadecimal")
+    ] = ""
     box_key: Annotated[
         str, Meta(description="file with the key that opens crops, hexadecimal; empty: they stay sealed here")
     ] = ""
     unit_keys: Annotated[
         str, Meta(description="folder with the key that each trap signs with, N.sign.pub, as trapship writes them")
     ] = "/etc/pugmark/keys/units"
+    country: Annotated[
+        str,
+        Meta(
+            pattern=COUNTRY,
+            description="where it stands (ISO 3166, like RU): nothing leaves it but by [[agreement]]; empty: no rule",
+        ),
+    ] = ""
     zone: Annotated[
         str, Meta(min_length=1, max_length=64, description="time zone of the stations (IANA name, Asia/Vladivostok)")
     ] = "UTC"
@@ -264,6 +272,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
     outlet: tuple[OutletSettings, ...] = ()
+    agreement: tuple[AgreementSettings, ...] = ()
 
 
 def check_traps(settings: Settings) -> None:
@@ -284,6 +293,7 @@ def check_traps(settings: Settings) -> None:
     check_hours(settings.upload.hours, "key 'upload.hours'")
     check_outlets(settings.outlet)
     check_updates(settings.updates)
+    check_agreements(settings.country, settings.agreement)
     zone_info(settings.zone)
     if settings.cards.south > settings.cards.north:
         raise SetupError(

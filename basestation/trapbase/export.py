@@ -1,8 +1,10 @@
 """`trapbase export --camtrap-dp DIR`: the whole store as one package in a folder, the same tables as in batches."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+from trapbase.borders import agreement_with
 from trapbase.config import Settings
 from trapbase.cutter import Cutter
 from trapbase.deployments import by_trap
@@ -15,12 +17,15 @@ from trapkit.errors import SetupError, StorageError
 from trapkit.files import refusal, write_atomically
 from trapkit.sealing import read_key
 
+DESCRIPTOR = "datapackage.json"
 MAX_LINES = 400_000  # of the effort ledger: a hundred traps for ten years
 MAX_OBJECTS = 100_000  # rows of one export: what fits in memory; beyond it export from the back end
 
 
-def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, int]:
+def export_camtrap(folder: Path, target: Path, settings: Settings, receiver: str = "") -> dict[str, int]:
     """Write the package into `target`, which must be new or empty; how many objects and sightings it has.
+
+    `receiver`: the country it goes to; the agreement with it is named in `datapackage.json`.
 
     Raises: SetupError, StorageError.
     """
@@ -44,6 +49,10 @@ def export_camtrap(folder: Path, target: Path, settings: Settings) -> dict[str, 
         identified = {i.sighting: i for i in kept.all_standing()}
         contents = replace(contents, effort=effort, touched_only=False, identified=identified)
         files = build_files(name, contents, settings.batch)
+        agreed = agreement_with(receiver, settings.agreement)
+        if agreed is not None:
+            package = json.loads(files[DESCRIPTOR]) | {"agreement": agreed.name}
+            files[DESCRIPTOR] = json.dumps(package, indent=1, ensure_ascii=False).encode()
     finally:
         kept.close()
         store.close()
@@ -62,6 +71,6 @@ def _write(target: Path, files: dict[str, bytes]) -> None:
     # Opened crops and exact positions: for whoever exported them, who may give them on.
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The descriptor last: a folder that has it is whole.
-    for path in sorted(files, key=lambda p: p == "datapackage.json"):
+    for path in sorted(files, key=lambda p: p == DESCRIPTOR):
         (target / path).parent.mkdir(mode=0o700, exist_ok=True)
         write_atomically(target / path, files[path], mode=0o600)

@@ -17,9 +17,11 @@ from trapbase.model import Arrival
 from trapbase.partials import FOLDER, Partials
 from trapbase.request_store import Entry, RequestStore
 from trapbase.requests import read_answer, read_log
+from trapbase.shutout import ShutOut
 from trapbase.store import Store
 from trapkit import topics
-from trapkit.errors import StorageError
+from trapkit.errors import SetupError, StorageError
+from trapkit.files import refusal
 from trapkit.pieces import Have, Mark, Piece, decode_piece
 from trapkit.topics import Message, MessageBus
 from trapwire.alert import UNKNOWN
@@ -38,7 +40,7 @@ from trapwire.objects import (
     pack_keys,
 )
 
-SUBSCRIPTIONS = tuple(map(topics.every, (topics.UP, topics.PIECE, topics.HEARD, topics.ANSWER)))
+SUBSCRIPTIONS = tuple(map(topics.every, (topics.UP, topics.PIECE, topics.HEARD, topics.ANSWER, topics.REVOKED)))
 
 # Bytes a rung may have: what traps send (crop ~1.5 kB, frame ~8 kB, scene ~3 kB), with room.
 MAX_RUNG_BYTES = {
@@ -58,7 +60,8 @@ RETRY_MS = 5000  # after the disk refused
 
 class Ingest:
     """The step from `bus` to `store`; `group` is the most messages in one transaction; `requests`: where answers of
-    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet."""
+    traps go, None for nowhere; `room_bytes`: for objects that are not whole yet; `shut`: who is shut out, and where a
+    list of them from the bus goes; `base`: this base's name."""
 
     def __init__(
         self,
@@ -68,7 +71,11 @@ class Ingest:
         group: int = 64,
         requests: RequestStore | None = None,
         room_bytes: int = ROOM_BYTES,
+        shut: ShutOut | None = None,
+        base: str = "base",
     ) -> None:
+        self._base = base
+        self._shut = shut
         self._partials = Partials(store.folder / FOLDER, room_bytes)
         self._requests = requests
         self._bus = bus
@@ -100,10 +107,21 @@ class Ingest:
         logs: list[tuple[int, int | None, int, int, list[Entry]]] = []
         pieces: list[Piece] = []
         garbage = 0
+        try:
+            garbage += self._take_lists(messages)
+        except OSError as error:
+            self._held, self._retry_ms = messages, now_ms + RETRY_MS
+            self.last_error = refusal(self._store.folder, error)
+            return False
+        gone = self._shut.traps if self._shut is not None else frozenset()
         for message in messages:
             try:
                 address = topics.parse(message.topic)
-                if address is not None and address.kind == topics.UP:
+                if address is not None and address.kind == topics.REVOKED:
+                    continue
+                if address is not None and address.trap in gone:
+                    garbage += 1  # in the name of a stolen unit: not kept, and never acknowledged to it
+                elif address is not None and address.kind == topics.UP:
                     arrivals.append(_arrival(address, message, utc_ms))
                 elif address is not None and address.kind == topics.PIECE:
                     pieces.append(_piece(address, message.payload))
@@ -141,6 +159,23 @@ class Ingest:
         self._publish([*(mark.key for mark in here), *(a.key for a in kept)])
         self._answer(taken.have)
         return True
+
+    def _take_lists(self, messages: list[Message]) -> int:
+        """Lists of the revoked among these, put into force; how many are none of our operator's.  Raises: OSError."""
+        garbage = 0
+        for message in messages:
+            address = topics.parse(message.topic)
+            if address is None or address.kind != topics.REVOKED:
+                continue
+            try:
+                if self._shut is None:
+                    raise SetupError("nobody takes lists here")
+                self._shut.take(message.payload)
+                in_force = {"base": self._base, "serial": self._shut.serial}
+                self._bus.publish(topics.shut(address.trap), json.dumps(in_force).encode())
+            except SetupError:
+                garbage += 1
+        return garbage
 
     def _in_custody(self, pieces: list[Piece]) -> list[Mark]:
         """Those named objects that are here already, whole: a trap asks again when an acknowledgement was lost."""

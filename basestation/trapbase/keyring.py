@@ -7,7 +7,7 @@ away is a trap shut out, without a restart.
 `N.up`, where there is no `N.key`, opens what trap N says and nothing else: another base is its home and answers it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,10 @@ LOOK_EVERY_MS = 5_000
 REMEMBER_EVERY_MS = 60_000
 IN_USE, NEXT, HOP, LISTEN = "key", "next", "hop", "up"
 MAX_LISTENED = 1000  # traps of other bases
+
+
+def _nobody() -> frozenset[int]:
+    return frozenset()
 
 
 def read_link_keys(folder: Path, trap: int) -> list[bytes]:
@@ -63,15 +67,24 @@ def _read_key(path: Path) -> bytes | None:
 
 class Keyring:
     """`keys`: each trap's, as `BaseLink` takes them and changes them. memory: the file with what was heard; home:
-    whether this base answers the traps whose keys it has.
+    whether this base answers the traps whose keys it has; gone: the traps that are shut out, whatever lies there.
 
     Raises: SetupError when a key cannot be read; later on that is `trouble`, and what was read stays in force.
     """
 
-    def __init__(self, folder: Path, memory: Path, traps: Iterable[int], *, home: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        memory: Path,
+        traps: Iterable[int],
+        *,
+        home: bool = True,
+        gone: Callable[[], frozenset[int]] = _nobody,
+    ) -> None:
         self.keys: dict[int, list[LinkKey]] = {trap: [] for trap in traps}
         self.trouble = ""
         self._home = home
+        self._gone = gone
         self._folder = folder
         self._memory = memory
         self._remembered = _load_memory(memory)
@@ -120,7 +133,7 @@ class Keyring:
         adopted = False
         for trap, keys in self.keys.items():
             following = self._folder / f"{trap}.{NEXT}"
-            if len(keys) != 1 or not following.exists():
+            if len(keys) != 1 or not following.exists() or trap in self._gone():
                 continue
             key = _read_key(following)
             if key is not None and key_name(key) == keys[0].name:
@@ -144,6 +157,8 @@ class Keyring:
 
     def _read_trap(self, trap: int) -> tuple[bool, list[bytes]]:
         """Whether this base answers the trap; its link keys, or what it is listened to with.  Raises: SetupError."""
+        if trap in self._gone():
+            return False, []
         own = read_link_keys(self._folder, trap)
         if own:
             return (True, own) if self._home else (False, [direction_key(key, UP, trap) for key in own])
@@ -160,12 +175,13 @@ class Keyring:
         """What changes when a file of the folder does.  Raises: SetupError."""
         try:
             if not self._folder.is_dir():
-                return []
+                return self._gone(), []
             entries = [(path.name, path.stat()) for path in self._folder.iterdir()]
         except OSError as error:
             words = error.strerror or error
             raise SetupError(f"key 'gateway.keys' is {str(self._folder)!r}: cannot be read: {words}") from error
-        return sorted((name, found.st_ino, found.st_mtime_ns, found.st_size) for name, found in entries)
+        files = sorted((name, found.st_ino, found.st_mtime_ns, found.st_size) for name, found in entries)
+        return self._gone(), files
 
 
 def _load_memory(path: Path) -> dict[tuple[int, str], int]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from trapbase.borders import COUNTRY
 from trapkit.errors import SetupError
 from trapwire.alert import SPECIES
 
@@ -51,6 +52,9 @@ class OutletSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             max_length=400,
             description="file with the token (earthranger), or what signs: whsec_… or 64 hexadecimal digits",
         ),
+    ] = ""
+    country: Annotated[
+        str, Meta(pattern=COUNTRY, description="where its receiver is (ISO 3166, like RU); see the base's `country`")
     ] = ""
     species: Annotated[tuple[Kind, ...], Meta(description="which sightings go there, the most urgent first")] = (
         SPECIES_DEFAULT

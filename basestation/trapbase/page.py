@@ -100,7 +100,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
     async def bring(request: Request) -> Response:
         if bringer is None:
             raise HTTPException(404, "parcels are not taken here: page.upload is false")
-        words = Words(request.cookies.get(COOKIE) or wanted(request.headers.get("accept-language", "")))
+        words = Words(request.cookies.get(COOKIE) or _wanted(request, settings))
         if request.method != "POST":
             chosen = request.query_params.get("language", "")
             if chosen not in LANGUAGES:
@@ -144,6 +144,10 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
     if bringer is not None:
         bringer.recover()
     return app
+
+
+def _wanted(request: Request, settings: Settings) -> str:
+    return wanted(request.headers.get("accept-language", ""), settings.page.language)
 
 
 def _is_loopback(address: str) -> bool:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,11 +38,12 @@ from trapbase.requests import Requests
 from trapbase.results.kept import ResultStore
 from trapbase.results.poller import Poller
 from trapbase.results.telling import Teller
+from trapbase.shutout import Partners, open_list
 from trapbase.store import Store
 from trapbase.tus import TusOutlet
 from trapbase.upload import Uploader
 from trapkit.bus import Bus
-from trapkit.errors import SetupError
+from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.kernelclock import KernelClock
 from trapkit.sealing import read_key
@@ -77,7 +79,8 @@ def build_gateway(settings: Settings) -> Part:
     keys = Path(settings.gateway.keys)
     folder, own = Path(settings.folder), settings.gateway
     numbers = dict.fromkeys([*(trap.number for trap in settings.trap), *listened_traps(keys)])
-    keyring = Keyring(keys, folder / HEARD, numbers, home=own.home)
+    shut = open_list(settings.revoked, settings.operator_key, settings.bus.certificates)
+    keyring = Keyring(keys, folder / HEARD, numbers, home=own.home, gone=lambda: shut.traps)
     first = max(read_counter(counter_path), counter_by_clock(time.time()))
     counter = Counter(first, lambda end: write_counter(counter_path, end))
     used = modems(settings)
@@ -112,6 +115,7 @@ def build_gateway(settings: Settings) -> Part:
     def step(now_ms: int, utc_ms: int) -> bool:
         nonlocal now
         now = now_ms
+        shut.step(now_ms)
         keyring.step(now_ms)
         moved = part.step(now_ms, utc_ms)
         state.step(now_ms, utc_ms)
@@ -119,10 +123,18 @@ def build_gateway(settings: Settings) -> Part:
 
     def trouble() -> str:
         of_lines = [f"modem: {line.trouble}" for line in lines if line.trouble]
-        refused = [_refused(trap, cause, keys) for trap, cause in radio.refusals(now, REFUSED_WITHIN_MS)]
+        refused = [
+            f"trap {trap} is shut out, and was heard within ten minutes: whoever has it is near"
+            if trap in shut.traps
+            else _refused(trap, cause, keys)
+            for trap, cause in radio.refusals(now, REFUSED_WITHIN_MS)
+        ]
         # All may be so at once, after a power cut say; none may hide another.
         return part.storage_error or "; ".join(
-            filter(None, (*of_lines, _bus_trouble(bus), clock.trouble, keyring.trouble, memory.trouble, *refused))
+            filter(
+                None,
+                (*of_lines, _bus_trouble(bus), clock.trouble, keyring.trouble, shut.trouble, memory.trouble, *refused),
+            )
         )
 
     close = _closing(keyring.close, bus.stop, lock.close)
@@ -136,7 +148,11 @@ def build_ingest(settings: Settings) -> Part:
     store = _store(settings)
     kept = RequestStore(Path(settings.folder))
     room = settings.ingest.pieces_mb << 20
-    part = Ingest(bus, store, group=settings.ingest.group, requests=kept, room_bytes=room)
+    shut = open_list(settings.revoked, settings.operator_key, settings.bus.certificates)
+    part = Ingest(
+        bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, shut=shut, base=settings.name
+    )
+    partners = Partners(shut, Path(settings.folder), kept.set)
     asked = Requests(bus, kept)
     restored = RestoreStore(Path(settings.folder))
     recall = Recall(bus, restored)
@@ -146,6 +162,9 @@ def build_ingest(settings: Settings) -> Part:
     close = _closing(bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
 
     def step(now_ms: int, utc_ms: int) -> bool:
+        shut.step(now_ms)
+        with suppress(StorageError, OSError):  # ingest says it, and it is tried again
+            partners.step(utc_ms)
         asked.step(now_ms, utc_ms)
         recall.step(now_ms, utc_ms)
         gone = quota.step(now_ms, utc_ms)
@@ -153,7 +172,7 @@ def build_ingest(settings: Settings) -> Part:
 
     def trouble() -> str:
         of_room = part.last_error or asked.storage_error or recall.storage_error
-        return of_room or "; ".join(filter(None, (_bus_trouble(bus), quota.trouble)))
+        return of_room or "; ".join(filter(None, (_bus_trouble(bus), shut.trouble, quota.trouble)))
 
     return Part(step=step, trouble=trouble, close=close, idle_s=0.02, figures=lambda: _bus_figures(bus))
 

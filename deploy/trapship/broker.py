@@ -32,10 +32,12 @@ topic write pugmark/1/ack/#
 topic write pugmark/1/have/#
 topic write pugmark/1/wanted/#
 topic write pugmark/1/setting/#
+topic write pugmark/1/shut/#
 topic read pugmark/1/answer/#
 topic read pugmark/1/up/#
 topic read pugmark/1/piece/#
 topic read pugmark/1/heard/#
+topic read pugmark/1/revoked/#
 
 user forward
 topic write pugmark/1/down/#
@@ -45,6 +47,11 @@ topic read pugmark/1/downack/#
 # For people and their tools (basestation/BUS.md, "Trying it"): one hears everything, one hands in what it was given.
 user listener
 topic read pugmark/1/#
+
+# The operator's desk shuts a stolen unit out (`trapship revoke`); what it says is signed.
+user operator
+topic write pugmark/1/revoked/#
+topic read pugmark/1/shut/#
 
 user carrier
 topic write pugmark/1/up/#
@@ -80,18 +87,32 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
     `certificates`: a folder of `trapship.certificates`; `port`: TCP, 1–65535; `address`: to listen on, 0.0.0.0 is
     all of the machine's.  Raises: SetupError.
     """
-    if not 0 < port < 1 << 16:
-        raise SetupError(f"broker port {port} is not within 1–65535")
-    address = checked_listen(address)
     folder, certificates = folder.resolve(), certificates.resolve()
+    forwarders = sorted(path.stem for path in certificates.glob(f"{FORWARDER}*.crt"))
+    # Started by root, Mosquitto would become another user, who may not read the keys in this folder.
+    text, access = broker_texts(folder, certificates, port, address, forwarders, root=os.geteuid() == 0)
     for name in ("ca.crt", "ca.crl", "server.crt", "server.key"):
         if not (certificates / name).exists():
             raise SetupError(f"{certificates / name}: is missing; make the fleet's certificates first")
     folder.mkdir(parents=True, exist_ok=True)
     # Mosquitto refuses an access list that others may write to.
-    forwarders = sorted(path.stem for path in certificates.glob(f"{FORWARDER}*.crt"))
-    access = ACCESS + "".join(FORWARDER_ACCESS.format(name=name) for name in forwarders)
     write_atomically(folder / "acl", access.encode(), mode=0o600)
+    path = folder / "mosquitto.conf"
+    write_atomically(path, text.encode())
+    return path
+
+
+def broker_texts(
+    folder: Path, certificates: Path, port: int, address: str, forwarders: list[str], *, root: bool
+) -> tuple[str, str]:
+    """`mosquitto.conf` and `acl` as they shall lie in `folder`, on this machine or another; `root`: who starts it.
+
+    Raises: SetupError.
+    """
+    if not 0 < port < 1 << 16:
+        raise SetupError(f"broker port {port} is not within 1–65535")
+    address = checked_listen(address)
+    access = ACCESS + "".join(FORWARDER_ACCESS.format(name=name) for name in forwarders)
     lines = [
         "per_listener_settings false",
         f"listener {port} {address}",
@@ -121,9 +142,6 @@ def write_broker(folder: Path, certificates: Path, port: int, *, address: str = 
         "log_type notice",
         "connection_messages true",
     ]
-    if os.geteuid() == 0:
-        # Started by root, Mosquitto would become another user, who may not read the keys in this folder.
+    if root:
         lines.append("user root")
-    path = folder / "mosquitto.conf"
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
-    return path
+    return "\n".join(lines) + "\n", access

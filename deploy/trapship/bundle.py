@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trapkit.errors import SetupError
+from trapkit.update.compat import own_declarations
 from trapship.boards import BOARDS, Board
 from trapship.compiler import MPY_VERSION, compile_text
 from trapship.firmware import small_sources, source_folder
@@ -73,7 +74,16 @@ def make_bundle(folder: Path, *, library: Path | None, index: str | None) -> lis
         shutil.rmtree(lora)
         start = _start_files(new / START)
         version = _version([files, start])
-        told = {"start": start, "format": FORMAT, "version": version, "mpy": MPY_VERSION, "lora": came, "files": files}
+        declares = own_declarations()["supervisor"].as_json()  # what a release's other parts must fit
+        told = {
+            "declares": declares,
+            "start": start,
+            "format": FORMAT,
+            "version": version,
+            "mpy": MPY_VERSION,
+            "lora": came,
+            "files": files,
+        }
         (new / LIST).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
         for name, text in _licences(library).items():
             (new / name).write_text(text)

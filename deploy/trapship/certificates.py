@@ -69,10 +69,10 @@ def revoke(folder: Path, name: str) -> bool:
         revoked = list(x509.load_pem_x509_crl((folder / "ca.crl").read_bytes()))
     except (OSError, ValueError) as error:
         raise SetupError(f"{folder}: {name} cannot be revoked: {error}") from error
-    if serial in {r.serial_number for r in revoked}:
+    serials = [entry.serial_number for entry in revoked]
+    if serial in serials:
         return False
-    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOT_BEFORE).build()
-    _write_revoked(folder, authority, authority_key, [*revoked, entry])
+    _write_revoked(folder, authority, authority_key, [*serials, serial])
     return True
 
 
@@ -98,15 +98,22 @@ def _write_revoked(
     folder: Path,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
-    revoked: list[x509.RevokedCertificate],
+    serials: list[int],
 ) -> None:
+    write_atomically(folder / "ca.crl", revocation_list(authority, authority_key, serials))
+
+
+def revocation_list(
+    authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey, serials: list[int]
+) -> bytes:
+    """The list of these certificates, PEM."""
     # Valid as long as the certificates: a list that runs out would shut everybody out.
     listed = x509.CertificateRevocationListBuilder().issuer_name(authority.subject)
     listed = listed.last_update(NOT_BEFORE).next_update(NOT_AFTER)
-    for entry in revoked:
+    for serial in serials:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOT_BEFORE).build()
         listed = listed.add_revoked_certificate(entry)
-    pem = listed.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    write_atomically(folder / "ca.crl", pem)
+    return listed.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -116,6 +123,13 @@ def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateK
             return read_certificate(certificate_path), read_key(key_path)
         except SetupError as error:
             raise SetupError(f"{folder}: the fleet's authority cannot be used: {error}") from error
+    certificate, key = new_authority()
+    write_pair(folder, "ca", certificate, key)
+    return certificate, key
+
+
+def new_authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A new fleet's."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pugmark fleet")])
     usage = x509.KeyUsage(
@@ -128,5 +142,4 @@ def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateK
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())
     )
-    write_pair(folder, "ca", certificate, key)
     return certificate, key

@@ -1,4 +1,4 @@
-"""`trapship`: keys, certificates, the broker's configuration, microcontrollers.
+"""`trapship`: keys, certificates, the broker's configuration, microcontrollers, releases.
 
 Exit code 0, 1 (failed; of doctor: with findings), 2 (wrong use or set-up).
 
@@ -14,7 +14,12 @@ from pathlib import Path
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import write_atomically
 from trapship.cmd_card import add_card_command
+from trapship.cmd_init import add_init_command, add_reveal_command
 from trapship.cmd_label import add_label_command
+from trapship.cmd_pack import add_pack_command
+from trapship.cmd_provision import add_provision_command
+from trapship.cmd_release import add_release_commands
+from trapship.cmd_revoke import add_revoke_command
 from trapship.cmd_unit import add_unit_commands
 
 
@@ -25,13 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Gets a fleet onto its machines: keys, certificates, the broker's configuration, firmware.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_init_command(subparsers)
+    add_reveal_command(subparsers)
+    add_provision_command(subparsers)
+    add_pack_command(subparsers)
     _add_keys(subparsers)
     _add_fleet(subparsers)
     _add_broker(subparsers)
-    _add_revoke(subparsers)
+    add_revoke_command(subparsers)
     add_unit_commands(subparsers)
     add_card_command(subparsers)
     add_label_command(subparsers)
+    add_release_commands(subparsers)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -39,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trapship: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
-        extras = "label" if error.name == "segno" else "base"
+        extras = {"segno": "label", "tuf": "ship", "securesystemslib": "ship"}.get(error.name or "", "base")
         print(f"trapship: {error.name} is not installed: pip install 'pugmark[{extras}]'", file=sys.stderr)
         return 2
     except (StorageError, OSError) as error:
@@ -171,52 +181,3 @@ def _broker(args: argparse.Namespace) -> int:
         )
     print(f"start it with: mosquitto -c {shlex.quote(str(path))}")
     return 0
-
-
-def _add_revoke(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("revoke", help="shut out a trap that was stolen, say: its certificate, its link key")
-    parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="what `trapship fleet` or `trapship keys` made; or both"
-    )
-    parser.add_argument("name", metavar="NAME", help="a trap's number, or a program")
-    parser.set_defaults(run=_revoke)
-
-
-def _revoke(args: argparse.Namespace) -> int:
-    from trapship.linkkeys import LINK
-
-    keyed = [folder for folder in args.folders if (folder / LINK).is_dir()]
-    certified = [folder for folder in args.folders if folder not in keyed or (folder / "ca.crt").exists()]
-    for folder in keyed:  # first: what follows may fail, and a thief is shut out at once
-        _revoke_link(folder, args.name)
-    for folder in certified:
-        _revoke_certificate(folder, args.name)
-    if args.name.isdecimal() and not keyed:
-        print(f"its link key, by which it speaks by radio, stays: trapship revoke KEYS {args.name}")
-    return 0
-
-
-def _revoke_link(folder: Path, name: str) -> None:
-    from trapship.linkkeys import remove_link_keys
-
-    gone = remove_link_keys(folder, name)
-    for path in gone:
-        linked = path.endswith((".key", ".next"))
-        other = "base" if path.endswith(".up") else "unit"
-        then = (
-            f"the base refuses trap {name} by radio within seconds" if linked else f"take it off the other {other} too"
-        )
-        print(f"{path}: gone; {then}")
-    if not gone:
-        print(f"{folder}: {name} has no link key here")
-
-
-def _revoke_certificate(folder: Path, name: str) -> None:
-    from trapship.certificates import revoke
-
-    if not revoke(folder, name):
-        print(f"{name} was revoked already")
-        return
-    print(f"{folder / 'ca.crl'}: {name} is revoked; start the broker again, and it is refused")
-    print("(SIGHUP makes a running broker read the list: nobody gets in by it any more; an open connection goes on)")
-    print(f"before {name} gets a new pair by `trapship fleet`, move {name}.crt and {name}.key away")

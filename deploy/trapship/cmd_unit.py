@@ -34,7 +34,7 @@ def add_unit_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
     parser.add_argument("--bundle", type=Path, default=BUNDLE, metavar="DIR", help=f"what `bundle` made ({BUNDLE})")
     parser.add_argument("--other-unit", action="store_true", help="it lives, and shall be another from now on")
     parser.add_argument("--erase-state", action="store_true", help="throw its counters, queue and event log away")
-    parser.set_defaults(run=_flash)
+    parser.set_defaults(run=flash)
 
     parser = subparsers.add_parser("doctor", help="what is wrong with a unit on a cable; it starts again afterwards")
     _add_port(parser)
@@ -68,7 +68,8 @@ def _bundle(args: argparse.Namespace) -> int:
     return 0
 
 
-def _flash(args: argparse.Namespace) -> int:
+def flash(args: argparse.Namespace) -> int:
+    """Run the command; its exit code.  Raises: SetupError."""
     from trapship.bundle import read_bundle
     from trapship.flash import Done, Flasher, Interrupted
     from trapship.rawrepl import NoAnswer

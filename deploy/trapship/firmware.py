@@ -6,6 +6,7 @@ packages would take a unit's flash for nothing.
 
 import ast
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 
 from trapkit.errors import SetupError
@@ -46,8 +47,13 @@ def small_sources(board_module: str) -> dict[str, str]:
     modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
     here = Path(__file__).parent
     others = [(here / name).read_text("utf-8") for name in ("board_side.py", "unit_main.py")]
-    small = shrink({modules[path]: file.read_text("utf-8") for path, file in files.items()}, others)
+    small = _shrunk(tuple((modules[path], file.read_text("utf-8")) for path, file in files.items()), tuple(others))
     return {path: small[module] for path, module in modules.items()}
+
+
+@lru_cache(maxsize=4)  # it takes seconds, and one program asks for the same more than once
+def _shrunk(sources: tuple[tuple[str, str], ...], others: tuple[str, ...]) -> dict[str, str]:
+    return shrink(dict(sources), others)
 
 
 def source_folder(package: str) -> Path:

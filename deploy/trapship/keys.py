@@ -82,3 +82,16 @@ def _review_secret(folder: Path) -> x25519.Identity | None:
         raise SetupError(f"{secret}: cannot be read: {error.strerror}") from error
     except (ValueError, IdentityError) as error:
         raise SetupError(f"{secret}: is no age key: {error}") from error
+
+
+def new_secrets() -> tuple[str, str]:
+    """The secrets of two new pairs: what opens crops (64 hexadecimal digits), and what opens full frames (`age`)."""
+    return PrivateKey.generate().encode().hex(), str(x25519.Identity.generate())
+
+
+def public_halves(box: str, review: str) -> tuple[str, str]:
+    """What belongs to them on every trap: `base.pub` and a line of `recipients.txt`.  Raises: SetupError."""
+    try:
+        return bytes(PrivateKey(bytes.fromhex(box)).public_key).hex(), str(x25519.Identity.from_str(review).to_public())
+    except (ValueError, IdentityError) as error:
+        raise SetupError(f"keys/base.key, keys/review.key: are no keys of ours: {error}") from error

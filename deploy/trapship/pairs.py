@@ -65,13 +65,25 @@ def issue(
 ) -> None:
     """A certificate for `name`, over `key` or a new one; `names`: what a server is reached by, already checked."""
     key = key or ec.generate_private_key(ec.SECP256R1())
+    write_pair(folder, name, certificate_for(name, authority, authority_key, usage, names, key), key)
+
+
+def certificate_for(
+    name: str,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    usage: x509.ObjectIdentifier,
+    names: list[str],
+    key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    """The certificate alone."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = builder(subject, authority.subject, key.public_key())
     certificate = certificate.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     certificate = certificate.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     if names:
         certificate = certificate.add_extension(x509.SubjectAlternativeName(map(to_general, names)), critical=False)
-    write_pair(folder, name, certificate.sign(authority_key, hashes.SHA256()), key)
+    return certificate.sign(authority_key, hashes.SHA256())
 
 
 def write_pair(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:

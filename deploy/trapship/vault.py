@@ -52,15 +52,24 @@ class Cost:
             raise SetupError(f"vault: {self} takes more than {MAX_MEMORY_BYTES >> 20} MiB")
 
 
+DEFAULT_COST = Cost()
+
+
 class Vault:
     """The secrets under `folder`, which need not be there yet; nothing is read or made before it is asked for."""
 
     def __init__(self, folder: Path, passphrase: bytes, *, cost: Cost | None = None) -> None:
         self.folder = folder
         self._passphrase = passphrase
-        self._cost = cost or Cost()
+        self._cost = cost or DEFAULT_COST
         self._keys: dict[tuple[bytes, Cost], bytes] = {}
         self._opened: tuple[bytes, Cost] | None = None  # what a file was opened or written with
+
+    def elsewhere(self, folder: Path) -> "Vault":
+        """The same passphrase for a copy of this folder; scrypt is not asked again."""
+        copy = Vault(folder, self._passphrase, cost=self._cost)
+        copy._keys, copy._opened = dict(self._keys), None
+        return copy
 
     def names(self) -> list[str]:
         """The names of all secrets, sorted; other files are none.  Raises: SetupError when there are too many files."""

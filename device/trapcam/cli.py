@@ -22,8 +22,9 @@ from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
 from trapcam.status import read_status
 from trapkit.errors import SetupError, StorageError
+from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import public_of, read_key
-from trapkit.settings import load_settings, show
+from trapkit.settings import layers_of, load_settings, show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cmd_update.add_parser(subparsers)
     _add_status(subparsers)
     _add_config(subparsers)
+    add_identity_parser(subparsers, "/etc/pugmark").set_defaults(run=lambda args: take_over("trap", args))
     cmd_detect.add_parser(subparsers)
     cmd_evaluate.add_parser(subparsers)
     cmd_health.add_parser(subparsers)
@@ -91,7 +93,7 @@ def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _config(args: argparse.Namespace) -> int:
     settings = load_settings(TrapSettings, args.config)
     if args.what == "show":
-        print(show(settings), end="")
+        print(show(settings, layers_of(TrapSettings, args.config) if args.config else None), end="")
         return 0
     require_trap(settings)
     fromsettings.open_keys(settings)

@@ -6,12 +6,10 @@ import sys
 from pathlib import Path
 
 from trapcam.config import TrapSettings
-from trapcam.service.pin import hashed, read_operators
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
+from trapkit.pins import MOST_OPERATORS, check_operator, hashed, read_operators, write_operators
 from trapkit.settings import load_settings
-
-MOST = 32
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,18 +27,16 @@ def run(args: argparse.Namespace) -> int:
     """Write the file again with this operator.  Raises: SetupError."""
     settings = load_settings(TrapSettings, args.config)
     path = Path(settings.service.operators)
-    if not (args.name.isprintable() and 0 < len(args.name) <= 40 and '"' not in args.name and "\\" not in args.name):
-        raise SetupError(f"{args.name!r}: is no operator's name; allowed are 1–40 letters without quotes")
+    check_operator(args.name)
     known = read_operators(path.read_bytes(), str(path)) if path.exists() else {}
     if args.remove:
         if known.pop(args.name, None) is None:
             raise SetupError(f"{path}: names no {args.name!r}")
     else:
-        if args.name not in known and len(known) >= MOST:
-            raise SetupError(f"{path}: names {len(known)} operators already, allowed are {MOST}")
+        if args.name not in known and len(known) >= MOST_OPERATORS:
+            raise SetupError(f"{path}: names {len(known)} operators already, allowed are {MOST_OPERATORS}")
         known[args.name] = hashed(_asked(args.name))
-    text = "".join(f'"{name}" = "{value}"\n' for name, value in sorted(known.items()))
-    write_atomically(path, text.encode(), mode=0o600)
+    write_atomically(path, write_operators(known), mode=0o600)
     print(f"{path}: {len(known)} operators; the trap reads it at its next start")
     return 0
 

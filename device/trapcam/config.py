@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -305,6 +305,9 @@ class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     idle_min: Annotated[
         int, Meta(ge=1, le=240, description="Page and access point close when nobody used them for so long (minutes)")
     ] = 15
+    language: Annotated[
+        Literal["en", "ru", "zh", "mn", "ko"], Meta(description="Of a page whose phone wants none of ours")
+    ] = "en"
     always: Annotated[bool, Meta(description="Open the page without a button pressed, for a bench")] = False
     region: Annotated[
         tuple[float, float, float, float],
@@ -324,7 +327,19 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Everything `trapcam` can be told."""
 
     trap: Annotated[int, Meta(ge=0, le=65_535, description="This trap's number (1–65535; 0: not given, refused)")] = 0
+    PACK: ClassVar[str] = "trapcam"
     data: Annotated[str, Meta(description="Folder of the outbox (path)")] = "/var/lib/pugmark/trapcam"
+    pack: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="Signed settings pack of all parks: the first of these that is there (paths)"),
+    ] = ()
+    pack_key: Annotated[
+        str, Meta(max_length=400, description="Public key that the pack must be signed with (path; 64 hex digits)")
+    ] = ""
+    unit: Annotated[
+        str,
+        Meta(max_length=400, description="What `trapship provision` wrote for this unit (path; empty: none)"),
+    ] = ""
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)

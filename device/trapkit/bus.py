@@ -72,6 +72,7 @@ class Bus:
         self._short = 0  # connections in a row that did not last
         self.denied = 0
         self.last_error = ""
+        self._told_why = False  # the broker said why it does not accept our certificate
         self._files = TlsFiles(ca, cert, key)
         self._client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=True)
         self._client.tls_set_context(self._files.context())
@@ -150,7 +151,7 @@ class Bus:
         with self._lock:
             self._connection += 1
             self._received.clear()
-            self._up = True
+            self._up, self._told_why = True, False
             self._since_s = time.monotonic()
             if not self.unsteady:
                 self.last_error = ""
@@ -177,8 +178,13 @@ class Bus:
         broker = f"{self._address[0]}:{self._address[1]}"
         if not was_up:
             if not self.last_error.startswith("bus: the broker refused"):
-                # Under TLS 1.3 a broker refuses a certificate only after the handshake.
-                self.last_error = f"bus: {self._files.refused(self._client.last_words or str(reason), broker)}"
+                # Under TLS 1.3 a broker refuses a certificate only after the handshake, and hangs up: now and then its
+                # words are lost on the way. What it said before stands then.
+                said = self._client.last_words or str(reason)
+                clear = self._files.is_clear(said)
+                if clear or not self._told_why:
+                    self.last_error = f"bus: {self._files.refused(said, broker)}"
+                self._told_why |= clear
             return
         now_s = time.monotonic()
         self._short = self._short + 1 if now_s - self._since_s < STEADY_S else 0

@@ -68,15 +68,24 @@ class TlsFiles(NamedTuple):
             return self.refused(str(error), broker)
         return f"no connection to {broker}: {getattr(error, 'strerror', None) or error}; is the broker running there?"
 
+    @staticmethod
+    def is_clear(said: str) -> bool:
+        """Whether these words, with which the broker hung up, say that it does not want our certificate."""
+        return any(alert in _plain(said) for alert in (*_OVER, *_REFUSED))
+
     def refused(self, said: str, broker: str) -> str:
         """What it means that the broker hung up with these words before it answered."""
-        plain = said.lower().replace("_", " ")
+        plain = _plain(said)
         for alert, what in _OVER.items():
             if alert in plain:
                 return f"{broker} does not accept {self.cert}: it {what}; {RENEW}"
         if any(alert in plain for alert in _REFUSED):
             return f"{broker} does not accept {self.cert}: it is not of the broker's fleet; {RENEW}"
         return f"{broker} hung up before it answered ({said}); is it a broker with TLS, and {self.cert} of its fleet?"
+
+
+def _plain(said: str) -> str:
+    return said.lower().replace("_", " ")
 
 
 def _remedy(error: OSError) -> str:

@@ -5,35 +5,42 @@ A settings class is a `msgspec.Struct` with `frozen=True, kw_only=True, forbid_u
 is a `tuple[Struct, ...]`, empty by default, whose items may have keys that must be given.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from trapkit.errors import SetupError
+from trapkit.layers import Layers, read_layers, read_toml
 from trapkit.settings_errors import unknown_key, wrong_value
 from trapkit.settings_rows import REQUIRED, rows
 
-__all__ = ["REQUIRED", "convert_settings", "load_settings", "reference", "rows", "show"]
+__all__ = ["REQUIRED", "convert_settings", "layers_of", "load_settings", "reference", "rows", "show"]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 def load_settings(cls: type[S], path: Path | None) -> S:
     """The settings in the TOML file `path`, defaults where it is silent; all defaults when `path` is None.
 
+    Where `cls` has a key `unit`, the layers below that file count too (`trapkit.layers`).
     Raises: SetupError naming the file, the key, its value and what is allowed.
     """
     if path is None:
         return cls()
-    try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path}: is not TOML: {error}") from error
-    return convert_settings(cls, data, str(path))
+    return convert_settings(cls, layers_of(cls, path).merged, str(path))
+
+
+def layers_of(cls: type[msgspec.Struct], path: Path) -> Layers:
+    """What each layer says; of a class without a pack only the file.  Raises: SetupError."""
+    if "unit" not in cls.__struct_fields__:
+        here = read_toml(path)
+        return Layers(merged=here, here=here)
+    layers = read_layers(getattr(cls, "PACK", ""), path)
+    # Each by itself first, so that the file with the mistake is named, and not the one on top.
+    for table, source in ((layers.pack, f"settings pack {layers.title}"), (layers.unit, str(layers.here.get("unit")))):
+        if table:
+            convert_settings(cls, table, source)
+    return layers
 
 
 def convert_settings(cls: type[S], data: dict[str, Any], source: str) -> S:
@@ -57,8 +64,9 @@ def reference(title: str, cls: type[msgspec.Struct]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def show(settings: msgspec.Struct) -> str:
-    """The settings in force, as TOML."""
+def show(settings: msgspec.Struct, layers: Layers | None = None) -> str:
+    """The settings in force, as TOML; with `layers` where each comes from, and what of the pack is overridden."""
+    layers = layers if layers is not None and layers.layered else None
     top: list[tuple[str, str]] = []
     tables: list[tuple[str, str]] = []
     lists: dict[str, list[str]] = {}
@@ -71,8 +79,10 @@ def show(settings: msgspec.Struct) -> str:
         for part in key.split("."):
             value = getattr(value, part)
         table, _, name = key.rpartition(".")
-        (tables if table else top).append((table, f"{name} = {_toml(value)}"))
-    lines = [line for _, line in top]
+        origin = layers.origin(key) if layers else ""
+        (tables if table else top).append((table, f"{name} = {_toml(value)}" + (f"  # {origin}" if origin else "")))
+    lines = _overrides(layers) if layers else []
+    lines += [line for _, line in top]
     last = ""
     for table, line in tables:
         if table != last:
@@ -81,6 +91,17 @@ def show(settings: msgspec.Struct) -> str:
         lines.append(line)
     lines += [line for listed in lists.values() for line in listed]
     return "\n".join(lines) + "\n"
+
+
+def _overrides(layers: Layers) -> list[str]:
+    """What of the pack does not hold here, as comments."""
+    if not layers.title:
+        return ["# Settings pack: none.", ""]
+    found = layers.overridden()
+    lines = [f"# Settings pack: {layers.title}; {len(found) or 'nothing'} of it overridden here{':' if found else '.'}"]
+    for key, said, origin, value in found:
+        lines.append(f"#   {key} = {_toml(value)} ({origin}); the pack says {_toml(said)}")
+    return [*lines, ""]
 
 
 def _flat(item: msgspec.Struct) -> list[str]:

@@ -20,9 +20,11 @@ HEARD = "heard"  # JSON: the last word of a trap
 WANTED = "wanted"  # keys of objects that a trap is asked for by radio
 SETTING = "setting"  # JSON: a setting for a trap, by radio
 ANSWER = "answer"  # JSON: what became of it
+REVOKED = "revoked"  # the operator's signed list of units that are shut out; the topic names the newest of them
+SHUT = "shut"  # JSON: which such list a base has in force
 IDENTIFIED = "identified"  # JSON: who a sighting's cat is, by the back end
 
-KINDS = (UP, PIECE, HAVE, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER, IDENTIFIED)
+KINDS = (UP, PIECE, HAVE, ACK, DOWN, DOWNACK, HEARD, WANTED, SETTING, ANSWER, IDENTIFIED, REVOKED, SHUT)
 WITH_RUNG = (UP, PIECE)  # their topics name the rung too
 MAX_TOPIC_BYTES = 64  # the longest of ours has 31
 MAX_PROPERTIES = 8  # user properties of one message that are read; we send four
@@ -79,6 +81,14 @@ def answer(trap: int) -> str:
 
 def identified(trap: int) -> str:
     return f"{ROOT}/{IDENTIFIED}/{trap}"
+
+
+def revoked(unit: int) -> str:
+    return f"{ROOT}/{REVOKED}/{unit}"
+
+
+def shut(unit: int) -> str:
+    return f"{ROOT}/{SHUT}/{unit}"
 
 
 def every(kind: str) -> str:

@@ -35,9 +35,9 @@ def _catalogue(language: str, package: str) -> gettext.NullTranslations:
         return gettext.GNUTranslations(file)
 
 
-def wanted(header: str) -> str:
-    """The best of ours for an Accept-Language header (RFC 9110, 12.5.4); English where there is none."""
-    best, best_weight = "en", 0.0
+def wanted(header: str, otherwise: str = "en") -> str:
+    """The best of ours for an Accept-Language header (RFC 9110, 12.5.4); `otherwise` where there is none."""
+    best, best_weight = otherwise, 0.0
     for part in header[:500].split(","):
         tag, _, weight = part.partition(";")
         code = tag.strip().lower().split("-")[0]

@@ -69,8 +69,7 @@ class Courier:
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap, self._plan = settings["trap"], settings["plan"]
         self._tuned = self._sf = settings["sf"]
-        self._frame_bytes = usable_frame(self._plan, self._sf)
-        self._antenna = Antenna(board.radio, settings["sf"])
+        self._frame_bytes, self._antenna = usable_frame(self._plan, self._sf), Antenna(board.radio, self._sf)
         self._mender = Mender(board, self._antenna, settings, self._no_radio)
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
         given = (self._memory.key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
@@ -89,7 +88,7 @@ class Courier:
             self._quick = QuickTurns(settings["sf"], fastest, self._frame_bytes)
             self._link = TrapLink(*given, self._duty.wait_ms, self._quick)
         self._pair: "CrossWake | None" = None
-        if settings["station_key"]:
+        if settings["station_key"] and overlay.values[SETTING_CODES["pair"]]:
             from trapmcu.crosswake import CrossWake
 
             self._pair = CrossWake(board, settings, self._antenna, self._duty, counter, self._cipher)
@@ -272,16 +271,17 @@ class Courier:
             return None
 
     def _apply(self, setting: int, value: int) -> None:
-        """A setting's value is in force from now on; the antenna follows as soon as it does not send."""
-        if setting == SETTING_CODES["sf"]:
+        """A setting's value is in force; the antenna follows when it does not send, `pair` at the next start."""
+        name = SETTING_NAMES[setting]
+        if name == "sf":
             self._sf = value
             self._frame_bytes = usable_frame(self._plan, value) - self._wrap_bytes
             if self._quick is not None:
                 self._quick.move(value, self._frame_bytes)
             if self._pair is not None:
                 self._pair.link_sf = value
-        else:
-            setattr(self._times, SETTING_NAMES[setting], value)
+        elif name != "pair":
+            setattr(self._times, name, value)
         self._link.retune(self._frame_bytes, self._board.now_ms())
 
     def _on_link(self, event: "tuple[Any, ...]", now: int) -> None:

@@ -22,6 +22,7 @@ WORDS = {
     "watch_to_h": "until this hour, also over midnight",
     "watch_from_month": "and only from this month on",
     "watch_to_month": "to the end of this one, also over new year",
+    "pair": "counts the station's keys; 0: the partner's calls are not heeded, for it was stolen",
     "min_gap_ms": "between two triggers that are heeded (ms)",
     "triggers_a_day": "heeded in the long run, so that a bush cannot empty the battery",
     "trigger_burst": "heeded at once, before that rate binds",

@@ -39,6 +39,7 @@ NUMBERS = {
     "watch_to_h": (24, 0, 24),
     "watch_from_month": (1, 1, 12),
     "watch_to_month": (12, 1, 12),
+    "pair": (1, 0, 65535),
     "min_gap_ms": (5000, 0, 3600000),
     "triggers_a_day": (100, 1, 100000),
     "trigger_burst": (40, 1, 1000),

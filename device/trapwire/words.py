@@ -19,7 +19,7 @@ VALUE_BYTES = {TIME: 6, MARGIN: 1, WANTED: 8, SETTING: 7, LOG_WANTED: 5}
 ITEM_HEAD_BYTES = 2
 
 # Settings that a base may change by radio; codes are frozen: only add.
-SETTING_NAMES = {1: "heartbeat_ms", 2: "reply_window_ms", 3: "sf"}
+SETTING_NAMES = {1: "heartbeat_ms", 2: "reply_window_ms", 3: "sf", 4: "pair"}
 SETTING_CODES = {name: code for code, name in SETTING_NAMES.items()}
 
 # Outcomes

@@ -14,6 +14,7 @@ import pytest
 from cam_parts import NOW
 from lives import AUDIT_BYTES, BURSTS, TRAP, check, live, states
 from records import SOURCE, audited
+from tests.support import many
 
 from trapcam.audit_export import export
 from trapcam.audit_store import AUDIT_FOLDER
@@ -21,7 +22,7 @@ from trapcam.audit_tables import MANIFEST, MANIFEST_COLUMNS, read_table
 from trapcam.outbox import Outbox, open_outbox
 from trapsim.crash import Died, Fuse, fused
 
-LIVES = 12
+LIVES = many(4, 12)
 
 
 @pytest.fixture

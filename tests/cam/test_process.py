@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from cam_parts import BACKEND, BASE, CAT, DEER, NOTHING, PERSON, REVIEWER, PtySupervisor, write_picture
+from tests.support import many
 
 from trapcam.cli import main
 
 PROGRAM = Path(__file__).parent / "scripted_trap.py"
-KILLS = 8
-PICTURES = 60
+KILLS = many(4, 8)
+PICTURES = many(30, 60)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_killed_at_any_time_it_loses_and_doubles_nothing(
             assert end(process, signal.SIGKILL) == -signal.SIGKILL
         process = start(config)
         told = ""
-        while "59.png" not in told and process.poll() is None:
+        while f"{PICTURES - 1}.png" not in told and process.poll() is None:
             told = "".join(lines(process, 1))
         assert end(process, signal.SIGTERM) == 0
     assert main(["status", "--json", "--config", str(config)]) == 0

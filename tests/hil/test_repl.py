@@ -40,6 +40,8 @@ def port() -> Iterator[str]:
     thread.start()
     yield os.ttyname(theirs)
     os.close(theirs)
+    thread.join(10)  # it reads an error now; later it would take letters of the next test's line, under the same number
+    assert not thread.is_alive()
     os.close(ours)
 
 

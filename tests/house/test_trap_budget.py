@@ -1,6 +1,8 @@
 """A trap's budgets, held: memory and its growth, bytes a burst; of speed only what one stage costs beside another."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,10 +20,11 @@ WITHHELD_MAX_BYTES = 48 * 1024
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("budget")
-    prepare(folder)
-    return folder
+def place() -> Iterator[Path]:
+    """On a disk: for a folder in memory the kernel counts nothing as written."""
+    with TemporaryDirectory(dir="/var/tmp") as name:
+        prepare(Path(name))
+        yield Path(name)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 from tests.support import Broker, wait_for
 
 from trapkit import bus as bus_module
@@ -287,3 +290,18 @@ def test_a_trap_has_one_spelling(trap: str) -> None:
 )
 def test_wildcards(subscription: str, topic: str, expected: bool) -> None:
     assert topics.matches(subscription, topic) is expected
+
+
+def test_a_refusal_whose_words_were_lost_does_not_hide_the_one_before(fleet: Path) -> None:
+    # What a broker says as it hangs up is now and then lost on the way: by chance, so paho's end is played here.
+    bus = Bus("127.0.0.1", 1, fleet / "ca.crt", fleet / "gateway.crt", fleet / "gateway.key", "x", ())
+    hung_up = ReasonCode(PacketTypes.DISCONNECT, identifier=128)
+    said: list[str] = []
+    for words in ("", "sslv3 alert certificate revoked", "", "tlsv1 alert unknown ca"):
+        bus._client.last_words = words
+        bus._on_disconnect(bus._client, None, DisconnectFlags(is_disconnect_packet_from_server=False), hung_up, None)
+        said.append(bus.last_error)
+    assert "hung up before it answered (Unspecified error)" in said[0]
+    assert "it was revoked" in said[1]
+    assert said[2] == said[1]
+    assert "not of the broker's fleet" in said[3]

@@ -203,6 +203,21 @@ class LineTest(Faults):
         self.assertEqual((unit.health[0]["unreceipted"], unit.health[0]["full_held"]), (7, 3))
 
 
+class PartnerTest(Faults):
+    def test_a_partner_that_was_stolen_is_heeded_no_more_until_the_station_has_another_key(self):
+        unit = self.unit(station_key="5a" * 16)
+        self.assertTrue(unit.unit.courier._pair is not None)
+        unit.unit.courier._told.on_event(("setting", 900, SETTING_CODES["pair"], 0), unit.now)
+        unit.run(20000)
+        unit.sleep(TIMER)
+        self.assertTrue(unit.unit.courier._pair is None)
+        unit.start(POWER)
+        self.assertTrue(unit.unit.courier._pair is None)
+        unit.settings = dict(unit.settings, station_key="5b" * 16, pair=2)
+        unit.start(POWER)
+        self.assertTrue(unit.unit.courier._pair is not None)
+
+
 class HopTest(Faults):
     def test_times_that_the_base_sets_are_in_force_behind_a_repeater_too(self):
         unit = self.unit(hop_key="07" * 16)

@@ -488,13 +488,13 @@ class TrialTest(WordsTest):
 
 
 class HostileTest(WordsTest):
-    def test_ten_thousand_settings_by_somebody_with_the_key_leave_a_trap_within_its_bounds(self):
+    def test_thousands_of_settings_by_somebody_with_the_key_leave_a_trap_within_its_bounds(self):
         """In the end the true base still has it; flash holds one small file more."""
         bench = self.bench(trial_ms=60000)
         random = Random(77)
         unit, board = bench.unit, bench.board
         bench.run(3000)
-        for i in range(10000):
+        for i in range(10000 if os.getenv("PUGMARK_SOAK") else 2000):
             if i % 10 == 0:
                 bench.say(encode_item(4, random.bytes(7)) + encode_item(random.below(256), random.bytes(6)))
             elif i % 10 == 5:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support import many
 
 from trapsim.audit import Audit, look
 from trapsim.crash import Fuse, fused
@@ -25,7 +26,8 @@ from trapsim.world import World
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MS = 900_000  # virtual; a run without deaths takes about twelve seconds of it
 PIR_MS = [*range(1200, 6000, 400), *range(6000, LIMIT_MS, 5000)]  # a wake may be lost with the Pi: there are more
-MANY = 250  # runs with several deaths each
+MANY = many(40, 250)  # runs with several deaths each
+STEP = many(4, 1)  # every fourth call is the last one of a run, all of them in `make soak`
 PROCESSES = 2
 
 
@@ -136,12 +138,12 @@ def check_network(audit: Audit, burn_at: frozenset[int], cats: int) -> None:
     assert (audit.media_stored, audit.deleted_on_trap, audit.full_frames_held) == (3 * cats, 4 * cats, 0)
 
 
-def test_with_a_network_every_durable_call_may_be_the_last(tmp_path: Path, fuse: Fuse) -> None:
+def test_with_a_network_any_durable_call_may_be_the_last(tmp_path: Path, fuse: Fuse) -> None:
     cat = write_pictures(tmp_path / "cat", (255, 0, 0))
     nothing: frozenset[int] = frozenset()
     check_network(night(tmp_path / "whole", cat, fuse, nothing, loss=0.0, seed=1, networked=NETWORKED), nothing, 1)
-    points = [frozenset((point,)) for point in range(fuse.calls)]
-    assert len(points) > 100
+    points = [frozenset((point,)) for point in range(0, fuse.calls, STEP)]
+    assert fuse.calls > 100
     for audit, burn_at, deaths in side_by_side(tmp_path, cat, points, networked=NETWORKED):
         check_network(audit, burn_at, 1)
         assert deaths == 1
@@ -160,11 +162,11 @@ def test_a_broker_that_is_down_for_a_minute_costs_a_networked_trap_nothing(
         check_network(audit, burn_at, 2)
 
 
-def test_every_durable_call_of_the_whole_path_may_be_the_last(tmp_path: Path, pictures: Path, fuse: Fuse) -> None:
+def test_any_durable_call_of_the_whole_path_may_be_the_last(tmp_path: Path, pictures: Path, fuse: Fuse) -> None:
     nothing: frozenset[int] = frozenset()
     check(night(tmp_path / "whole", pictures, fuse, nothing, loss=0.0, seed=1), nothing)
-    points = [frozenset((point,)) for point in range(fuse.calls)]
-    assert len(points) > 120
+    points = [frozenset((point,)) for point in range(0, fuse.calls, STEP)]
+    assert fuse.calls > 120
     for audit, burn_at, deaths in side_by_side(tmp_path, pictures, points):
         check(audit, burn_at)
         assert deaths == 1
@@ -177,4 +179,4 @@ def test_many_deaths_under_loss(tmp_path: Path, pictures: Path) -> None:
     for audit, burn_at, deaths in side_by_side(tmp_path, pictures, nights, loss=0.2):
         check(audit, burn_at)
         died += deaths
-    assert died > 900, died
+    assert died > 3.6 * MANY, died

@@ -16,6 +16,7 @@ from trapkit.errors import SetupError
 from trapship.boards import BOARDS
 from trapship.bundle import LIST, make_bundle, read_bundle
 from trapship.libraries import NEEDED, PACKAGES
+from trapship.release.parts import make_part
 
 # Stands for micropython-lib's, which no test may fetch: the names of its files, and what they import of one another.
 LORA = {
@@ -83,6 +84,7 @@ def test_a_bundle_from_an_index_and_one_from_a_folder_are_the_same(tmp_path: Pat
 def test_each_board_gets_its_firmware_its_libraries_and_no_other_boards_files(tmp_path: Path, library: Path) -> None:
     make_bundle(tmp_path / "bundle", library=library, index=None)
     bundle = read_bundle(tmp_path / "bundle")
+    assert make_part("supervisor", [tmp_path / "bundle"]).declared.gives["serial_line"] == (1,)
     for board in BOARDS.values():
         names = bundle.files[board.name]
         assert {"trapmcu/main.mpy", "trapmcu/settings.mpy", "trapwire/frame.mpy", "lora/sx126x.mpy"} <= set(names)

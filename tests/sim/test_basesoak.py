@@ -13,7 +13,7 @@ import trapbase.receipts
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.upload import Uploader
-from trapsim.basesoak import cuts, fulldisk, kills, life
+from trapsim.basesoak import cuts, fulldisk, kills, life, realkills
 from trapsim.basesoak.page import by_kind, page
 from trapsim.basesoak.run import PARTS, Job, jobs, run_job
 from trapsim.cli import main
@@ -60,7 +60,11 @@ def test_a_life_is_replayed_by_its_seed() -> None:
     assert first == again != other
 
 
-def test_real_processes_killed_for_real_lose_and_double_nothing(mosquitto: str) -> None:
+def test_real_processes_killed_for_real_lose_and_double_nothing(
+    mosquitto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realkills, "LIVES_S", (0.6, 1.2))  # of its CPU's; an idle base takes long to use more
+    monkeypatch.setattr(realkills, "IDLE_LIVES", 8)
     done = run_job(("real kills", SEED, 0, 2))
     assert done["violations"] == []
     assert done["counts"]["real kills of trapbase run"] == 2

@@ -18,7 +18,7 @@ from tuf.api.serialization import DeserializationError
 
 from trapkit.errors import SetupError
 from trapkit.files import make_folder, write_atomically
-from trapship.release.keys import Signers
+from trapship.release.keys import NAME_FIELD, Signers
 from trapship.release.roles import EXPIRES, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 MAX_METADATA_BYTES = 1 << 20  # units take no more
@@ -165,6 +165,11 @@ def signed_by(metadata: "Metadata[T]", root: Metadata[Root], role: str, signers:
         have = sum(keyid in signers for keyid in root.signed.roles[role].keyids)
         raise SetupError(f"{role}: {have} of its keys are in these folders, {root.signed.roles[role].threshold} needed")
     return metadata
+
+
+def named(root: Root, keyid: str) -> str:
+    """By what its owner knows a key."""
+    return str(root.keys[keyid].unrecognized_fields.get(NAME_FIELD, "unnamed"))
 
 
 def next_snapshot(before: Published, targets: Metadata[Targets], now: datetime) -> Metadata[Snapshot]:

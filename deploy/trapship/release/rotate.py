@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata, Root
 from trapkit.errors import SetupError
 from trapship.release.keys import NAME_FIELD, Signers, add, free_name
 from trapship.release.publish import missing_signatures
-from trapship.release.repository import Repository
+from trapship.release.repository import Repository, named
 from trapship.release.roles import EXPIRES, ROOT, TARGETS
 from trapship.release.sign import sign_again
 from trapship.vault import Vault
@@ -94,11 +94,6 @@ def _replaced(root: Root, role: str, replace: str) -> list[str]:
         names = ", ".join(f"{named(root, k)} ({k[:8]})" for k in keyids)
         raise SetupError(f"--replace {replace or '(nothing)'}: names no one root key; they are {names}")
     return found
-
-
-def named(root: Root, keyid: str) -> str:
-    """By what its owner knows a key."""
-    return str(root.keys[keyid].unrecognized_fields.get(NAME_FIELD, "unnamed"))
 
 
 def _told(before: Metadata[Root], staged: Metadata[Root], added: int) -> list[str]:

@@ -81,6 +81,7 @@ def sign_build(
     the targets key is not among `signers`; OSError.
     """
     published = repository.read()
+    _check_free(repository, published)
     before = releases(repository, published.targets)
     _check_order(built.release, before)
     serial = before.highest() + 1
@@ -121,6 +122,7 @@ def sign_rollback(repository: Repository, to: str, signers: Signers, now: dateti
     Raises: SetupError when it is not kept here, or is the current one.
     """
     published = repository.read()
+    _check_free(repository, published)
     before = releases(repository, published.targets)
     there = before.named(to)
     if before.current is None or there is None:
@@ -149,6 +151,14 @@ def sign_again(repository: Repository, signers: Signers, now: datetime) -> list[
         f"{files[release_target(each.release.release)].hashes['sha256']}"
         for each in before.listed
     ]
+
+
+def _check_free(repository: Repository, published: Published) -> None:
+    """Two releases signed one after the other without a publication would have one number: the first would be lost."""
+    staged = repository.staged_targets()
+    if staged is not None and staged.signed.version > published.versions()[TARGETS]:
+        path = repository.staged / "targets.json"
+        raise SetupError(f"{path}: a signed release waits: publish it first, or take the file away to drop it")
 
 
 def _check_order(release: str, before: Releases) -> None:

@@ -65,7 +65,8 @@ def open_visit(
         return create_page(
             Parts(
                 desk=desk, trap=trap, door=door, region=service.region, address=service.address,
-                view_deg=service.view_deg, wrong=lambda count: outbox.tell(WRONG, str(count)),
+                view_deg=service.view_deg, language=service.language,
+                wrong=lambda count: outbox.tell(WRONG, str(count)),
                 bringer=bringer, touched=touched, monotonic_ms=monotonic_ms,
             )
         )  # fmt: skip

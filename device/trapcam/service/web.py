@@ -68,6 +68,7 @@ class Parts:
     view_deg: tuple[float, float]  # how wide the camera sees, across and up
     wrong: Callable[[int], None]  # called in the trap's loop
     bringer: Bringer | None = None  # takes a release from a phone; None: this trap takes no updates
+    language: str = "en"  # for a phone that wants none of ours
     touched: Callable[[], None] = lambda: None  # at every request of somebody who is in
     monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
 
@@ -342,7 +343,8 @@ class _Page:
         return fields
 
     def _show(self, request: Request, name: str, code: int = 200, **values: Any) -> HTMLResponse:
-        language = request.cookies.get(LANGUAGE) or wanted(request.headers.get("accept-language", ""))
+        header = request.headers.get("accept-language", "")
+        language = request.cookies.get(LANGUAGE) or wanted(header, self._parts.language)
         words = Words(language)
         text = self._templates.get_template(name).render(
             _=words, languages=LANGUAGES, night=request.cookies.get(NIGHT) == "on", path=request.url.path,

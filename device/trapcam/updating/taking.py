@@ -1,26 +1,28 @@
 """The client in a thread of its own: a download takes minutes, and triggers do not wait for it.
 
 The one place here that opens sources: what the ranger's phone brought, sticks, the base's network; in this order, each
-tried before the next. Permissions lie beside the releases and are read the same way.
+tried before the next. Permissions lie beside the releases and are read the same way. The client and its TUF library are
+imported when there is something to look at: at most starts there is not.
 """
 
-import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trapcam.clock import Clock
 from trapcam.effort import is_trusted
 from trapkit.errors import SetupError
 from trapkit.update import permits
-from trapkit.update.client import Unit, take
-from trapkit.update.httpsource import HttpSource
 from trapkit.update.offer import Offered, Refused
 from trapkit.update.sources import FolderSource, Source
 from trapkit.update.timefloor import Moment
 from trapkit.update.trouble import Waits
+
+if TYPE_CHECKING:
+    import ssl
 
 BROUGHT = "update/brought"  # in `data`: what the service page unpacked from a phone
 STATE = "tuf"  # in ROOT: the client's own
@@ -99,6 +101,8 @@ class Taking:
         self._found = found
 
     def _one(self, name: str, source: Source, running: str) -> Found:
+        from trapkit.update.client import Unit, take
+
         try:
             offered = take(source, self._state, self._clock, unit=Unit(root=self._root, running=running))
         except Refused as refused:
@@ -115,13 +119,17 @@ class Taking:
             return None
 
 
-def sources_of(data: Path, sticks: tuple[str, ...], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:
-    """Those that are there now.  Raises: SetupError naming the setting."""
-    found: dict[str, Source] = {}
-    for folder in (data / BROUGHT, *(Path(stick) for stick in sticks)):
-        if (folder / "metadata").is_dir():
-            found[str(folder)] = FolderSource(folder)
+def folders_of(data: Path, sticks: Sequence[str]) -> list[Path]:
+    """The folders in which a release lies now."""
+    return [folder for folder in (data / BROUGHT, *map(Path, sticks)) if (folder / "metadata").is_dir()]
+
+
+def sources_of(folders: Sequence[Path], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:
+    """These, and the base's network.  Raises: SetupError naming the setting."""
+    found: dict[str, Source] = {str(folder): FolderSource(folder) for folder in folders}
     if base_url:
+        from trapkit.update.httpsource import HttpSource
+
         try:
             found[base_url] = HttpSource(base_url, _context(certificates, trap) if base_url[:5] == "https" else None)
         except (OSError, ValueError) as error:
@@ -129,7 +137,9 @@ def sources_of(data: Path, sticks: tuple[str, ...], base_url: str, certificates:
     return found
 
 
-def _context(certificates: Path, trap: int) -> ssl.SSLContext:
+def _context(certificates: Path, trap: int) -> "ssl.SSLContext":
+    import ssl
+
     context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
     context.load_cert_chain(certificates / f"{trap}.crt", certificates / f"{trap}.key")
     return context

@@ -11,8 +11,7 @@ from pathlib import Path
 from trapkit.files import FULL
 from trapkit.update.compat import Declared, misfit, own_declarations
 from trapkit.update.fetching import fetch_file, room, small, tidy
-from trapkit.update.memory import Known, Memory, keep_metadata, lay_out, read_memory, work_on_metadata
-from trapkit.update.metadata import Verified, Wanted, refresh
+from trapkit.update.memory import Known, Memory, read_memory, work_on_metadata
 from trapkit.update.offer import Offered, Refused
 from trapkit.update.released import (
     CURRENT,
@@ -27,6 +26,7 @@ from trapkit.update.released import (
 from trapkit.update.sources import Pace, Source
 from trapkit.update.timefloor import Clock, TimeFloor
 from trapkit.update.trouble import trouble
+from trapkit.update.wanted import Verified, Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +99,15 @@ def _take(source: Source, state_dir: Path, clock: Clock, unit: Unit) -> Offered 
         declared={**(before.declared if before else {}), **listed.declared},
     )
     memory.save((unit.running, current.release))
-    return Offered(release=release, files=lay_out(state_dir, files))
+    return Offered(release=release, files=files)
 
 
 def look(
     source: Source, state_dir: Path, clock: Clock, root: bytes, pace: Pace, *, memory: Memory, running: str = ""
 ) -> Verified:
     """What is published there, proved; what was proved is kept.  Raises: Refused, Waits; OSError."""
+    from trapkit.update.metadata import refresh  # TUF and its cryptography: 20 MB that a trap has no use for by day
+
     known = memory.known.get(running)
     floor = TimeFloor(state_dir / "floor", known.built_ms if known else 0)
     moment = clock.read()
@@ -113,11 +115,8 @@ def look(
     if now_ms is None:
         raise trouble("time-unknown")
     floor.heard(moment.utc_ms)
-    folder = work_on_metadata(state_dir)
-    try:
+    with work_on_metadata(state_dir) as folder:
         return refresh(source, folder, root, now_ms, pace)
-    finally:
-        keep_metadata(state_dir)
 
 
 def what_shall_run(source: Source, verified: Verified, pace: Pace) -> tuple[Current, Listed]:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trapkit.files import FULL, fsync_folder
-from trapkit.update.metadata import Wanted
 from trapkit.update.sources import Pace, Source, TooSlow
 from trapkit.update.trouble import trouble
+from trapkit.update.wanted import Wanted
 
 ROOM_BYTES = 16 << 20  # that stay free: alerts and crops are written while this goes on
 SYNC_BYTES = 4 << 20  # what a power cut may cost

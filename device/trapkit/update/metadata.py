@@ -5,8 +5,7 @@ section 5); ours are the source, the bounds, and the time: its own constructor a
 dead. `memory` keeps what was proved, also of a try that was refused: it keeps the next from less.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,9 +24,8 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from trapkit.update.sources import Pace, Source, TooSlow
 from trapkit.update.trouble import trouble
+from trapkit.update.wanted import METADATA, TARGETS, Verified, Wanted
 
-METADATA = "metadata/"
-TARGETS = "targets/"
 LIMITS = UpdaterConfig(
     max_root_rotations=64,  # of a fleet's life
     max_delegations=0,  # our targets are one role's
@@ -37,24 +35,6 @@ LIMITS = UpdaterConfig(
     targets_max_length=1 << 20,
 )
 MAX_TARGETS = 1_000  # ours lists five releases of six files
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A signed file. name: the target's; path: where a source has it; length: bytes; sha256: hexadecimal."""
-
-    name: str
-    path: str
-    length: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verified:
-    """What the repository publishes now, proved. versions: role -> version."""
-
-    targets: Mapping[str, Wanted]
-    versions: Mapping[str, int]
 
 
 class _Fetcher(FetcherInterface):

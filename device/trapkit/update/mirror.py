@@ -11,11 +11,11 @@ from trapkit.files import FULL, make_folder, write_atomically
 from trapkit.update.client import look, part_files, what_shall_run
 from trapkit.update.fetching import fetch_file, room, small, tidy
 from trapkit.update.memory import proved_metadata, read_memory
-from trapkit.update.metadata import METADATA, Wanted
 from trapkit.update.released import CURRENT, MAX_LIST_BYTES, Current, Listed, release_target
 from trapkit.update.sources import Pace, Source
 from trapkit.update.timefloor import Clock
 from trapkit.update.trouble import trouble
+from trapkit.update.wanted import METADATA, Wanted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from trapcam.updating.taking import Found
 from trapcam.updating.talk import Talk
 from trapcam.updating.updater import Plan, Updater, Ways
 from trapkit.update import launch
-from trapkit.update.firmware import name_of
+from trapkit.update.firmware import listing_of
 from trapkit.update.offer import Offered
 from trapkit.update.slots import Slots
 from trapkit.update.states import UpdateState
@@ -77,14 +77,13 @@ def install_firmware(flash: Path, name: str) -> dict[str, bytes]:
     (flash / "a").mkdir(parents=True)
     for path, data in files.items():
         Path(make_folders(f"{flash}/a/", path)).write_bytes(data)
-    from trapkit.update.firmware import listing_of
-
     (flash / "a" / boot.LIST[1:]).write_bytes(listing_of(files))
     return files
 
 
 class Unit:
-    """offered: what lies at its source; said: what it tells."""
+    """offered: what lies at its source; said: what it tells. `may_refuse`: whether its card may; `refusals`: how often
+    it did."""
 
     def __init__(self, root: Path, offered: Offered | None, said: Said, installed: str = "") -> None:
         self.slots = Slots(root / PI)
@@ -92,6 +91,7 @@ class Unit:
         self._offered = offered
         self._said = said
         self._installed = installed
+        self.may_refuse, self.refusals = False, 0
         self.now_ms = 1_800_000_000_000
         self.mcu = Mcu(self._flash)
 
@@ -152,7 +152,9 @@ class Unit:
             more = updater.step(self.now_ms, payloads)
             self._pass(0 if more else 1, heard)
             if updater.trouble:
-                raise Violation(updater.trouble)
+                self.refusals += 1
+                if not self.may_refuse:
+                    raise Violation(updater.trouble)
             if updater.ending:
                 self._pass(31, heard)  # the program ends, and the supervisor has its reset
                 return False
@@ -173,6 +175,7 @@ class Unit:
                 glance=lambda: kind != "camera gives nothing",
                 known=lambda: "model-judges-badly" if kind == "model judges badly" else "",
                 answers=lambda: True,
+                taken=lambda: True,
                 heard=lambda: kind != "never heard",
             )
         )
@@ -197,8 +200,3 @@ class Unit:
             conclude=lambda verdict: None,
             report=lambda text: None,
         )
-
-
-def digest_of(files: dict[str, bytes]) -> str:
-    """As the supervisor names it."""
-    return name_of(files)

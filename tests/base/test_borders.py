@@ -1,0 +1,113 @@
+"""Across a border nothing goes before its agreement is named: the way is closed, the base runs on and says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.base.parts import NOW, deliver, sighting
+from trapbase import ingest
+from trapbase.borders import AgreementSettings, why_closed
+from trapbase.cli import main
+from trapbase.config import Settings, check_traps
+from trapbase.ingest import Ingest
+from trapbase.store import Store
+from trapbase.ways import within_borders
+from trapkit.errors import SetupError
+from trapkit.settings import convert_settings
+from trapsim.memorybus import MemoryBroker
+
+CHINA = AgreementSettings(country="CN", name="Land of Big Cats memorandum, 2026-03-01")
+OUTLET = 'kind = "webhook"\nurl = "http://127.0.0.1:1/"\nkey_file = "/dev/null"\n'
+
+
+@pytest.mark.parametrize(
+    ("own", "receiver", "agreed", "why"),
+    [
+        ("", "", False, ""),
+        ("", "CN", False, ""),
+        ("RU", "RU", False, ""),
+        ("RU", "", False, "does not say where its receiver is"),
+        ("RU", "", True, "does not say where its receiver is"),
+        ("RU", "CN", False, "its receiver is in CN, this base in RU, and no [[agreement]] names CN"),
+        ("RU", "CN", True, ""),
+        ("RU", "KR", True, "no [[agreement]] names KR"),
+    ],
+)
+def test_a_way_is_open_within_the_country_or_by_a_named_agreement(
+    own: str, receiver: str, agreed: bool, why: str
+) -> None:
+    found = why_closed(own, receiver, (CHINA,) if agreed else ())
+    assert bool(found) == bool(why)
+    assert why in found
+
+
+def settings(text: dict[str, object]) -> Settings:
+    made = convert_settings(Settings, text, "base.toml")
+    check_traps(made)
+    return made
+
+
+def test_each_way_is_closed_by_itself_and_said() -> None:
+    ways = [
+        {"name": name, "kind": "folder", "path": "/media/x", "country": country}
+        for name, country in (("home", "RU"), ("hub", "CN"), ("unsaid", ""))
+    ]
+    base = {"country": "RU", "upload": {"url": "http://127.0.0.1:1", "country": "CN"}, "outlet": ways}
+    left, said = within_borders(settings(base))
+    assert (left.upload.url, [outlet.name for outlet in left.outlet]) == ("", ["home"])
+    assert [words.partition(" is closed: ")[0] for words in said] == [
+        "the way to the back end",
+        "outlet hub",
+        "outlet unsaid",
+    ]
+    agreed = base | {"agreement": [{"country": "CN", "name": CHINA.name}]}
+    left, said = within_borders(settings(agreed))
+    assert (left.upload.url, [outlet.name for outlet in left.outlet]) == ("http://127.0.0.1:1", ["home", "hub"])
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ({"agreement": [{"country": "CN", "name": CHINA.name}]}, "key 'country' is ''; say where this base is"),
+        ({"country": "CN", "agreement": [{"country": "CN", "name": CHINA.name}]}, "which is this base's own country"),
+        ({"country": "RU", "agreement": [{"country": "CN", "name": "yes"}]}, "agreement[0].name"),
+        ({"country": "RU", "agreement": [{"country": "CN", "name": " " * 9}]}, "allowed is its title"),
+        ({"country": "RU", "agreement": [{"country": "china", "name": CHINA.name}]}, "agreement[0].country"),
+        ({"country": "RU", "agreement": [{"country": "CN", "name": CHINA.name}] * 2}, "of two [[agreement]] is 'CN'"),
+        ({"country": "Russia"}, "key 'country' is 'Russia'"),
+    ],
+)
+def test_an_agreement_that_says_nothing_is_named(text: dict[str, object], complaint: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        settings(text)
+    assert complaint in str(caught.value)
+
+
+def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broker, store = MemoryBroker(), Store(tmp_path / "data")
+    part = Ingest(broker.connect("ingest", ingest.SUBSCRIPTIONS), store)
+    deliver(broker, *sighting(1, 1))
+    part.step(NOW)
+    store.close()
+    config = tmp_path / "base.toml"
+    base = (
+        f'folder = "{tmp_path}/data"\ncountry = "RU"\n[[outlet]]\nname = "hook"\n{OUTLET}'
+        '[[trap]]\nnumber = 1\nstation = "S001"\nlatitude = 43.1\nlongitude = 131.4\n'
+    )
+    config.write_text(base)
+
+    def export(name: str, *more: str) -> int:
+        return main(["export", "--camtrap-dp", str(tmp_path / name), "--config", str(config), *more])
+
+    assert export("own") == 0
+    assert "agreement" not in json.loads((tmp_path / "own/datapackage.json").read_text())
+    assert export("abroad", "--for", "CN") == 2
+    assert "--for CN: nothing is exported: its receiver is in CN, this base in RU" in capsys.readouterr().err
+    assert not (tmp_path / "abroad").exists()
+    config.write_text(base + f'[[agreement]]\ncountry = "CN"\nname = "{CHINA.name}"\n')
+    assert export("abroad", "--for", "CN") == 0
+    assert json.loads((tmp_path / "abroad/datapackage.json").read_text())["agreement"] == CHINA.name
+    assert main(["outlets", "--config", str(config)]) == 0
+    assert "outlet hook is closed: key 'country' does not say where its receiver is" in capsys.readouterr().err
