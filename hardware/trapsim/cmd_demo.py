@@ -17,6 +17,7 @@ from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
 PICAMERA_PIR_S = 2.0  # a burst takes that long
+UPDATE_PIR_S = 10.0  # a release is proved after a burst: the pictures last until both cameras have had theirs
 PARKED_PIR_S = 12.0  # a Pi that starts for each trigger needs seconds, here too
 
 
@@ -94,7 +95,15 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         )
     speed = args.speed or (10.0 if args.once and not args.update else 1.0)
     pir_s = args.pir or (
-        PARKED_PIR_S if args.parked else PICAMERA_PIR_S if args.picamera else 0.3 if args.once else 3.0
+        UPDATE_PIR_S
+        if args.update
+        else PARKED_PIR_S
+        if args.parked
+        else PICAMERA_PIR_S
+        if args.picamera
+        else 0.3
+        if args.once
+        else 3.0
     )
     networked = frozenset(TRAPS) if args.update else args.network  # releases come by it
     plan = Plan(
