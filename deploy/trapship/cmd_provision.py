@@ -94,8 +94,8 @@ def _trap(args: argparse.Namespace) -> int:
         access_point = wifi(desk, trap)
     if not (args.folder / "keys" / "backend.pub").exists():
         said.append("no keys/backend.pub here: it takes receipts from nobody but you, so it deletes nothing")
-    if not operators and trap.issue == 1:
-        said.append("no --operator: nobody has a PIN, and the ranger's page stays shut")
+    if not operators:
+        said.append("no --operator: PINs stay as they are on its card; on a new one the ranger's page stays shut")
     _label(papers, trap, *access_point, written)
     base = desk.register.bases[str(trap.base)]
     again = f"trapship provision base {args.folder} --number {base.number} --out STICK"

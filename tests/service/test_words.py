@@ -103,3 +103,7 @@ def test_words_come_in_the_language_that_was_asked_for() -> None:
 )
 def test_a_phone_s_language(header: str, language: str) -> None:
     assert wanted(header) == language
+
+
+def test_a_phone_that_wants_none_of_ours_gets_the_language_of_its_trap() -> None:
+    assert [wanted(header, "mn") for header in ("", "de,fr;q=0.8", "de,ko;q=0.1")] == ["mn", "mn", "ko"]

@@ -306,6 +306,26 @@ def test_a_take_over_that_was_cut_off_at_any_file_is_mended_by_the_same_again(
         assert {p.relative_to(into): p.read_bytes() for p in into.rglob("*") if p.is_file()} == whole
 
 
+def test_a_renewal_without_pins_leaves_those_that_the_unit_has(provision: Say, tmp_path: Path) -> None:
+    (tmp_path / "pins").write_text("482913\n")
+    provision("base", 1, *NORTH)
+    provision("trap", 7, *LEFT, "--operator", "Anna", "--pin-file", tmp_path / "pins", "--out", tmp_path / "card")
+    take("trap", tmp_path / "card", tmp_path / "etc")
+    pins = (tmp_path / "etc/operators.toml").read_bytes()
+    code, said, _ = provision("trap", 7, "--language", "ko", "--out", tmp_path / "card")
+    assert (code, "no --operator: PINs stay as they are on its card" in said) == (0, True)
+    take("trap", tmp_path / "card", tmp_path / "etc")
+    assert (tmp_path / "etc/operators.toml").read_bytes() == pins
+    (tmp_path / "pins").write_text("482913\n1234\n")
+    for words, complaint in (
+        (("--operator", "Anna"), "has 2 PINs for 1 --operator; one each"),
+        (("--operator", "Anna", "--operator", "Boris"), "a PIN has 6–12 digits and nothing else"),
+        (("--operator", 'A"'), "is no operator's name"),
+    ):
+        code, _, wrong = provision("trap", 7, *words, "--pin-file", tmp_path / "pins")
+        assert (code, complaint in wrong) == (2, True), wrong
+
+
 def test_what_a_person_changed_stays_and_what_was_provisioned_is_said(
     provision: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

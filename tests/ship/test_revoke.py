@@ -290,6 +290,15 @@ def test_a_trap_whose_card_has_the_list_knows_a_stolen_base_by_its_certificate(
         broker.stop()
 
 
+def test_the_broker_is_started_again_when_its_list_changes() -> None:
+    units = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+    watch = (units / "pugmark-broker-revoked.path").read_text()
+    assert f"PathChanged={basefiles.INTO}/fleet/ca.crl\n" in watch
+    service = (units / "pugmark-broker-revoked.service").read_text()
+    assert "ExecStart=/usr/bin/systemctl try-restart pugmark-broker.service\n" in service
+    assert (units / "pugmark-broker.service").is_file()
+
+
 def test_a_broker_that_is_not_there_is_said_and_the_list_is_made_all_the_same(
     stocked: Path, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

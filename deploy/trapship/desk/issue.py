@@ -23,6 +23,7 @@ ADDED = ("backend.pub", "pack.pub")  # below keys/, by the operator's own hand
 TUF_ROOT = "tuf/root.json"
 MODEM = "modem.json"
 MCU_JSON = "mcu.json"
+PINS = "operators.toml"
 
 
 @dataclass(kw_only=True)
@@ -81,7 +82,8 @@ class Issue:
     def _leave(self, kind: str, unit: Trap | Base, files: dict[str, Given], written: Written) -> None:
         if self._out is not None:
             check_target(self._out, kind, unit.number)
-        remove = [name for name in unit.files if name not in files]
+        # PINs that nobody typed again stay: a card that is only renewed goes on with its rangers.
+        remove = [name for name in unit.files if name not in files and name != PINS]
         unit.files, unit.made_utc = sorted(files), self._utc
         self._desk.save()
         if self._out is None:
