@@ -90,6 +90,7 @@ house: $(VENV)/.test ## draw deploy/house.svg again: every file, and what rests 
 	@deploy/draw-house
 
 clean: ## remove what make has made, downloads included
+	@[ ! -d $(CACHE)/install ] || tests/install/enter rm -rf $(CURDIR)/$(CACHE)/install  # its files are other users' too
 	rm -rf $(VENV) .venv-train .venv-rns $(CACHE) .demo .bench
 
 # Asked every time, and quick when all is there. Without MicroPython the demo's units run on CPython and say so, and
