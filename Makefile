@@ -81,7 +81,7 @@ test-picamera2: $(VENV)/.test ## the Pi's camera on the real picamera2, over lib
 	@tests/picamera2/run $(CACHE)/picamera2
 
 test-install: $(VENV)/.test ## deploy/install on a fresh Debian 12 and 13 with a systemd of their own (600 MB each once; no root; SUITES=, STORIES=)
-	@for suite in $(or $(SUITES),bookworm trixie); do tests/install/run $(CACHE)/install $$suite amd64 $(STORIES) || exit 1; done
+	@for suite in $(or $(SUITES),bookworm trixie); do tests/install/run $(CACHE)/install $$suite $$(dpkg --print-architecture) $(STORIES) || exit 1; done
 
 test-install-arm64: $(VENV)/.test ## the same for arm64 under qemu, without systemd (half an hour)
 	@for suite in $(or $(SUITES),bookworm); do tests/install/run $(CACHE)/install $$suite arm64 $(STORIES) || exit 1; done
@@ -93,6 +93,7 @@ house: $(VENV)/.test ## draw deploy/house.svg again: every file, and what rests 
 	@deploy/draw-house
 
 clean: ## remove what make has made, downloads included
+	@[ ! -d $(CACHE)/install ] || tests/install/enter rm -rf $(CURDIR)/$(CACHE)/install  # its files are other users' too
 	rm -rf $(VENV) .venv-train .venv-rns $(CACHE) .demo .bench
 
 # Asked every time, and quick when all is there. Without MicroPython the demo's units run on CPython and say so, and
