@@ -27,7 +27,7 @@ class Result:
     """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did.
 
     pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. told, told_again: messages
-    of the webhook at its receiver, and repeats that it dropped.
+    of the webhook at its receiver, by type, and repeats that it dropped.
     """
 
     audit: Audit
@@ -37,7 +37,7 @@ class Result:
     reason: str
     pi_starts: int
     pi_cuts: int
-    told: int
+    told: dict[str, int]
     told_again: int
 
 
@@ -124,7 +124,7 @@ class Demo:
             last = audit
             if once and audit.finished and killer.done:
                 told_by = told_by or now + TOLD_WITHIN_S
-                if self._hook.told >= audit.sightings or now >= told_by:
+                if self._hook.told["sighting"] >= audit.sightings or now >= told_by:
                     break
             if once and now - progress_at > STUCK_AFTER_S:
                 reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
@@ -136,7 +136,7 @@ class Demo:
         return Result(
             audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason,
             pi_starts=sum(pi.runs for pi in pis), pi_cuts=sum(pi.cuts for pi in pis),
-            told=self._hook.told, told_again=self._hook.again,
+            told=dict(self._hook.told), told_again=self._hook.again,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,8 +28,8 @@ ENDS = {"image/webp": "webp", "image/avif": "avif", "image/jpeg": "jpg"}
 
 
 class HookReceiver:
-    """On 127.0.0.1:`port`, into `folder`. `told`: messages that came; `again`: repeats that were dropped; `refused`:
-    what was not signed, or is none."""
+    """On 127.0.0.1:`port`, into `folder`. `told`: messages that came, by type; `again`: repeats that were dropped;
+    `refused`: what was not signed, or is none."""
 
     def __init__(self, folder: Path, secret: str, port: int) -> None:
         self._folder = folder
@@ -37,7 +38,8 @@ class HookReceiver:
         self._server: ThreadingHTTPServer | None = None
         self._lock = threading.Lock()
         self._known: set[str] = set()
-        self.told = self.again = self.refused = 0
+        self.told: Counter[str] = Counter()
+        self.again = self.refused = 0
 
     def start(self) -> None:
         """Listen, in a thread.  Raises: SetupError."""
@@ -84,12 +86,12 @@ class HookReceiver:
                 self.again += 1
                 return 204
             try:
-                self._keep(name, json.loads(body))
+                kind = self._keep(name, json.loads(body))
             except (ValueError, KeyError, TypeError, RecursionError):
                 self.refused += 1
                 return 422
             self._known.add(name)
-            self.told += 1
+            self.told[kind] += 1
             return 204
 
     def _is_signed(self, name: str, seconds: str, signatures: str, body: bytes, now_s: float) -> bool:
@@ -100,7 +102,11 @@ class HookReceiver:
         fits = any(hmac.compare_digest(wanted.encode(), each.encode()) for each in signatures.split())
         return fits and abs(now_s - int(seconds)) <= SLACK_S
 
-    def _keep(self, name: str, message: dict[str, Any]) -> None:
+    def _keep(self, name: str, message: dict[str, Any]) -> str:
+        """Write a message; its type."""
+        kind = message["type"]
+        if not isinstance(kind, str):
+            raise TypeError("a type that is no text")
         picture = message["data"].pop("picture", None)
         if picture is not None:
             file = f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.{ENDS.get(picture['fileMediatype'], 'bin')}"
@@ -108,3 +114,4 @@ class HookReceiver:
             message["data"]["picture"] = file
         with (self._folder / MESSAGES).open("a") as lines:
             lines.write(json.dumps({"id": name} | message) + "\n")
+        return kind
