@@ -10,6 +10,7 @@ from trapkit.errors import SetupError
 from trapkit.files import lock_folder
 from trapsim.arguments import number, whole
 from trapsim.demo import Demo, Result
+from trapsim.hook import MESSAGES
 from trapsim.pictures import check_pictures
 from trapsim.processes import ProcessGaveUp
 from trapsim.site import LOCK, PIN, TRAPS, Plan, build_site, check_port, clear_folder, service_port
@@ -121,6 +122,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     if args.picamera:
         _say("The cameras are the Pi's, over a simulated module: the left one by day, with pictures from before each")
         _say("    trigger, the right one by night, under its lamp; up to three full frames a burst.")
+    _say(f"A signed webhook tells a little receiver of every cat: {site.hook / MESSAGES}")
     if args.parked:
         _say(f"The traps are parked: each Pi is switched on when something moves, every {pir_s:g} s, and off again.")
     if args.update:
@@ -143,6 +145,7 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
 
 def _finish(result: Result, args: argparse.Namespace) -> int:
     figures = result.audit.figures() | {"seconds": round(result.seconds, 1)}
+    figures |= {"told": result.told, "told_again": result.told_again}
     if args.kills:
         figures |= {"kills": result.kills, "kills_under_way": result.kills_under_way}
     if args.parked:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trapsim.audit import Audit, look
 from trapsim.cable import Cable
+from trapsim.hook import HookReceiver
 from trapsim.pictures import count_bursts, stills
 from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
@@ -18,6 +19,7 @@ from trapsim.updatedemo.story import Story
 LOOK_EVERY_S = 0.5
 FIRST_KILL_S = 2.0  # time for most to have started once
 BETWEEN_KILLS_S = (0.4, 1.4)
+TOLD_WITHIN_S = 15.0  # after all is delivered the webhook may be a little behind
 STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where things are
 
 
@@ -25,8 +27,13 @@ STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where
 class Result:
     """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did.
 
+<<<<<<< HEAD
     pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. updates: which release each
     trap runs, and what became of the last one, where they were asked for.
+=======
+    pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. told, told_again: messages
+    of the webhook at its receiver, by type, and repeats that it dropped.
+>>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
     """
 
     audit: Audit
@@ -36,7 +43,12 @@ class Result:
     reason: str
     pi_starts: int
     pi_cuts: int
+<<<<<<< HEAD
     updates: Mapping[str, object]
+=======
+    told: dict[str, int]
+    told_again: int
+>>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
 
 
 def start_processes(site: Site, processes: Processes) -> None:
@@ -53,8 +65,14 @@ def start_processes(site: Site, processes: Processes) -> None:
         trapsim, "channel", "--port", str(site.channel_port), "--sf", str(plan.sf), "--loss", str(plan.loss),
         "--speed", str(plan.speed), "--seed", str(plan.seed), "--stats", str(site.stats),
     ])  # fmt: skip
+<<<<<<< HEAD
     for part in ("ingest", "forward", "gateway", "page", *(["updates"] if plan.update else [])):
         processes.add(part, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
+=======
+    for part in ("ingest", "forward", "gateway", "page,outlets"):
+        name = part.partition(",")[0]
+        processes.add(name, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
+>>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
     processes.add("modem", _unit(trapsim, site, "modem", "modem.mcu", 0))
     for number in TRAPS:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
@@ -84,6 +102,7 @@ class Demo:
         self._processes = Processes(site.folder / "logs")
         lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
         self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
+        self._hook = HookReceiver(site.hook, site.hook_key.read_text().strip(), site.hook_port)
         shown = site.plan.pictures[min(TRAPS)]
         self._story = Story(site, say) if site.plan.update else None
         self._pictures = len(stills(shown)) if site.plan.picamera else count_bursts(shown)
@@ -97,15 +116,18 @@ class Demo:
         for cable in self._cables:
             cable.start()
         try:
+            self._hook.start()
             start_processes(self._site, self._processes)
             return self._watch(once, _Killer(self._processes, kills, self._site.plan.seed, self._say), running, started)
         finally:
             self._processes.stop()
+            self._hook.close()
             for cable in self._cables:
                 cable.close()
 
     def _watch(self, once: bool, killer: "_Killer", running: Callable[[], bool], started: float) -> Result:
         audit, last, progress_at, reason = Audit(), Audit(), started, ""
+        told_by = 0.0
         while True:
             if not running():
                 reason = "stopped" if once else ""
@@ -118,11 +140,18 @@ class Demo:
                 progress_at = now
                 self._say(progress_line(audit, now - started))
             last = audit
+<<<<<<< HEAD
             if self._story is not None and self._story.step():
                 progress_at = now
             told = self._story is None or self._story.over
             if once and audit.finished and killer.done and told:
                 break
+=======
+            if once and audit.finished and killer.done:
+                told_by = told_by or now + TOLD_WITHIN_S
+                if self._hook.told["sighting"] >= audit.sightings or now >= told_by:
+                    break
+>>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
             if once and now - progress_at > STUCK_AFTER_S:
                 reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
                 break
@@ -133,7 +162,11 @@ class Demo:
         return Result(
             audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason,
             pi_starts=sum(pi.runs for pi in pis), pi_cuts=sum(pi.cuts for pi in pis),
+<<<<<<< HEAD
             updates=self._story.figures() if self._story else {},
+=======
+            told=dict(self._hook.told), told_again=self._hook.again,
+>>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
         )  # fmt: skip
 
 

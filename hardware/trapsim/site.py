@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ from trapship.broker import write_broker
 from trapship.certificates import PROGRAMS, make_fleet
 from trapship.linkkeys import LINK, make_link_keys
 from trapship.unitkeys import UNITS, make_unit_keys
+from trapsim.hook import PATH, SECRET
 from trapsim.updatedemo.operator import Operator
 from trapsim.updatedemo.settings import SLOTS, base_table, trap_table, update_settings
+from trapwire.alert import SPECIES
 
 PIN = "271828"  # of the demo's ranger
 STATION = "S001"
@@ -73,6 +76,7 @@ class Site:
     channel_port: int
     backend_port: int
     updates_port: int
+    hook_port: int
 
     @property
     def folder(self) -> Path:
@@ -92,6 +96,14 @@ class Site:
     @property
     def backend(self) -> Path:
         return self.folder / "backend"
+
+    @property
+    def hook(self) -> Path:
+        return self.folder / "hook"
+
+    @property
+    def hook_key(self) -> Path:
+        return self.folder / "keys" / "hook.key"
 
     @property
     def stats(self) -> Path:
@@ -150,6 +162,7 @@ def build_site(plan: Plan) -> Site:
         channel_port=free_port(socket.SOCK_DGRAM),
         backend_port=free_port(),
         updates_port=free_port(),
+        hook_port=free_port(),
     )
     for name in ("keys", "run", "logs"):
         (site.folder / name).mkdir(exist_ok=True)
@@ -175,6 +188,7 @@ def _write_keys(folder: Path) -> None:
         ("backend.pub", bytes(signing.verify_key).hex()),
         ("review.key", str(review)),
         ("recipients.txt", str(review.to_public())),
+        ("hook.key", SECRET + b64encode(os.urandom(32)).decode()),
     ):
         write_atomically(folder / name, (data + "\n").encode(), mode=0o600 if name.endswith(".key") else 0o644)
     make_link_keys(folder, list(TRAPS), [])
@@ -304,6 +318,18 @@ down_republish_ms = 2000
 host = {json.dumps(plan.page_host)}
 port = {plan.page_port}
 upload = {json.dumps(plan.service)}
+"""
+    text += f"""\
+[[outlet]]
+name = "hook"
+kind = "webhook"
+url = "http://127.0.0.1:{site.hook_port}{PATH}"
+key_file = {_quoted(site.hook_key)}
+species = {json.dumps(list(SPECIES.values()))}
+coordinates = "0.1"
+retry_min_s = 0.5
+retry_max_s = 5
+since = "beginning"
 """
     if plan.update:
         text += base_table(update_settings(site.folder, site.updates_port, STATION))

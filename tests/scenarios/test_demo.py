@@ -57,6 +57,7 @@ def check(code: int, figures: dict[str, Any], words: str, sightings: int, state:
     assert figures["deleted_on_trap"] == 2 * sightings + 2 * networked, "alert and crop, and of some the frames"
     assert figures["full_frames_held"] == sightings - networked
     assert figures["full_frames_received"] == networked
+    assert figures["told"]["sighting"] == sightings, "by the webhook, each once: a repeat is dropped by its id"
     trapbase = [str(TRAPSIM.parent / "trapbase"), "verify", "--config", str(state / "base.toml")]
     verified = subprocess.run(trapbase, capture_output=True, text=True, timeout=60)
     assert verified.returncode == 0, verified.stdout + verified.stderr
