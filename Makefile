@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(CACHE)/bin:$(PATH)
 
-.PHONY: help demo test check bench soak wiring screenshots guide test-picamera2 train levers train-test settings-page house clean tools
+.PHONY: help demo test check bench soak wiring screenshots guide test-picamera2 test-install test-install-arm64 train levers train-test settings-page house clean tools
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -34,10 +34,13 @@ check: $(VENV)/.test ## style, types and import rules
 bench: $(VENV)/.test tools ## the figures in hardware/BENCH.md and BENCH-BASE.md, side by side in one run (ARGS=--base)
 	@trapsim bench $(ARGS)
 
-soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the link, 10,000 bursts through a trap, faults of a base: hardware/SOAK*.md (an hour and a half)
+soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the link, 10,000 bursts through a trap, 1,000 interrupted updates, faults of a base: hardware/SOAK*.md (an hour and a half)
 	@trapsim soak --alerts 1000000 --hostile 1000000 --write $(ARGS)
 	@trapsim soak --bursts 10000 --write $(ARGS)
+	@trapsim soak --updates 1000 --write $(ARGS)
 	@trapsim soak --base --write $(ARGS)
+	@PUGMARK_SOAK=1 pytest -q -n 2 -m "not browser" tests/scenarios tests/sim/test_soak.py tests/mcu/test_words.py \
+	  tests/cam/test_outbox_crashes.py tests/cam/test_process.py
 
 wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
 	@deploy/get-tools $(CACHE) graphviz
@@ -76,6 +79,12 @@ train-test: ## the training code's tests, TensorFlow and all (make test runs tho
 test-picamera2: $(VENV)/.test ## the Pi's camera on the real picamera2, over libcamera's virtual camera (500 MB once; no root)
 	@deploy/get-picamera2 $(CACHE)/picamera2
 	@tests/picamera2/run $(CACHE)/picamera2
+
+test-install: $(VENV)/.test ## deploy/install on a fresh Debian 12 and 13 with a systemd of their own (600 MB each once; no root; SUITES=, STORIES=)
+	@for suite in $(or $(SUITES),bookworm trixie); do tests/install/run $(CACHE)/install $$suite amd64 $(STORIES) || exit 1; done
+
+test-install-arm64: $(VENV)/.test ## the same for arm64 under qemu, without systemd (half an hour)
+	@for suite in $(or $(SUITES),bookworm); do tests/install/run $(CACHE)/install $$suite arm64 $(STORIES) || exit 1; done
 
 settings-page: $(VENV)/.demo ## write deploy/settings.md again from the programs' settings
 	@deploy/make-settings-page

@@ -4,20 +4,17 @@ import argparse
 import json
 import time
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings
-from trapbase.gate import day_of
+from trapbase.look.facts import ways_of
 from trapbase.outlet_settings import UPLOAD, WEBHOOK
 from trapbase.outlets.build import read_secret
 from trapbase.outlets.queue import OutletQueue
 from trapbase.outlets.webhook import public_key
 from trapbase.reader import Reader, Row
 from trapbase.run import say
-from trapbase.view_outlets import MAX_ASIDE, left_over, line, outlet_rows
+from trapbase.view_outlets import line
 from trapkit.errors import SetupError
-
-MAX_OUTLETS = 200  # rows read: those of the settings, and those that were there once
 
 
 def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,10 +32,7 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def read_outlets(settings: Settings, reader: Reader) -> tuple[list[Row], list[str]]:
     """The ways out as they are now, and what is left of former ones.  Raises: StorageError."""
-    now_ms = time.time_ns() // 1_000_000
-    rows = reader.rows("outlets", MAX_OUTLETS)
-    days = reader.rows("outlet_days", day_of(now_ms, ZoneInfo(settings.zone)))
-    return outlet_rows(settings, rows, reader.rows("outlet_aside", MAX_ASIDE), days, now_ms), left_over(settings, rows)
+    return ways_of(settings, reader, time.time_ns() // 1_000_000)
 
 
 def _outlets(args: argparse.Namespace, settings: Settings) -> int:
@@ -55,7 +49,7 @@ def _outlets(args: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"outlets": ways, "left_over": over}, sort_keys=True))
         return 0
     for way in ways:
-        print(line(way))
+        print(line(way, time.time_ns() // 1_000_000))
         if way.get("public_key"):
             print(f"  signs as {way['public_key']}")
         for item in way["aside"]:

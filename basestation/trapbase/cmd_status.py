@@ -141,7 +141,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
             *([("restored", restored_words(status["restored"], zone))] if status["restored"] else []),
         ],
         more=[
-            *map(way_line, ways),
+            *(way_line(way, now_ms) for way in ways),
             *cats_words(status["identifications"]),
             *asked_words(requests),
             *more_words(status["deployments"], status["samples"], summary.get("counters", {})),

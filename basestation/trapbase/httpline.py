@@ -50,6 +50,7 @@ class HttpLine:
         self._count = count
         self._connection: _Counted | _CountedTls | None = None
         self._host = ("", "")
+        self._checked: tuple[str, SplitResult] | None = None
         self._used_s = 0.0
 
     def ask(
@@ -86,6 +87,8 @@ class HttpLine:
 
     def check(self, url: str) -> SplitResult:
         """Pictures and positions go only to the host of the settings, wherever a `Location` points."""
+        if self._checked is not None and url == self._checked[0]:
+            return self._checked[1]  # the next of many pieces goes to the same address
         try:
             same = _origin(url) == _origin(self._url)
         except ValueError as error:
@@ -93,7 +96,8 @@ class HttpLine:
         if not same:
             raise OutletError(f"{self._who}: the address {url[:100]!r} is not at {self._shown}", refused=True)
         # Spelt as in the settings: `user@` or a port that goes without saying is no other host.
-        return urlsplit(url)._replace(netloc=urlsplit(self._url).netloc)
+        self._checked = (url, urlsplit(url)._replace(netloc=urlsplit(self._url).netloc))
+        return self._checked[1]
 
     def close(self) -> None:
         """Let the connection go; the next request makes another."""
@@ -151,13 +155,13 @@ class _Bounded(io.RawIOBase):
         left_s = self._until_s - time.monotonic()
         if left_s <= 0:
             raise _TrickleError
-        self._line.settimeout(min(self._silence_s, left_s))
+        if left_s >= self._silence_s:  # as it is set already
+            return self._raw.readinto(buffer)
+        self._line.settimeout(left_s)
         try:
             return self._raw.readinto(buffer)
         except TimeoutError as error:
-            if left_s < self._silence_s:
-                raise _TrickleError from error
-            raise
+            raise _TrickleError from error
         finally:
             self._line.settimeout(self._silence_s)
 
@@ -166,13 +170,21 @@ class _Bounded(io.RawIOBase):
         super().close()
 
 
+class _Incoming:
+    """What a response sees of a socket."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Bounded(self._line))
+
+
 class _Response(http.client.HTTPResponse):
     """Reads within bounds."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Bounded(sock))
+        super().__init__(_Incoming(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
 class _Counted(http.client.HTTPConnection):

@@ -1,15 +1,16 @@
 """What the base keeps, as plain values; the tables are in sql/001_store.sql."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trapwire.objects import ObjectKey
 
 Sighting = tuple[int, int, int]  # trap, epoch, number: what an alert, its crop and its frames share
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arrival:
-    """An object as it came off the bus; `snr_db` and `rssi_dbm` are what the gateway said, or None."""
+class Arrival(NamedTuple):
+    """An object as it came off the bus; `snr_db` and `rssi_dbm` are what the gateway said, or None. A tuple, for there
+    is one of every message."""
 
     key: ObjectKey
     body: bytes

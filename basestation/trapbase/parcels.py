@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from trapbase.ingest import check_size
+from trapbase.intake.reading import check_size
 from trapbase.model import Arrival
 from trapbase.store import Store
 from trapkit import parcel

@@ -22,6 +22,7 @@ from trapbase.forward import Forward
 from trapbase.gate import Gate
 from trapbase.gateway import Gateway
 from trapbase.ingest import Ingest
+from trapbase.intake.beside import Beside
 from trapbase.keyring import Keyring, listened_traps
 from trapbase.modem import FILE as MODEM
 from trapbase.modem import ModemLine, ModemState
@@ -150,9 +151,11 @@ def build_ingest(settings: Settings) -> Part:
     kept = RequestStore(Path(settings.folder))
     room = settings.ingest.pieces_mb << 20
     shut = open_list(settings.revoked, settings.operator_key, settings.bus.certificates)
+    beside = Beside[ingest.Read]("ingest-ahead")
     part = Ingest(
-        bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, shut=shut, base=settings.name
-    )
+        bus, store, group=settings.ingest.group, requests=kept, room_bytes=room, beside=beside, shut=shut,
+        base=settings.name,
+    )  # fmt: skip
     partners = Partners(shut, Path(settings.folder), kept.set)
     asked = Requests(bus, kept)
     restored = RestoreStore(Path(settings.folder))
@@ -160,7 +163,7 @@ def build_ingest(settings: Settings) -> Part:
     rooms = RoomStore(Path(settings.folder))
     quota = Quota(rooms, store.media, Path(settings.folder), settings.store)
     bus.start()
-    close = _closing(bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
+    close = _closing(part.close, bus.stop, kept.close, restored.close, rooms.close, store.close, lock.close)
 
     def step(now_ms: int, utc_ms: int) -> bool:
         shut.step(now_ms)
@@ -202,7 +205,7 @@ def build_forward(settings: Settings) -> Part:
         whole = WholeReceipts(Path(settings.folder))
         closers.append(whole.close)
         down = Receipts(store, uploader, outlet, bus, key, settings.upload, whole)
-        reconcile = Reconcile(restored, outlet, key, traps)
+        reconcile = Reconcile(restored, outlet, key, traps, gate)
         kept = ResultStore(Path(settings.folder))
         closers.append(kept.close)
         if settings.upload.identifications_s:

@@ -9,14 +9,14 @@ from typing import Any
 
 from trapbase.media import INCOMING, MediaFolder, body_of
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
-from trapbase.store_rows import IN_ROWS, Sorted, event_of, event_row, is_inline, note_said, object_of, waiting_of
+from trapbase.store_rows import IN_ROWS, Rows, Sorted, event_of, is_inline, note_said, object_of, rows_of, waiting_of
 from trapbase.unit_keys import UNKNOWN, proof_of
-from trapkit.database import load_queries, open_database, reading, storage_error, transaction
+from trapkit.database import add_rows, commit, load_queries, open_database, reading, storage_error, transaction, writing
 from trapkit.errors import StorageError
 from trapkit.files import make_folder, refusal
 from trapwire.errors import WireError
 from trapwire.notes import decode_note
-from trapwire.objects import ALERT, NOTE, ObjectKey
+from trapwire.objects import ObjectKey
 
 DATABASE = "base.sqlite3"
 CACHE_KB = 8192  # of pages: with a million events the upper levels of all indices, and a group's own leaves
@@ -44,6 +44,9 @@ class Store:
         self._db = open_database(folder / DATABASE, "trapbase")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        # A statement of many rows can be undone alone: what it takes for that is small, and not worth a file.
+        self._db.execute("PRAGMA temp_store = MEMORY")
+        self._meets_repeats = False
         self._sql = load_queries("trapbase") | load_queries("trapbase", "cards.sql")
 
     def close(self) -> None:
@@ -71,11 +74,35 @@ class Store:
         they are not returned. `heard`: the last words of traps; `garbage`: messages to count; `let_go`: objects that
         came in part and were given up.
         """
-        arrivals, heard = list(arrivals), list(heard)
+        kept = self.begin_add(rows_of(list(arrivals), now_ms), heard, garbage, now_ms, let_go=let_go)
+        self.commit()
+        return kept
+
+    def begin_add(
+        self,
+        rows: Rows,
+        heard: Iterable[tuple[int, dict[str, Any]]],
+        garbage: int,
+        now_ms: int,
+        *,
+        let_go: int = 0,
+    ) -> list[Arrival]:
+        """As `add`, and those that it returns are durable only once `commit` has returned, which must be the next call
+        of all."""
+        heard = list(heard)
+        counted = {"garbage": garbage, "partials_let_go": let_go}
+        if rows.all_inline and not self._meets_repeats:
+            # Nearly always everything is new: the keys say whether it is, and nobody has to look beforehand.
+            with suppress(sqlite3.IntegrityError):
+                return self._write(Sorted(fresh=rows.arrivals), rows, heard, counted, now_ms)
         for _ in range(MEETINGS):
             with suppress(sqlite3.IntegrityError):  # another program stored one of them meanwhile: a repeat now
-                return self._add(arrivals, heard, {"garbage": garbage, "partials_let_go": let_go}, now_ms)
+                return self._add(rows.arrivals, heard, counted, now_ms)
         raise StorageError(f"{self.folder / DATABASE}: other programs store the same objects; it is tried again")
+
+    def commit(self) -> None:
+        """What `begin_add` wrote is on the disk when this returns.  Raises: StorageError, and none of it is."""
+        commit(self._db)
 
     def holds(self, key: ObjectKey, sha256: bytes) -> bool:
         """Whether these bytes are in custody under this key, or kept aside; in a row, or in a file that is whole."""
@@ -98,15 +125,26 @@ class Store:
     ) -> list[Arrival]:
         with reading(self._db):  # one look at the database for all of them
             sorted_ = self._sort(arrivals)
-        fresh, repeats, conflicts = sorted_.fresh, sorted_.repeats, sorted_.conflicts
+        self._meets_repeats = bool(sorted_.repeats or sorted_.refused)
         if sorted_.files:
             try:
                 self.media.put((a.sha256, a.body) for a in sorted_.files)
             except OSError as error:
                 raise StorageError(f"media folder: {refusal(self.folder / 'media', error)}") from error
-        with transaction(self._db) as db:
-            media_bytes = sum(len(a.body) for a in fresh if a.key.rung not in IN_ROWS)
+        return self._write(sorted_, rows_of(sorted_.fresh, now_ms), heard, counted, now_ms)
+
+    def _write(
+        self,
+        sorted_: Sorted,
+        fresh: Rows,
+        heard: list[tuple[int, dict[str, Any]]],
+        counted: dict[str, int],
+        now_ms: int,
+    ) -> list[Arrival]:
+        repeats, conflicts = sorted_.repeats, sorted_.conflicts
+        with writing(self._db) as db:
             self._add_objects(db, fresh, now_ms)
+            media_bytes = fresh.media
             for a in conflicts:
                 body = a.body if is_inline(a) else None
                 aside = (*a.key.as_tuple(), a.sha256, len(a.body), body, now_ms)
@@ -120,7 +158,7 @@ class Store:
                 values = (word["received_ms"], word["base"], word["rssi_dbm"], word["snr_db"])
                 db.execute(self._sql["set_heard"], (trap, *values, json.dumps(word["health"], sort_keys=True)))
             self._count(db, repeats=len(repeats), conflicts=sorted_.refused, also_heard=also_heard, **counted)
-        return fresh + repeats + conflicts
+        return sorted_.fresh + repeats + conflicts
 
     def _sort(self, arrivals: Iterable[Arrival]) -> "Sorted":
         """What is new, what is there already, and what contradicts it and is kept aside."""
@@ -158,33 +196,20 @@ class Store:
         """Whether it is kept beside other bytes that came first."""
         return bool(self._rows("has_conflict", *a.key.as_tuple(), a.sha256))
 
-    def _add_objects(self, db: sqlite3.Connection, fresh: list[Arrival], now_ms: int) -> None:
+    def _add_objects(self, db: sqlite3.Connection, fresh: Rows, now_ms: int) -> None:
         """The rows of a group, many at a time: the statements cost more than what they do."""
-        if not fresh:
+        if not fresh.objects:
             return
         (newest,) = db.execute(self._sql["newest_object"]).fetchone()
-        ids = range((newest or 0) + 1, (newest or 0) + 1 + len(fresh))
-        objects, events = [], []
-        seen: dict[tuple[int, int], int] = {}
-        for number, a in zip(ids, fresh, strict=True):
-            k, size = a.key, len(a.body)
-            body = a.body if is_inline(a) else None
-            heard = (a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms)
-            objects.append((number, k.trap, k.epoch, k.number, k.rung, a.sha256, size, body, *heard))
-            event = event_row(a, number) if k.rung == ALERT else None
-            if event is not None:
-                events.append(event)
-                species = event[5]
-                seen[(k.trap, species)] = seen.get((k.trap, species), 0) + 1
-        db.executemany(self._sql["add_object"], objects)
-        db.executemany(self._sql["add_event"], events)
-        for a in fresh:
-            if a.key.rung == NOTE:
-                self._add_note(db, a, now_ms)
-        db.execute(self._sql["tally_objects"], (len(fresh), sum(len(a.body) for a in fresh)))
-        db.executemany(self._sql["tally_seen"], [(*of, count) for of, count in seen.items()])
+        first = (newest or 0) + 1
+        add_rows(db, self._sql["add_object"], fresh.objects)
+        add_rows(db, self._sql["add_event"], [(*event, first + place) for event, place in fresh.events])
+        for a in fresh.notes:
+            self._add_note(db, a, now_ms)
+        db.execute(self._sql["tally_objects"], (len(fresh.objects), fresh.size))
+        add_rows(db, self._sql["tally_seen"], [(*of, count) for of, count in fresh.seen.items()])
         if db.execute(self._sql["any_elsewhere"]).fetchone():
-            self._adopt(db, zip(ids, fresh, strict=True))
+            self._adopt(db, enumerate(fresh.arrivals, start=first))
 
     def _adopt(self, db: sqlite3.Connection, added: Iterable[tuple[int, Arrival]]) -> None:
         """After a restore: of new rows those that the back end has already, and has signed for."""

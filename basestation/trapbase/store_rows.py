@@ -34,15 +34,54 @@ class Sorted:
             self.files.append(arrival)
 
 
-def event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
-    """What an alert says, as a row of `events`; None of a newer trap's: its bytes are in custody and travel on, only we
-    cannot read them. `arrival`: the alert's row."""
+@dataclass(kw_only=True, slots=True)
+class Rows:
+    """What is new, as it is written. `objects`: rows without their ids; `events`: rows without the id of their alert's,
+    and that one's place among `objects`; `seen`: how many sightings by trap and species; `size`, `media`: bytes, of all
+    and of what counts as media."""
+
+    arrivals: list[Arrival]
+    objects: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[tuple[Any, ...], int]] = field(default_factory=list)
+    notes: list[Arrival] = field(default_factory=list)
+    seen: dict[tuple[int, int], int] = field(default_factory=dict)
+    size: int = 0
+    media: int = 0
+    all_inline: bool = True
+
+
+def rows_of(arrivals: list[Arrival], now_ms: int) -> Rows:
+    """`now_ms`: when they are stored, Unix ms."""
+    rows = Rows(arrivals=arrivals)
+    for place, a in enumerate(arrivals):
+        key, rung, size = a.key.as_tuple(), a.key.rung, len(a.body)
+        inline = size <= INLINE_BYTES or rung in IN_ROWS
+        body = a.body if inline else None
+        rows.all_inline &= inline
+        rows.objects.append(
+            (*key, a.sha256, size, body, a.base, a.rssi_dbm, a.snr_db, a.received_ms, now_ms),
+        )
+        rows.size += size
+        if rung not in IN_ROWS:
+            rows.media += size
+        elif rung == NOTE:
+            rows.notes.append(a)
+        elif (event := _event_row(a)) is not None:
+            rows.events.append((event, place))
+            of = (key[0], event[5])
+            rows.seen[of] = rows.seen.get(of, 0) + 1
+    return rows
+
+
+def _event_row(a: Arrival) -> tuple[Any, ...] | None:
+    """What an alert says, as a row of `events` without its `arrival`; None of a newer trap's: its bytes are in custody
+    and travel on, only we cannot read them."""
     try:
         alert = decode_alert(a.body)
     except WireError:
         return None
     facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
-    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
+    return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery)
 
 
 def note_said(note: Note) -> dict[str, Any]:

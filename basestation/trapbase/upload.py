@@ -169,7 +169,8 @@ class Uploader:
             else min(self._settings.chunk_bytes, max(LEAST_PIECE, room - HEADERS))
         )
         try:
-            with self._cutter.path(batch.batch_id).open("rb") as file:
+            # Without a buffer: it is asked for one large piece.
+            with self._cutter.path(batch.batch_id).open("rb", buffering=0) as file:
                 file.seek(offset)
                 piece = file.read(min(most, batch.size - offset))
         except OSError as error:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from trapbase.config import Settings
 from trapbase.eventid import sighting_id
 from trapbase.gate import HALF_OPEN, LEAST_BYTES, OPEN, Pace, breaker_state, day_of, opens_in_ms
-from trapbase.moments import moment
+from trapbase.moments import moment, span
 from trapbase.outlet_settings import UPLOAD
 
 Row = dict[str, Any]
@@ -37,6 +37,7 @@ def outlet_rows(settings: Settings, rows: list[Row], aside: list[Row], days: lis
                 "words": "has not run yet" if row is None else _words(row, pace, used, zone, now_ms),
                 "trouble": bool(own) or (row is not None and bool(row["last_error"])),
                 "waiting": row["waiting"] if row else 0,
+                "oldest_ms": row["oldest_ms"] if row else None,
                 "sent": row["sent"] if row else 0,
                 "last": moment(row["sent_ms"], zone) if row else None,
                 "aside": own,
@@ -73,11 +74,12 @@ def notes(ways: list[Row]) -> list[str]:
     return found
 
 
-def line(way: Row) -> str:
+def line(way: Row, now_ms: int) -> str:
     """One line for the terminal."""
     parts = [way["words"]]
     if way["kind"] != "tus":
-        parts.append(f"{way['sent']} sent, {way['waiting']} wait")
+        age = span(way["oldest_ms"], now_ms)
+        parts.append(f"{way['sent']} sent, {way['waiting']} wait" + (f" (oldest {age})" if age else ""))
     if way["aside_count"]:
         parts.append(f"{way['aside_count']} set aside")
     if way["budget_kib"]:

@@ -34,7 +34,7 @@ from trapcam.seal import Sealer
 from trapcam.stay import Stay
 from trapcam.trigger import IntervalTrigger
 from trapcam.unjudged import Unjudged
-from trapcam.updating.build import TALLY, Own, open_updater, own_slots, said_if_refused
+from trapcam.updating.build import TALLY, Own, open_updater, own_slots, said_if_refused, say_trouble
 from trapcam.updating.shadow import Beside, Shadow
 from trapcam.uplink import Uplink
 from trapkit.bus import Bus
@@ -120,6 +120,7 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
                 again = app.again
             except CameraLostError as error:
                 lost = str(error)
+                say_trouble(own, "camera-gives-nothing")
             finally:
                 if visit is not None:
                     visit.close()

@@ -18,12 +18,15 @@ _REFUSED = (
     "handshake failure",
 )
 NOT_YET_VALID = 9  # X509_V_ERR_CERT_NOT_YET_VALID, in OpenSSL's x509_vfy.h
+BROKER_REVOKED = 23  # X509_V_ERR_CERT_REVOKED
+REVOKED = "ca.crl"
 FIRST_YEAR = 2000  # a fleet's certificates are valid from here on: a clock that says less was never set
 _OVER = {"certificate revoked": "was revoked", "certificate expired": "has expired"}
 
 
 class TlsFiles(NamedTuple):
-    """Paths of the fleet's certificate, and of this program's certificate and key."""
+    """Paths of the fleet's certificate, and of this program's certificate and key. Where the fleet's list of revoked
+    certificates, `ca.crl`, lies beside the first, a broker that is on it is refused too: a base may be stolen."""
 
     ca: Path
     cert: Path
@@ -42,6 +45,13 @@ class TlsFiles(NamedTuple):
             context.load_verify_locations(self.ca)
         except ssl.SSLError as error:
             raise SetupError(f"{self.ca}: the fleet's certificate cannot be used: {error.reason}; {RENEW}") from error
+        revoked = self.ca.with_name(REVOKED)
+        if revoked.exists():
+            try:
+                context.load_verify_locations(revoked)
+            except (ssl.SSLError, OSError) as error:
+                raise SetupError(f"{revoked}: the list of revoked certificates cannot be used: {error}") from error
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
         try:
             context.load_cert_chain(self.cert, self.key, password=self._passphrase)
         except ssl.SSLError as error:
@@ -60,6 +70,8 @@ class TlsFiles(NamedTuple):
             year = datetime.fromtimestamp(utc_s, UTC).year
             if error.verify_code == NOT_YET_VALID and year < FIRST_YEAR:
                 return f"{broker} shows a certificate that is not yet valid: the clock says {year}: set the clock"
+            if error.verify_code == BROKER_REVOKED:
+                return f"{broker} shows a certificate that the operator has revoked: a stolen base answers there"
             return (
                 f"{broker} shows a certificate that does not fit {self.ca} ({error.verify_message}); "
                 "is it this fleet's broker, under a name that its certificate has?"

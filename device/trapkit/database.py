@@ -8,10 +8,12 @@ as 1,000 times the schema's own number and N.
 import fcntl
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from pathlib import Path
 
 from trapkit.errors import DamagedError, SetupError, StorageError
@@ -20,6 +22,8 @@ from trapkit.files import FULL, MAKE_ROOM, refusal
 CHECKPOINT_PAGES = 1000  # 4 MB: then what is in the log goes into the database
 LOG_BYTES = 16 << 20
 CACHE_KIB = 2048  # of each connection
+VALUES = re.compile(r"VALUES (\([?, ]+\))")
+ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)  # in one statement: few sizes, so that each is compiled once
 DAMAGED = "the file is damaged: take it away as it is and keep it, it may hold the only copy"
 
 
@@ -143,6 +147,25 @@ def load_queries(package: str, name: str = "queries.sql") -> dict[str, str]:
     return queries
 
 
+def add_rows(connection: sqlite3.Connection, query: str, rows: Sequence[Sequence[object]]) -> None:
+    """Rows by a query with `VALUES (?, …)`, many in one statement. That is quicker than one by one, and other
+    threads run meanwhile: Python lets go of its lock once a statement.
+
+    Raises: as the statement does, with nothing of it done.
+    """
+    first = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - first >= size:
+            values = list(chain.from_iterable(rows[first : first + size]))
+            connection.execute(_with_rows(query, size), values)
+            first += size
+
+
+@lru_cache(maxsize=64)
+def _with_rows(query: str, count: int) -> str:
+    return VALUES.sub(lambda found: found[0] + f", {found[1]}" * (count - 1), query)
+
+
 @contextmanager
 def reading(connection: sqlite3.Connection) -> Iterator[None]:
     """All queries in the block see the same state; the file is locked and looked at once for all of them.
@@ -165,14 +188,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
     Raises: StorageError when the disk refuses; everything in the block is then undone.
     """
+    with writing(connection):
+        yield connection
+    commit(connection)
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """As `transaction`, and left open at the end of the block, for `commit`."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
+    except BaseException as error:
+        _undo(connection, error)
+        raise
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """What `writing` left open is durable when this returns.  Raises: StorageError, and it is undone."""
+    try:
         connection.execute("COMMIT")
     except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
-        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-            raise storage_error(connection, error) from error
+        _undo(connection, error)
         raise
+
+
+def _undo(connection: sqlite3.Connection, error: BaseException) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    # Disk full, read-only or locked is an OperationalError; a damaged file a DatabaseError and nothing narrower.
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+        raise storage_error(connection, error) from error

@@ -116,6 +116,7 @@ def _parse(topic: str) -> Address | None:
     return Address(parts[2], int(number), None) if len(parts) == 4 else None
 
 
+@lru_cache(maxsize=4096)
 def matches(subscription: str, topic: str) -> bool:
     """Whether a topic falls under a subscription with MQTT's wildcards (MQTT 5.0, section 4.7)."""
     wanted, given = subscription.split("/"), topic.split("/")

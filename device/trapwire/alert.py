@@ -63,10 +63,11 @@ class Alert:
             raise WireError("time_ms %r is not within 2020–2054" % (time_ms,))
         if species not in SPECIES:
             raise WireError("species %r is unknown, allowed: 0–%d" % (species, len(SPECIES) - 1))
-        for name, value, low in (("confidence", confidence, 0), ("count", count, 1)):
-            if not low <= value <= 255:
-                raise WireError("%s %r is not within %d–255" % (name, value, low))
-        if len(box) != 4 or not all(0 <= v <= 255 for v in box):
+        if not 0 <= confidence <= 255:
+            raise WireError("confidence %r is not within 0–255" % (confidence,))
+        if not 1 <= count <= 255:
+            raise WireError("count %r is not within 1–255" % (count,))
+        if len(box) != 4 or min(box) < 0 or max(box) > 255:
             raise WireError("box %r is not four values within 0–255" % (box,))
         if battery is not None and not 0 <= battery <= 100:
             raise WireError("battery %r is not within 0–100 percent" % (battery,))

@@ -99,7 +99,7 @@ def decode_envelope(data: bytes) -> Envelope:
         raise WireError("envelope of %d bytes, at least %d are needed" % (len(data), HEAD_BYTES))
     if len(data) > HEAD_BYTES + MAX_BODY_BYTES:
         raise WireError("envelope of %d bytes is over the bound" % len(data))
-    version, rung, trap, epoch, number = struct.unpack(HEAD_FORMAT, data[: HEAD_BYTES - DIGEST_BYTES])
+    version, rung, trap, epoch, number = struct.unpack_from(HEAD_FORMAT, data, 0)
     if version != ENVELOPE_VERSION:
         raise WireError("envelope version %d, known is %d" % (version, ENVELOPE_VERSION))
     key = ObjectKey(trap, epoch, number, rung)

@@ -1,5 +1,5 @@
 """`trapsim soak`: very many alerts on a bad air, very many hostile frames: the table of SOAK.md; with `--bursts` the
-trap's own soak, with `--base` the base's."""
+trap's own soak, with `--base` the base's, with `--updates` that of updates."""
 
 import argparse
 import json
@@ -33,12 +33,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--kept", type=Path, metavar="FILE", help="not played again (--bursts, --base)")
     parser.add_argument("--kept-only", action="store_true", help="play nothing, show what is kept (with --base --kept)")
     parser.add_argument("--base", action="store_true", help="soak the base in its place: kills, power cuts, faults")
+    parser.add_argument("--updates", type=whole(1, MANY), help="soak updates in their place: so many interruptions")
     parser.add_argument("--only", metavar="PART", help="only this part of the base's (with --base)")
     parser.add_argument("--life", type=whole(0, MANY), help="only this life of the part (with --base --only)")
     parser.add_argument("--small", action="store_true", help="one life of each part, and a short one (with --base)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the page")
     parser.add_argument(
-        "--write", action="store_true", help="also write hardware/SOAK.md, SOAK-TRAP.md or SOAK-BASE.md"
+        "--write", action="store_true", help="also write hardware/SOAK.md, SOAK-TRAP.md, SOAK-BASE.md or SOAK-UPDATE.md"
     )
     parser.set_defaults(run=run)
 
@@ -51,6 +52,10 @@ def run(args: argparse.Namespace, running: Callable[[], bool]) -> int:
         return soak_base(args, running)
     if args.only is not None or args.life is not None or args.small or args.kept_only:
         raise SetupError("--only, --life, --small, --kept-only: are of the base's soak; say --base too")
+    if args.updates is not None:
+        from trapsim.updatesoak.command import run as soak_updates
+
+        return soak_updates(args, running)
     if args.bursts is not None:
         from trapsim.trapsoak.command import run as soak_trap
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.base.parts import EPOCH, NOW, alert, deliver, envelope, sighting
 from trapbase import store as store_module
-from trapbase.ingest import MAX_RUNG_BYTES, RETRY_MS, SUBSCRIPTIONS, Ingest
+from trapbase.ingest import RETRY_MS, SUBSCRIPTIONS, Ingest
+from trapbase.intake.reading import MAX_RUNG_BYTES
 from trapbase.store import Store
 from trapbase.store_rows import INLINE_BYTES
 from trapkit import topics

@@ -18,6 +18,7 @@ from tests.base.parts import BOX, EPOCH, NOW, TRAPS, Base, alert, deliver, envel
 from tests.base.test_view import heard, trap, view
 from trapbase.cli import main
 from trapbase.config import BatchSettings, PageSettings, Settings, UploadSettings
+from trapbase.gate import CLOSED, OPEN
 from trapbase.look.facts import figures_of, needs_rows
 from trapbase.look.metrics import Figures, metrics_text
 from trapbase.look.screen import Screen, render
@@ -310,6 +311,12 @@ def families(text: str) -> dict[str, Any]:
     }
 
 
+def way(name: str, **more: Any) -> dict[str, Any]:
+    """A way out, as `view_outlets.outlet_rows` has it."""
+    row = {"name": name, "kind": "webhook", "state": CLOSED, "trouble": False, "waiting": 0, "oldest_ms": None}
+    return row | {"sent": 0, "aside_count": 0, "spent_bytes": 0} | more
+
+
 def test_every_figure_is_read_by_prometheus_own_parser() -> None:
     parts = {
         "ingest": PartState(part="ingest", written_ms=NOW, state=RUNS, trouble="x", figures={"bus_connected": 1}),
@@ -330,6 +337,10 @@ def test_every_figure_is_read_by_prometheus_own_parser() -> None:
                 floor_db=-12.5,
                 alarms=1,
                 needs=2,
+                ways=[
+                    way("upload", kind="tus", state=OPEN, trouble=True, spent_bytes=2048),
+                    way("rangers", waiting=4, oldest_ms=NOW - 60_000, aside_count=2, sent=11),
+                ],
             )
         )
     )
@@ -348,6 +359,18 @@ def test_every_figure_is_read_by_prometheus_own_parser() -> None:
     assert found["pugmark_bus_connected"] == ("gauge", {(("part", "ingest"),): 1})
     assert found["pugmark_modem_word_timestamp_seconds"][1] == {(): (NOW - 500) / 1000}
     assert (found["pugmark_alarms"][1], found["pugmark_needs_person"][1]) == ({(): 1}, {(): 2})
+    rangers, upload = ((("outlet", name),) for name in ("rangers", "upload"))
+    assert found["pugmark_outlet_waiting"] == ("gauge", {rangers: 4})
+    assert found["pugmark_outlet_oldest_seconds"][1] == {rangers: 60}
+    assert found["pugmark_outlet_aside"][1] == {rangers: 2}
+    assert found["pugmark_outlet_sent"] == ("counter", {rangers: 11})
+    assert {labels for labels, value in found["pugmark_outlet_breaker"][1].items() if value} == {
+        (*upload, ("state", "open")),
+        (*rangers, ("state", "closed")),
+    }
+    assert len(found["pugmark_outlet_breaker"][1]) == 6
+    assert found["pugmark_outlet_trouble"][1] == {upload: 1, rangers: 0}
+    assert found["pugmark_outlet_day_bytes"][1] == {upload: 2048, rangers: 0}
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,27 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.base.forwarding import Recorder, World
 from tests.base.outlet_parts import SECRET, TOKEN, Receiver, Ways, webhook
-from tests.base.parts import EPOCH, NOW, UPLOAD, Base, deliver, sighting
+from tests.base.parts import EPOCH, NOW, TRAPS, UPLOAD, Base, deliver, sighting
 from trapbase.cli import main
 from trapbase.config import Settings, UploadSettings, check_traps
 from trapbase.gate import Gate
+from trapbase.look.facts import figures_of, ways_of
+from trapbase.look.metrics import metrics_text
 from trapbase.outlet import OutletError
 from trapbase.outlet_settings import OutletSettings
 from trapbase.outlets.queue import OutletQueue
 from trapbase.page_state import PageState
+from trapbase.places import Places
+from trapbase.reader import Reader
 from trapbase.run import Runner
+from trapbase.view_outlets import line
 from trapkit.errors import SetupError
 from trapsim.cli import main as trapsim
 
@@ -153,6 +159,28 @@ def test_the_page_shows_the_ways_out_and_what_lies_aside(ways: Ways) -> None:
     assert "When it is mended: <code>trapbase retry hook</code>." in page
     for secret in (SECRET, TOKEN, "secret-path"):
         assert secret not in page
+
+
+def test_figures_and_lines_say_how_long_the_oldest_waits_and_what_a_person_should_see(ways: Ways) -> None:
+    put_aside(ways)
+    hook = Receiver()
+    hook.answer = lambda post: (503, {}, b"")
+    ways.start("hook", hook)
+    ways.see(1, 2)
+    ways.run(ways.now_ms + 200_000)
+    now_ms = NOW + ways.now_ms
+    with closing(Reader(ways.folder)) as reader:
+        figures = figures_of(ways.settings, reader, Places(listed=TRAPS), now_ms)
+        (way,), _ = ways_of(ways.settings, reader, now_ms)
+    text = metrics_text(figures)
+    assert 'pugmark_outlet_waiting{outlet="hook"} 1\n' in text
+    assert 'pugmark_outlet_oldest_seconds{outlet="hook"} 200\n' in text
+    assert 'pugmark_outlet_aside{outlet="hook"} 1\n' in text
+    assert 'pugmark_outlet_breaker{outlet="hook",state="closed"} 0\n' in text
+    assert figures.needs >= 2, "its breaker, and what lies aside"
+    assert "1 wait (oldest 3 min)" in line(way, now_ms)
+    for secret in (SECRET, "secret-path"):
+        assert secret not in text
 
 
 def test_outlets_run_each_as_a_part_of_its_own(ways: Ways) -> None:

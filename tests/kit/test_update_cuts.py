@@ -12,8 +12,8 @@ from trapsim.updatesoak import cuts
 from trapsim.updatesoak.life import drawn
 from trapsim.updatesoak.releases import GOOD
 
-WHOLE = 31  # a good release with all four parts
-BAD = 34  # the application does not start, and the supervisor's part is new, too
+WHOLE = 14  # a good release with all four parts
+BAD = 25  # the application does not start, and the supervisor's part is new, too
 CUTS = 8  # of each; `trapsim soak --updates 1000` makes many
 
 pytestmark = pytest.mark.skipif(recorder.strace() is None, reason="no strace, or this machine forbids tracing")

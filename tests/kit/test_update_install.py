@@ -1,5 +1,6 @@
 """Which slot starts, and how a trial ends: decided without a disk."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,13 @@ from trapkit.update.install import MAX_REFUSED, MAX_TRIES, RETRY_MS, STARTS, TRI
 from trapkit.update.recordfile import check, checked, decode, encode
 
 NOW = 1_800_000_000_000
-BOTH = {"a": True, "b": True}
+
+
+def whole(*names: str) -> Callable[[str], bool]:
+    return lambda name: name in names
+
+
+BOTH = whole("a", "b")
 OLD = Record(good="a", release="2026.12.1", serial=1, supervisor="11" * 16)
 
 
@@ -61,12 +68,12 @@ def test_a_unit_that_is_always_on_gives_a_trial_two_days() -> None:
 
 
 def test_a_damaged_file_leads_to_what_is_whole() -> None:
-    assert install.start(on_trial(), {"a": True, "b": False}, NOW).said.code == "slot-damaged"
-    record = install.start(replace(OLD, supervisor=""), {"a": False, "b": True}, NOW)
+    assert install.start(on_trial(), whole("a"), NOW).said.code == "slot-damaged"
+    record = install.start(replace(OLD, supervisor=""), whole("b"), NOW)
     assert (record.in_force, record.said.phase, record.said.code) == ("b", "reverted", "slot-damaged")
-    assert install.start(OLD, {"a": False}, NOW).in_force == ""
-    assert install.start(on_trial(), {}, NOW).in_force == ""
-    assert install.start(Record(), {}, NOW) == Record()
+    assert install.start(OLD, whole(), NOW).in_force == ""
+    assert install.start(on_trial(), whole(), NOW).in_force == ""
+    assert install.start(Record(), whole(), NOW) == Record()
 
 
 def test_a_release_of_its_own_fault_is_not_taken_again_and_another_one_is() -> None:
@@ -115,7 +122,7 @@ def test_whatever_happens_a_slot_that_may_start_is_good_or_on_trial_and_the_reco
         elif event == "start":
             record = install.start(record, BOTH, NOW)
         elif event == "damaged":
-            record = install.start(record, {"a": False, "b": True}, NOW)
+            record = install.start(record, whole("b"), NOW)
         elif event == "alive":
             record = install.alive(record, "")
         elif event == "confirm":

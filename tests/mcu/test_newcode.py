@@ -6,13 +6,15 @@ import struct
 import unittest
 from binascii import hexlify
 
-from tests.mcu.bench import make_folder, remove_folder
+from tests.mcu.bench import BenchBoard, make_folder, remove_folder
 from tests.mcu.cuts import every_cut
 from tests.wire.world import Random
 from trapmcu import boot, newcode, slots
+from trapmcu.main import run
 from trapmcu.newcode import RESET_AFTER_S, Loader
 from trapmcu.slots import Slots
 from trapmcu.unit import Trials
+from trapwire import serialline as line
 from trapwire import slotask as ask
 from trapwire import slotwords as sw
 from trapwire.errors import WireError
@@ -189,6 +191,76 @@ class NewCodeTest(unittest.TestCase):
         self.assertFalse(trials.over())
         trials._loader.turned_s -= RESET_AFTER_S
         self.assertTrue(trials.over())
+
+
+class ResetError(Exception):
+    """The board starts again."""
+
+
+class LoopBoard(BenchBoard):
+    """A bench board for the main loop itself: a script of what the Pi says, a message a round."""
+
+    def __init__(self, flash, script):
+        super().__init__(flash)
+        self.script = script
+        self.words = []
+
+    def running(self):
+        self.words += [payload for kind, payload in self.said() if kind == line.FIRMWARE_IS]
+        if not self.script:
+            return False
+        self.now += 10
+        message = self.script.pop(0)
+        if message is not None:
+            self.say(line.FIRMWARE, message)
+        return True
+
+    def feed(self):
+        pass
+
+    def wait(self, ms):
+        pass
+
+    def sleep(self, ms, wakes):
+        raise ResetError
+
+    def reset(self):
+        raise ResetError
+
+
+class LoopTest(unittest.TestCase):
+    """The real main loop of a supervisor: the Pi's words reach the loader, and the turn ends in a reset."""
+
+    def test_firmware_comes_through_the_main_loop_and_the_unit_starts_again(self):
+        root = make_folder()
+        try:
+            os.mkdir(root + "/a")
+            put(root, "a", b"old")
+            files, listing = firmware(b"new")
+            new = sw.digest(listing)
+            script = [bytes([sw.ASK]), ask.begin(listing), ask.piece(0, stream_of(files, listing)), ask.turn(new), None]
+            board = LoopBoard(root, script)
+            trials = Trials(root, "a")
+            run(board, {"trap": 5, "plan": "cn470", "link_key": "05" * 16}, trials)
+            words = [ask.decode_word(payload) for payload in board.words]
+            self.assertEqual([word.outcome for word in words], [sw.DONE] * 4)
+            self.assertEqual((words[3].stands, words[3].other), (sw.TURNED, new))
+            board.script = [None] * 9
+            trials._loader.turned_s -= RESET_AFTER_S
+            with self.assertRaises(ResetError):
+                run(board, {"trap": 5, "plan": "cn470", "link_key": "05" * 16}, trials)
+            self.assertEqual(boot.choose(root, False), "b")
+        finally:
+            remove_folder(root)
+
+    def test_a_supervisor_without_slots_answers_nothing(self):
+        root = make_folder()
+        try:
+            board = LoopBoard(root, [bytes([sw.ASK]), None])
+            run(board, {"trap": 5, "plan": "cn470", "link_key": "05" * 16})
+            self.assertEqual(board.words, [])
+        finally:
+            remove_folder(root)
 
 
 class CutTest(unittest.TestCase):

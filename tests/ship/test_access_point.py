@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[2] / "deploy" / "machine" / "access-point"
+PROGRAM = Path(__file__).resolve().parents[2] / "deploy" / "machines" / "access-point"
 
 
 def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:

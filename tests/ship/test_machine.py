@@ -35,7 +35,7 @@ def there(tmp_path: Path) -> Path:
 def deploy(tmp_path: Path) -> Path:
     """A copy of what is laid down, to be changed; without the programs, which nothing here starts."""
     top = tmp_path / "clone"
-    for name in ("machine", "systemd"):
+    for name in ("machines", "systemd"):
         shutil.copytree(ROOT / "deploy" / name, top / "deploy" / name)
     shutil.copy(ROOT / "pyproject.toml", top)
     shutil.copy(ROOT / "deploy" / "constraints.txt", top / "deploy")
@@ -113,7 +113,7 @@ def test_a_file_that_was_changed_here_is_kept_and_ours_lies_beside_it(
     capsys.readouterr()
     install("base", root=there, deploy=deploy)
     assert "as it should be" in capsys.readouterr().out, "nothing new of ours, so there is nothing to say"
-    newer = deploy / "machine" / "journald-base.conf"
+    newer = deploy / "machines" / "journald-base.conf"
     newer.write_text(newer.read_text() + "# newer\n")
     install("base", root=there, deploy=deploy)
     assert "journald.conf.d/pugmark.conf: was changed here and is kept" in capsys.readouterr().out
@@ -347,7 +347,7 @@ def test_the_plan_is_whole() -> None:
     """Each file of ours is somebody's, each unit can be enabled, none is a firewall's twice."""
     laid = {file.source for role in ROLES.values() for file in role.files} | {file.source for file in READ_ONLY_FILES}
     ours = {
-        f"{folder}/{path.name}" for folder in ("machine", "systemd") for path in (ROOT / "deploy" / folder).iterdir()
+        f"{folder}/{path.name}" for folder in ("machines", "systemd") for path in (ROOT / "deploy" / folder).iterdir()
     }
     assert {name for name in ours - laid if not name.endswith("README.md")} == set()
     for role in ROLES.values():
@@ -357,6 +357,16 @@ def test_the_plan_is_whole() -> None:
         for unit in role.units:
             (file,) = (file for file in role.files if file.target == f"{UNITS}/{unit}")
             assert "[Install]" in (ROOT / "deploy" / file.source).read_text()
+
+
+def test_the_engineers_guide_says_what_works(there: Path, deploy: Path) -> None:
+    section = (ROOT / "deploy/guide-engineer.md").read_text().partition("## A Debian becomes")[2].partition("\n## ")[0]
+    lines = [line.split()[2:] for line in section.splitlines() if line.startswith("sudo deploy/install ")]
+    lines.append(section.partition("`sudo deploy/install ")[2].partition("`")[0].split())
+    assert [line[-1] for line in lines] == ["--dry-run", "RU", "--remove"]
+    for line in lines:
+        assert install(*line, root=there, deploy=deploy) == 0
+    assert not (there / "opt/pugmark").exists()
 
 
 def test_it_needs_nothing_but_python() -> None:

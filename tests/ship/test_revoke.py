@@ -1,5 +1,6 @@
 """`trapship revoke` of an operator's unit: what the base refuses then, what its partner hears, who cannot undo it."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from trapkit import topics
 from trapkit.bus import Bus
 from trapkit.errors import SetupError
 from trapkit.operator import revoked
-from trapship.desk import basefiles
+from trapship.desk import basefiles, trapfiles
 from trapship.desk.provisioning import place_repeater
 from trapship.desk.revoking import revoke
 from trapsim.memorybus import MemoryBroker
@@ -40,7 +41,7 @@ class Machine:
     def __init__(self, operator: Path, folder: Path) -> None:
         self.operator, self.folder = operator, folder
         desk = desk_of(operator)
-        for name, given in basefiles.machine(desk, desk.register.bases["1"], b"", {}).items():
+        for name, given in basefiles.machine(desk, desk.register.bases["1"], b"", {}, b"").items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(given.data)
         desk.save()
@@ -237,9 +238,7 @@ def test_one_command_over_a_real_broker_and_the_stolen_trap_gets_in_no_more(
 ) -> None:
     fleet = machine.folder / "fleet"
     desk = desk_of(machine.operator)
-    from trapship.desk.trapfiles import certificates
-
-    for name, given in certificates(desk, desk.register.traps["7"]).items():
+    for name, given in trapfiles.certificates(desk, desk.register.traps["7"]).items():
         (fleet / Path(name).name).write_bytes(given.data)
     desk.save()
     broker = Broker(mosquitto, tmp_path / "broker", fleet)
@@ -257,6 +256,37 @@ def test_one_command_over_a_real_broker_and_the_stolen_trap_gets_in_no_more(
         wait_for(lambda: "was revoked" in thief.last_error)
         assert not thief.connected
     finally:
+        broker.stop()
+
+
+def test_a_trap_whose_card_has_the_list_knows_a_stolen_base_by_its_certificate(
+    machine: Machine, mosquitto: str, tmp_path: Path
+) -> None:
+    desk = desk_of(machine.operator)
+    theirs = dict(desk.register.bases["1"].serials)
+    certificates = machine.folder / "fleet"
+    for name, given in trapfiles.certificates(desk, desk.register.traps["7"]).items():
+        if name.endswith((".crt", ".key")):
+            (certificates / Path(name).name).write_bytes(given.data)
+    broker = Broker(mosquitto, tmp_path / "broker", certificates)
+    broker.start()
+    card = shutil.copytree(certificates, tmp_path / "etc")
+
+    def trap() -> Bus:
+        return Bus("127.0.0.1", broker.port, card / "ca.crt", card / "7.crt", card / "7.key", "7", ())
+
+    before, after = trap(), None
+    try:
+        before.start()
+        wait_for(lambda: before.connected)
+        (card / "ca.crl").write_bytes(desk.authority.revocation_list([theirs["server"]]))
+        after = trap()
+        after.start()
+        wait_for(lambda: after is not None and "a stolen base answers there" in after.last_error)
+    finally:
+        for bus in (before, after):
+            if bus is not None:
+                bus.stop()
         broker.stop()
 
 

@@ -17,7 +17,7 @@ from trapkit.notify import Notifier
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
-TABLE = ROOT / "deploy" / "machine" / "README.md"
+TABLE = ROOT / "deploy" / "machines" / "README.md"
 PROGRAM = re.compile(r"(?m)^(ExecStart|ExecReload|ExecStop)=(-?)(/opt|/usr)[^ \n]*")
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine: Debian has it")
@@ -83,7 +83,7 @@ def test_the_units_fit_the_programs() -> None:
     assert main([*arguments[:1], "--only", "none", *arguments[1:-1], "/nowhere/base.toml"]) == 2
     assert {section["User"] for section in (base, broker, trap)} == {"pugmark"}
     for role in ("base", "trap"):
-        assert "u pugmark " in (ROOT / "deploy" / "machine" / f"sysusers-{role}.conf").read_text()
+        assert "u pugmark " in (ROOT / "deploy" / "machines" / f"sysusers-{role}.conf").read_text()
 
 
 def test_the_broker_says_when_it_is_ready(mosquitto: str, fleet: Path, tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ import pytest
 import trapbase.media
 import trapbase.parts
 import trapbase.receipts
+from trapbase.custody import restore
+from trapbase.custody.recall import Recall
+from trapbase.custody.reconcile import Reconcile
+from trapbase.custody.restore_store import RestoreStore
 from trapbase.receipts import Receipts
 from trapbase.store import Store
 from trapbase.upload import Uploader
 from trapbase.whole_receipts import WholeReceipts
-from trapsim.basesoak import cuts, fulldisk, kills, life, realkills
+from trapsim.basesoak import cuts, fulldisk, kills, life, realkills, restored
 from trapsim.basesoak.page import by_kind, page
 from trapsim.basesoak.run import PARTS, Job, jobs, run_job
 from trapsim.cli import main
@@ -154,6 +158,22 @@ def test_a_receipt_that_is_never_sent_whole_is_found(monkeypatch: pytest.MonkeyP
     """One forged object, and its trap would keep all that the receipt names."""
     monkeypatch.setattr(WholeReceipts, "want", lambda self, key: False)
     assert any(text.startswith("lost: ") for text in play(("hostile bus", SEED, 0, 300)))
+
+
+COMEBACK_FAULTS: dict[str, tuple[Any, str, Any, int, str]] = {
+    "the frame counter does not leap": (restore, "_next_counter", lambda backup, *_: backup, 3, "is not new"),
+    "the back end is not asked": (Reconcile, "pending", lambda self: False, 3, "lost: "),
+    "traps are not asked": (Recall, "step", lambda *_: None, 5, "never got it by radio"),
+    "a clock that is set ends the asking": (RestoreStore, "shift", lambda *_: None, 5, "never got it by radio"),
+}
+
+
+@pytest.mark.parametrize("fault", COMEBACK_FAULTS)
+def test_a_base_that_comes_back_wrongly_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, planted, number, words = COMEBACK_FAULTS[fault]
+    monkeypatch.setattr(where, name, planted)
+    monkeypatch.setattr(restored, "RECALL_MS", 10 * 3_600_000)
+    assert any(words in text for text in play(("restored", SEED, number, PARTS["restored"].small)))
 
 
 def test_a_counter_that_is_not_reserved_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ TURN_MS = 6 * 3_600_000  # a trap's computer sleeps for hours, and remembers eig
 TURNS = 4
 GIVE_UP_DAYS = 30
 MAX_ASKED = 512  # of all traps at once
+LEAP_MS = 600_000  # of the clock between two looks: what was noted by the old one is put right by it
+YEAR_2020_MS = 1_577_836_800_000
 DAY_MS = 86_400_000
 
 
@@ -29,6 +31,7 @@ class Recall:
         self._store = store
         self._wait_ms = wait_ms
         self._look_ms: int | None = None
+        self._seen: tuple[int, int] | None = None  # both clocks at the look before
         self.storage_error = ""
 
     def step(self, now_ms: int, utc_ms: int) -> None:
@@ -37,7 +40,7 @@ class Recall:
             return
         self._look_ms = now_ms + LOOK_EVERY_MS
         try:
-            keys = self._due(utc_ms)
+            keys = self._due(now_ms, utc_ms)
         except StorageError as error:
             self.storage_error = str(error)
             return
@@ -49,10 +52,20 @@ class Recall:
             if not self._bus.publish(topics.wanted(trap), pack_keys(own)):
                 return  # said again with the next look
 
-    def _due(self, utc_ms: int) -> list[ObjectKey]:
+    def _due(self, now_ms: int, utc_ms: int) -> list[ObjectKey]:
         since_ms = self._store.recalling_since()
         if since_ms is None:
             return []
+        # A new disk often means a clock that nobody has set yet. When it is set, a month is not over.
+        leap_ms = 0
+        if self._seen is not None:
+            leap_ms = (utc_ms - self._seen[1]) - (now_ms - self._seen[0])
+        elif since_ms > utc_ms or since_ms < YEAR_2020_MS <= utc_ms:
+            leap_ms = utc_ms - since_ms
+        if abs(leap_ms) > LEAP_MS:
+            self._store.shift(leap_ms)
+            since_ms += leap_ms
+        self._seen = (now_ms, utc_ms)
         if utc_ms - since_ms > GIVE_UP_DAYS * DAY_MS:
             self._store.end_recalls(utc_ms)
             return []

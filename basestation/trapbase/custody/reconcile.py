@@ -5,7 +5,9 @@
               what is not here is noted as lying at the back end alone
     done      batches go again
 
-So nothing goes there twice, and traps that did not hear of a receipt hear of it now. A back end without such a list is
+So nothing goes there twice, and traps that did not hear of a receipt hear of it now. The way's hours, day's bytes and
+pauses (`trapbase.gate`) hold as for uploads: a list of years is long, and the link may be paid by the byte. Nobody
+knows an answer's size before: the last one of a day may go over what was left. A back end without such a list is
 asked for the open batches alone; the rest goes again, and it drops what it has by its key.
 """
 
@@ -14,6 +16,7 @@ from collections import deque
 from collections.abc import Collection
 
 from trapbase.custody.restore_store import RestoreStore
+from trapbase.gate import Gate
 from trapbase.outlet import Catalogue, OutletError
 from trapbase.receipts import BadReceiptError, read_receipts
 
@@ -26,10 +29,19 @@ NO_LIST = (404, 405, 501)  # a back end that has no such list
 
 class Reconcile:
     """The step between a restore and the first batch. `outlet`: the back end, None where there is none; `key`: its
-    Ed25519 public key; `traps`: those of the settings, beside those of whom the backup has something."""
+    Ed25519 public key; `traps`: those of the settings, beside those of whom the backup has something; `gate`: when the
+    back end may be asked, None: always."""
 
-    def __init__(self, store: RestoreStore, outlet: Catalogue | None, key: bytes, traps: Collection[int]) -> None:
+    def __init__(
+        self,
+        store: RestoreStore,
+        outlet: Catalogue | None,
+        key: bytes,
+        traps: Collection[int],
+        gate: Gate | None = None,
+    ) -> None:
         self._store = store
+        self._gate = gate
         self._traps = set(traps)
         self._outlet = outlet
         self._key = key
@@ -55,21 +67,35 @@ class Reconcile:
         """One page or one batch; whether anything moved. `now_ms` must never go back.  Raises: StorageError."""
         if not self.pending() or now_ms < self._retry_ms:
             return False
+        if self._outlet is None or (self._cursor is None and not self._queue):
+            self._store.set_checked(utc_ms)
+            self._pending, self.trouble = False, ""
+            return True
+        if self._gate is not None and not self._gate.may_try(now_ms, utc_ms):
+            return False
         try:
-            if self._outlet is not None and self._cursor is not None:
-                self._list(self._outlet, self._cursor)
-                return True
-            if self._outlet is not None and self._queue:
-                self._adopt(self._outlet, self._queue[0], utc_ms)
-                self._queue.popleft()
-                return True
+            self._ask(self._outlet, utc_ms)
         except OutletError as error:
             self.trouble = f"after the restore nothing is sent before the back end has said what it has: {error}"
             self._retry_ms = now_ms + RETRY_MS
+            if self._gate is not None and not error.refused:
+                self._gate.failed(now_ms, self.trouble, error.wait_ms)
             return False
-        self._store.set_checked(utc_ms)
-        self._pending, self.trouble = False, ""
+        finally:
+            if self._gate is not None:
+                self._gate.settle(now_ms, utc_ms)
         return True
+
+    def _ask(self, outlet: Catalogue, utc_ms: int) -> None:
+        """One question, about the next page or the next batch."""
+        if self._cursor is not None:
+            self._list(outlet, self._cursor)
+        else:
+            self._adopt(outlet, self._queue[0], utc_ms)
+            self._queue.popleft()
+        self.trouble = ""
+        if self._gate is not None:
+            self._gate.worked()
 
     def _list(self, outlet: Catalogue, cursor: str) -> None:
         try:

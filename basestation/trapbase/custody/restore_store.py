@@ -91,6 +91,12 @@ class RestoreStore:
         rows = self._rows("recalling")
         return rows[0]["restored_ms"] if rows else None
 
+    def shift(self, leap_ms: int) -> None:
+        """The clock has leapt by so much: the times of what is asked for leap with it."""
+        with transaction(self._db) as db:
+            db.execute(self._sql["shift_restores"], (leap_ms,))
+            db.execute(self._sql["shift_recalls"], (leap_ms,))
+
     def end_recalls(self, utc_ms: int) -> None:
         """Ask for nothing any more."""
         with transaction(self._db) as db:

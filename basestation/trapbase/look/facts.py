@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from trapbase.config import Settings
 from trapbase.effort import alarms
+from trapbase.gate import day_of
 from trapbase.look.metrics import Figures
 from trapbase.modem import read_modem
 from trapbase.ops.partfile import read_states
@@ -17,6 +19,7 @@ from trapbase.updates.look import look
 from trapbase.updates.words import notes as update_notes
 from trapbase.view import stations_of, zones_of
 from trapbase.view_needs import needs, word_ms
+from trapbase.view_outlets import MAX_ASIDE, left_over, notes, outlet_rows
 from trapwire.airtime import snr_floor_quarter_db
 
 Row = dict[str, Any]
@@ -24,6 +27,7 @@ TRAPS = 1000
 CONFLICTS = 1000  # counted by trap
 LATE = 100
 ALARMS = 200  # the newest, settled ones too
+OUTLETS = 200  # those of the settings, and those that were there once
 
 
 def part_names(settings: Settings) -> tuple[str, ...]:
@@ -57,6 +61,13 @@ def free_bytes(folder: Path) -> int | None:
     return disk.f_bavail * disk.f_frsize
 
 
+def ways_of(settings: Settings, reader: Reader, now_ms: int) -> tuple[list[Row], list[str]]:
+    """The ways out as they are now (Unix ms), and what is left of former ones.  Raises: StorageError."""
+    days = reader.rows("outlet_days", day_of(now_ms, ZoneInfo(settings.zone)))
+    rows, aside = reader.rows("outlets", OUTLETS), reader.rows("outlet_aside", MAX_ASIDE)
+    return outlet_rows(settings, rows, aside, days, now_ms), left_over(settings, rows)
+
+
 def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms: int) -> Figures:
     """For /metrics. `reader`: None while the base has stored nothing.  Raises: StorageError."""
     folder = Path(settings.folder)
@@ -71,6 +82,7 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
     found = needs(settings, rows, stations, known, now_ms, free_bytes=free, modem=modem, parts=parts)
     updates = look(settings.updates, reader.rows, traps, places, now_ms)
     found += update_notes(updates)
+    ways, over = ways_of(settings, reader, now_ms)
     floor_db = snr_floor_quarter_db(settings.gateway.sf) / 4
     return Figures(
         now_ms=now_ms,
@@ -82,7 +94,8 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
         traps=[row | {"word_ms": word_ms(row)} for row in traps],
         floor_db=floor_db,
         alarms=sum(alarm.stands for alarm in alarms(reader.rows("alarms", ALARMS))),
-        needs=len(found) + len(places.problems),
+        needs=len(found) + len(notes(ways)) + len(over) + len(places.problems),
+        ways=ways,
         rollout=updates.rollout,
         steps={s.trap: s.step for s in updates.decision.standings} if updates.decision else {},
         running={unit.trap: unit.running for unit in updates.units if unit.running is not None},

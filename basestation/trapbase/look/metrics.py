@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trapbase.gate import CLOSED, HALF_OPEN, OPEN
 from trapbase.modem import State
 from trapbase.ops.partfile import HANGS, RUNS, PartState
 from trapwire.alert import UNKNOWN
@@ -24,7 +25,8 @@ GAUGES = ("bus_connected",)  # of the parts' figures; the others only grow
 class Figures:
     """Everything for one answer, times in Unix ms. `summary`: of the reader; `oldest`: since when the oldest waits, by
     what it waits for; `traps`: their last words; `floor_db`: the weakest signal that is heard; `alarms`, `needs`: how
-    many the page shows; `rollout`: the newest one's row; `steps`, `running`: of updates, by trap."""
+    many the page shows; `rollout`: the newest one's row; `steps`, `running`: of updates, by trap; `ways`: those out of
+    the base (`view_outlets`)."""
 
     now_ms: int
     parts: Mapping[str, PartState] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Figures:
     rollout: Row | None = None
     steps: Mapping[int, str] = field(default_factory=dict)
     running: Mapping[int, str] = field(default_factory=dict)
+    ways: list[dict[str, Any]] = field(default_factory=list)
 
 
 def metrics_text(figures: Figures) -> str:
@@ -50,6 +53,7 @@ def metrics_text(figures: Figures) -> str:
         *_of_traps(figures),
         *_of_updates(figures),
         *_of_parts(figures),
+        *_of_ways(figures),
     ):
         rows = list(samples)
         if rows:
@@ -199,6 +203,54 @@ def _of_parts(figures: Figures) -> Iterable[Metric]:
             yield name, "gauge", f"{text}.", own
         else:
             yield f"part_{name}_total", "counter", f"{text}, since it was started.", own
+
+
+def _of_ways(figures: Figures) -> Iterable[Metric]:
+    """Of the ways out, by name. What waits for the back end itself is counted as batches."""
+    posts = [way for way in figures.ways if way["kind"] != "tus"]
+
+    def each(ways: list[dict[str, Any]], value: Any) -> list[Sample]:
+        return [({"outlet": way["name"]}, value(way)) for way in ways]
+
+    def age(way: Row) -> float:
+        return 0 if way["oldest_ms"] is None else max(0, figures.now_ms - way["oldest_ms"]) / 1000
+
+    yield "outlet_waiting", "gauge", "Messages that wait for a way out.", each(posts, lambda way: way["waiting"])
+    yield (
+        "outlet_oldest_seconds",
+        "gauge",
+        "For how long the oldest of them has waited; 0 where none does.",
+        each(posts, age),
+    )
+    yield (
+        "outlet_aside",
+        "gauge",
+        "Messages set aside until a person asks for them.",
+        each(posts, lambda way: way["aside_count"]),
+    )
+    yield "outlet_sent_total", "counter", "Messages that have gone.", each(posts, lambda way: way["sent"])
+    yield (
+        "outlet_breaker",
+        "gauge",
+        "1 for the state that the breaker of a way is in.",
+        [
+            ({"outlet": way["name"], "state": state}, way["state"] == state)
+            for way in figures.ways
+            for state in (CLOSED, HALF_OPEN, OPEN)
+        ],
+    )
+    yield (
+        "outlet_trouble",
+        "gauge",
+        "Whether a way says that something is wrong; `trapbase outlets` says what.",
+        each(figures.ways, lambda way: way["trouble"]),
+    )
+    yield (
+        "outlet_day_bytes",
+        "gauge",
+        "Bytes over a way today, either way.",
+        each(figures.ways, lambda way: way["spent_bytes"]),
+    )
 
 
 def _labels(labels: Mapping[str, object]) -> str:

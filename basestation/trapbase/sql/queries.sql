@@ -4,9 +4,10 @@ SELECT sha256, body IS NULL AND gone_ms IS NULL AS in_file FROM objects
 WHERE trap = ? AND epoch = ? AND number = ? AND rung = ?
 
 -- name: add_object
+-- Their ids follow the newest one's, in their order.
 INSERT INTO objects
-  (id, trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (trap, epoch, number, rung, sha256, size, body, base, rssi_dbm, snr_db, received_ms, stored_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: newest_object
 SELECT max(id) FROM objects
@@ -18,7 +19,7 @@ UPDATE tallies SET count = count + ?, bytes = bytes + ? WHERE kind = 'objects' A
 INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count
 
 -- name: add_event
-INSERT INTO events
+INSERT OR ROLLBACK INTO events
   (trap, epoch, number, time_ms, uncertainty_ms, species, confidence, count, box_x, box_y, box_width, box_height, battery,
    arrival)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -223,7 +223,8 @@ WHERE o.gone_ms IS NULL ORDER BY o.trap LIMIT ?
 
 -- name: outlets
 SELECT o.*, (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'waiting') AS waiting,
-  (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'aside') AS aside
+  (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'aside') AS aside,
+  (SELECT min(i.queued_ms) FROM outlet_items i WHERE i.outlet = o.name AND i.state = 'waiting') AS oldest_ms
 FROM outlets o ORDER BY o.name LIMIT ?
 
 -- name: outlet_aside

@@ -27,6 +27,12 @@ SELECT restored_ms FROM restores WHERE checked_ms IS NOT NULL AND ended_ms IS NU
 -- name: end_recalls
 UPDATE restores SET ended_ms = ? WHERE checked_ms IS NOT NULL AND ended_ms IS NULL
 
+-- name: shift_restores
+UPDATE restores SET restored_ms = restored_ms + ? WHERE ended_ms IS NULL
+
+-- name: shift_recalls
+UPDATE recalls SET found_ms = found_ms + ?1, turn_ms = turn_ms + ?1
+
 -- name: drop_marks
 DELETE FROM restore_marks
 

@@ -76,11 +76,8 @@ def _run(args: argparse.Namespace, deploy: Path) -> int:
     )
     settings = root / role.settings.lstrip("/")
     if not settings.exists():
-        _say(
-            f"next: {role.settings}, as its guide says"
-            if role.name == "trap"
-            else 'next: "Set up" in basestation/README.md'
-        )
+        guide = "deploy/guide-engineer.md" if role.name == "trap" else "basestation/README.md, Set up"
+        _say(f"next: {role.settings} ({guide})")
     return 0
 
 

@@ -8,6 +8,7 @@ LINKS = "/usr/local/bin"
 UNITS = "/etc/systemd/system"
 USER = "pugmark"
 FIREWALL = "pugmark-firewall.service"
+REVOKED = "pugmark-broker-revoked.path"
 SYSUSERS = "/etc/sysusers.d/pugmark.conf"
 TIMESYNCD = ("systemctl", "try-restart", "systemd-timesyncd")
 RELOAD = ("systemctl", "daemon-reload")
@@ -77,9 +78,9 @@ def _users(source: str) -> File:
 
 
 COMMON = (
-    File("machine/watchdog.conf", "/etc/systemd/system.conf.d/pugmark.conf", then=("systemctl", "daemon-reexec")),
+    File("machines/watchdog.conf", "/etc/systemd/system.conf.d/pugmark.conf", then=("systemctl", "daemon-reexec")),
     File(
-        "machine/sysctl.conf",
+        "machines/sysctl.conf",
         "/etc/sysctl.d/90-pugmark.conf",
         then=("sysctl", "-q", "-p", "/etc/sysctl.d/90-pugmark.conf"),
     ),
@@ -97,18 +98,20 @@ BASE = Role(
     links=(),
     files=(
         *COMMON,
-        _users("machine/sysusers-base.conf"),
-        _journal("machine/journald-base.conf"),
+        _users("machines/sysusers-base.conf"),
+        _journal("machines/journald-base.conf"),
         File(
-            "machine/chrony-base.conf", "/etc/chrony/conf.d/pugmark.conf", then=("systemctl", "try-restart", "chrony")
+            "machines/chrony-base.conf", "/etc/chrony/conf.d/pugmark.conf", then=("systemctl", "try-restart", "chrony")
         ),
-        _firewall("machine/firewall-base.nft"),
+        _firewall("machines/firewall-base.nft"),
         _unit(FIREWALL),
         _unit("pugmark-identity.service", "pugmark-identity-base.service"),
         _unit("pugmark-broker.service"),
+        _unit(REVOKED),
+        _unit("pugmark-broker-revoked.service"),
         _unit("pugmark-base.service"),
     ),
-    units=(FIREWALL, "pugmark-identity.service", "pugmark-broker.service", "pugmark-base.service"),
+    units=(FIREWALL, "pugmark-identity.service", REVOKED, "pugmark-broker.service", "pugmark-base.service"),
     restarted=("pugmark-broker.service", "pugmark-base.service"),
     # Debian starts a broker of its own with the package, without certificates.
     not_ours=("mosquitto.service",),
@@ -128,18 +131,18 @@ TRAP = Role(
     links=(("/etc/pugmark", f"{DATA}/etc"),),
     files=(
         *COMMON,
-        _users("machine/sysusers-trap.conf"),
-        _journal("machine/journald-trap.conf"),
-        File("machine/timesyncd-trap.conf", "/etc/systemd/timesyncd.conf.d/pugmark.conf", then=TIMESYNCD),
-        _firewall("machine/firewall-trap.nft"),
-        File("machine/polkit-trap.rules", "/etc/polkit-1/rules.d/50-pugmark.rules"),
+        _users("machines/sysusers-trap.conf"),
+        _journal("machines/journald-trap.conf"),
+        File("machines/timesyncd-trap.conf", "/etc/systemd/timesyncd.conf.d/pugmark.conf", then=TIMESYNCD),
+        _firewall("machines/firewall-trap.nft"),
+        File("machines/polkit-trap.rules", "/etc/polkit-1/rules.d/50-pugmark.rules"),
         File(
-            "machine/networkmanager-trap.conf",
+            "machines/networkmanager-trap.conf",
             "/etc/NetworkManager/conf.d/pugmark.conf",
             then=("nmcli", "general", "reload"),
         ),
-        File("machine/dnsmasq-trap.conf", "/etc/NetworkManager/dnsmasq-shared.d/pugmark.conf"),
-        File("machine/access-point", "/usr/local/lib/pugmark/access-point", 0o755),
+        File("machines/dnsmasq-trap.conf", "/etc/NetworkManager/dnsmasq-shared.d/pugmark.conf"),
+        File("machines/access-point", "/usr/local/lib/pugmark/access-point", 0o755),
         File("../models/feline.toml", "/usr/share/pugmark/models/feline.toml"),
         File("../models/feline.tflite", "/usr/share/pugmark/models/feline.tflite"),
         _unit(FIREWALL),
@@ -160,6 +163,6 @@ READ_ONLY_PACKAGES = ("overlayroot",)
 DATA_UNIT = "var-lib-pugmark.mount"
 READ_ONLY_FILES = (
     _unit(DATA_UNIT),
-    File("machine/overlayroot.conf", "/etc/overlayroot.local.conf"),
+    File("machines/overlayroot.conf", "/etc/overlayroot.local.conf"),
 )
 DATA_LABEL = "/dev/disk/by-label/pugmark-data"

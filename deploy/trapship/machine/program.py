@@ -16,7 +16,7 @@ from trapship.machine.source import Source
 
 CURRENT = f"{OPT}/current"
 WHOLE = ".whole"
-ROOM_MB = {"base": 500, "trap": 1000}  # of the disk, while two versions lie there: one of a base has 150 MB
+ROOM_MB = {"base": 500, "trap": 1000}  # free, to make a version beside another: one has 100 MB, a trap's 340
 
 
 def install_program(host: Host, role: Role, source: Source) -> bool:

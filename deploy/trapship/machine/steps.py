@@ -25,6 +25,7 @@ from trapship.machine.plan import (
 from trapship.machine.record import Record, write_record
 from trapship.machine.source import Source
 
+TRY = "try-restart"  # of Debian's own services, which this machine may not have
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
 
 
@@ -66,7 +67,9 @@ def install(host: Host, role: Role, source: Source, wishes: Wishes, record: Reco
         _board(host, wishes.country)
     renewed = program.install_program(host, role, source)
     for file in changed:
-        if file.then and host.booted and (why := host.try_to(*file.then)):
+        if not host.booted or not file.then or (TRY in file.then and not units.known(host, file.then[-1])):
+            continue
+        if why := host.try_to(*file.then):
             host.say(f"{file.target}: counts from the next start on ({why})")
     units.enable(host, role, record, names, renewed=renewed or bool(changed))
     if not host.dry:
@@ -216,7 +219,7 @@ def _require_data_partition(host: Host) -> None:
     if machine.mounted(Path("/proc/mounts").read_text(), DATA) is None and not Path(DATA_LABEL).exists():
         raise InstallError(
             f"--read-only: no partition has the label pugmark-data ({DATA_LABEL}), and none is mounted at {DATA}: "
-            "with a read-only root everything would be gone with the power (deploy/machine/README.md: how to make one)"
+            "with a read-only root everything would be gone with the power (deploy/machines/README.md: how to make one)"
         )
 
 

@@ -45,6 +45,11 @@ def disable(host: Host, units: tuple[str, ...]) -> None:
             _systemctl(host, "disable", *_now(host), unit)
 
 
+def known(host: Host, unit: str) -> bool:
+    """Whether this machine has such a unit."""
+    return host.ask("systemctl", "cat", unit)[0] == 0
+
+
 def _now(host: Host) -> tuple[str, ...]:
     return ("--now",) if host.booted else ()
 

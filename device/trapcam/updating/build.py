@@ -17,7 +17,7 @@ from trapcam.states import DELETED, DELIVERED
 from trapcam.updating.known import finds_the_known
 from trapcam.updating.prove import Checks, Proof
 from trapcam.updating.shadow import Shadow, Tally, values
-from trapcam.updating.taking import STATE, Found, Taking, sources_of
+from trapcam.updating.taking import STATE, Found, Taking, folders_of, sources_of
 from trapcam.updating.talk import Talk
 from trapcam.updating.updater import Plan, Updater, Ways
 from trapcam.uplink import Uplink
@@ -26,6 +26,7 @@ from trapkit.sealing import read_key, sign
 from trapkit.update import install, permits
 from trapkit.update.launch import FOLDER, SLOT
 from trapkit.update.slots import Slots
+from trapkit.update.sources import Source
 from trapkit.update.states import UpdateState
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.notes import SHADOW, UPDATE, Note, statement
@@ -53,12 +54,18 @@ def said_if_refused(own: Own | None, code: str) -> Iterator[None]:
     try:
         yield
     except SetupError:
-        if own is not None:
-            with suppress(OSError):
-                record = own.slots.read()
-                if record.trial is not None and record.trial.slot == own.slot:
-                    own.slots.write(install.troubled(record, code))
+        say_trouble(own, code)
         raise
+
+
+def say_trouble(own: Own | None, code: str) -> None:
+    """Under a trial: what is wrong with this start, for the next one to know."""
+    if own is None:
+        return
+    with suppress(OSError):
+        record = own.slots.read()
+        if record.trial is not None and record.trial.slot == own.slot:
+            own.slots.write(install.troubled(record, code))
 
 
 class Notes:
@@ -128,17 +135,19 @@ def open_updater(
     notes = Notes(outbox, seed, clock, own.slot)
     glance = choose.glancing(camera)
     alone = settings.trigger.source == "interval"
+    begun = outbox.position(camera.source)
     checks = Checks(
         glance=lambda: glance(outbox.position(camera.source)) is not None,
         known=lambda: _known(own, judge),
         answers=lambda: alone or uplink.answered,
+        taken=lambda: outbox.position(camera.source) > begun,
         heard=lambda: not update.heard or notes.heard(),
     )
-    taking, sources = _taking(own, settings, clock)
+    taking, folders = _taking(own, settings, clock)
     permit_key = read_key(Path(update.permit_key), "the base's key for permissions") if update.permit_key else None
 
     def brought() -> str:
-        return " ".join(_stamp(Path(name)) for name in sources() if not name.startswith("http"))
+        return " ".join(_stamp(folder) for folder in folders())
 
     def permitted(found: Found) -> str:
         if permit_key is None or found.offered is None:
@@ -202,8 +211,8 @@ def open_updater(
     return Updater(own.slots, own.slot, plan, ways, Proof(checks), Talk(uplink.say_firmware))
 
 
-def _taking(own: Own, settings: TrapSettings, clock: Clock) -> tuple[Taking | None, Callable[[], dict[str, object]]]:
-    """The client, None where no root is named or it is not there; and what its sources are."""
+def _taking(own: Own, settings: TrapSettings, clock: Clock) -> tuple[Taking | None, Callable[[], list[Path]]]:
+    """The client, None where no root is named; and the folders that it looks at.  Raises: SetupError."""
     update, trap, root = settings.update, require_trap(settings), b""
     if update.trusted:
         try:
@@ -211,19 +220,15 @@ def _taking(own: Own, settings: TrapSettings, clock: Clock) -> tuple[Taking | No
         except OSError as error:
             raise SetupError(f"key 'update.trusted' is {update.trusted!r}: cannot be read: {error.strerror}") from error
 
-    def sources() -> dict[str, object]:
-        return dict(find())
-
-    def find() -> dict[str, object]:
+    def folders() -> list[Path]:
         asked = asked_folder(own.slots.root)
-        sticks = (*([asked] if asked else []), *update.sticks)
-        certificates = Path(settings.network.certificates)
-        return dict(sources_of(Path(settings.data), sticks, update.base_url, certificates, trap))
+        return folders_of(Path(settings.data), (*([asked] if asked else []), *update.sticks))
 
-    find()  # a wrong address is said at the start
-    if not root:
-        return None, sources
-    return Taking(find, own.slots.root / STATE, clock, root, trap), sources  # type: ignore[arg-type]
+    def sources() -> Mapping[str, Source]:
+        return sources_of(folders(), update.base_url, Path(settings.network.certificates), trap)
+
+    sources()  # a wrong address is said at the start
+    return Taking(sources, own.slots.root / STATE, clock, root, trap) if root else None, folders
 
 
 def asked_folder(root: Path) -> str:

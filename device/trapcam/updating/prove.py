@@ -1,7 +1,8 @@
 """Is the release on trial good? Camera, detector, supervisor, base, in this order; takes `now_ms`, does no IO itself.
 
 A camera that gives nothing may do so after another start: that ends the start, and starts are counted. A known picture
-that is not found is the same at every start: that ends the trial at once.
+that is not found is the same at every start: that ends the trial at once. One that fails at its first burst shall not
+be proved before it: a burst was taken, or it has lasted a while without one.
 """
 
 from collections.abc import Callable
@@ -11,17 +12,19 @@ from trapcam.timers import due
 
 CAMERA_MS = 60_000
 LOOK_EVERY_MS = 5_000
+LASTS_MS = 600_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checks:
     """glance: whether the camera gives a frame now; known: the code of `reasons` by which the detector fails, or "";
-    answers: whether a supervisor speaks, or none belongs here; heard: whether a base has what was said since the
-    trial began, or none is to be waited for."""
+    answers: whether a supervisor speaks, or none belongs here; taken: whether a burst was since the start; heard:
+    whether a base has what was said since the trial began, or none is to be waited for."""
 
     glance: Callable[[], bool]
     known: Callable[[], str]
     answers: Callable[[], bool]
+    taken: Callable[[], bool]
     heard: Callable[[], bool]
 
 
@@ -57,4 +60,5 @@ class Proof:
             self.works = self._checks.answers()
             if not self.works and due(self._begun_ms, now_ms, CAMERA_MS):
                 self.again = "supervisor-silent"
-        self.proved = self.works and self._checks.heard()
+        lasts = self._checks.taken() or due(self._begun_ms, now_ms, LASTS_MS)
+        self.proved = self.works and lasts and self._checks.heard()

@@ -7,7 +7,7 @@ imported when there is something to look at: at most starts there is not.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,12 +119,14 @@ class Taking:
             return None
 
 
-def sources_of(data: Path, sticks: tuple[str, ...], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:
-    """Those that are there now.  Raises: SetupError naming the setting."""
-    found: dict[str, Source] = {}
-    for folder in (data / BROUGHT, *(Path(stick) for stick in sticks)):
-        if (folder / "metadata").is_dir():
-            found[str(folder)] = FolderSource(folder)
+def folders_of(data: Path, sticks: Sequence[str]) -> list[Path]:
+    """The folders in which a release lies now."""
+    return [folder for folder in (data / BROUGHT, *map(Path, sticks)) if (folder / "metadata").is_dir()]
+
+
+def sources_of(folders: Sequence[Path], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:
+    """These, and the base's network.  Raises: SetupError naming the setting."""
+    found: dict[str, Source] = {str(folder): FolderSource(folder) for folder in folders}
     if base_url:
         from trapkit.update.httpsource import HttpSource
 

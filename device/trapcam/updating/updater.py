@@ -24,7 +24,7 @@ from trapcam.updating.talk import RIGHT, SILENT, TURN, WRONG, Talk
 from trapkit.update import install
 from trapkit.update.firmware import GOES_ON as HANDING
 from trapkit.update.firmware import IS_DONE, Handover
-from trapkit.update.offer import Offered
+from trapkit.update.offer import Offered, Part, Release
 from trapkit.update.slots import Slots, StageError
 from trapkit.update.states import UpdateState
 from trapwire.slotask import Word
@@ -32,6 +32,7 @@ from trapwire.slotask import Word
 AGAIN, OFF = "again", "off"  # how the program is to end: start again, or shut the Pi down
 BUSY_MS = 480_000  # so long the Pi stays on for an update: the supervisor takes ten minutes for a hang
 RETRY_MS = 60_000
+GLANCE_MS = 5_000  # how often it is seen whether something was brought
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,6 @@ class Updater:
         self._record: install.Record | None = None
         self._alive = False
         self._offered: Offered | None = None
-        self._found: Found | None = None
         self._staging: Iterator[None] | None = None
         self._whole = False
         self._handover: Handover | None = None
@@ -91,6 +91,7 @@ class Updater:
         self._shadowing = False
         self._aligned = False
         self._looking = False
+        self._glanced_ms: int | None = None
         self._busy_ms: int | None = None
         self._refused_ms: int | None = None
         self.busy = False
@@ -107,8 +108,9 @@ class Updater:
             if self._record is None:
                 self._record = self._slots.read()
                 self._ways.tell(self._record.said)
-            more = self._trial(now_ms) if self._record.trial is not None else self._settled(now_ms, word)
+                self._resume()
             self._refused_ms, self.trouble = None, ""
+            more = self._trial(now_ms) if self._record.trial is not None else self._settled(now_ms, word)
         except OSError as error:
             self._refused_ms, self.trouble = now_ms, f"updates: {error}; tried again every {RETRY_MS // 1000} s"
             self.busy, more = False, False
@@ -139,10 +141,11 @@ class Updater:
         record = self.record
         trial = record.trial
         assert trial is not None
-        if trial.slot != self._slot:  # switched, and not started yet
-            self.ending = AGAIN
+        if trial.slot != self._slot:  # the launcher could not count its start, and took what is good
+            self.trouble = f"updates: {trial.release} could not be started: the card took no count of it"
             return False
         self._proof.step(now_ms)
+        self.busy = not self._proof.works  # a parked Pi stays on for as long as that takes
         failed = self._proof.failed or self._with_supervisor(trial.supervisor, now_ms)
         failed = failed or install.overdue(record, now_ms)
         if failed:
@@ -183,9 +186,25 @@ class Updater:
 
     # --- settled --------------------------------------------------------------------------------------------------
 
+    def _resume(self) -> None:
+        """A release that was staged before this start goes on from its slot; the sources are asked when it is time."""
+        record = self.record
+        staged = self._slots.slot(record.idle) if record.said.phase == "staged" and record.trial is None else None
+        if staged is None or staged.release != record.said.tried or not self._slots.is_whole(record.idle):
+            return
+        good = self._slots.slot(record.good) if record.good else None
+        before = good.versions if good else {}
+        new = {part: version for part, version in staged.versions.items() if before.get(part) != version}
+        if new:
+            parts = {part: Part(version=version, target="") for part, version in new.items()}
+            release = Release(release=staged.release, built_ms=0, serial=staged.serial, parts=parts)
+            self._offered, self._whole = Offered(release=release, files={}), True
+
     def _settled(self, now_ms: int, word: Word | None) -> bool:
         if not self._aligned:
             self._align(now_ms)
+        if self._offered is not None and self._shadowing and self._is_due(now_ms):
+            self._offered, self._whole = None, False  # weeks may pass: is it still the one that shall run?
         if self._offered is None:
             self.busy = self._look(now_ms)
             return False
@@ -205,14 +224,20 @@ class Updater:
                 self._write(replace(self.record, supervisor=""))
                 self._ways.report("updates: the supervisor runs other firmware than came with this release; it stays")
 
+    def _is_due(self, now_ms: int) -> bool:
+        """Whether the sources are to be looked at."""
+        if not due(self._glanced_ms, now_ms, GLANCE_MS):
+            return False
+        self._glanced_ms = now_ms
+        at_ms, what = self._ways.looked()
+        return self._ways.brought() != what or due(at_ms or None, now_ms, self._plan.look_ms)
+
     def _look(self, now_ms: int) -> bool:
         """Whether a look goes on."""
         if not self._looking:
-            at_ms, what = self._ways.looked()
-            brought = self._ways.brought()
-            if brought == what and not due(at_ms or None, now_ms, self._plan.look_ms):
+            if not self._is_due(now_ms):
                 return False
-            self._ways.remember(now_ms, brought)
+            self._ways.remember(now_ms, self._ways.brought())
             self._ways.begin(self.record.release)
             self._looking = True
         found = self._ways.end()
@@ -233,7 +258,7 @@ class Updater:
         if code:
             self._write(install.say(self.record, release, "waiting", code, now_ms))
             return False
-        self._offered, self._found = found.offered, found
+        self._offered = found.offered
         staged = self._slots.slot(self.record.idle)
         wanted = found.offered.release
         self._whole = staged is not None and (staged.release, staged.serial) == (release, wanted.serial)
@@ -263,7 +288,7 @@ class Updater:
             self._write(install.say(self.record, release, "waiting", code, now_ms))
         else:
             self._write(install.refuse(self.record, release, code, now_ms))
-        self._offered = self._found = None
+        self._offered = None
         self._whole, self._handover, self._handed = False, None, ""
 
     def _hand_over(self, word: Word | None, now_ms: int) -> bool:

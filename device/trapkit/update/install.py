@@ -12,6 +12,7 @@ in a row that came to nothing: the application gives them back (`alive`) once it
 `wakes_left` are starts in all: a parked unit starts at every trigger, and its base may sleep through some.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from trapkit.update.states import UpdateState
@@ -109,11 +110,11 @@ def begin(record: Record, release: str, serial: int, supervisor: str, before: st
     return replace(record, trial=trial, said=said, supervisor=before or record.supervisor, turns=0)
 
 
-def start(record: Record, whole: dict[str, bool], now_ms: int) -> Record:
-    """One start: what it uses up, and where that or a damaged file leads. whole: of the slots that are there."""
+def start(record: Record, whole: Callable[[str], bool], now_ms: int) -> Record:
+    """One start: what it uses up, and where that or a damaged file leads. whole: whether a slot is one."""
     trial = record.trial
     if trial is not None:
-        if not whole.get(trial.slot, False):
+        if not whole(trial.slot):
             record = revert(record, "slot-damaged", now_ms)
         elif trial.starts_left <= 0:
             record = revert(record, trial.trouble or "does-not-start", now_ms)
@@ -122,8 +123,8 @@ def start(record: Record, whole: dict[str, bool], now_ms: int) -> Record:
         else:
             used = replace(trial, starts_left=trial.starts_left - 1, wakes_left=trial.wakes_left - 1)
             return replace(record, trial=used)
-    if record.good != INSTALLED and not whole.get(record.good, False):
-        other = record.idle if whole.get(record.idle, False) else INSTALLED
+    if record.good != INSTALLED and not whole(record.good):
+        other = record.idle if whole(record.idle) else INSTALLED
         said = UpdateState("", record.release, "reverted", "slot-damaged", now_ms)
         record = replace(record, good=other, release="", serial=0, supervisor="", said=said)
     return record

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from trapkit.update.install import INSTALLED, SLOTS, start
+from trapkit.update.install import INSTALLED, start
 from trapkit.update.slots import Slots
 
 ROOT = "/var/lib/pugmark/update"
@@ -29,15 +29,14 @@ def chosen(slots: Slots, now_ms: int, *, counted: bool = True) -> str:
         before = slots.read()
         if not counted:
             return before.in_force if slots.is_whole(before.in_force) else INSTALLED
-        whole = {name: slots.is_whole(name) for name in SLOTS if (slots.root / name).is_dir()}
-        after = start(before, whole, now_ms)
+        after = start(before, slots.is_whole, now_ms)
     except OSError:
         return INSTALLED  # a card that cannot be read: what the installer put there lies elsewhere, or nothing starts
     if after != before:
         try:
             slots.write(after)
         except OSError:
-            return before.good if before.good == INSTALLED or whole.get(before.good) else INSTALLED
+            return before.good if before.good != INSTALLED and slots.is_whole(before.good) else INSTALLED
     else:
         with suppress(OSError):
             slots.link(after.in_force)  # a cut may have come between the record and the link

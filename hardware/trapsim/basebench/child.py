@@ -7,16 +7,19 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
 from trapbase.reader import Reader
+from trapbase.store import Store
 from trapsim.basebench.feed import BEGIN_MS, CROP_BYTES, Bodies, alert
 from trapsim.basebench.rig import Rig
 from trapwire.objects import ALERT, CROP, Envelope, ObjectKey
 
 ROUNDS = 5
 LOOKS = 5
+APART_MS = 5000  # for each object that is there: a start adds 2,000 objects, and an hour
 
 
 def main(folder: Path, traps: int, events: int) -> None:
@@ -29,6 +32,8 @@ def main(folder: Path, traps: int, events: int) -> None:
     print("acknowledged", flush=True)
     first_cpu_s = time.process_time()
     rig.send_on()
+    # Not at the times of an earlier start's sightings too: they would be neighbours of these, more with every start.
+    begin_ms = BEGIN_MS + _newest(folder / "base") * APART_MS
     ingest: list[float] = []
     forward: list[float] = []
     wall: list[float] = []
@@ -37,7 +42,7 @@ def main(folder: Path, traps: int, events: int) -> None:
         start = 2 + number * events
         for i in range(events):
             key = ObjectKey(i % traps + 1, epoch, start + i, ALERT)
-            rig.deliver(Envelope(key, alert(BEGIN_MS + rig.now_ms + i * 1000, key.number)))
+            rig.deliver(Envelope(key, alert(begin_ms + rig.now_ms + i * 1000, key.number)))
             rig.deliver(Envelope(ObjectKey(key.trap, epoch, key.number, CROP), bodies.sealed(CROP_BYTES)))
         began = time.perf_counter()
         ingest.append(_spent(rig.take_in) / events)
@@ -59,6 +64,11 @@ def main(folder: Path, traps: int, events: int) -> None:
         "grown_mb": round((memory[-1] - memory[1]) / 1024, 1),
     }
     print(json.dumps(found), flush=True)
+
+
+def _newest(folder: Path) -> int:
+    with closing(Store(folder)) as store:
+        return store.newest_object()
 
 
 def _spent(work: Callable[[], object]) -> float:

@@ -67,7 +67,7 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
 
 def _durable(d: dict[str, Any]) -> list[str]:
     return [
-        f"Durable: {d['groups']} groups of {d['group']} messages, in turn, a transaction each (WAL, full sync);",
+        f"Durable: {d['groups']} groups of {d['group']} messages, ten in turn, a transaction each (WAL, full sync);",
         f"one fsync of 64 kB took {d['sync_ms']} ms meanwhile. *Bare* is a table of key and bytes; *rows* one with",
         "all columns and keys of ours. Neither parses, checks a digest, looks for a repeat or acknowledges: the",
         "quicker the disk and the busier the processor, the lower the ratio.",

@@ -40,6 +40,8 @@ class Books:
         self.backend_forgets = False  # it may lose what it signed for: that is not the base's loss
         self.shared_backend = False  # another base sends it the same objects in other batches: it keeps each once
         self.counters: dict[int, int] = {}
+        self.came_back = False  # from a backup: some of what it sent lies at the back end alone, and is noted so
+        self._receipts: dict[tuple[int, int], bytes] = {}
 
     def violation(self, text: str) -> None:
         if len(self.violations) < MAX_VIOLATIONS:
@@ -100,6 +102,17 @@ class Books:
             self.violation(f"wrong: frame counter {head.counter} to trap {head.address} is not new")
         self.counters[head.address] = max(head.counter, self.counters.get(head.address, -1))
 
+    def hear_receipt(self, key: ObjectKey, body: bytes) -> None:
+        """A trap hears a receipt: under its number it never heard another."""
+        said = self._receipts.setdefault((key.trap, key.number), body)
+        if said != body:
+            self.violation(f"wrong: receipt {key.number} to trap {key.trap} was another one before")
+
+    def is_held(self, key: ObjectKey) -> bool:
+        """Whether the base has it, or knows that the back end has."""
+        with closing(reading(self.folder / BASE)) as db:
+            return key.as_tuple() in _elsewhere(db) or self._is_safe(key.as_tuple())
+
     def is_all_there(self) -> bool:
         """Whether the back end has all that was made and nobody else's bytes stand for."""
         backend, _ = _objects(self.folder / BACKEND)
@@ -107,7 +120,13 @@ class Books:
 
     def close(self) -> None:
         """The end: all that was made is at the base and at the back end, once and with its bytes; all is clean."""
-        base, doubled = _objects(self.folder / BASE)
+        here, doubled = _objects(self.folder / BASE)
+        base = here
+        if self.came_back:
+            with closing(reading(self.folder / BASE)) as db:
+                away = _elsewhere(db)
+            self.counts["objects that lie at the back end alone"] += len(away.keys() - here.keys())
+            base = away | here
         backend, more = _objects(self.folder / BACKEND)
         doubled += more
         for row, digest in self.made.items():
@@ -125,7 +144,7 @@ class Books:
             self.folder / BASE, "SELECT count(*) FROM (SELECT 1 FROM receipts GROUP BY id HAVING count(*) > 1)"
         )
         events = _one(self.folder / BASE, "SELECT count(*) FROM events")
-        doubled += max(0, events - sum(row[3] == ALERT for row in base))
+        doubled += max(0, events - sum(row[3] == ALERT for row in here))
         if doubled:
             self.violation(f"doubled: {doubled} rows too many")
         for text in self.unclean():
@@ -168,6 +187,12 @@ def _objects(path: Path) -> tuple[dict[Row, bytes], int]:
         rows = [] if db is None else db.execute("SELECT trap, epoch, number, rung, sha256 FROM objects").fetchall()
     found = {(row[0], row[1], row[2], row[3]): row[4] for row in rows if row[3] != NOTE or row[4]}
     return found, len(rows) - len(found)
+
+
+def _elsewhere(db: sqlite3.Connection) -> dict[Row, bytes]:
+    """What a base that came back knows to lie at the back end alone, or did when it asked."""
+    rows = db.execute("SELECT trap, epoch, number, rung, sha256 FROM elsewhere").fetchall()
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
 
 def _one(path: Path, question: str) -> int:

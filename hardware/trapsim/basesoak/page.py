@@ -5,6 +5,8 @@ from typing import Any
 from trapsim.basesoak.badbackend import MIXED, STATUSES, WAYS
 from trapsim.basesoak.hostile import WAYS as HOSTILE_WAYS
 from trapsim.basesoak.realkills import LIVES_S
+from trapsim.basesoak.restored import DEATHS
+from trapsim.basesoak.restored import STORIES as COMEBACKS
 from trapsim.basesoak.twins import STORIES
 from trapsim.linkpage import table
 
@@ -28,6 +30,7 @@ HEADS = {
     "refused calls": "Each durable call refused, once and for a while",
     "full disk": "A real small disk, full at each of its pages",
     "outages": "Something gone for a virtual month",
+    "restored": "Back from last week's backup",
     "back end": "A back end that is ill",
     "hostile bus": "A hostile bus",
     "twins": "What is there twice",
@@ -98,6 +101,10 @@ and has what it had then. The base is started on the state and goes on to the en
 
 *Outages.* Traps go on; at the end all is caught up. A clock that is gone says 1970, 2099 or another year, every 6 h.
 
+*Restored.* On {"; ".join(COMEBACKS)}; `trapbase restore` dies up to {DEATHS} times on its way. No receipt's number
+stands for two; what was made since the backup is at the back end once, and at the base or noted as *elsewhere*; what
+only radio traps had left has come by radio within four days, the rest by stick.
+
 *Back end.* {MIXED} of these at once, in 10 to 50 % of its answers: {", ".join(WAYS)}.
 Refusals: {", ".join(map(str, STATUSES))}.
 
@@ -107,5 +114,4 @@ What a receipt names beside a stranger's is let go: it comes whole.
 
 *Twins.* {"; ".join(STORIES)}.
 
-`trapsim soak --base --only PART --life K --seed S` plays one again. Not here: a base restored from a
-backup.""".split("\n")
+`trapsim soak --base --only PART --life K --seed S` plays one again.""".split("\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trapkit.errors import SetupError
-from trapsim.basesoak import badbackend, cuts, fulldisk, hostile, kills, outages, realkills, twins
+from trapsim.basesoak import badbackend, cuts, fulldisk, hostile, kills, outages, realkills, restored, twins
 from trapsim.powercut.recorder import strace
 from trapsim.soakrun import each
 
@@ -60,18 +60,20 @@ PARTS = {
         lacks="no user namespace in which a small disk can be made",
     ),
     "outages": Part(run=outages.run_story, jobs=len(outages.STORIES), size=30, small=1),
+    "restored": Part(run=restored.run_restored, jobs=60, size=168, small=8),
     "back end": Part(run=badbackend.run_backend, jobs=100, size=badbackend.ROUNDS, small=60),
     "hostile bus": Part(run=hostile.run_hostile, jobs=20, size=hostile.ROUND, small=300),
     "twins": Part(run=lambda seed, number, folder, size: twins.run_twins(seed, number, folder), jobs=100, size=1,
                   small=1),
 }  # fmt: skip
+SMALL_JOBS = {"twins": len(twins.STORIES), "restored": len(restored.STORIES)}  # one of each of their stories
 
 
 def jobs(seed: int, only: str | None = None, number: int | None = None, *, small: bool = False) -> Iterator[Job]:
     """Those of a whole soak, or of one part, or one of them; small: one of each, and little of it."""
     for name, part in PARTS.items():
         if only in (None, name):
-            count = min(part.jobs, len(twins.STORIES)) if small and name == "twins" else 1 if small else part.jobs
+            count = min(part.jobs, SMALL_JOBS.get(name, 1)) if small else part.jobs
             for each_number in range(count) if number is None else (number,):
                 yield name, seed, each_number, part.small if small else part.size
 

@@ -46,12 +46,13 @@ class Broker(Protocol):
 
 
 class Trap:
-    """`waiting`: not yet told to be at the base; `card`: not yet let go by a receipt."""
+    """`waiting`: not yet told to be at the base; `card`: not yet let go by a receipt; `kept`: what lies there."""
 
     def __init__(self, number: int, books: Books) -> None:
         self.number = number
         self.waiting: dict[ObjectKey, Envelope] = {}
         self.card: set[ObjectKey] = set()
+        self.kept: dict[ObjectKey, Envelope] = {}
         self.digests: dict[ObjectKey, bytes] = {}
         self._books = books
 
@@ -61,6 +62,7 @@ class Trap:
             self._books.make(envelope)
             self.waiting[envelope.key] = envelope
             self.card.add(envelope.key)
+            self.kept[envelope.key] = envelope
             self.digests[envelope.key] = hashlib.sha256(envelope.body).digest()
 
     def told(self, key: ObjectKey) -> None:
@@ -72,6 +74,7 @@ class Trap:
 
     def take_receipt(self, key: ObjectKey, body: bytes) -> list[ObjectKey]:
         """Let go exactly what lies here of what a receipt names, where its signature holds. The keys of the answer."""
+        self._books.hear_receipt(key, body)
         try:
             receipt = decode_receipt(body)
             named = [ObjectKey(self.number, receipt.epoch, number, rung) for number, rung in receipt.objects]
@@ -91,6 +94,7 @@ class Trap:
             if sha256 == held and each in self.card:
                 self._books.delete(each)
                 self.card.discard(each)
+                self.kept.pop(each, None)
                 self.waiting.pop(each, None)
         return [key]
 
@@ -130,6 +134,9 @@ class RadioTrap(Trap):
         for event in cast("list[tuple[Any, ...]]", self.link.on_frame(frame, now)):
             if event[0] == "delivered":
                 self.told(event[1])
+                self.refill()
+            elif event[0] == "wanted" and event[1] in self.kept:
+                self.waiting[event[1]] = self.kept[event[1]]
                 self.refill()
             elif event[0] == "down":
                 for key in self.take_receipt(event[1].key, event[1].body):

@@ -4,6 +4,7 @@ The card loses what was not synced, tears and reorders writes (`powercut.disk`).
 of its operations, as littlefs does; the last one may be half done.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -21,6 +22,9 @@ from trapsim.updatesoak.life import OFFERS, UNIT, Life, check, drawn, unit
 from trapsim.updatesoak.unit import FLASH, PI, Said
 
 STATE = "state"
+KILL, FULL = "killed", "card full"
+WAYS = ("", "", KILL, KILL, FULL)  # how a unit is interrupted once more
+FULL_SYNCS = 5
 
 
 class Killed(BaseException):
@@ -43,7 +47,7 @@ def cut(
 ) -> Iterator[str]:
     """`count` cuts of a recorded life, each lived to its end; what is wrong with each, or "".
 
-    twice: every second unit is killed once more on its way; first: no cut before so many operations.
+    twice: many are interrupted once more on their way, as in WAYS; first: no cut before so many operations.
     """
     life, dice = drawn(seed), random.Random(f"cuts {seed}")  # noqa: S311  (drawn again)
     first = max(first, next(at for at, op in enumerate(ops) if op.kind == "said"))
@@ -60,21 +64,27 @@ def cut(
         shutil.rmtree(state, ignore_errors=True)
         card.write_out(state / PI, dice, mode)
         flash.write_out(state / FLASH, dice, "all")
-        again = dice.randrange(1, 60) if twice and dice.random() < 0.5 else None
-        counts["interruptions"] += 1 + (again is not None)
-        wrong = _live(state, life, folder / OFFERS, again, counts)
+        again = dice.choice(WAYS) if twice else ""
+        at_sync = dice.randrange(1, 60)
+        counts["interruptions"] += 1 + bool(again)
+        counts[f"power cuts, {mode}"] += 1
+        wrong = _live(state, life, folder / OFFERS, again, at_sync, counts)
         yield wrong and f"seed {seed} ({life.kind}; {', '.join(life.parts)}), cut after {at} ({mode}): {wrong}"
 
 
-def _live(state: Path, life: Life, offers: Path, again: int | None, counts: "Counter[str]") -> str:
+def _live(state: Path, life: Life, offers: Path, again: str, at_sync: int, counts: "Counter[str]") -> str:
     try:
-        if again is not None:
+        if again:
+            lived = unit(state, life, offers, Said())
+            lived.may_refuse = again == FULL
             try:
-                with killed_after(again):
-                    unit(state, life, offers, Said()).live()
+                with interrupted(again, at_sync):
+                    lived.live()
+                counts["over before the second interruption"] += 1
             except Killed:
-                counts["killed once more"] += 1
-        with killed_after(None):
+                counts["of them killed in a later start"] += 1
+            counts["refused writes"] += lived.refusals
+        with interrupted("", 0):
             lived = unit(state, life, offers, Said())
             counts["starts"] += lived.live()
             check(lived, life)
@@ -86,16 +96,17 @@ def _live(state: Path, life: Life, offers: Path, again: int | None, counts: "Cou
 
 
 @contextmanager
-def killed_after(count: int | None) -> Iterator[None]:
-    """Around a life: at the `count`th sync the process is gone (None: never). Nothing is really synced meanwhile: what
-    a power cut would take was decided before."""
-    sync, left = os.fsync, [count]
+def interrupted(how: str, at_sync: int) -> Iterator[None]:
+    """Around a life: at that sync the process is gone (KILL), or the card is full for a while (FULL). Nothing is really
+    synced meanwhile: what a power cut would take was decided before."""
+    sync, count = os.fsync, [0]
 
     def fsync(fd: Any) -> None:
-        if left[0] is not None:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Killed
+        count[0] += 1
+        if how == KILL and count[0] >= at_sync:
+            raise Killed
+        if how == FULL and 0 <= count[0] - at_sync < FULL_SYNCS:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     os.fsync = fsync
     try:

@@ -82,7 +82,8 @@ def install_firmware(flash: Path, name: str) -> dict[str, bytes]:
 
 
 class Unit:
-    """offered: what lies at its source; said: what it tells."""
+    """offered: what lies at its source; said: what it tells. `may_refuse`: whether its card may; `refusals`: how often
+    it did."""
 
     def __init__(self, root: Path, offered: Offered | None, said: Said, installed: str = "") -> None:
         self.slots = Slots(root / PI)
@@ -90,6 +91,7 @@ class Unit:
         self._offered = offered
         self._said = said
         self._installed = installed
+        self.may_refuse, self.refusals = False, 0
         self.now_ms = 1_800_000_000_000
         self.mcu = Mcu(self._flash)
 
@@ -150,7 +152,9 @@ class Unit:
             more = updater.step(self.now_ms, payloads)
             self._pass(0 if more else 1, heard)
             if updater.trouble:
-                raise Violation(updater.trouble)
+                self.refusals += 1
+                if not self.may_refuse:
+                    raise Violation(updater.trouble)
             if updater.ending:
                 self._pass(31, heard)  # the program ends, and the supervisor has its reset
                 return False
@@ -171,6 +175,7 @@ class Unit:
                 glance=lambda: kind != "camera gives nothing",
                 known=lambda: "model-judges-badly" if kind == "model judges badly" else "",
                 answers=lambda: True,
+                taken=lambda: True,
                 heard=lambda: kind != "never heard",
             )
         )
