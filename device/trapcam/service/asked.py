@@ -79,7 +79,7 @@ def field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]
 
 
 def known_of(unit: Unit) -> dict[str, str]:
-    """What need not be typed again: all of the card but the position, which no page shows, and what was said."""
+    """What need not be typed again: of a saved card all but who, note, and the position, which no page shows."""
     card = unit.standing
     if card is None:
         return {"bait": "none"}

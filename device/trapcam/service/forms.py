@@ -55,7 +55,7 @@ class Time:
 
 
 class Form:
-    """One posted form: its fields as they came, and what is wrong with them so far. language: of the page."""
+    """One posted form: its fields as they came, and what is wrong with them so far. language: the page's."""
 
     def __init__(self, fields: Mapping[str, str], language: str = "en") -> None:
         self.language = language

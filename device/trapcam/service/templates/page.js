@@ -51,9 +51,11 @@ setTimeout(renew, (document.querySelector("main").dataset.renew ?? 1) * 1000);
 
 const look = document.getElementById("look");
 if (look) {
-  const again = () => setTimeout(() => { look.src = "/look.jpg?" + Date.now(); }, 700);
-  look.addEventListener("load", again);
-  look.addEventListener("error", () => setTimeout(again, 2000));
+  let timer;
+  const again = (wait_ms) => { clearTimeout(timer); timer = setTimeout(() => { look.src = "/look.jpg?" + Date.now(); }, wait_ms); };
+  look.addEventListener("load", () => again(700));
+  look.addEventListener("error", () => again(2700));
+  if (look.complete) again(700); // it came before this script
 }
 
 // In this tab's own memory, by page; gone when a form was taken or somebody goes out, for a position may be in it.
