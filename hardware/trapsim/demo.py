@@ -27,13 +27,9 @@ STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where
 class Result:
     """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did.
 
-<<<<<<< HEAD
-    pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. updates: which release each
-    trap runs, and what became of the last one, where they were asked for.
-=======
     pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. told, told_again: messages
-    of the webhook at its receiver, by type, and repeats that it dropped.
->>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
+    of the webhook at its receiver, by type, and repeats that it dropped. updates: which release each trap runs, and
+    what became of the last one, where they were asked for.
     """
 
     audit: Audit
@@ -43,12 +39,9 @@ class Result:
     reason: str
     pi_starts: int
     pi_cuts: int
-<<<<<<< HEAD
     updates: Mapping[str, object]
-=======
     told: dict[str, int]
     told_again: int
->>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
 
 
 def start_processes(site: Site, processes: Processes) -> None:
@@ -65,14 +58,9 @@ def start_processes(site: Site, processes: Processes) -> None:
         trapsim, "channel", "--port", str(site.channel_port), "--sf", str(plan.sf), "--loss", str(plan.loss),
         "--speed", str(plan.speed), "--seed", str(plan.seed), "--stats", str(site.stats),
     ])  # fmt: skip
-<<<<<<< HEAD
-    for part in ("ingest", "forward", "gateway", "page", *(["updates"] if plan.update else [])):
-        processes.add(part, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
-=======
-    for part in ("ingest", "forward", "gateway", "page,outlets"):
+    for part in ("ingest", "forward", "gateway", "page,outlets", *(["updates"] if plan.update else [])):
         name = part.partition(",")[0]
         processes.add(name, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
->>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
     processes.add("modem", _unit(trapsim, site, "modem", "modem.mcu", 0))
     for number in TRAPS:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
@@ -140,18 +128,13 @@ class Demo:
                 progress_at = now
                 self._say(progress_line(audit, now - started))
             last = audit
-<<<<<<< HEAD
             if self._story is not None and self._story.step():
                 progress_at = now
-            told = self._story is None or self._story.over
-            if once and audit.finished and killer.done and told:
-                break
-=======
-            if once and audit.finished and killer.done:
+            over = self._story is None or self._story.over
+            if once and audit.finished and killer.done and over:
                 told_by = told_by or now + TOLD_WITHIN_S
                 if self._hook.told["sighting"] >= audit.sightings or now >= told_by:
                     break
->>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
             if once and now - progress_at > STUCK_AFTER_S:
                 reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
                 break
@@ -162,11 +145,8 @@ class Demo:
         return Result(
             audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason,
             pi_starts=sum(pi.runs for pi in pis), pi_cuts=sum(pi.cuts for pi in pis),
-<<<<<<< HEAD
             updates=self._story.figures() if self._story else {},
-=======
             told=dict(self._hook.told), told_again=self._hook.again,
->>>>>>> 8fd35e24d010a8bb44aa8c89201bbb6dd3d7209c
         )  # fmt: skip
 
 
