@@ -39,6 +39,7 @@ soak: $(VENV)/.demo tools ## a million alerts and hostile frames through the lin
 	@trapsim soak --bursts 10000 --write $(ARGS)
 	@trapsim soak --updates 1000 --write $(ARGS)
 	@trapsim soak --base --write $(ARGS)
+	@pytest -q -m slow tests/scenarios
 
 wiring: $(VENV)/.demo ## what is made from hardware/pins.toml, and the wiring drawings (WireViz, graphviz; no root)
 	@deploy/get-tools $(CACHE) graphviz

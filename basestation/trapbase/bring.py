@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from trapbase.config import Settings
-from trapbase.formdata import FormError, FormReader, boundary_of
 from trapbase.parcels import Imported, import_file
 from trapbase.store import Store
 from trapbase.words import N_
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import FULL, refusal
+from trapkit.formdata import FormError, FormReader, boundary_of
 
 FOLDER = "upload"  # in the base's folder
 INCOMING = "incoming-upload"  # a running ingest has its own

@@ -20,11 +20,12 @@ from trapbase import (
     cmd_status,
     cmd_updates,
 )
-from trapbase.config import Settings, check_traps, frame_bytes, modems, within_borders
+from trapbase.config import Settings, check_traps, frame_bytes, modems
 from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.ops.log import to_stderr
 from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
+from trapbase.ways import within_borders
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
 from trapkit.operator.commands import add_identity_parser, take_over
@@ -104,6 +105,10 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
     if settings.upload.url:
         read_key(Path(settings.upload.public_key), "the back end's public key")
     check_keys(settings.outlet, Path(settings.upload.public_key))
+    if settings.updates.source:
+        from trapbase.updates.build import check  # it takes memory that no other command needs
+
+        check(settings)
     keys = Path(settings.gateway.keys)
     for trap in settings.trap:
         if not read_link_keys(keys, trap.number) and trap.number not in listened_traps(keys):

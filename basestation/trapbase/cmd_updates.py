@@ -63,8 +63,7 @@ def _show(seen: Look, sides: dict[int, str], *, as_json: bool) -> None:
         where = f"{unit['station']:<{wide[0]}}  trap {unit['trap']:<5}  {unit['side']:<{wide[1]}}"
         print(f"  {where}  {unit['running']:<{wide[2]}}  {unit['words']}".rstrip())
         for words in unit["troubles"]:
-            if words not in unit["words"]:
-                print(f"      {words}")
+            print(f"      {words}")
     for release in releases:
         print(f"here: {release['release']} ({release['parts']}; {release['kib']} KiB)")
 

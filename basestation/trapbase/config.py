@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import msgspec
 from msgspec import Meta, Struct, field
 
-from trapbase.borders import COUNTRY, AgreementSettings, check_agreements, why_closed
+from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
+from trapbase.store_settings import BackupSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
@@ -133,31 +133,6 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     classified_by: Annotated[str, Meta(min_length=1, max_length=200, description="detector of the traps")] = (
         "Pugmark feline detector"
     )
-
-
-class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is kept. Only bodies of what the back end has signed for go, the largest kinds first."""
-
-    quota_gb: Annotated[
-        float,
-        Meta(
-            ge=0, le=1000000, description="most that pictures may take, in files and rows; 0: what the disk holds (GB)"
-        ),
-    ] = 0.0
-    keep_days: Annotated[
-        int, Meta(ge=0, le=36500, description="media are kept so long after they came; 0: for ever (days)")
-    ] = 0
-    free_mb: Annotated[int, Meta(ge=0, le=1000000, description="what media leave free on the disk (MiB)")] = 512
-
-
-class BackupSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups that the running base makes by itself."""
-
-    folder: Annotated[
-        str, Meta(max_length=200, description="where they go, best onto another disk; empty: none is made")
-    ] = ""
-    every_h: Annotated[float, Meta(ge=1, le=8760, description="one every (h)")] = 24.0
-    keep: Annotated[int, Meta(ge=1, le=1000, description="how many are kept")] = 7
 
 
 class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -333,24 +308,6 @@ def check_traps(settings: Settings) -> None:
         _check_deployed(trap)
         if trap.zone:
             zone_info(trap.zone, f" of trap {trap.number}")
-
-
-def within_borders(settings: Settings) -> tuple[Settings, list[str]]:
-    """The settings without those ways out that may not be used, and why each is closed, in words."""
-    said, own, agreed = [], settings.country, settings.agreement
-    why = why_closed(own, settings.upload.country, agreed) if settings.upload.url else ""
-    upload = settings.upload
-    if why:
-        said.append(f"the way to the back end is closed: {why}")
-        upload = msgspec.structs.replace(upload, url="")
-    open_ways = []
-    for outlet in settings.outlet:
-        why = why_closed(own, outlet.country, agreed)
-        if why:
-            said.append(f"outlet {outlet.name} is closed: {why}")
-        else:
-            open_ways.append(outlet)
-    return msgspec.structs.replace(settings, upload=upload, outlet=tuple(open_ways)), said
 
 
 def urgent_species(batch: BatchSettings) -> frozenset[int]:

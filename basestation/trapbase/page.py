@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -113,6 +114,14 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             trouble = words(error.text, **error.values)
             return HTMLResponse(page.brought(words, [], trouble), error.status_code, {"Connection": "close"})
 
+    async def release(request: Request) -> Response:
+        found = page.release()
+        if found is None:
+            raise HTTPException(404, "no release is here")
+        name, bundle = found
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(bundle.size)}
+        return StreamingResponse(iterate_in_threadpool(bundle.read()), headers=headers, media_type="application/x-tar")
+
     async def refuse(request: Request, error: Exception) -> Response:
         code, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
         return PlainTextResponse(f"{code} {words}\n", code)
@@ -125,6 +134,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             *(Route(f"/{name}", asset) for name in ASSETS),
             Route("/status.json", status),
             Route("/metrics", metrics),
+            Route("/update.tar", release),
             Route("/bring", bring, methods=["GET", "POST"]),
         ],
         exception_handlers={HTTPException: refuse},

@@ -30,6 +30,8 @@ from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.updates.bundle import Bundle, bundle_of
+from trapbase.updates.kept import MIRROR
 from trapbase.updates.look import look
 from trapbase.view import View, build_view
 from trapbase.view_effort import DAYS
@@ -141,6 +143,19 @@ class PageState:
             return self._templates.get_template(template).render(view=self.view(chosen))
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
+
+    def release(self) -> tuple[str, Bundle] | None:
+        """The release that shall run as one file for a phone, and that file's name; None while there is none.
+
+        Raises: HTTPException when the disk refuses.
+        """
+        reader = self.reader()
+        try:
+            row = next(iter(reader.rows("rollout")), None) if reader else None
+            bundle = bundle_of(self._folder / MIRROR) if row else None
+        except (StorageError, OSError) as error:
+            raise HTTPException(503, str(error)) from error
+        return None if row is None or bundle is None else (f"pugmark-update-{row['release']}.tar", bundle)
 
     def brought(self, words: Words, done: list[Imported] | None, trouble: str = "") -> str:
         """The page of the form, in a language; `done`: what came of the files just brought, `trouble`: why not all."""

@@ -18,11 +18,11 @@ from typing import IO
 from trapbase.ingest import check_size
 from trapbase.model import Arrival
 from trapbase.store import Store
-from trapbase.tarball import NotATarError, members
 from trapkit import parcel
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
 from trapkit.parcel import Index
+from trapkit.tarball import NotATarError, members
 from trapwire.errors import WireError
 from trapwire.objects import HEAD_BYTES, MAX_BODY_BYTES, decode_envelope
 

@@ -256,6 +256,21 @@ def build_outlet(settings: Settings, outlet: OutletSettings) -> Part:
     )
 
 
+def build_updates(settings: Settings) -> Part:
+    """The mirror of releases, who may take one, and where they are served.  Raises: SetupError."""
+    # A web server and TUF cost memory that a base without updates does not need.
+    from trapbase.updates.build import build as make_updates
+
+    lock = _lock(settings, "updates")
+    try:
+        built = make_updates(settings)
+    except OSError as error:
+        raise SetupError(f"key 'folder' is {settings.folder!r}: cannot be used: {error.strerror}") from error
+    if built.server is not None:
+        built.server.start()
+    return Part(step=built.step, trouble=built.trouble, close=_closing(built.close, lock.close), idle_s=0.5)
+
+
 def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:
     folder = Path(settings.bus.certificates)
     return Bus(

@@ -19,7 +19,7 @@ from trapbase.config import Settings
 from trapbase.ops.log import ERROR, INFO, WARNING, Libraries, Log
 from trapbase.ops.notify import Notifier, of_this_process
 from trapbase.ops.watch import Watch
-from trapbase.parts import PATIENCE_S, Part, build_forward, build_gateway, build_ingest, build_outlet
+from trapbase.parts import PATIENCE_S, Part, build_forward, build_gateway, build_ingest, build_outlet, build_updates
 from trapkit import progress
 from trapkit.errors import SetupError, StorageError
 
@@ -30,7 +30,8 @@ BUILDERS: dict[str, Callable[[Settings], Part]] = {
 }
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 OUTLETS = "outlets"  # one thread for each of them, so that none waits for another
-PARTS = (*BUILDERS, OUTLETS, "page")
+UPDATES = "updates"  # only where the settings name a source of releases
+PARTS = (*BUILDERS, OUTLETS, UPDATES, "page")
 STOP_WITHIN_S = 6.0  # a part may be waiting for a silent back end; nothing is lost by leaving it
 TROUBLE_AFTER_S = 1.0  # what is mended within this time of the start was no trouble: a connection takes a moment
 TROUBLE_EVERY_S = 5.0  # a part's trouble is said when it changes, at most this often
@@ -51,7 +52,8 @@ class Runner:
     ) -> None:
         self._settings = settings
         outlets = [f"outlet {outlet.name}" for outlet in settings.outlet]
-        self._names = [name for part in names for name in (outlets if part == OUTLETS else [part])]
+        expanded = {OUTLETS: outlets, UPDATES: [UPDATES] if settings.updates.source else []}
+        self._names = [name for part in names for name in expanded.get(part, [part])]
         self._stop = stop
         self._log = log
         self._watch = Watch(self._names, Path(settings.folder), notifier or of_this_process(), log)
@@ -99,6 +101,8 @@ class Runner:
     def _build(self, name: str) -> Part:
         if name in BUILDERS:
             return BUILDERS[name](self._settings)
+        if name == UPDATES:
+            return build_updates(self._settings)
         (outlet,) = (o for o in self._settings.outlet if f"outlet {o.name}" == name)
         return build_outlet(self._settings, outlet)
 

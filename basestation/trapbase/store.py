@@ -9,7 +9,7 @@ from typing import Any
 
 from trapbase.media import INCOMING, MediaFolder, body_of
 from trapbase.model import Arrival, Batch, Event, OpenReceipt, Sighting, StoredObject, Waiting
-from trapbase.store_rows import IN_ROWS, Sorted, event_of, event_row, is_inline, object_of, waiting_of
+from trapbase.store_rows import IN_ROWS, Sorted, event_of, event_row, is_inline, note_said, object_of, waiting_of
 from trapbase.unit_keys import UNKNOWN, proof_of
 from trapkit.database import load_queries, open_database, reading, storage_error, transaction
 from trapkit.errors import StorageError
@@ -201,7 +201,7 @@ class Store:
         key = (a.key.trap, a.key.epoch, a.key.number)
         said = (note.kind, note.time_ms, note.uncertainty_ms, note.values.get("day"), note.values.get("marks", 0))
         proof = proof_of(self._unit_keys, *key, a.body)
-        db.execute(self._sql["add_note"], (*key, *said, json.dumps(note.values, sort_keys=True), proof, now_ms))
+        db.execute(self._sql["add_note"], (*key, *said, json.dumps(note_said(note), sort_keys=True), proof, now_ms))
 
     def verify_notes(self) -> None:
         """Look again at notes of traps whose key was not here when they came: it may have been put here since."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trapbase.model import Arrival, Event, StoredObject, Waiting
+from trapkit.update.states import decode as decode_update
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
-from trapwire.notes import MOVED, OPENED
+from trapwire.notes import MOVED, OPENED, UPDATE, Note
 from trapwire.objects import ALERT, NOTE
 
 ALARMS = (OPENED, MOVED)
@@ -42,6 +43,17 @@ def event_row(a: Arrival, arrival: int) -> tuple[Any, ...] | None:
         return None
     facts = (alert.time_ms, alert.uncertainty_ms, alert.species, alert.confidence, alert.count)
     return (a.key.trap, a.key.epoch, a.key.number, *facts, *alert.box, alert.battery, arrival)
+
+
+def note_said(note: Note) -> dict[str, Any]:
+    """What a note says, as its row keeps it; an update's state of a newer unit, that cannot be read, as bytes."""
+    if note.kind != UPDATE:
+        return dict(note.values)
+    try:
+        state = decode_update(note.said, note.time_ms)
+    except ValueError:
+        return {"bytes": note.said.hex()}
+    return {"running": state.running, "tried": state.tried, "phase": state.phase, "code": state.code}
 
 
 def is_inline(arrival: Arrival) -> bool:

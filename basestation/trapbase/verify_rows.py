@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from trapbase.batch import id_of
+from trapbase.store_rows import note_said
 from trapwire.alert import decode_alert
 from trapwire.errors import WireError
 from trapwire.notes import decode_note
@@ -38,7 +39,7 @@ def row_problem(row: Row, event: Callable[[], list[Row]], note: Callable[[], lis
         except WireError:
             return f"nobody can read it, and it is noted: {WRITTEN}" if note() else ""
         noted = [(n["kind"], n["time_ms"], n["uncertainty_ms"], json.loads(n["said"])) for n in note()]
-        if noted != [(said.kind, said.time_ms, said.uncertainty_ms, said.values)]:
+        if noted != [(said.kind, said.time_ms, said.uncertainty_ms, note_said(said))]:
             return f"what is noted of it is something else than it says: {WRITTEN}"
     return ""
 

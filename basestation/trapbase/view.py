@@ -128,7 +128,8 @@ def build_view(
 def _updates(look: Look, known: Mapping[int, TrapSettings]) -> Row:
     sides = {number: trap.side for number, trap in known.items()}
     stopped = look.rollout is not None and look.rollout["state"] == "stopped"
-    return {"headline": headline(look), "stopped": stopped, "units": unit_rows(look, sides)}
+    file = f"pugmark-update-{look.rollout['release']}.tar" if look.rollout and look.releases and not stopped else ""
+    return {"headline": headline(look), "stopped": stopped, "units": unit_rows(look, sides), "file": file}
 
 
 def _waits(oldest: list[Row], now_ms: int) -> str:

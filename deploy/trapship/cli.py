@@ -14,7 +14,7 @@ from pathlib import Path
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import write_atomically
 from trapship.cmd_card import add_card_command
-from trapship.cmd_init import add_init_command
+from trapship.cmd_init import add_init_command, add_reveal_command
 from trapship.cmd_label import add_label_command
 from trapship.cmd_pack import add_pack_command
 from trapship.cmd_provision import add_provision_command
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_init_command(subparsers)
+    add_reveal_command(subparsers)
     add_provision_command(subparsers)
     add_pack_command(subparsers)
     _add_keys(subparsers)

@@ -1,10 +1,10 @@
-"""`trapship init`: an operator's folder."""
+"""`trapship init` and `reveal`: an operator's folder; the keys that open pictures, out of it."""
 
 import argparse
 from pathlib import Path
 
 from trapkit.errors import SetupError
-from trapkit.files import write_atomically
+from trapkit.files import make_folder, write_atomically
 
 KEEP = "KEEP.md"
 
@@ -16,6 +16,15 @@ def add_init_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--name", default="Pugmark", metavar="NAME", help="whose fleet this is, for people")
     add_passphrase(parser)
     parser.set_defaults(run=_run)
+
+
+def add_reveal_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser("reveal", help="what opens pictures, out of the vault: for open-card, and reviewers")
+    parser.add_argument("folder", type=Path, metavar="OPERATOR", help="what `trapship init` made")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for base.key and review.key; 600")
+    add_passphrase(parser)
+    parser.set_defaults(run=_reveal)
 
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
@@ -49,4 +58,19 @@ def _run(args: argparse.Namespace) -> int:
     write_atomically(page, keep_page(args.name).encode())
     for line in [*lines, f"{page}: new; what to keep where: read it now"]:
         print(line)
+    return 0
+
+
+def _reveal(args: argparse.Namespace) -> int:
+    from trapship.desk.folder import BOX, REVIEW, at_desk
+    from trapship.vault import read_passphrase
+
+    with at_desk(args.folder, lambda: read_passphrase(args.passphrase_file)) as desk:
+        make_folder(args.out, 0o700)
+        for name in (BOX, REVIEW):
+            path = args.out / Path(name).name
+            if path.exists():
+                raise SetupError(f"{path}: is there already, and may be another's; name a new folder")
+            write_atomically(path, desk.vault.get(name) + b"\n", mode=0o600)
+            print(f"{path}: it opens pictures, and lies open here; destroy it when you are done")
     return 0

@@ -85,6 +85,7 @@ def add_release_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
 
     parser = subparsers.add_parser("rehearse-loss", help="lose each kind of key, on a copy: what works, what to do")
     _add_repository(parser)
+    parser.add_argument("--backup", type=Path, metavar="DIR", help="your copy of OPERATOR: is it whole, does it open")
     parser.set_defaults(run=_rehearse)
 
 
@@ -113,7 +114,7 @@ def _add_repository(parser: argparse.ArgumentParser, *, needs_keys: bool = True)
     _add_phrase(parser)
 
 
-def _vaults(args: argparse.Namespace) -> list[tuple[Vault, bytes]]:
+def _vaults(args: argparse.Namespace) -> list[Vault]:
     folders, files = list(args.operator), list(args.passphrase_file)
     if len(folders) > MAX_VAULTS or len(files) > len(folders):
         raise SetupError(
@@ -121,15 +122,15 @@ def _vaults(args: argparse.Namespace) -> list[tuple[Vault, bytes]]:
         )
     files += [None] * (len(folders) - len(files))
     phrases = [read_passphrase(file, what=str(folder)) for folder, file in zip(folders, files, strict=True)]
-    return [(Vault(folder, phrase), phrase) for folder, phrase in zip(folders, phrases, strict=True)]
+    return [Vault(folder, phrase) for folder, phrase in zip(folders, phrases, strict=True)]
 
 
-def _opened(args: argparse.Namespace) -> "tuple[Repository, list[tuple[Vault, bytes]], Signers]":
+def _opened(args: argparse.Namespace) -> "tuple[Repository, list[Vault], Signers]":
     from trapship.release.keys import signers
     from trapship.release.repository import Repository
 
     vaults = _vaults(args)
-    return Repository(args.repository), vaults, signers([vault for vault, _ in vaults])
+    return Repository(args.repository), vaults, signers(vaults)
 
 
 def _say(said: list[str]) -> int:
@@ -166,7 +167,7 @@ def _sign(args: argparse.Namespace) -> int:
     built = read_build(args.build)
     repository, vaults, signers = _opened(args)
     said = []
-    for vault, _ in vaults:
+    for vault in vaults:
         first = vault.folder / FOLDER / FIRST_ROOT
         if first.is_file() and repository.begin(first.read_bytes()):
             said.append(f"{repository.folder}: new, with the root of {first}")
@@ -207,8 +208,7 @@ def _rotate(args: argparse.Namespace) -> int:
     repository, vaults, signers = _opened(args)
     if args.renew:
         return _say(renew_root(repository, signers, _now()))
-    folders = [vault for vault, _ in vaults]
-    return _say(rotate(repository, args.role, folders, signers, _now(), replace=args.replace))
+    return _say(rotate(repository, args.role, vaults, signers, _now(), replace=args.replace))
 
 
 def _countersign(args: argparse.Namespace) -> int:
@@ -233,12 +233,23 @@ def _move_key(args: argparse.Namespace) -> int:
 
 
 def _rehearse(args: argparse.Namespace) -> int:
+    from trapship.desk.folder import is_operator_folder
+    from trapship.desk.losses import rehearse_desk
     from trapship.release.rehearse import rehearse
 
     repository, vaults, _ = _opened(args)
+    desks = [vault for vault in vaults if is_operator_folder(vault.folder)]
+    if args.backup and not desks:
+        raise SetupError(f"--backup {args.backup}: none of the folders named is one of `trapship init`")
+    wrong = 0
     for each in rehearse(repository, vaults, _now()):
         _say(each.lines())
-    return _say(["nothing of yours was changed: all of this was done on a copy"])
+    for vault in desks:
+        for each in rehearse_desk(vault, args.backup, _now().timestamp()):
+            _say(each.lines())
+            wrong += not each.is_mended
+    _say(["nothing of yours was changed: all of this was done on a copy"])
+    return 1 if wrong else 0
 
 
 def _one(files: list[Path]) -> Path | None:

@@ -6,6 +6,8 @@
 | `base.pub` | every trap: `keys.base` |
 | `review.key` | the operator alone, off the base: opens full frames (`age`) |
 | `recipients.txt` | every trap: `keys.recipients`; the back end's `age1…` line goes below |
+| `permit.key` | the base: `updates.permit_key`, says which trap may take an update when |
+| `permit.pub` | every trap: `update.permit_key` |
 
 The back end's signing key is its own; of that pair an operator gets only the public half.
 """
@@ -17,11 +19,11 @@ from pyrage import IdentityError, x25519
 
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
-from trapkit.sealing import read_key
+from trapkit.sealing import make_sign_key, public_of, read_key
 
 
 def make_keys(folder: Path) -> list[str]:
-    """Write both pairs into `folder`; a line for each file, written or kept.
+    """Write the pairs into `folder`; a line for each file, written or kept.
 
     A secret that is there is kept, and its public half written again where it is missing.  Raises: SetupError when a
     public half has no secret, or is another's: what traps seal to it nobody here could open.
@@ -29,9 +31,11 @@ def make_keys(folder: Path) -> list[str]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     box = _base_secret(folder)
     review = _review_secret(folder)
+    permit = _permit_secret(folder)
     files = [("base.key", box.encode().hex(), 0o600), ("base.pub", bytes(box.public_key).hex(), 0o644)]
     if review is not None:
         files += [("review.key", str(review), 0o600), ("recipients.txt", str(review.to_public()), 0o644)]
+    files += [("permit.key", permit.hex(), 0o600), ("permit.pub", public_of(permit).hex(), 0o644)]
     said = []
     for name, text, mode in files:
         path = folder / name
@@ -53,6 +57,18 @@ def _base_secret(folder: Path) -> PrivateKey:
     if public.exists():
         raise SetupError(f"{public}: is there, {secret} is not; traps may seal to it: put its secret there, or move it")
     return PrivateKey.generate()
+
+
+def _permit_secret(folder: Path) -> bytes:
+    secret, public = folder / "permit.key", folder / "permit.pub"
+    if secret.exists():
+        key = read_key(secret, "the key that signs permissions")
+        if public.exists() and read_key(public, "the key that permissions are proved with") != public_of(key):
+            raise SetupError(f"{public}: does not belong to {secret}; move one of them away")
+        return key
+    if public.exists():
+        raise SetupError(f"{public}: is there, {secret} is not; traps believe it: put its secret there, or move it")
+    return make_sign_key()
 
 
 def _review_secret(folder: Path) -> x25519.Identity | None:

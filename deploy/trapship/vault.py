@@ -65,6 +65,12 @@ class Vault:
         self._keys: dict[tuple[bytes, Cost], bytes] = {}
         self._opened: tuple[bytes, Cost] | None = None  # what a file was opened or written with
 
+    def elsewhere(self, folder: Path) -> "Vault":
+        """The same passphrase for a copy of this folder; scrypt is not asked again."""
+        copy = Vault(folder, self._passphrase, cost=self._cost)
+        copy._keys, copy._opened = dict(self._keys), None
+        return copy
+
     def names(self) -> list[str]:
         """The names of all secrets, sorted; other files are none.  Raises: SetupError when there are too many files."""
         found = []

@@ -21,7 +21,7 @@ class UpdateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(description="Base's public key for permissions (path; 64 hex digits; empty: a release needs none)"),
     ] = ""
     look_h: Annotated[
-        float, Meta(ge=0.01, le=720, description="Between two looks at the sources, where nothing was brought (hours)")
+        float, Meta(ge=0.001, le=720, description="Between two looks at the sources, where nothing was brought (hours)")
     ] = 24.0
     heard: Annotated[bool, Meta(description="A release is proved only when the base has heard the trap under it")] = (
         True

@@ -69,8 +69,7 @@ class Courier:
         overlay = Overlay(folder + "/by-radio", settings, self._times.__dict__)
         self._trap, self._plan = settings["trap"], settings["plan"]
         self._tuned = self._sf = settings["sf"]
-        self._frame_bytes = usable_frame(self._plan, self._sf)
-        self._antenna = Antenna(board.radio, settings["sf"])
+        self._frame_bytes, self._antenna = usable_frame(self._plan, self._sf), Antenna(board.radio, self._sf)
         self._mender = Mender(board, self._antenna, settings, self._no_radio)
         self._duty = Duty(settings["plan"], settings["sf"], folder + "/duty", self._started, kept.get(DUTY))
         given = (self._memory.key, self._frame_bytes, self._times, counter, self._load, board.random, self._heartbeat)
@@ -272,8 +271,7 @@ class Courier:
             return None
 
     def _apply(self, setting: int, value: int) -> None:
-        """A setting's value is in force from now on; the antenna follows as soon as it does not send. `pair` follows at
-        the next start, which each sleep ends with: the antenna may be at the partner's channel now."""
+        """A setting's value is in force; the antenna follows when it does not send, `pair` at the next start."""
         name = SETTING_NAMES[setting]
         if name == "sf":
             self._sf = value

@@ -17,6 +17,7 @@ from trapsim.staging import stage
 from trapsim.tools import find_micropython, find_mosquitto
 
 PICAMERA_PIR_S = 2.0  # a burst takes that long
+UPDATE_PIR_S = 10.0  # a release is proved after a burst: the pictures last until both cameras have had theirs
 PARKED_PIR_S = 12.0  # a Pi that starts for each trigger needs seconds, here too
 
 
@@ -39,6 +40,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--picamera", action="store_true",
         help="the Pi's camera over a simulated module: bursts with frames from before the trigger, or by lamp",
+    )  # fmt: skip
+    parser.add_argument(
+        "--update", action="store_true",
+        help="an operator publishes a good release and a bad one: canary first, the bad one caught and taken back",
     )  # fmt: skip
     parser.add_argument("--loss", type=number(0, 0.9), default=0.1, help="share of radio receptions lost (0.1)")
     parser.add_argument("--speed", type=number(0.1, 100), default=None, help="the radio's clock (1; 10 with --once)")
@@ -83,20 +88,34 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         check_port(args.host, args.port + trap)
     clear_folder(state)
     pictures = dict.fromkeys(TRAPS, images) if images else stage(state / "pictures", (1, 2))
-    speed = args.speed or (10.0 if args.once else 1.0)
+    if args.update and (args.picamera or args.parked or args.speed not in (None, 1.0)):
+        raise SetupError(
+            "--update: goes with the replay camera, Pis that are always on, and a radio in true time (--speed 1): "
+            "units believe a time that their base vouches for"
+        )
+    speed = args.speed or (10.0 if args.once and not args.update else 1.0)
     pir_s = args.pir or (
-        PARKED_PIR_S if args.parked else PICAMERA_PIR_S if args.picamera else 0.3 if args.once else 3.0
+        UPDATE_PIR_S
+        if args.update
+        else PARKED_PIR_S
+        if args.parked
+        else PICAMERA_PIR_S
+        if args.picamera
+        else 0.3
+        if args.once
+        else 3.0
     )
+    networked = frozenset(TRAPS) if args.update else args.network  # releases come by it
     plan = Plan(
         folder=state, pictures=pictures, loss=args.loss, speed=speed, seed=args.seed, sf=args.sf,
-        page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=args.network,
-        parked=args.parked, service=args.service, picamera=args.picamera,
+        page_host=args.host, page_port=args.port, pir_every_s=pir_s, networked=networked,
+        parked=args.parked, service=args.service, picamera=args.picamera, update=args.update,
     )  # fmt: skip
     site = build_site(plan)
     whose = f"the pictures in {images}" if images else "photographs that ship inside scikit-image (its cat: Chelsea)"
     _say(f"Station S001, two traps, each {'watching' if args.picamera else 'replaying'} {whose}.")
     _say(f"LoRa SF{args.sf}, {args.loss:.0%} loss, the radio's clock runs {speed:g} times. State: {state}")
-    for trap in sorted(args.network):
+    for trap in sorted(networked):
         _say(f"Trap {trap} ({TRAPS[trap]}) has a network too: its sealed full frames travel by MQTT and are received.")
         _say("    Its alerts go by radio as well, at once; the rest only while the network does not serve.")
     if args.picamera:
@@ -104,6 +123,9 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
         _say("    trigger, the right one by night, under its lamp; up to three full frames a burst.")
     if args.parked:
         _say(f"The traps are parked: each Pi is switched on when something moves, every {pir_s:g} s, and off again.")
+    if args.update:
+        _say("An operator publishes two releases of the traps' application: a good one, and one that does not start.")
+        _say("    Hours are seconds here: a unit proves itself for 16 s, its partner follows after 8 s.")
     if args.service:
         for trap in TRAPS:
             _say(f"Trap {trap}'s page for rangers: http://{args.host}:{service_port(plan, trap)}   (PIN {PIN})")
@@ -125,6 +147,8 @@ def _finish(result: Result, args: argparse.Namespace) -> int:
         figures |= {"kills": result.kills, "kills_under_way": result.kills_under_way}
     if args.parked:
         figures |= {"pi_starts": result.pi_starts, "pi_cuts": result.pi_cuts}
+    if args.update:
+        figures |= {"updates": result.updates}
     reason = result.reason
     if result.audit.lost or result.audit.duplicated:
         reason = f"{result.audit.lost} lost, {result.audit.duplicated} doubled: {'; '.join(result.audit.missing[:4])}"

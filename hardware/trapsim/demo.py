@@ -3,7 +3,7 @@
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from trapsim.pictures import count_bursts, stills
 from trapsim.processes import Processes
 from trapsim.site import TRAPS, Site
 from trapsim.tools import find_mosquitto
+from trapsim.updatedemo.story import Story
 
 LOOK_EVERY_S = 0.5
 FIRST_KILL_S = 2.0  # time for most to have started once
@@ -24,7 +25,8 @@ STUCK_AFTER_S = 240.0  # without any progress a once-run gives up and says where
 class Result:
     """How a run ended: the last audit, wall seconds, kills, and why it stopped early if it did.
 
-    pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran.
+    pi_starts, pi_cuts: how often the Pis were started, and lost their power while they ran. updates: which release each
+    trap runs, and what became of the last one, where they were asked for.
     """
 
     audit: Audit
@@ -34,6 +36,7 @@ class Result:
     reason: str
     pi_starts: int
     pi_cuts: int
+    updates: Mapping[str, object]
 
 
 def start_processes(site: Site, processes: Processes) -> None:
@@ -50,13 +53,15 @@ def start_processes(site: Site, processes: Processes) -> None:
         trapsim, "channel", "--port", str(site.channel_port), "--sf", str(plan.sf), "--loss", str(plan.loss),
         "--speed", str(plan.speed), "--seed", str(plan.seed), "--stats", str(site.stats),
     ])  # fmt: skip
-    for part in ("ingest", "forward", "gateway", "page"):
+    for part in ("ingest", "forward", "gateway", "page", *(["updates"] if plan.update else [])):
         processes.add(part, [trapbase, "run", "--only", part, "--config", str(site.folder / "base.toml")])
     processes.add("modem", _unit(trapsim, site, "modem", "modem.mcu", 0))
     for number in TRAPS:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
         config = str(site.trap(number) / "trapcam.toml")
         camera = [trapsim, "picamera", "--pictures", str(plan.pictures[number])] if plan.picamera else [trapcam, "run"]
+        if plan.update:  # as systemd does on a trap: what starts is the release in force
+            camera = [sys.executable, "-m", "trapkit.update.launch", "--root", str(site.slots(number)), "--", "run"]
         processes.add_switched(f"trapcam{number}", [*camera, "--config", config], site.trap(number))
 
 
@@ -80,6 +85,7 @@ class Demo:
         lines = [("modem.base", "modem.mcu"), *((f"trap{n}.pi", f"trap{n}.mcu") for n in TRAPS)]
         self._cables = [Cable(site.line(a), site.line(b)) for a, b in lines]
         shown = site.plan.pictures[min(TRAPS)]
+        self._story = Story(site, say) if site.plan.update else None
         self._pictures = len(stills(shown)) if site.plan.picamera else count_bursts(shown)
 
     def run(self, *, once: bool, kills: int, running: Callable[[], bool]) -> Result:
@@ -112,7 +118,10 @@ class Demo:
                 progress_at = now
                 self._say(progress_line(audit, now - started))
             last = audit
-            if once and audit.finished and killer.done:
+            if self._story is not None and self._story.step():
+                progress_at = now
+            told = self._story is None or self._story.over
+            if once and audit.finished and killer.done and told:
                 break
             if once and now - progress_at > STUCK_AFTER_S:
                 reason = f"nothing moved for {STUCK_AFTER_S:.0f} s: {'; '.join(audit.missing[:4]) or 'pictures wait'}"
@@ -124,6 +133,7 @@ class Demo:
         return Result(
             audit=audit, seconds=seconds, kills=killer.count, kills_under_way=killer.under_way, reason=reason,
             pi_starts=sum(pi.runs for pi in pis), pi_cuts=sum(pi.cuts for pi in pis),
+            updates=self._story.figures() if self._story else {},
         )  # fmt: skip
 
 

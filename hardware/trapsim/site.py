@@ -12,6 +12,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 from pyrage import x25519
 
+from trapbase.config import TrapSettings
 from trapcam.service.pin import hashed
 from trapkit.errors import SetupError
 from trapkit.files import write_atomically
@@ -19,6 +20,8 @@ from trapship.broker import write_broker
 from trapship.certificates import PROGRAMS, make_fleet
 from trapship.linkkeys import LINK, make_link_keys
 from trapship.unitkeys import UNITS, make_unit_keys
+from trapsim.updatedemo.operator import Operator
+from trapsim.updatedemo.settings import SLOTS, base_table, trap_table, update_settings
 
 PIN = "271828"  # of the demo's ranger
 STATION = "S001"
@@ -53,6 +56,7 @@ class Plan:
     networked: frozenset[int] = frozenset()  # traps that have a network beside the radio
     service: bool = False  # the rangers' pages are open all the time
     picamera: bool = False  # the Pi's camera over a simulated module, not the replay camera
+    update: bool = False  # the traps take updates: an operator publishes a good release and a bad one
 
 
 def service_port(plan: Plan, number: int) -> int:
@@ -68,6 +72,7 @@ class Site:
     broker_port: int
     channel_port: int
     backend_port: int
+    updates_port: int
 
     @property
     def folder(self) -> Path:
@@ -75,6 +80,10 @@ class Site:
 
     def trap(self, number: int) -> Path:
         return self.folder / f"trap{number}"
+
+    def slots(self, number: int) -> Path:
+        """What a trap's launcher starts."""
+        return self.trap(number) / SLOTS
 
     @property
     def base(self) -> Path:
@@ -90,6 +99,14 @@ class Site:
 
     def line(self, name: str) -> Path:
         return self.folder / "run" / name
+
+
+def trap_settings() -> dict[int, TrapSettings]:
+    """The traps as the base's settings have them."""
+    return {
+        number: TrapSettings(number=number, station=STATION, side=side, latitude=LATITUDE, longitude=LONGITUDE)
+        for number, side in TRAPS.items()
+    }
 
 
 def clear_folder(folder: Path) -> None:
@@ -132,11 +149,15 @@ def build_site(plan: Plan) -> Site:
         broker_port=free_port(),
         channel_port=free_port(socket.SOCK_DGRAM),
         backend_port=free_port(),
+        updates_port=free_port(),
     )
     for name in ("keys", "run", "logs"):
         (site.folder / name).mkdir(exist_ok=True)
     _write_keys(site.folder / "keys")
-    make_fleet(site.folder / "certificates", (*PROGRAMS, *map(str, sorted(plan.networked))))
+    certified = set(TRAPS) if plan.update else plan.networked
+    make_fleet(site.folder / "certificates", (*PROGRAMS, *map(str, sorted(certified))))
+    if plan.update:
+        Operator(site.folder).begin(site.folder / "keys")
     write_broker(site.folder / "broker", site.folder / "certificates", site.broker_port)
     for number in TRAPS:
         _write_trap(site, number)
@@ -180,8 +201,9 @@ hello_s = 1.0
 [clock]
 uncertainty_ms = 200
 """
-    if number in plan.networked:
+    if plan.update or number in plan.networked:
         _give_certificate(site, number)
+    if number in plan.networked:
         settings += f"""\
 [network]
 host = "127.0.0.1"
@@ -189,6 +211,10 @@ port = {site.broker_port}
 certificates = {_quoted(folder / "certificates")}
 answer_s = 2.0
 """
+    if plan.update:
+        settings += trap_table(site.folder, site.updates_port)
+        if number not in plan.networked:  # no broker's address: all but updates goes by radio
+            settings += f"[network]\ncertificates = {_quoted(folder / 'certificates')}\n"
     if plan.service:
         operators = folder / "operators.toml"
         write_atomically(operators, f'ranger = "{hashed(PIN)}"\n'.encode(), mode=0o600)
@@ -279,6 +305,8 @@ host = {json.dumps(plan.page_host)}
 port = {plan.page_port}
 upload = {json.dumps(plan.service)}
 """
+    if plan.update:
+        text += base_table(update_settings(site.folder, site.updates_port, STATION))
     for number, side in TRAPS.items():
         text += f"""\
 [[trap]]

@@ -9,9 +9,10 @@ from tests.base.parts import NOW, deliver, sighting
 from trapbase import ingest
 from trapbase.borders import AgreementSettings, why_closed
 from trapbase.cli import main
-from trapbase.config import Settings, check_traps, within_borders
+from trapbase.config import Settings, check_traps
 from trapbase.ingest import Ingest
 from trapbase.store import Store
+from trapbase.ways import within_borders
 from trapkit.errors import SetupError
 from trapkit.settings import convert_settings
 from trapsim.memorybus import MemoryBroker

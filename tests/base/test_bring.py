@@ -21,14 +21,14 @@ from trapbase import bring
 from trapbase.bring import FOLDER
 from trapbase.cli import main
 from trapbase.config import PageSettings, Settings
-from trapbase.formdata import MAX_HEAD_BYTES, MAX_PARTS, FormError, FormReader, boundary_of
 from trapbase.page import create_page
 from trapbase.parcels import Imported, import_file
 from trapbase.reader import Reader
 from trapbase.store import Store
-from trapbase.tarball import NotATarError, members
 from trapbase.verify import problems
+from trapkit.formdata import MAX_HEAD_BYTES, MAX_PARTS, FormError, FormReader, boundary_of
 from trapkit.parcel import Entry, Index, encode_index, file_name
+from trapkit.tarball import NotATarError, members
 from trapwire.objects import ALERT, Envelope
 
 MARK = b"----WebKitFormBoundary7MA4"

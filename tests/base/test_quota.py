@@ -7,10 +7,10 @@ import pytest
 
 from tests.base.forwarding import World
 from tests.base.parts import BOX, EPOCH, NOW, TRAPS, deliver, envelope, sighting
-from trapbase.config import StoreSettings
 from trapbase.custody.quota import DAY_MS, LOOK_EVERY_MS, Fill, Quota, most_bytes, words
 from trapbase.custody.room_store import RoomStore
 from trapbase.reader import Reader
+from trapbase.store_settings import StoreSettings
 from trapbase.verify import problems
 from trapkit.sealing import seal_box
 from trapwire.objects import CROP, FRAME, FULLS, SCENE, Envelope

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.base.parts import NOW, SIGNING, TRAPS, Base, deliver, envelope, sighting
-from trapbase.config import BackupSettings
 from trapbase.custody import restore as restore_module
 from trapbase.custody.backup import make_backup
 from trapbase.custody.layout import MANIFEST, backups_in, read_manifest
@@ -24,6 +23,7 @@ from trapbase.media import path_in
 from trapbase.outlet import OutletError
 from trapbase.radio_counter import EPOCH_2020_S, read_counter, write_counter
 from trapbase.request_store import RequestStore
+from trapbase.store_settings import BackupSettings
 from trapbase.verify import elsewhere, problems
 from trapkit import topics
 from trapkit.errors import SetupError, StorageError

@@ -42,6 +42,7 @@ ADAPTERS = {
     "cryptography": {
         "trapkit/aes.py",
         "trapship/certificates.py",
+        "trapship/desk/authority.py",
         "trapship/names.py",
         "trapship/opencard/agestream.py",
         "trapship/pairs.py",

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import httpx
 import pytest
+from tests.service.test_bringing import FILES, tar
 from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, looping, phone, served, stored_objects
 
+from trapcam.service.bringing import BROUGHT, Bringer
 from trapcam.service.desk import Desk
 from trapcam.service.pin import FREE, Door, hashed
 from trapcam.service.unit import Step
@@ -56,13 +59,13 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[Site]:
     desk, trap = Desk(patience_s=5), ScriptedTrap()
     door = Door({"vera": HASHED}, 0, 0)
     wrong: list[int] = []
     parts = Parts(
         desk=desk, trap=trap, door=door, region=(35, 70, 60, 150), address="192.168.4.1", view_deg=(66, 41),
-        wrong=wrong.append, monotonic_ms=lambda: made.now_ms,
+        wrong=wrong.append, monotonic_ms=lambda: made.now_ms, bringer=Bringer(tmp_path, 7),
     )  # fmt: skip
     with looping(desk), served(create_page(parts)) as address, phone(address) as own:
         made = Site(trap, door, address, own, wrong)
@@ -71,7 +74,8 @@ def site() -> Iterator[Site]:
             other.close()
 
 
-INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/parcels.tar", "/sample", "/end")
+FORMS = ("/sample", "/end", "/update")
+INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/parcels.tar", *FORMS)
 
 
 @pytest.mark.parametrize("path", INSIDE)
@@ -410,3 +414,32 @@ def test_every_page_is_small(site: Site) -> None:
     for path in ("/", *INSIDE):
         if path != "/look.jpg":
             assert len(site.phone.get(path).content) + shared < 200_000 / 5
+
+
+def test_a_phone_brings_a_release_and_is_told_what_comes_of_it(site: Site, tmp_path: Path) -> None:
+    site.open()
+    page = site.phone.get("/update").text
+    token = page.split("/update?form=")[1].split('"')[0]
+    file = {"file": ("pugmark-update-2026.12.1.tar", tar(FILES))}
+    assert site.phone.post("/update?form=another", files=file).status_code == 403
+    assert not (tmp_path / BROUGHT).exists(), "a form of another page brings nothing"
+    answer = site.phone.post(f"/update?form={token}", files=file)
+    assert answer.status_code == 200
+    assert "The release is on the trap: 4 files, 6 kB." in answer.text
+    assert "The base has not said yet" not in answer.text
+    wrong = site.phone.post(f"/update?form={token}", files={"file": ("cat.jpg", b"x" * 600)})
+    assert wrong.status_code == 422
+    assert "This is no release&#39;s file." in wrong.text
+
+
+def test_a_trap_that_takes_no_updates_has_no_such_page(site: Site) -> None:
+    site.open()
+    assert "Update" in site.phone.get("/menu").text
+    parts = Parts(
+        desk=Desk(patience_s=5), trap=site.trap, door=Door({"vera": HASHED}, 0, 0), region=(35, 70, 60, 150),
+        address="192.168.4.1", view_deg=(66, 41), wrong=lambda count: None,
+    )  # fmt: skip
+    with looping(parts.desk), served(create_page(parts)) as address, phone(address) as own:
+        own.post("/", data={"pin": PIN})
+        assert "Update" not in own.get("/menu").text
+        assert own.get("/update").status_code == 404

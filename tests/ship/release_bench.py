@@ -3,6 +3,7 @@
 Keys are made once a process (scrypt at its cheapest); each test gets a copy of the folders.
 """
 
+import atexit
 import hashlib
 import json
 import shutil
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from trapkit.operator.packs import make_pack
 from trapkit.update.client import Unit, take
 from trapkit.update.compat import own_declarations
 from trapkit.update.offer import Offered
@@ -56,10 +58,10 @@ def wheel(folder: Path, text: str, line: int = 1) -> Path:
 
 
 def pack(folder: Path, text: str) -> Path:
-    """Something with a settings pack's first line."""
+    """A settings pack that says nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "pack.toml"
-    path.write_text(f"pugmark-pack 1 {'00' * 32} {'00' * 64}\n# {text}\n")
+    path.write_bytes(make_pack(f'name = "{text[:9]}"\nversion = "2026.12.1"\n# {text}\n', bytes(32), "pack"))
     return path
 
 
@@ -81,9 +83,15 @@ def bundle(folder: Path) -> Path:
     return folder
 
 
+def _until_the_end() -> Path:
+    folder = Path(mkdtemp(prefix="pugmark-release-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @cache
 def _made(whose: str) -> Path:
-    folder = Path(mkdtemp(prefix="pugmark-release-"))
+    folder = _until_the_end()
     keys.make(Vault(folder / "operator", PHRASE, cost=CHEAP), now=START)
     return folder
 
@@ -99,6 +107,14 @@ class Bench:
         self.repository = Repository(folder / "repo")
         self.root = (folder / "operator/tuf/root.json").read_bytes()
         self.repository.begin(self.root)
+
+    @classmethod
+    def first(cls, folder: Path) -> "Bench":
+        """One that has published 2026.12.1."""
+        shutil.copytree(_first(), folder, dirs_exist_ok=True)
+        bench = cls(folder)
+        bench.later(hours=1)
+        return bench
 
     @property
     def signers(self) -> keys.Signers:
@@ -138,6 +154,13 @@ class Bench:
 
     def unit(self, name: str = "unit", running: str = "") -> "Trap":
         return Trap(self, self.folder / name, running)
+
+
+@cache
+def _first() -> Path:
+    folder = _until_the_end()
+    Bench(folder).release("2026.12.1")
+    return folder
 
 
 class Trap:

@@ -27,9 +27,7 @@ from trapship.vault import Vault
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    bench = Bench(tmp_path)
-    bench.release("2026.12.1")
-    return bench
+    return Bench.first(tmp_path)
 
 
 def refused(trap: Trap, code: str, ask: Callable[[], object]) -> Refused:

@@ -173,17 +173,19 @@ def test_an_address_that_nobody_can_listen_on_is_named(say: Say, fleet: Path, tm
 def test_keys_are_what_the_settings_of_base_and_trap_want(say: Say, tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     code, said, _ = say("keys", folder)
-    assert (code, said.count(": new\n")) == (0, 4)
+    assert (code, said.count(": new\n")) == (0, 6)
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert modes == {"base.key": 0o600, "base.pub": 0o644, "review.key": 0o600, "recipients.txt": 0o644}
+    secret, public = dict.fromkeys(("base.key", "review.key", "permit.key"), 0o600), ("base.pub", "permit.pub")
+    assert modes == secret | dict.fromkeys((*public, "recipients.txt"), 0o644)
     sealer = open_sealer(folder / "base.pub", folder / "recipients.txt")
     crop = sealer.seal(CROP, b"a crop")
     assert open_box(read_key(folder / "base.key", "key"), crop.body) == b"a crop"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for name in ("base.pub", "recipients.txt"):
+    for name in ("base.pub", "recipients.txt", "permit.pub"):
         (folder / name).unlink()
     _, said, _ = say("keys", folder)
     assert f"{folder}/base.key: kept\n{folder}/base.pub: new\n" in said
+    assert f"{folder}/permit.key: kept\n{folder}/permit.pub: new\n" in said
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "a public half is made again"
     (folder / "review.key").unlink()
     assert "recipients.txt: kept, so no review.key is made" in say("keys", folder)[1]
@@ -202,6 +204,9 @@ def test_keys_that_do_not_fit_are_named(say: Say, tmp_path: Path) -> None:
     assert code == 2
     assert "base.pub: is there" in complaint
     (tmp_path / "one" / "base.pub").unlink()
+    shutil.copy(tmp_path / "two" / "permit.pub", tmp_path / "one" / "permit.pub")
+    assert "permit.pub: does not belong to" in say("keys", tmp_path / "one")[2]
+    (tmp_path / "one" / "permit.pub").unlink()
     (tmp_path / "one" / "review.key").write_text("AGE-SECRET-KEY-1X")
     code, _, complaint = say("keys", tmp_path / "one")
     assert code == 2

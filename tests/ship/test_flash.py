@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from tests.ship.bench import BOARD, PICO, XIAO, Bench, need_bench
+from tests.ship.desk_parts import Say
+from tests.ship.guide_parts import flash_lines
 from tests.ship.test_bundle import LORA
 
 from trapkit.serialport import ByteLine
@@ -145,6 +148,41 @@ def test_a_bare_board_becomes_a_modem(bench: Bench, flash: Flash, bundle: Path) 
         "it lives",
     ):
         assert step in said
+
+
+@pytest.mark.parametrize("line", flash_lines())
+def test_each_line_of_the_engineers_guide_that_needs_a_board(
+    line: str, bench: Bench, bundle: Path, provision: Say, stocked: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With what provisioning wrote at the desk, on a bare board; the doctor looks at a modem that was flashed so."""
+    monkeypatch.chdir(tmp_path)
+    role = re.search(r"--role (\w+) --settings (\S+)", line)
+    papers = Path(role[2] if role else "base-1/modem.json")
+    kind, number, *more = {"modem.json": ("base", 1), "mcu.json": ("trap", 7), "trap7.json": ("trap", 7)}[papers.name]
+    if role and role[1] == "repeater":
+        kind, number, more = "repeater", 1, ["--trap", "7"]
+    assert provision(kind, number, *more, "--papers", papers.parent)[0] == 0
+    if papers.name == "trap7.json":
+        assert main(["keys", "KEYS", "--trap", "7"]) == 0
+        papers.write_text('{"role": "supervisor", "trap": 7, "plan": "ru864", "sf": 9}')
+    # Its files lie there already, from a run that broke off: writing them is what the test above is about.
+    held, board = read_bundle(bundle), "xiao-s3" if "xiao-s3" in line else "pico"
+    for path in held.files[board]:
+        put(bench, f"a/{path}", held.read(board, path))
+    bench.claim = dict(XIAO if board == "xiao-s3" else PICO)
+    bench.start()
+    words = line.replace("/dev/ttyACM0", bench.port).replace("--bundle bundle", f"--bundle {bundle}").split()[1:]
+    if not role:
+        cable = ("--port", bench.port, "--board", "pico", "--bundle", bundle)
+        assert provision(kind, number, *cable, "--papers", papers.parent)[0] == 0
+        assert not papers.exists(), "the board has its settings; nobody else needs them"
+    capsys.readouterr()
+    code, said = main(words), capsys.readouterr()
+    assert code == 0, said.err + bench.said()
+    assert "slot a" in said.out or not role
+    if role:
+        assert in_force(bench)["role"] == role[1]
 
 
 def test_a_second_run_writes_nothing(modem: Bench, flash: Flash) -> None:

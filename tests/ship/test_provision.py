@@ -100,6 +100,8 @@ def test_a_trap_and_its_base_know_each_other_after_both_were_taken_over(
 
     trap = load_settings(TrapSettings, redirect(tmp_path / "etc", "trap.toml", "/etc/pugmark"))
     assert (trap.trap, trap.service.language, trap.network.host, trap.camera.kind) == (7, "ru", "10.0.0.5", "pi")
+    assert trap.update.permit_key == f"{tmp_path}/etc/keys/permit.pub"
+    assert trap.update.base_url == "https://10.0.0.5:8090"
     sealer, _ = open_keys(trap)
     operators = read_operators(Path(trap.service.operators).read_bytes(), "operators")
     assert Door(operators, 0, 0).opens("Anna", "482913", 0)

@@ -379,7 +379,7 @@ def test_a_repository_is_one_fleet_s(bench: Bench, tmp_path: Path) -> None:
 def test_the_loss_of_each_kind_of_key_is_rehearsed_and_nothing_of_ours_changes(bench: Bench) -> None:
     bench.release("2026.12.1")
     before = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
-    said = list(rehearse(bench.repository, [(bench.vault, PHRASE)], bench.now))
+    said = list(rehearse(bench.repository, [bench.vault], bench.now))
     assert [each.lost for each in said] == [
         ("tuf/targets.key",), ("tuf/snapshot.key",), ("tuf/timestamp.key",), ("tuf/root-1.key",),
         ("tuf/root-1.key", "tuf/root-2.key"),
@@ -397,11 +397,11 @@ def test_the_loss_of_each_kind_of_key_is_rehearsed_and_nothing_of_ours_changes(b
 
 def test_a_loss_is_not_rehearsed_where_a_key_is_lost_already(bench: Bench) -> None:
     with pytest.raises(SetupError, match="nothing to rehearse on"):
-        list(rehearse(bench.repository, [(bench.vault, PHRASE)], bench.now))
+        list(rehearse(bench.repository, [bench.vault], bench.now))
     bench.release("2026.12.1")
     bench.vault.remove("tuf/root-3.key")
     with pytest.raises(SetupError, match=r"not at hand: tuf/root-3\.key"):
-        list(rehearse(bench.repository, [(bench.vault, PHRASE)], bench.now))
+        list(rehearse(bench.repository, [bench.vault], bench.now))
 
 
 def test_a_unit_that_missed_five_years_of_roots_follows(bench: Bench) -> None:

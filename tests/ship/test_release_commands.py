@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.ship.release_bench import CHEAP, PHRASE, Trap, bundle
+from tests.ship.release_bench import CHEAP, PHRASE, Trap, bundle, pack
 
 from trapkit.update.client import Unit, take
 from trapkit.update.reasons import TAKING
@@ -46,6 +46,8 @@ def run(line: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
 
 def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle(desk / "bundle")
+    run("trapship init OPERATOR", capsys)
+    shutil.copytree(desk / "OPERATOR", desk / "SAFE/OPERATOR")
     (desk / "models").symlink_to(ROOT / "models")
     (desk / "STICK").mkdir()
     done = []
@@ -68,6 +70,8 @@ def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest
     assert "2026.12.1: shall run again, also where a release up to serial 2 is installed" in said["rollback"]
     assert "waits for 1 of the keys before and 1 of its own keys" in said["rotate"]
     assert "root 2" in done[-1][1]
+    assert "root.json: kept" in said["tuf-keys"]
+    assert said["rehearse-loss"].count("lost: ") == 5 + 6
     assert "nothing of yours was changed" in said["rehearse-loss"]
     unit = Unit(root=(desk / "OPERATOR/tuf/root.json").read_bytes())
     for place in ("STICK", "REPO"):
@@ -100,8 +104,8 @@ def test_the_guide_names_every_command_and_code() -> None:
 def test_a_passphrase_that_is_another_opens_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("trapship tuf-keys OPERATOR", capsys)
     (desk / "phrase").write_text("not what it was made with\n")
-    (desk / "in.toml").write_text(f"pugmark-pack 1 {'0' * 64} {'0' * 128}\n")
-    run("trapship build build --release 2026.12.1 --settings in.toml", capsys)
+    pack(desk / "in", "x")
+    run("trapship build build --release 2026.12.1 --settings in/pack.toml", capsys)
     said = run("trapship sign build REPO --operator OPERATOR --passphrase-file phrase", capsys, 2)
     assert "does not open: another passphrase" in said
     said = run("trapship publish REPO --operator OPERATOR --passphrase-file phrase --passphrase-file phrase", capsys, 2)
@@ -111,8 +115,8 @@ def test_a_passphrase_that_is_another_opens_nothing(desk: Path, capsys: pytest.C
 
 def test_status_is_read_by_programs_and_needs_no_key(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("trapship tuf-keys OPERATOR --roots 1 --threshold 1", capsys)
-    (desk / "in.toml").write_text(f"pugmark-pack 1 {'0' * 64} {'0' * 128}\n")
-    run("trapship build build --release 2026.12.1 --settings in.toml", capsys)
+    pack(desk / "in", "x")
+    run("trapship build build --release 2026.12.1 --settings in/pack.toml", capsys)
     run("trapship sign build REPO --operator OPERATOR", capsys)
     told = json.loads(run("trapship status REPO --json", capsys))
     assert told["current"] is None

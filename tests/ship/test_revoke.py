@@ -40,7 +40,7 @@ class Machine:
     def __init__(self, operator: Path, folder: Path) -> None:
         self.operator, self.folder = operator, folder
         desk = desk_of(operator)
-        for name, given in basefiles.machine(desk, desk.register.bases["1"], b"", {}).items():
+        for name, given in basefiles.machine(desk, desk.register.bases["1"], b"", {}, b"").items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(given.data)
         desk.save()

@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from trapbase.config import StoreSettings
 from trapbase.custody.room_store import RoomStore, Spare
 from trapbase.media import MediaFolder
+from trapbase.store_settings import StoreSettings
 from trapkit.errors import StorageError
 from trapwire.objects import CROP, FRAME, FULLS, SCENE
 

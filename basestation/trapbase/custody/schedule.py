@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from trapbase.config import BackupSettings
 from trapbase.custody.backup import Progress, make_backup
 from trapbase.custody.layout import Manifest, backups_in, read_manifest
+from trapbase.store_settings import BackupSettings
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import refusal
 

@@ -28,7 +28,8 @@ ALARMS = 200  # the newest, settled ones too
 
 def part_names(settings: Settings) -> tuple[str, ...]:
     """Of the parts that a base with these settings has."""
-    return ("gateway", "ingest", "forward", *(f"outlet {o.name}" for o in settings.outlet), "page")
+    updates = ("updates",) if settings.updates.source else ()
+    return ("gateway", "ingest", "forward", *(f"outlet {o.name}" for o in settings.outlet), *updates, "page")
 
 
 def needs_rows(reader: Reader, known: Iterable[int], traps: list[Row]) -> dict[str, list[Row]]:

@@ -1,5 +1,8 @@
 -- Updates of the traps' units (decision 024). What units say of their updates are notes of kind 6.
 CREATE INDEX notes_updates ON notes (trap, stored_ms) WHERE kind = 6;
+-- They are no days' lines, and no alarms either.
+DROP INDEX notes_alarms;
+CREATE INDEX notes_alarms ON notes (stored_ms) WHERE kind IN (2, 3);
 
 -- Releases that this base's mirror holds; parts: JSON, what each brings and in which version.
 CREATE TABLE releases (

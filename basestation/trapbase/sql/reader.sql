@@ -210,7 +210,7 @@ SELECT a.trap, a.epoch, a.number, a.kind, a.time_ms, a.uncertainty_ms, a.said, a
   (SELECT min(d.number) FROM notes d WHERE d.trap = a.trap AND d.epoch = a.epoch AND d.number > a.number
     AND d.day IS NOT NULL AND d.marks & 3 = 0 AND d.proof <> 'forged') AS settled,
   EXISTS (SELECT 1 FROM notes n WHERE n.trap = a.trap AND n.epoch <> a.epoch AND n.stored_ms > a.stored_ms) AS replaced
-FROM notes a WHERE a.day IS NULL AND a.kind NOT IN (4, 5) ORDER BY a.stored_ms DESC LIMIT ?
+FROM notes a WHERE a.kind IN (2, 3) ORDER BY a.stored_ms DESC LIMIT ?
 
 -- name: forged_notes
 SELECT trap, count(*) AS count FROM notes WHERE proof = 'forged' GROUP BY trap ORDER BY trap LIMIT ?

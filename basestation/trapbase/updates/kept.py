@@ -12,6 +12,7 @@ from trapkit.database import load_queries, open_database, storage_error, transac
 from trapkit.update.permits import Permit
 
 GOING, STOPPED, DONE, OVER = "going", "stopped", "done", "over"
+MIRROR = "updates"  # below the base's folder: what is served
 TRAPS = 1000
 WORDS = 32  # of a unit, the newest, that are looked at
 RELEASES = 64

@@ -7,12 +7,12 @@ from typing import Any
 from trapbase.effort import day_of
 from trapbase.places import Places
 from trapbase.update_settings import SELF, UpdateSettings, stations
-from trapbase.updates.kept import RELEASES, STOPPED, TRAPS, WORDS, Row
+from trapbase.updates.kept import GOING, RELEASES, STOPPED, TRAPS, WORDS, Row
 from trapbase.updates.units import USUAL_DAYS, by_trap, units_of
 from trapbase.updates.waves import Decision, Permitted, Rollout, Rules, Unit, decide
 from trapkit.update.states import UpdateState
 
-HOUR_MS = 3_600_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 DAYS = 3 * USUAL_DAYS  # before a change, after it, and as long as a rollout may have gone on meanwhile
 Rows = Callable[..., list[Row]]
 
@@ -55,7 +55,8 @@ def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], place
     known = places.known()
     notes = rows("update_notes", _json(known), WORDS - 1, TRAPS * WORDS)
     row = next(iter(rows("rollout")), None)
-    days = rows("update_days", day_of(now_ms) - DAYS, DAYS * TRAPS) if row else []
+    watched = row is not None and (row["state"] == GOING or now_ms - row["moved_ms"] < USUAL_DAYS * DAY_MS)
+    days = rows("update_days", day_of(now_ms) - DAYS, DAYS * TRAPS) if watched else []
     units = units_of(known, places.taken_down(), traps, notes, days, updates.fewer_percent)
     troubles = rows("update_troubles", row["id"], TRAPS) if row else []
     rollout = rollout_of(row, rows("first_permits", row["id"], TRAPS), troubles) if row else None

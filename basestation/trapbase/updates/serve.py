@@ -5,7 +5,6 @@ list does not. What is served is signed: TLS keeps strangers off and proves noth
 """
 
 import asyncio
-import re
 import socket
 import ssl
 import threading
@@ -19,14 +18,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from trapbase.update_settings import UpdateSettings
+from trapbase.updates.names import NAMES
 from trapkit.errors import SetupError
 
 MOST_AT_ONCE = 32  # connections; a station of two traps has one each
-NAMES = re.compile(
-    r"metadata/(timestamp|([1-9][0-9]{0,8}\.)?(root|snapshot|targets))\.json"
-    r"|targets/([a-z0-9.]{1,16}/){0,3}[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._+-]{0,150}"
-    r"|permits/[1-9][0-9]{0,4}\.permit"
-)
 
 
 def create_mirror(folder: Path) -> Starlette:

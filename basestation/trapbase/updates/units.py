@@ -14,11 +14,18 @@ from trapbase.unit_keys import FORGED
 from trapbase.unit_words import TROUBLES, fault_words
 from trapbase.updates.waves import Unit
 from trapkit.update.states import UpdateState
+from trapwire import events
+from trapwire.unitstates import SAFE
 
 Row = Mapping[str, Any]
 USUAL_DAYS = 14  # before a change that tell what is usual, and after it that are held against them
 LEAST_DAYS = 5  # of the first, or nobody knows what is usual
 LEAST_EXPECTED = 20  # of chance alone a quarter of fewer is one in tens of thousands of days; of 10 it is one in 300
+# Faults that a release may have brought; weather, batteries and visitors it does not answer for.
+ITS_FAULTS = {
+    events.WATCHDOG, events.SAFE_ENTERED, events.PI_CUT, events.PI_NO_SHOW, events.FLASH_FULL, events.FLASH_DAMAGED,
+    events.QUEUE_FULL, events.CARD_FAULT, events.RADIO_FAULT,
+}  # fmt: skip
 # What is compared, by name in a day's line: what it is called
 COUNTED = {
     "seen": "minutes in which it could see",
@@ -82,7 +89,8 @@ def _unit(
     trap: TrapSettings, word: Row | None, said: Sequence[tuple[UpdateState, int]], days: Sequence[Row], percent: int
 ) -> Unit:
     health = word["health"] if word else {}
-    fault = TROUBLES.get(health.get("state", -1), "") or fault_words(health.get("fault"))
+    code = health.get("fault")
+    fault = TROUBLES[SAFE] if health.get("state") == SAFE else fault_words(code) if code in ITS_FAULTS else ""
     heard_ms = max(word["heard_ms"] or 0, word["came_ms"] or 0) or None if word else None
     if not said:
         return Unit(trap=trap.number, station=trap.station, heard_ms=heard_ms, fault=fault)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trapbase.moments import span
+from trapkit.update.reasons import PERMITTING
 from trapkit.update.reasons import words as reason_words
 
 # What a unit does with a release
@@ -256,9 +257,9 @@ def _turn(own: list[Unit], step: Mapping[int, str], rules: Rules, now_ms: int) -
 
 def _why(unit: Unit, step: str, turn: int | None, why: str, wave: int, reached: int, stopped: bool) -> str:
     if stopped:
-        return "stopped"
+        return "the update is stopped"
     if step == MAY:
-        return reason_words(unit.code) if unit.phase == "waiting" else ""
+        return reason_words(unit.code) if unit.phase == "waiting" and unit.code not in PERMITTING else ""
     if wave > reached:
         return f"its wave ({wave}) has not begun"
     return why or (f"after trap {turn} beside it" if turn != unit.trap else "")

@@ -68,7 +68,10 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "look": LOOKS[standings[unit.trap].step] if unit.trap in standings else QUIET,
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
-            "troubles": [t["words"] for t in look.troubles if t["trap"] == unit.trap],
+            # What a unit says of itself is in its words already.
+            "troubles": [
+                t["words"] for t in look.troubles if t["trap"] == unit.trap and t["kind"] not in (BACK, REFUSED)
+            ],
         }
         for unit in sorted(look.units, key=lambda u: (order.get(u.trap, len(order)), u.station, u.trap))
     ]

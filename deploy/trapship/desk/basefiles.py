@@ -13,7 +13,7 @@ from trapship.desk.derive import HOP, LINK, TLS, new_salt
 from trapship.desk.folder import BOX, CA_CRT, ISSUED, PERMIT, REVOKED, Desk
 from trapship.desk.register import Base
 from trapship.desk.texts import toml
-from trapship.desk.trapfiles import sign_seed, unit_name
+from trapship.desk.trapfiles import MIRROR_PORT, sign_seed, unit_name
 from trapship.names import LOCAL
 from trapwire.linkkeys import KEY_BYTES
 
@@ -25,8 +25,10 @@ unit = "unit.toml"
 """
 
 
-def machine(desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], into: str = INTO) -> dict[str, Given]:
-    """The files of its machine by name, as they shall lie below `into`."""
+def machine(
+    desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], root: bytes, into: str = INTO
+) -> dict[str, Given]:
+    """The files of its machine by name, as they shall lie below `into`; `root`: of the releases."""
     files = {
         "base.toml": Given(data=LOCAL_TEXT.encode(), rule="once"),
         OPERATOR_KEY: Given(data=desk.public(OPERATOR_KEY)),
@@ -38,6 +40,8 @@ def machine(desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], into: 
     files[REVOKED] = Given(data=desk.revoked(), rule="revoked", crl="fleet/ca.crl")  # with what was just spent
     files |= {f"keys/{name}": Given(data=data) for name, data in extra.items()}
     tables = _settings(desk, base)
+    if root:
+        files["keys/root.json"] = Given(data=root)
     if "backend.pub" in extra:
         tables["upload"] = {"public_key": "keys/backend.pub"}
     if pack:
@@ -73,8 +77,15 @@ def _settings(desk: Desk, base: Base) -> dict[str, Any]:
         "bus": {"port": base.port, "certificates": "fleet"},
         "gateway": {"serial": base.modem, "plan": base.plan, "sf": base.sf, "keys": "keys/link"},
         "page": {"language": base.language},
+        # Its source is the operator's to name: base.toml, `updates.source`.
+        "updates": {"root": "keys/root.json", "permit_key": "keys/permit.key", **_mirror(base)},
     }
     return tables | ({"trap": traps} if traps else {})
+
+
+def _mirror(base: Base) -> dict[str, Any]:
+    """Where traps with a network get releases: for units of the fleet alone, by their certificates."""
+    return {"host": "0.0.0.0", "port": MIRROR_PORT} if base.names else {}  # noqa: S104
 
 
 def _of_traps(desk: Desk, base: Base) -> dict[str, Given]:

@@ -53,8 +53,7 @@ class Issue:
     def trap(self, trap: Trap, operators: bytes) -> Written:
         """A trap's card, and its supervisor's settings.  Raises: SetupError, OSError."""
         written = Written()
-        files = trapfiles.card(self._desk, trap, operators, self._pack, self._extra)
-        files |= self._root("root.json")
+        files = trapfiles.card(self._desk, trap, operators, self._pack, self._extra, self._root())
         settings = trapfiles.supervisor(self._desk, trap, self._mcu)
         self._leave(TRAP, trap, files, written)
         self._microcontroller(MCU_JSON, settings, written)
@@ -63,7 +62,7 @@ class Issue:
     def base(self, base: Base) -> Written:
         """A base's machine, and its modem's settings.  Raises: SetupError, OSError."""
         written = Written()
-        files = basefiles.machine(self._desk, base, self._pack, self._extra) | self._root("keys/root.json")
+        files = basefiles.machine(self._desk, base, self._pack, self._extra, self._root())
         self._leave(BASE, base, files, written)
         self._microcontroller(MODEM, {"role": "modem", "plan": base.plan, "sf": base.sf}, written)
         return written
@@ -95,10 +94,10 @@ class Issue:
         written.mcu = self._papers / name
         write_atomically(written.mcu, mcu_json(settings), mode=0o600)
 
-    def _root(self, name: str) -> dict[str, Given]:
+    def _root(self) -> bytes:
         """The releases' first trusted root, where this operator signs releases."""
         path = self._desk.folder / TUF_ROOT
-        return {name: Given(data=path.read_bytes())} if path.exists() else {}
+        return path.read_bytes() if path.exists() else b""
 
 
 def _of_mcu(desk: Desk, pack: bytes) -> dict[str, Any]:

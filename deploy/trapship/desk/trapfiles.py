@@ -11,6 +11,8 @@ from trapship.desk.texts import toml
 from trapwire.linkkeys import KEY_BYTES
 
 INTO = "/etc/pugmark"
+STICKS = ["/media/stick", "/mnt/stick"]
+MIRROR_PORT = 8090  # of a base that has releases for its traps (`updates.port`)
 RELEASED_PACK = "/var/lib/pugmark/update/current/settings/pack.toml"  # where `trapkit.update` installs it
 SSID = "pugmark-{}"
 # As `deploy/install trap` makes it: NetworkManager's profile of the access point, which user pugmark may switch.
@@ -66,14 +68,19 @@ def supervisor(desk: Desk, trap: Trap, pack: dict[str, Any]) -> dict[str, Any]:
 
 
 def card(
-    desk: Desk, trap: Trap, operators: bytes, pack: bytes, extra: dict[str, bytes], into: str = INTO
+    desk: Desk, trap: Trap, operators: bytes, pack: bytes, extra: dict[str, bytes], root: bytes, into: str = INTO
 ) -> dict[str, Given]:
     """The files of its card by name. `operators`: hashed PINs, b"" for none; `pack`: the settings pack; `extra`: public
-    keys that this operator adds (the back end's, who signs packs)."""
+    keys that this operator adds (the back end's, who signs packs); `root`: of the releases."""
     base = desk.register.bases[str(trap.base)]
     keys: dict[str, Any] = {"base": f"{into}/keys/base.pub", "recipients": f"{into}/keys/recipients.txt"}
     keys["sign"] = f"{into}/keys/trap.sign"
-    tables: dict[str, Any] = {"trap": trap.number, "camera": {"kind": trap.camera}, "keys": keys}
+    tables: dict[str, Any] = {
+        "trap": trap.number,
+        "data": "/var/lib/pugmark/trapcam",
+        "camera": {"kind": trap.camera},
+        "keys": keys,
+    }
     tables["supervisor"] = {"power_off": ["systemctl", "poweroff"]}
     tables["service"] = {"operators": f"{into}/operators.toml", "language": trap.language, **ACCESS_POINT}
     ssid, password = wifi(desk, trap)
@@ -88,10 +95,17 @@ def card(
     }
     if operators:
         files["operators.toml"] = Given(data=operators, secret=True)
+    # Releases by what there is: a stick, the base's mirror where there is a network; none without the root to trust.
+    updates: dict[str, Any] = {"permit_key": f"{into}/keys/permit.pub", "sticks": STICKS}
+    if root:
+        files["root.json"] = Given(data=root)
+        updates["trusted"] = f"{into}/root.json"
     if trap.network:
-        host = next((name for name in base.names), "")
+        host = base.names[0]
         tables["network"] = {"host": host, "port": base.port, "certificates": f"{into}/certificates"}
+        updates["base_url"] = f"https://[{host}]:{MIRROR_PORT}" if ":" in host else f"https://{host}:{MIRROR_PORT}"
         files |= certificates(desk, trap)
+    tables["update"] = updates
     # Without a back end nobody's receipts but the operator's would let it delete, and he gives none.
     keys["receipts"] = f"{into}/keys/backend.pub" if "backend.pub" in extra else f"{into}/{OPERATOR_KEY}"
     files |= {f"keys/{name}": Given(data=data) for name, data in extra.items()}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from trapkit.errors import SetupError
+from trapkit.operator.packs import read_pack
 from trapkit.update.compat import VERSION, Declared, own_declarations, read_declared
 from trapkit.update.released import MAX_PART_BYTES
 
@@ -93,12 +94,12 @@ def model(description: Path) -> Made:
 
 
 def settings(pack: Path) -> Made:
-    """A settings pack as it is; whose it is and what it says is judged where it is used.  Raises: SetupError."""
+    """A settings pack as it is: signed by whoever it says, which is judged where it is used.  Raises: SetupError."""
     data = read(pack)
     found = PACK_HEAD.match(data)
     if found is None:
         raise SetupError(f"{pack}: is no settings pack: `trapship pack` makes one, and its first line says so")
-    version = hashlib.sha256(data).hexdigest()[:12]
+    version = f"{read_pack(data, None, str(pack)).version}+{hashlib.sha256(data).hexdigest()[:8]}"
     return Made(name="pack.toml", data=data, declared=Declared(version=version, needs={"pack": (int(found.group(1)),)}))
 
 

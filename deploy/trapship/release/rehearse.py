@@ -66,22 +66,18 @@ class _Trap:
         return self.running
 
 
-def rehearse(repository: Repository, vaults: list[tuple[Vault, bytes]], now: datetime) -> Iterator[Rehearsed]:
+def rehearse(repository: Repository, vaults: list[Vault], now: datetime) -> Iterator[Rehearsed]:
     """Each loss in turn: every role's key, one root key, and more of them than the threshold leaves.
 
-    vaults: an operator's folders with their passphrases; all keys have to be there.  Raises: SetupError when the real
+    vaults: an operator's folders; all keys have to be there.  Raises: SetupError when the real
     folders could not do what is rehearsed (nothing published, a key missing today); OSError.
     """
     published = repository.read()
     if published.targets is None:
         raise SetupError(f"{repository.folder}: nothing is published yet; there is nothing to rehearse on")
     root = published.root.signed
-    missing = sorted(
-        named(root, keyid)
-        for role in ROLES
-        for keyid in root.roles[role].keyids
-        if keyid not in signers([vault for vault, _ in vaults])
-    )
+    at_hand = signers(vaults)
+    missing = sorted(named(root, keyid) for role in ROLES for keyid in root.roles[role].keyids if keyid not in at_hand)
     if missing:
         raise SetupError(f"not at hand: {', '.join(missing)}; name every folder that holds one (--operator)")
     roots = sorted(named(root, keyid) for keyid in root.roles[ROOT].keyids)
@@ -92,18 +88,16 @@ def rehearse(repository: Repository, vaults: list[tuple[Vault, bytes]], now: dat
     yield _loss(roots[: len(roots) - root.roles[ROOT].threshold + 1], "", repository, vaults, now)
 
 
-def _loss(
-    lost: list[str], role: str, repository: Repository, vaults: list[tuple[Vault, bytes]], now: datetime
-) -> Rehearsed:
+def _loss(lost: list[str], role: str, repository: Repository, vaults: list[Vault], now: datetime) -> Rehearsed:
     """role: whose key it is; "" where so many root keys are lost that none can be replaced."""
     with tempfile.TemporaryDirectory(prefix="pugmark-rehearsal-") as name:
         folder = Path(name)
         copy = Repository(folder / "repository")
         shutil.copytree(repository.folder, copy.folder)
         left = []
-        for number, (vault, phrase) in enumerate(vaults):
+        for number, vault in enumerate(vaults):
             shutil.copytree(vault.folder / FOLDER, folder / f"operator-{number}" / FOLDER)
-            left.append(Vault(folder / f"operator-{number}", phrase))
+            left.append(vault.elsewhere(folder / f"operator-{number}"))
             for each in lost:
                 (folder / f"operator-{number}" / each).unlink(missing_ok=True)
         first = (copy.metadata / "1.root.json").read_bytes()

@@ -12,6 +12,7 @@ from trapcam.config import TrapSettings
 from trapcam.judge import Judge
 from trapcam.outbox import Outbox
 from trapcam.seal import Sealer
+from trapcam.service.bringing import Bringer
 from trapcam.service.desk import Desk
 from trapcam.service.gnss import GnssModule
 from trapcam.service.pin import Door, read_operators
@@ -56,6 +57,7 @@ def open_visit(
         desk, outbox, CardNotes(outbox, sealer, seed), clock, uplink, choose.glancing(camera), camera.source, judge,
         monotonic_ms, GnssModule(service.gnss, service.gnss_baud, monotonic_ms, report),
     )  # fmt: skip
+    bringer = Bringer(Path(settings.data) / "update", outbox.trap) if settings.update.trusted else None
     before = outbox.told(WRONG)
     door = Door(operators, int(before) if before.isdecimal() else 0, monotonic_ms())
 
@@ -65,7 +67,7 @@ def open_visit(
                 desk=desk, trap=trap, door=door, region=service.region, address=service.address,
                 view_deg=service.view_deg, language=service.language,
                 wrong=lambda count: outbox.tell(WRONG, str(count)),
-                touched=touched, monotonic_ms=monotonic_ms,
+                bringer=bringer, touched=touched, monotonic_ms=monotonic_ms,
             )
         )  # fmt: skip
 

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from trapcam.service import forms
 from trapcam.service.asked import clock, field_m, fields_of, known_of, remember, size_of, span, time_of
+from trapcam.service.bringing import Bringer, RefusedError
 from trapcam.service.desk import BusyError, Desk
 from trapcam.service.download import GoneError, Parcel, wanted_range
 from trapcam.service.forms import Form, Region
@@ -66,6 +67,7 @@ class Parts:
     address: str  # numeric, for phones that do not know the name
     view_deg: tuple[float, float]  # how wide the camera sees, across and up
     wrong: Callable[[int], None]  # called in the trap's loop
+    bringer: Bringer | None = None  # takes a release from a phone; None: this trap takes no updates
     language: str = "en"  # for a phone that wants none of ours
     touched: Callable[[], None] = lambda: None  # at every request of somebody who is in
     monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
@@ -89,6 +91,7 @@ def create_page(parts: Parts) -> Starlette:
         Route("/parcels.tar", page.parcels),
         Route("/sample", page.sample, methods=["GET", "POST"]),
         Route("/end", page.end, methods=["GET", "POST"]),
+        Route("/update", page.update, methods=["GET", "POST"]),
         *(Route(path, page.captive) for path in CAPTIVE),
         *(Route(f"/{name}", page.asset) for name in ASSETS),
     ]
@@ -160,7 +163,8 @@ class _Page:
 
     async def menu(self, request: Request) -> Response:
         session = self._inside(request)
-        return self._show(request, "menu.html", session=session, unit=await self._unit())
+        updates = self._parts.bringer is not None
+        return self._show(request, "menu.html", session=session, unit=await self._unit(), updates=updates)
 
     async def place(self, request: Request) -> Response:
         session = self._inside(request)
@@ -288,6 +292,22 @@ class _Page:
         return self._show(
             request, "end.html", 422 if form.wrong else 200, session=session, form=form, unit=unit, sides=forms.SIDES
         )
+
+    async def update(self, request: Request) -> Response:
+        """A release from the phone. Its form's token stands in the address: the body is one file."""
+        session = self._inside(request)
+        if self._parts.bringer is None:
+            raise HTTPException(404)
+        brought, wrong = None, ""
+        if request.method == "POST":
+            if request.query_params.get("form") != session.form:
+                raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
+            try:
+                brought = await self._parts.bringer.take(request)
+            except RefusedError as error:
+                wrong = str(error)
+        code = 422 if wrong else 200
+        return self._show(request, "update.html", code, session=session, brought=brought, wrong=wrong)
 
     # --- shared -------------------------------------------------------------------------------------------------
 

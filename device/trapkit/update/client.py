@@ -11,7 +11,7 @@ from pathlib import Path
 from trapkit.files import FULL
 from trapkit.update.compat import Declared, misfit, own_declarations
 from trapkit.update.fetching import fetch_file, room, small, tidy
-from trapkit.update.memory import Known, Memory, keep_metadata, read_memory, work_on_metadata
+from trapkit.update.memory import Known, Memory, read_memory, work_on_metadata
 from trapkit.update.offer import Offered, Refused
 from trapkit.update.released import (
     CURRENT,
@@ -115,11 +115,8 @@ def look(
     if now_ms is None:
         raise trouble("time-unknown")
     floor.heard(moment.utc_ms)
-    folder = work_on_metadata(state_dir)
-    try:
+    with work_on_metadata(state_dir) as folder:
         return refresh(source, folder, root, now_ms, pace)
-    finally:
-        keep_metadata(state_dir)
 
 
 def what_shall_run(source: Source, verified: Verified, pace: Pace) -> tuple[Current, Listed]:

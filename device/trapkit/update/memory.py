@@ -6,13 +6,14 @@ FOLDER/parts/          files, whole and half (`fetching`); the whole ones are wh
 FOLDER/floor           the time floor (`timefloor`)
 """
 
-import filecmp
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from trapkit.files import fsync_folder, make_folder, write_atomically
@@ -22,6 +23,7 @@ from trapkit.update.offer import MAX_SERIAL, RELEASE
 MAX_KNOWN = 8  # releases that are remembered: the one in force, the one offered, some that one may go back to
 MAX_MEMORY_BYTES = 1 << 18
 NEW = "metadata.new"
+RAM = "/dev/shm"  # noqa: S108  (nothing that lies there is trusted longer than a look)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,13 @@ class Memory:
     known: dict[str, Known] = field(default_factory=dict)
 
     def save(self, keep: tuple[str, ...]) -> None:
-        """Write it down, with the last few releases and those named.  Raises: OSError."""
+        """Write it down where it changed, with the last few releases and those named.  Raises: OSError."""
         last = sorted(self.known, key=lambda name: self.known[name].serial)[-MAX_KNOWN:]
         stay = {name: self.known[name].as_json() for name in {*last, *keep} if name in self.known}
         told = {"highest": self.highest, "known": stay}
-        write_atomically(self.folder / "memory.json", json.dumps(told, sort_keys=True).encode())
+        data, path = json.dumps(told, sort_keys=True).encode(), self.folder / "memory.json"
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
 
 
 def read_memory(folder: Path) -> Memory:
@@ -80,32 +84,34 @@ def _known(told: Any) -> Known:
     )
 
 
-def work_on_metadata(folder: Path) -> Path:
-    """A copy of what was proved last, to be brought up to date.  Raises: OSError."""
-    new = folder / NEW
-    shutil.rmtree(new, ignore_errors=True)
-    last = _generations(folder)[-1:]
-    make_folder(new / "root_history")
-    for path in [*last[0].glob("*.json"), *last[0].glob("root_history/*.json")] if last else []:
-        if not path.is_symlink():  # python-tuf's own, which it makes again
-            (new / path.relative_to(last[0])).write_bytes(path.read_bytes())
-    return new
+@contextmanager
+def work_on_metadata(folder: Path) -> Iterator[Path]:
+    """A copy of what was proved last, in memory, to be brought up to date; kept afterwards, however that ended.
 
-
-def keep_metadata(folder: Path) -> None:
-    """The copy takes the place of what it was made from, durably and at once; not where nothing changed.
-
-    Raises: OSError; then what was there before is there still.
+    A look that finds nothing new writes nothing to the card.  Raises: OSError; then what was there is there still.
     """
+    with TemporaryDirectory(prefix="pugmark-", dir=RAM if os.access(RAM, os.W_OK) else None) as name:
+        work = Path(name)
+        last = proved_metadata(folder)
+        for path, data in _files(last).items() if last else ():
+            (work / path).parent.mkdir(exist_ok=True)
+            (work / path).write_bytes(data)
+        try:
+            yield work
+        finally:
+            if not last or _files(work) != _files(last):
+                _keep(folder, _files(work))
+
+
+def _keep(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Another generation, durably and at once; the ones before it go."""
     new, before = folder / NEW, _generations(folder)
-    if before and _same(before[-1], new):
-        shutil.rmtree(new)
+    shutil.rmtree(new, ignore_errors=True)
+    for name, data in files.items():
+        make_folder((new / name).parent)
+        write_atomically(new / name, data)
+    if not files:
         return
-    for path in [*new.rglob("*"), new]:
-        if path.is_dir() and not path.is_symlink():
-            fsync_folder(path)
-        elif not path.is_symlink():
-            _sync(path)
     number = int(before[-1].name.split("-")[1]) + 1 if before else 1
     new.rename(folder / f"metadata-{number}")
     fsync_folder(folder)
@@ -123,13 +129,7 @@ def _generations(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
-def _same(one: Path, other: Path) -> bool:
-    names = [sorted(p.relative_to(top).as_posix() for p in top.rglob("*")) for top in (one, other)]
-    if names[0] != names[1]:
-        return False
-    return all(filecmp.cmp(one / n, other / n, shallow=False) for n in names[0] if (one / n).is_file())
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _files(top: Path) -> dict[str, bytes]:
+    """python-tuf's files below `top`; not its links, which it makes again, nor what it left half written."""
+    paths = [*top.glob("*.json"), *top.glob("root_history/*.json")]
+    return {p.relative_to(top).as_posix(): p.read_bytes() for p in sorted(paths) if not p.is_symlink()}

@@ -13,6 +13,7 @@ from trapbase.updates.kept import DONE, GOING, STOPPED
 from trapbase.updates.look import look
 from trapkit.update.permits import HELD, Permit, refusal
 from trapkit.update.permits import OLD as OLD_PERMIT
+from trapwire import events
 
 DAY_MS = 86_400_000
 
@@ -144,16 +145,18 @@ def test_a_base_that_came_back_from_a_backup_counts_on_by_the_clock(base: Updati
     assert permit.number == base.now_ms // 1000
 
 
-def test_a_fault_that_was_there_before_stops_nothing(base: Updating) -> None:
-    base.hear(1, fault=201)
+def test_a_fault_that_was_there_before_or_is_the_weathers_stops_nothing_and_a_new_one_does(base: Updating) -> None:
+    base.hear(1, fault=events.CARD_FAULT)
     base.kept.begin(NEW, NOW)
     base.step()
     base.says(1, OLD, "trial", NEW)
+    for fault in (events.CARD_FAULT, events.BUDGET_SPENT, events.BATTERY_LOW, events.LID_ALARM):
+        base.hear(1, fault=fault)
+        base.step()
+        assert base.rollout()["state"] == GOING
+    base.hear(1, fault=events.PI_NO_SHOW)
     base.step()
-    assert base.rollout()["state"] == GOING
-    base.hear(1, fault=202)
-    base.step()
-    assert base.rollout()["state"] == STOPPED
+    assert base.rollout()["why"] == ("trap 1 has a fault that it had not before: camera computer (Pi) did not start")
 
 
 def test_without_a_clock_nobody_is_told_anything(base: Updating) -> None:

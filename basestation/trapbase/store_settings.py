@@ -1,0 +1,30 @@
+"""How much a base keeps, and its backups by itself: the tables `[store]` and `[backup]`."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is kept. Only bodies of what the back end has signed for go, the largest kinds first."""
+
+    quota_gb: Annotated[
+        float,
+        Meta(
+            ge=0, le=1000000, description="most that pictures may take, in files and rows; 0: what the disk holds (GB)"
+        ),
+    ] = 0.0
+    keep_days: Annotated[
+        int, Meta(ge=0, le=36500, description="media are kept so long after they came; 0: for ever (days)")
+    ] = 0
+    free_mb: Annotated[int, Meta(ge=0, le=1000000, description="what media leave free on the disk (MiB)")] = 512
+
+
+class BackupSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Backups that the running base makes by itself."""
+
+    folder: Annotated[
+        str, Meta(max_length=200, description="where they go, best onto another disk; empty: none is made")
+    ] = ""
+    every_h: Annotated[float, Meta(ge=1, le=8760, description="one every (h)")] = 24.0
+    keep: Annotated[int, Meta(ge=1, le=1000, description="how many are kept")] = 7
