@@ -120,6 +120,14 @@ def test_firmware_that_was_flashed_by_hand_stays(rig: Rig) -> None:
     assert any("it stays" in line for line in rig.lines)
 
 
+def test_a_supervisor_whose_slot_has_no_list_takes_firmware_and_has_nothing_to_go_back_to(rig: Rig) -> None:
+    (rig.flash or Path()).joinpath("a", boot.LIST[1:]).unlink()
+    rig.start().steps(60)
+    record = Slots(rig.root).read()
+    assert record.trial is not None
+    assert (record.trial.supervisor, record.supervisor) == (name_of(NEW), "")
+
+
 # --- the conversation ------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from tests.ship.release_bench import Bench, pack, wheel
 from update_parts import KnowingJudge, Rig, pictures_of
 
 from trapcam.outbox import Outbox
-from trapkit.errors import SetupError
+from trapkit.errors import SetupError, StorageError
 from trapkit.sealing import make_sign_key, public_of
 from trapkit.update.permits import Permit
 from trapkit.update.slots import Slots
@@ -242,6 +242,34 @@ def test_a_wrong_setting_is_named_at_the_start(tmp_path: Path, outbox: Outbox, b
     (tmp_path / "root.json").unlink()
     with pytest.raises(SetupError, match=r"update\.trusted"):
         rig.start()
+
+
+def test_sources_that_go_wrong_while_it_runs_end_the_look_and_nothing_else(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start()
+
+    def gone(*args: object) -> None:
+        raise SetupError("no certificate")
+
+    monkeypatch.setattr("trapcam.updating.build.sources_of", gone)
+    rig.steps(20)
+    assert not rig.updater.busy
+    assert rig.said.phase == "running"
+
+
+def test_an_outbox_that_refuses_is_said_and_the_trap_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start()
+
+    def refuse(part: str) -> str:
+        raise StorageError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.outbox, "told", refuse)
+        rig.steps(10)
+    assert any("updates: database is locked" in line for line in rig.lines)
+    rig.lives()
+    assert rig.said.phase == "confirmed"
 
 
 def test_a_wheel_that_is_none_is_refused_for_good(rig: Rig, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trapsim.updatesoak.releases import GOOD
 
 WHOLE = 14  # a good release with all four parts
 BAD = 25  # the application does not start, and the supervisor's part is new, too
-CUTS = 8  # of each; `trapsim soak --updates 1000` makes many
+CUTS = 4  # of each; `trapsim soak --updates 1000` makes many
 
 pytestmark = pytest.mark.skipif(recorder.strace() is None, reason="no strace, or this machine forbids tracing")
 

@@ -93,12 +93,16 @@ class Taking:
         return self._found or Found()
 
     def _look(self, running: str) -> None:
-        found = Found(code="no-source", words="no source is named")
-        for name, source in self._sources().items():
-            found = self._one(name, source, running)
-            if found.offered is not None or not found.code:
-                break  # it has a release for us, or says that ours is the one
-        self._found = found
+        self._found = Found(code="no-source", words="no source is named")
+        try:
+            sources = self._sources()
+        except SetupError as error:  # certificates that went away since the start
+            self._found = Found(code="no-source", words=str(error))
+            return
+        for name, source in sources.items():
+            self._found = self._one(name, source, running)
+            if self._found.offered is not None or not self._found.code:
+                return  # it has a release for us, or says that ours is the one
 
     def _one(self, name: str, source: Source, running: str) -> Found:
         from trapkit.update.client import Unit, take

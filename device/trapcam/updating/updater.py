@@ -21,6 +21,7 @@ from trapcam.updating.prove import Proof
 from trapcam.updating.shadow import DECIDES, GOES_ON, REFUSED, Tally
 from trapcam.updating.taking import Found
 from trapcam.updating.talk import RIGHT, SILENT, TURN, WRONG, Talk
+from trapkit.errors import StorageError
 from trapkit.update import install
 from trapkit.update.firmware import GOES_ON as HANDING
 from trapkit.update.firmware import IS_DONE, Handover
@@ -28,6 +29,7 @@ from trapkit.update.offer import Offered, Part, Release
 from trapkit.update.slots import Slots, StageError
 from trapkit.update.states import UpdateState
 from trapwire.slotask import Word
+from trapwire.slotwords import NONE
 
 AGAIN, OFF = "again", "off"  # how the program is to end: start again, or shut the Pi down
 BUSY_MS = 480_000  # so long the Pi stays on for an update: the supervisor takes ten minutes for a hang
@@ -111,7 +113,7 @@ class Updater:
                 self._resume()
             self._refused_ms, self.trouble = None, ""
             more = self._trial(now_ms) if self._record.trial is not None else self._settled(now_ms, word)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             self._refused_ms, self.trouble = now_ms, f"updates: {error}; tried again every {RETRY_MS // 1000} s"
             self.busy, more = False, False
         self._busy_ms = (now_ms if self._busy_ms is None else self._busy_ms) if self.busy else None
@@ -311,7 +313,8 @@ class Updater:
             self._give_up(self._handover.outcome, now_ms, passing=self._handover.outcome != "supervisor-refused")
             return False
         self._handed = self._handover.wanted.hex()
-        self._before = self._talk.word.own.hex() if self._talk.word is not None else ""
+        own = NONE if self._talk.word is None else self._talk.word.own
+        self._before = "" if own == NONE else own.hex()  # what has no name cannot be gone back to
         self._handover = None
         return True
 

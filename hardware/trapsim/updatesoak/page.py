@@ -39,7 +39,7 @@ def page(figures: dict[str, Any]) -> str:
             [
                 *[[name, f"{struck[name]:,}"] for name in sorted(struck)],
                 ["killed once more, in a later start", f"{counts.get('of them killed in a later start', 0):,}"],
-                ["writes that a full card refused", f"{counts.get('refused writes', 0):,}"],
+                ["times that a full card kept a start from going on", f"{counts.get('refused writes', 0):,}"],
             ],
         ),
         "",

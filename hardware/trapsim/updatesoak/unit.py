@@ -146,15 +146,15 @@ class Unit:
         updater = Updater(
             self.slots, slot, Plan(board=BOARD, shadow_bursts=0), self._ways(), self._proof(kind), Talk(say)
         )
-        quiet = 0
+        quiet, troubled = 0, False
         for _ in range(STEPS):
             payloads, inbox[:] = list(inbox), []
             more = updater.step(self.now_ms, payloads)
             self._pass(0 if more else 1, heard)
-            if updater.trouble:
-                self.refusals += 1
-                if not self.may_refuse:
-                    raise Violation(updater.trouble)
+            if updater.trouble and not self.may_refuse:
+                raise Violation(updater.trouble)
+            self.refusals += bool(updater.trouble) and not troubled
+            troubled = bool(updater.trouble)
             if updater.ending:
                 self._pass(31, heard)  # the program ends, and the supervisor has its reset
                 return False
