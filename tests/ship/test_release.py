@@ -1,6 +1,7 @@
 """The operator's side: what is built, signed, published, renewed, taken back; keys replaced; a loss rehearsed."""
 
 import json
+import shutil
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from trapkit.update.compat import own_declarations
 from trapkit.update.offer import Refused
 from trapship.release import keys, parts
 from trapship.release.build import build, read_build
+from trapship.release.publish import publish
 from trapship.release.rehearse import rehearse
 from trapship.release.roles import EXPIRES, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from trapship.release.rotate import countersign, renew_root, rotate
@@ -229,6 +231,31 @@ def test_a_stranger_s_hand_in_the_folder_signs_nothing(bench: Bench) -> None:
     (bench.repository.metadata / "1.snapshot.json").unlink()
     with pytest.raises(SetupError, match=r"1\.snapshot\.json: is missing"):
         bench.publish()
+
+
+def test_keys_that_were_replaced_lay_nothing_into_the_folder(bench: Bench) -> None:
+    """A thief of the old keys, who gets at the folder too: what he lays there is not signed again with the new ones."""
+    bench.release("2026.12.1")
+    old = bench.signers
+    for role in (TARGETS, SNAPSHOT, TIMESTAMP):
+        rotate(bench.repository, role, [bench.vault], bench.signers, bench.now)
+        bench.publish()
+    bench.repository.read()
+    roots = bench.repository.metadata.glob("[234].root.json")
+    kept = {path: path.read_bytes() for path in roots}
+    for path in kept:
+        path.unlink()  # so that the old keys publish once more
+    shutil.rmtree(bench.repository.staged)
+    for path in bench.repository.metadata.glob("*t*s*.json"):
+        path.unlink()
+    bench.sign("2027.1.1", "his")
+    publish(bench.repository, old, bench.now)
+    for path, data in kept.items():
+        path.write_bytes(data)
+    with pytest.raises(SetupError, match="targets is signed by a key that root has replaced"):
+        bench.publish()
+    with pytest.raises(SetupError, match="targets is signed by a key that root has replaced"):
+        bench.sign("2027.1.2")
 
 
 def test_a_key_that_is_not_at_hand_is_said(bench: Bench) -> None:

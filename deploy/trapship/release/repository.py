@@ -96,7 +96,14 @@ class Repository:
                 raise SetupError(f"{self.metadata}: {role} is signed by no key that root ever named: was it changed?")
             if judged[-1]:
                 trusted.append(role)
+        if TARGETS not in trusted and not self._is_being_replaced(root):
+            raise SetupError(f"{self.metadata}: targets is signed by a key that root has replaced: was it changed?")
         return Published(root=root, targets=targets, snapshot=snapshot, timestamp=timestamp, trusted=tuple(trusted))
+
+    def _is_being_replaced(self, root: Metadata[Root]) -> bool:
+        """Whether a publication was cut short between the root that replaces the targets key and the new targets."""
+        staged = self.staged_targets()
+        return staged is not None and vouches(root, TARGETS, staged)
 
     def staged_root(self) -> Metadata[Root] | None:
         """The next root, whose signatures may not be complete yet."""
