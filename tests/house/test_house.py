@@ -35,7 +35,7 @@ ADAPTERS = {
     "ai_edge_litert": {"trapcam/detect.py"},
     "tflite_runtime": {"trapcam/detect.py"},
     # the second: the bare client to compare with
-    "http": {"trapbase/httpline.py", "trapkit/update/httpsource.py", "trapsim/basebench/goodput.py"},
+    "http": {"trapbase/httpline.py", "trapkit/update/httpsource.py", "trapsim/basebench/goodput.py", "trapsim/hook.py"},
     "picamera2": {"trapcam/camera/picamera2_device.py"},
     "gpiod": {"trapcam/camera/gpio.py"},
     "cryptolib": {"trapmcu/aes.py"},
