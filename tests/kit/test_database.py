@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trapkit.database import load_queries, open_database, transaction
+from trapkit.database import add_rows, commit, load_queries, open_database, transaction, writing
 from trapkit.errors import DamagedError, SetupError, StorageError
 
 QUERIES = """\
@@ -152,4 +152,38 @@ def test_another_writer_is_waited_for_then_a_storage_error(tmp_path: Path, db: s
     with transaction(other):
         other.execute("INSERT INTO t VALUES (2)")
     assert rows(db) == [1, 2]
+    other.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 64, 200])
+def test_many_rows_are_added_in_their_order(db: sqlite3.Connection, count: int) -> None:
+    said: list[str] = []
+    db.set_trace_callback(said.append)
+    with transaction(db):
+        add_rows(db, "INSERT INTO t VALUES (?)\n", [(n,) for n in range(1000, 1000 - count, -1)])
+    assert [r[0] for r in db.execute("SELECT a FROM t ORDER BY rowid")] == list(range(1000, 1000 - count, -1))
+    assert sum("INSERT" in each for each in said) <= 8, "a few statements"
+
+
+def test_rows_that_cannot_be_added_leave_none_behind(db: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.IntegrityError), transaction(db):
+        add_rows(db, "INSERT INTO t VALUES (?)", [(n % 99,) for n in range(100)])
+    assert db.execute("SELECT count(*) FROM t").fetchone()[0] == 0
+    assert not db.in_transaction
+
+
+def test_rows_may_be_counted_together(db: sqlite3.Connection) -> None:
+    query = "INSERT INTO t VALUES (?) ON CONFLICT (a) DO UPDATE SET a = -excluded.a"
+    with transaction(db):
+        add_rows(db, query, [(1,), (2,), (1,)])
+    assert sorted(r[0] for r in db.execute("SELECT a FROM t")) == [-1, 2]
+
+
+def test_what_is_written_is_there_for_others_only_after_its_commit(tmp_path: Path, db: sqlite3.Connection) -> None:
+    with writing(db):
+        db.execute("INSERT INTO t VALUES (1)")
+    other = open_database(tmp_path / "a.sqlite", "pugmark_sample")
+    assert other.execute("SELECT count(*) FROM t").fetchone()[0] == 0
+    commit(db)
+    assert other.execute("SELECT count(*) FROM t").fetchone()[0] == 1
     other.close()

@@ -16,6 +16,7 @@ from trapbase.custody.reconcile import Reconcile
 from trapbase.custody.restore_store import RestoreStore
 from trapbase.receipts import Receipts
 from trapbase.store import Store
+from trapbase.store_rows import Rows
 from trapbase.upload import Uploader
 from trapbase.whole_receipts import WholeReceipts
 from trapsim.basesoak import cuts, fulldisk, kills, life, realkills, restored
@@ -123,13 +124,13 @@ def test_a_sync_that_was_forgotten_is_found(recorded: tuple[Path, list[Op]], fau
 
 def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """ "It will be written soon": every other group is acknowledged and not stored."""
-    real, groups = Store.add, iter(range(10_000))
+    begin_add, commit, groups = Store.begin_add, Store.commit, iter(range(10_000))
 
-    def add(self: Store, arrivals: Any, *rest: Any, **more: Any) -> Any:
-        arrivals = list(arrivals)
-        return real(self, arrivals, *rest, **more) if next(groups) % 2 else arrivals
+    def begin(self: Store, rows: Rows, *rest: Any, **more: Any) -> Any:
+        return begin_add(self, rows, *rest, **more) if next(groups) % 2 else rows.arrivals
 
-    monkeypatch.setattr(Store, "add", add)
+    monkeypatch.setattr(Store, "begin_add", begin)
+    monkeypatch.setattr(Store, "commit", lambda self: commit(self) if self._db.in_transaction else None)
     assert any(text.startswith("lost: ") for text in play(("kills", SEED, 1, 0)))
 
 
