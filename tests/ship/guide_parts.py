@@ -9,7 +9,10 @@ _HERE = re.compile(r"<<'(\w+)'$")
 
 
 # Sections whose commands another test runs, each in its own order.
-ELSEWHERE = {"Releases": "ship/test_release_commands.py"}
+ELSEWHERE = {
+    "Releases": "ship/test_release_commands.py",
+    "A Debian becomes a trap, or a base": "ship/test_machine.py",
+}
 
 
 def blocks() -> list[tuple[str, str]]:
