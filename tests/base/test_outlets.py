@@ -40,6 +40,7 @@ def shown(ways: Ways, name: str = "hook") -> dict[str, object]:
 
     outlets = rows(
         "SELECT o.*, (SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND state = 'waiting') AS waiting, "
+        "(SELECT min(i.queued_ms) FROM outlet_items i WHERE i.outlet = o.name AND state = 'waiting') AS oldest_ms, "
         "(SELECT count(*) FROM outlet_items i WHERE i.outlet = o.name AND state = 'aside') AS aside FROM outlets o"
     )
     aside = rows("SELECT * FROM outlet_items WHERE state = 'aside'")

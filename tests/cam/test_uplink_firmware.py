@@ -129,7 +129,7 @@ def test_hand_over_wake_receipt_and_restart(box: Outbox, tmp_path: Path) -> None
     unit.boot()
     unit.steps(60)
     assert len(box.in_state(STORED)) == 11
-    assert unit.uplink.counts == {"skipped": 0, "unsendable": 0, "applied": 1, "repeated": 0, "refused": 0}
+    assert unit.uplink.counts == {"skipped": 0, "unsendable": 0, "applied": 1, "partly": 0, "repeated": 0, "refused": 0}
     assert unit.supervisor.courier.dropped == 0
 
 

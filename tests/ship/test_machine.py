@@ -360,7 +360,8 @@ def test_the_plan_is_whole() -> None:
 
 
 def test_the_engineers_guide_says_what_works(there: Path, deploy: Path) -> None:
-    section = (ROOT / "deploy/guide-engineer.md").read_text().partition("## A Debian becomes")[2].partition("\n## ")[0]
+    guide = (ROOT / "deploy/guide-engineer.md").read_text()
+    section = guide.partition("## A Debian becomes a trap, or a base")[2].partition("\n## ")[0]
     lines = [line.split()[2:] for line in section.splitlines() if line.startswith("sudo deploy/install ")]
     lines.append(section.partition("`sudo deploy/install ")[2].partition("`")[0].split())
     assert [line[-1] for line in lines] == ["--dry-run", "RU", "--remove"]
