@@ -8,7 +8,6 @@ import sys
 import time
 
 import boot
-
 import machine
 
 try:
