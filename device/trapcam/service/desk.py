@@ -40,6 +40,6 @@ class Desk:
                 moved = True
                 try:
                     answer.set_result(work())
-                except Exception as error:  # noqa: BLE001: it belongs to whoever asked
+                except Exception as error:  # it belongs to whoever asked
                     answer.set_exception(error)
         return moved
