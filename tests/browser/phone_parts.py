@@ -116,7 +116,7 @@ class Phone:
         self.page.screenshot(path=raw, full_page=whole, animations="disabled")
         picture = Pictures.open(raw).convert("RGB")
         picture = picture.resize((KEPT_WIDTH, round(picture.height * KEPT_WIDTH / picture.width)))
-        picture.quantize(64, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE).save(
+        picture.quantize(32, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE).save(
             folder / f"{name}.png", optimize=True
         )
         raw.unlink()
