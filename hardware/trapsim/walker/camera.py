@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from trapcam.camera import Camera
-from trapcam.camera.device import HEIGHT, WIDTH
 from trapcam.frames import Burst, Frame, Unreadable
 from trapcam.trigger import Trigger
 from trapsim.picam import packed
@@ -51,12 +50,13 @@ class VisitedCamera:
 
 
 class VisitedStage:
-    """The Pi's simulated module looks at the wood while somebody is there, and at its pictures again afterwards."""
+    """The Pi's simulated module looks at the wood while somebody is there, and at its pictures again afterwards;
+    `wood`: in the module's size."""
 
-    def __init__(self, stage: Stage, *, night: bool, mirrored: bool) -> None:
+    def __init__(self, stage: Stage, wood: Wood) -> None:
         self._stage = stage
-        self._wood = Wood(night=night, mirrored=mirrored, size=(WIDTH, HEIGHT))
-        self._empty = packed(self._wood.picture(None))
+        self._wood = wood
+        self._empty = packed(wood.picture(None))
         self._shown: tuple[bool, Walking | None] = (False, None)
 
     def show(self, here: bool, walking: Walking | None) -> None:

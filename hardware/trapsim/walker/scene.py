@@ -111,9 +111,9 @@ def _wood(size: tuple[int, int]) -> Pictures.Image:
     hills = [(0, 0.49), (0.23, 0.33), (0.45, 0.46), (0.67, 0.29), (1, 0.47), (1, 0.64), (0, 0.64)]
     pen.polygon([(x * width, y * height) for x, y in hills], fill="#8d9a98")
     pen.rectangle((0, height // 2, width, height), fill="#e6e9ea")
-    random = np.random.default_rng(1)
-    for place in range(16):
-        _tree(pen, float(random.random()) * width, (0.506 + 0.014 * place) * height, (2 + place / 3) / 640 * width)
+    random = np.random.default_rng(3)
+    for place in range(8):
+        _tree(pen, float(random.random()) * width, (0.506 + 0.028 * place) * height, (2 + place / 3) / 640 * width)
     picture = picture.filter(ImageFilter.GaussianBlur(width / 530))
     pen = ImageDraw.Draw(picture)
     pen.rectangle((0, 0.8 * height, width, 0.92 * height), fill="#cfccc4")  # the trail, across

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from trapcam.app import Visiting
 from trapcam.camera import Camera
+from trapcam.camera.device import HEIGHT, WIDTH
 from trapcam.cmd_run import open_camera
 from trapcam.cmd_run import run as run_trap
 from trapcam.config import TrapSettings
@@ -80,7 +81,7 @@ def run_visited(args: argparse.Namespace) -> int:
             return VisitedCamera(open_camera(settings), wood, lambda: walk.at(_monotonic_ms()), _now_ms)
 
         def staged(stage: Stage) -> None:
-            shows[0] = VisitedStage(stage, night=night, mirrored=mirrored).show
+            shows[0] = VisitedStage(stage, Wood(night=night, mirrored=mirrored, size=(WIDTH, HEIGHT))).show
 
         return open_staged(settings, stills(args.pictures), staged)
 
