@@ -59,10 +59,11 @@ class Wood:
 
 def _smeared(figure: Pictures.Image, way_px: int) -> Pictures.Image:
     """The mean of the figure at each pixel of its way."""
+    figure = figure.convert("RGBa")  # each colour as much as it covers, or the clear ground would darken the edges
     mean = figure
     for px in range(1, way_px + 1):
         mean = Pictures.blend(mean, ImageChops.offset(figure, px, 0), 1 / (px + 1))
-    return mean
+    return mean.convert("RGBA")
 
 
 def _figure(px_m: float, phase: float) -> Pictures.Image:
