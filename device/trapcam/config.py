@@ -309,6 +309,9 @@ class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Literal["en", "ru", "zh", "mn", "ko"], Meta(description="Of a page whose phone wants none of ours")
     ] = "en"
     always: Annotated[bool, Meta(description="Open the page without a button pressed, for a bench")] = False
+    simulated: Annotated[
+        bool, Meta(description="Somebody walks past by himself in a walk test, as in the demo: the page says so")
+    ] = False
     region: Annotated[
         tuple[float, float, float, float],
         Meta(description="Where this trap may stand: south, west, north, east (degrees)"),
