@@ -76,7 +76,7 @@ def _kind(
 
 
 def _trap(args: argparse.Namespace) -> int:
-    from trapship.desk.issue import Issue, own_region
+    from trapship.desk.issue import Issue
     from trapship.desk.provisioning import TrapWish, place_trap
     from trapship.desk.trapfiles import wifi
 
@@ -88,7 +88,7 @@ def _trap(args: argparse.Namespace) -> int:
         move=args.move, new_radio_key=args.new_radio_key, heard=args.heard, never_flashed=args.never_flashed,
     )  # fmt: skip
     with _at(args) as desk:
-        trap, said = place_trap(desk.register, wish, own_region(args.folder)[1])
+        trap, said = place_trap(desk.register, wish)
         operators = _operators(args)
         written = Issue(desk, args.out, papers, time.time()).trap(trap, operators)
         access_point = wifi(desk, trap)
@@ -104,7 +104,7 @@ def _trap(args: argparse.Namespace) -> int:
 
 
 def _base(args: argparse.Namespace) -> int:
-    from trapship.desk.issue import Issue, own_region
+    from trapship.desk.issue import Issue
     from trapship.desk.provisioning import BaseWish, place_base
 
     wish = BaseWish(
@@ -113,7 +113,7 @@ def _base(args: argparse.Namespace) -> int:
         modem=args.modem, port=args.broker_port, hosts=tuple(args.host),
     )  # fmt: skip
     with _at(args) as desk:
-        base, said = place_base(desk.register, wish, own_region(args.folder)[1])
+        base, said = place_base(desk.register, wish)
         written = Issue(desk, args.out, _papers(args), time.time()).base(base)
     traps = ", ".join(str(trap.number) for trap in desk.register.of_base(base.number)) or "none yet"
     written.lines.append(f"traps at home there: {traps}")

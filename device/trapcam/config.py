@@ -300,14 +300,6 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pack_key: Annotated[
         str, Meta(max_length=400, description="Public key that the pack must be signed with (path; 64 hex digits)")
     ] = ""
-    regions: Annotated[
-        tuple[Annotated[str, Meta(max_length=400)], ...],
-        Meta(max_length=4, description="Region pack of its operator: the first of these that is there (paths)"),
-    ] = ()
-    area: Annotated[
-        str,
-        Meta(pattern="^(?:[A-Z]{2})?$", description="Whose table of it holds here (a country, like RU; empty: none)"),
-    ] = ""
     unit: Annotated[
         str,
         Meta(max_length=400, description="What `trapship provision` wrote for this unit (path; empty: none)"),

@@ -1,8 +1,7 @@
-"""Settings in layers: defaults, the signed pack of all parks, the country's, what was provisioned, the file here.
+"""Settings in layers: defaults, the signed pack of all parks, what this unit was provisioned with, the file here.
 
 A later layer goes before an earlier one, key by key; a list of tables (`[[trap]]`) counts whole. The file here names
-the others: `pack` and `regions` (each the first of these files that is there), `pack_key`, `area`, `unit`; the unit's
-may name the rest.
+the others: `pack` (the first of these files that is there), `pack_key`, `unit`; the unit's may name the pack.
 """
 
 import tomllib
@@ -12,36 +11,30 @@ from typing import Any
 
 from trapkit.errors import SetupError
 from trapkit.operator.packs import flat, read_pack
-from trapkit.operator.regions import MAX_BYTES as MAX_REGION_BYTES
-from trapkit.operator.regions import read_region
 from trapkit.operator.signedtext import MAX_BYTES
 from trapkit.sealing import read_key
 
 MAX_UNIT_BYTES = 1 << 20  # a base with two thousand traps
-NAMED = ("pack", "pack_key", "unit", "regions", "area")
+NAMED = ("pack", "pack_key", "unit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """`merged`: the table in force; `pack`, `area`, `unit`, `here`: each layer's; `title`: the pack's name and version,
-    `region`: the area's and its pack's."""
+    """`merged`: the table in force; `pack`, `unit`, `here`: each layer's; `title`: the pack's name and version."""
 
     merged: dict[str, Any]
     pack: dict[str, Any] = field(default_factory=dict)
     unit: dict[str, Any] = field(default_factory=dict)
     here: dict[str, Any] = field(default_factory=dict)
     title: str = ""
-    area: dict[str, Any] = field(default_factory=dict)
-    region: str = ""
 
     @property
     def layered(self) -> bool:
-        return bool(self.pack or self.area or self.unit or self.title)
+        return bool(self.pack or self.unit or self.title)
 
     def origin(self, key: str) -> str:
         """Where a dotted key's value comes from, in words; nothing for a default."""
-        layers = {"here": self.here, "provisioned": self.unit, f"region {self.region}": self.area}
-        for words, table in (layers | {f"pack {self.title}": self.pack}).items():
+        for words, table in (("here", self.here), ("provisioned", self.unit), (f"pack {self.title}", self.pack)):
             if key in flat(table):
                 return words
         return ""
@@ -65,9 +58,7 @@ def read_layers(program: str, path: Path) -> Layers:
     unit = read_toml(Path(unit_path)) if unit_path else {}
     named = {key: here.get(key, unit.get(key)) for key in NAMED}
     title, pack = _pack(program, named, str(path))
-    region, area = _area(named, str(path))
-    merged = merge(merge(merge(pack, area), unit), here)
-    return Layers(merged=merged, pack=pack, unit=unit, here=here, title=title, area=area, region=region)
+    return Layers(merged=merge(merge(pack, unit), here), pack=pack, unit=unit, here=here, title=title)
 
 
 def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +85,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _pack(program: str, named: dict[str, Any], source: str) -> tuple[str, dict[str, Any]]:
-    found = _first(named, "pack", source)
+    paths = named["pack"] or []
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise SetupError(f"{source}: key 'pack' is {paths!r}; allowed is a list of paths")
+    found = next((Path(path) for path in paths if Path(path).exists()), None)
     if found is None:
         return "", {}
     key_path = named["pack_key"]
@@ -104,23 +98,3 @@ def _pack(program: str, named: dict[str, Any], source: str) -> tuple[str, dict[s
         data = file.read(MAX_BYTES + 1)
     pack = read_pack(data, read_key(Path(key_path), "the key that settings packs are signed with"), str(found))
     return pack.title, pack.tables.get(program, {})
-
-
-def _area(named: dict[str, Any], source: str) -> tuple[str, dict[str, Any]]:
-    """Which region pack says what of this unit's area; nothing where it names none, or that one is not in it."""
-    area, found = named["area"] or "", _first(named, "regions", source)
-    if not isinstance(area, str):
-        raise SetupError(f"{source}: key 'area' is {area!r}; allowed is a country, like RU")
-    if found is None:
-        return "", {}
-    with found.open("rb") as file:
-        region = read_region(file.read(MAX_REGION_BYTES + 1), str(found))
-    own = region.areas.get(area)
-    return (f"{area} {region.version}", own.settings()) if own is not None else ("", {})
-
-
-def _first(named: dict[str, Any], key: str, source: str) -> Path | None:
-    paths = named[key] or []
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise SetupError(f"{source}: key '{key}' is {paths!r}; allowed is a list of paths")
-    return next((Path(path) for path in paths if Path(path).exists()), None)

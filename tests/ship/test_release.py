@@ -97,7 +97,7 @@ def test_what_the_parts_declare_is_what_the_code_speaks() -> None:
         ("model", "feline.toml", "file = 1", "is no model's description"),
         ("model", "feline.toml", "name =", "is no TOML"),
         ("settings", "pack.toml", "[camera]\n", "is no settings pack"),
-        ("region", "region.toml", "format = 1\n", "key 'version' is None"),
+        ("region", "region.toml", "format = 1\n", "is no region's"),
     ],
 )
 def test_what_is_no_part_is_named(tmp_path: Path, part: str, name: str, text: str, words: str) -> None:

@@ -22,7 +22,7 @@ def staged(slots: Slots, offered: Offered, record: install.Record) -> install.Re
 
 def region(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "region.toml").write_text('format = 1\nversion = "2026.12"\n[area.RU]\nplan = "ru864"\n')
+    (folder / "region.toml").write_text('format = 1\nversion = "2026.12"\n')
     return folder
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from trapkit.files import make_folder, write_atomically
 from trapkit.operator.identity import Given
 from trapkit.operator.packs import MCU, flat, read_pack
-from trapkit.operator.regions import MAX_BYTES, Region, read_region
 from trapkit.sealing import read_key
 from trapship.desk import basefiles, trapfiles
 from trapship.desk.folder import OPERATOR_PUB, Desk
@@ -20,7 +19,6 @@ from trapship.desk.register import BASE, TRAP, Base, Repeater, Trap
 from trapship.desk.texts import mcu_json
 
 PACK = "pack.toml"
-REGION = "region.toml"
 ADDED = ("backend.pub", "pack.pub")  # below keys/, by the operator's own hand
 TUF_ROOT = "tuf/root.json"
 MODEM = "modem.json"
@@ -46,7 +44,6 @@ class Issue:
         self._utc = utc_words(utc_s)
         path = desk.folder / PACK
         self._pack = path.read_bytes() if path.exists() else b""
-        self._region, _ = own_region(desk.folder)
         self._extra = {
             name: (desk.folder / "keys" / name).read_bytes() for name in ADDED if (desk.folder / "keys" / name).exists()
         }
@@ -57,8 +54,7 @@ class Issue:
     def trap(self, trap: Trap, operators: bytes) -> Written:
         """A trap's card, and its supervisor's settings.  Raises: SetupError, OSError."""
         written = Written()
-        packs = trapfiles.Packs(settings=self._pack, region=self._region)
-        files = trapfiles.card(self._desk, trap, operators, packs, self._extra, self._root())
+        files = trapfiles.card(self._desk, trap, operators, self._pack, self._extra, self._root())
         settings = trapfiles.supervisor(self._desk, trap, self._mcu)
         self._leave(TRAP, trap, files, written)
         self._microcontroller(MCU_JSON, settings, written)
@@ -104,16 +100,6 @@ class Issue:
         """The releases' first trusted root, where this operator signs releases."""
         path = self._desk.folder / TUF_ROOT
         return path.read_bytes() if path.exists() else b""
-
-
-def own_region(folder: Path) -> tuple[bytes, Region | None]:
-    """The operator's region pack and what it says; nothing where he has none.  Raises: SetupError."""
-    path = folder / REGION
-    if not path.exists():
-        return b"", None
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    return data, read_region(data, str(path))
 
 
 def _of_mcu(desk: Desk, pack: bytes) -> dict[str, Any]:

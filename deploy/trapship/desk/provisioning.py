@@ -6,7 +6,6 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from trapkit.errors import SetupError
-from trapkit.operator.regions import Area, Region
 from trapship.desk import register as rules
 from trapship.desk.derive import new_salt
 from trapship.desk.register import Base, Register, Repeater, Station, Trap
@@ -52,15 +51,11 @@ class BaseWish:
     hosts: tuple[str, ...] = ()
 
 
-def place_base(register: Register, wish: BaseWish, region: Region | None = None) -> tuple[Base, list[str]]:
-    """The base, new or renewed, and what follows from it in words; `region`: the operator's.  Raises: SetupError."""
+def place_base(register: Register, wish: BaseWish) -> tuple[Base, list[str]]:
+    """The base, new or renewed, and what follows from it in words.  Raises: SetupError."""
     rules.check_number(register, rules.BASE, wish.number)
     here = register.bases.get(str(wish.number))
-    country = wish.country or (here.country if here else "")
-    area = _area(region, country)
-    plan = _or(wish.region, here.plan if here else area.plan or None, "--region", "a radio plan")
-    if region is not None and area.plan not in ("", plan):
-        raise SetupError(f"--region {plan}: region pack {region.version} says {area.plan} for {country}")
+    plan = _or(wish.region, here.plan if here else None, "--region", "a radio plan")
     sf = wish.sf or (here.sf if here else 9)
     rules.check_region(plan, sf)
     name = checked_base(_or(wish.name, here.name if here else None, "--name", "its name, like north"))
@@ -69,13 +64,13 @@ def place_base(register: Register, wish: BaseWish, region: Region | None = None)
             raise SetupError(f"--name {name}: is base {other.number}'s; give this one another")
     zone = wish.zone or (here.zone if here else "UTC")
     _check_zone(zone)
-    language = wish.language or (here.language if here else area.language or "en")
+    language = wish.language or (here.language if here else "en")
     rules.check_language(language)
     port = wish.port or (here.port if here else 8883)
     if not 0 < port < 1 << 16:
         raise SetupError(f"--port {port}: allowed is 1–65535")
     names = list(dict.fromkeys([*(here.names if here else []), *map(checked, wish.hosts)]))
-    country = _or(country or None, None, "--country", "where it stands, like RU")
+    country = _or(wish.country, here.country if here else None, "--country", "where it stands, like RU")
     if not re.fullmatch("[A-Z]{2}", country):
         raise SetupError(f"--country {country!r}: allowed are two capital letters of ISO 3166, like RU, CN, MN or KR")
     base = here or Base(number=wish.number, plan=plan, name=name, country=country)
@@ -91,8 +86,8 @@ def place_base(register: Register, wish: BaseWish, region: Region | None = None)
     return base, said
 
 
-def place_trap(register: Register, wish: TrapWish, region: Region | None = None) -> tuple[Trap, list[str]]:
-    """The trap, new or renewed, and what follows from it in words; `region`: as for a base.  Raises: SetupError."""
+def place_trap(register: Register, wish: TrapWish) -> tuple[Trap, list[str]]:
+    """The trap, new or renewed, and what follows from it in words.  Raises: SetupError."""
     rules.check_number(register, rules.TRAP, wish.number)
     here = register.traps.get(str(wish.number))
     if wish.move and here is not None:
@@ -100,14 +95,14 @@ def place_trap(register: Register, wish: TrapWish, region: Region | None = None)
     else:
         moved = ""
     try:
-        return _place_trap(register, wish, here, region)
+        return _place_trap(register, wish, here)
     except SetupError:
         if moved and here is not None:
             here.station = moved
         raise
 
 
-def _place_trap(register: Register, wish: TrapWish, here: Trap | None, region: Region | None) -> tuple[Trap, list[str]]:
+def _place_trap(register: Register, wish: TrapWish, here: Trap | None) -> tuple[Trap, list[str]]:
     station = _or(wish.station, here.station if here else None, "--station", "its station, like S001")
     side = wish.side or (here.side if here else "single")
     rules.check_place(register, wish.number, station, side)
@@ -131,8 +126,6 @@ def _place_trap(register: Register, wish: TrapWish, here: Trap | None, region: R
             f"--network: base {base.name} has no name by which traps reach it; say trapship provision base … "
             f"--number {base.number} --host NAME first"
         )
-    if wish.place is not None:
-        _check_within(_area(region, base.country), wish.place, base.country)
     known = _station(register, station, wish.place)
     trap = here or Trap(
         number=wish.number, plan=plan, station=station, side=side, base=base.number,
@@ -147,22 +140,6 @@ def _place_trap(register: Register, wish: TrapWish, here: Trap | None, region: R
     trap.issue += 1
     register.traps[str(wish.number)] = trap
     return trap, said
-
-
-def _area(region: Region | None, country: str) -> Area:
-    """What the pack says of a country; nothing where it is silent."""
-    return Area() if region is None else region.areas.get(country, Area())
-
-
-def _check_within(area: Area, place: tuple[float, float], country: str) -> None:
-    if area.within is None:
-        return
-    south, west, north, east = area.within
-    if not (south <= place[0] <= north and west <= place[1] <= east):
-        raise SetupError(
-            f"--place {place[0]} {place[1]}: outside {country} as the region pack has it ({south} to {north} north, "
-            f"{west} to {east} east); look at the digits again"
-        )
 
 
 def place_repeater(

@@ -1,6 +1,5 @@
 """What a trap gets: the files of its card, and its supervisor's mcu.json. Nothing here is another unit's."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from trapkit.operator.identity import OPERATOR_KEY, Given
@@ -15,7 +14,6 @@ INTO = "/etc/pugmark"
 STICKS = ["/media/stick", "/mnt/stick"]
 MIRROR_PORT = 8090  # of a base that has releases for its traps (`updates.port`)
 RELEASED_PACK = "/var/lib/pugmark/update/current/settings/pack.toml"  # where `trapkit.update` installs it
-RELEASED_REGION = "/var/lib/pugmark/update/current/region/region.toml"
 SSID = "pugmark-{}"
 # As `deploy/install trap` makes it: NetworkManager's profile of the access point, which user pugmark may switch.
 ACCESS_POINT = {
@@ -27,14 +25,6 @@ LOCAL = """\
 # `trapcam config show --config {into}/trap.toml` lists it. Nothing writes into this file but you.
 unit = "{into}/unit.toml"
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Packs:
-    """The operator's packs as they are, b"" for none: of settings, and of his countries."""
-
-    settings: bytes = b""
-    region: bytes = b""
 
 
 def unit_name(trap: Trap) -> str:
@@ -78,9 +68,9 @@ def supervisor(desk: Desk, trap: Trap, pack: dict[str, Any]) -> dict[str, Any]:
 
 
 def card(
-    desk: Desk, trap: Trap, operators: bytes, packs: Packs, extra: dict[str, bytes], root: bytes, into: str = INTO
+    desk: Desk, trap: Trap, operators: bytes, pack: bytes, extra: dict[str, bytes], root: bytes, into: str = INTO
 ) -> dict[str, Given]:
-    """The files of its card by name. `operators`: hashed PINs, b"" for none; `extra`: public
+    """The files of its card by name. `operators`: hashed PINs, b"" for none; `pack`: the settings pack; `extra`: public
     keys that this operator adds (the back end's, who signs packs); `root`: of the releases."""
     base = desk.register.bases[str(trap.base)]
     keys: dict[str, Any] = {"base": f"{into}/keys/base.pub", "recipients": f"{into}/keys/recipients.txt"}
@@ -119,13 +109,10 @@ def card(
     # Without a back end nobody's receipts but the operator's would let it delete, and he gives none.
     keys["receipts"] = f"{into}/keys/backend.pub" if "backend.pub" in extra else f"{into}/{OPERATOR_KEY}"
     files |= {f"keys/{name}": Given(data=data) for name, data in extra.items()}
-    for name, data in (("pack.toml", packs.settings), ("region.toml", packs.region)):
-        if data:
-            files[name] = Given(data=data)
-    # A release's packs go before those of this card.
+    if pack:
+        files["pack.toml"] = Given(data=pack)
+    # A release's pack goes before the one of this card.
     tables["pack"] = [RELEASED_PACK, f"{into}/pack.toml"]
-    tables["regions"] = [RELEASED_REGION, f"{into}/region.toml"]
-    tables["area"] = base.country
     tables["pack_key"] = f"{into}/keys/pack.pub" if "pack.pub" in extra else f"{into}/{OPERATOR_KEY}"
     told = f"Trap {trap.number}, station {trap.station}, {trap.side}: by `trapship provision`, issue {trap.issue}."
     files["unit.toml"] = Given(data=toml(tables, told + "\nDo not change it here: trap.toml goes before it."))

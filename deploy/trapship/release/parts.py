@@ -6,7 +6,7 @@
 | supervisor | the folder of `trapship bundle` | a ZIP of it |
 | model | `feline.toml` | a ZIP of it and of the `.tflite` that it names |
 | settings | a signed settings pack | as it is |
-| region | a region pack, or a folder with it | a ZIP of it |
+| region | a folder with `region.toml` | a ZIP of it |
 """
 
 import hashlib
@@ -22,13 +22,11 @@ from typing import Any
 
 from trapkit.errors import SetupError
 from trapkit.operator.packs import read_pack
-from trapkit.operator.regions import FORMAT, read_region
 from trapkit.update.compat import VERSION, Declared, own_declarations, read_declared
 from trapkit.update.released import MAX_PART_BYTES
 
 MAX_FILES = 2_000  # what a unit unpacks
 DECLARED = "trapkit/update/declared.toml"
-REGION = "region.toml"
 PACK_HEAD = re.compile(rb"pugmark-pack ([0-9]{1,3}) ")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # ZIP's own: the same content is the same bytes
 
@@ -106,12 +104,13 @@ def settings(pack: Path) -> Made:
 
 
 def region(folder: Path) -> Made:
-    """A region's folder with its `region.toml`, or that file.  Raises: SetupError."""
-    path = folder / REGION if folder.is_dir() else folder
-    data = read(path)
-    version = read_region(data, str(path)).version
-    declared = read_declared({"version": version, "needs": {"region": [FORMAT]}})
-    return Made(name="region.zip", data=pack_zip({REGION: data}), declared=declared)
+    """A region's folder: `region.toml` (format, version) and what belongs to it.  Raises: SetupError."""
+    told = _toml(folder / "region.toml")
+    try:
+        declared = read_declared({"version": told["version"], "needs": {"region": [told["format"]]}})
+    except (KeyError, ValueError) as error:
+        raise SetupError(f"{folder / 'region.toml'}: is no region's: {error}; it says format and version") from error
+    return Made(name="region.zip", data=pack_zip(_folder(folder)), declared=declared)
 
 
 # How each part is made from the paths given for it.
