@@ -1,4 +1,4 @@
-"""The guide's section "## A unit updates itself": each of its commands, typed at a base and at a trap that takes releases."""
+"""The guide's "## A unit updates itself": each of its commands, typed at a base and at a trap that takes releases."""
 
 import json
 import re
