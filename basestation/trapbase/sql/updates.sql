@@ -61,5 +61,10 @@ ON CONFLICT DO UPDATE SET words = excluded.words WHERE words <> excluded.words
 -- name: add_permit
 INSERT INTO permits (trap, number, release, rollout, issued_ms, until_ms, fault) VALUES (?, ?, ?, ?, ?, ?, ?)
 
+-- name: allow_alone
+-- An engineer's word for one unit (updates/alone.py), kept among the rollout's marks: it ends with its release.
+INSERT INTO update_troubles (rollout, trap, kind, words, since_ms) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET words = excluded.words, since_ms = excluded.since_ms
+
 -- name: trim_permits
 DELETE FROM permits WHERE trap = ? AND number < ? AND rollout < ?

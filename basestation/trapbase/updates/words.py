@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from trapbase.moments import span
+from trapbase.updates.alone import Allowance
 from trapbase.updates.kept import DONE, STOPPED, Row
 from trapbase.updates.look import Look
 from trapbase.updates.waves import BACK, MAY, PROVES, REFUSED, RUNS, TAKES, WAITS, Standing, Trouble, Unit
@@ -69,12 +71,23 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
             # What a unit says of itself is in its words already.
+            "allowed": [allowed_words(one, look.now_ms) for one in look.allowed if one.trap == unit.trap],
             "troubles": [
                 t["words"] for t in look.troubles if t["trap"] == unit.trap and t["kind"] not in (BACK, REFUSED)
             ],
         }
         for unit in sorted(look.units, key=lambda u: (order.get(u.trap, len(order)), u.station, u.trap))
     ]
+
+
+def allowed_words(one: Allowance, now_ms: int) -> str:
+    """An engineer's word for one unit: who gave it, when and why, and until when it holds."""
+    may = "may" if one.holds(now_ms) else "might"
+    return f"{may} go without its partner until {_time(one.until_ms)} ({one.who}, {_time(one.since_ms)}: {one.why})"
+
+
+def _time(unix_ms: int) -> str:
+    return f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def running_words(running: str | None) -> str:
