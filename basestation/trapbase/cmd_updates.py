@@ -78,7 +78,7 @@ def _show(seen: Look, sides: dict[int, str], *, as_json: bool) -> None:
     for unit in units:
         where = f"{unit['station']:<{wide[0]}}  trap {unit['trap']:<5}  {unit['side']:<{wide[1]}}"
         print(f"  {where}  {unit['running']:<{wide[2]}}  {unit['words']}".rstrip())
-        for words in (*unit["allowed"], *unit["troubles"]):
+        for words in filter(None, (unit["shadow"], *unit["allowed"], *unit["troubles"])):
             print(f"      {words}")
     for release in releases:
         print(f"here: {release['release']} ({release['parts']}; {release['kib']} KiB)")

@@ -9,6 +9,7 @@ from trapbase.places import Places
 from trapbase.update_settings import SELF, UpdateSettings, stations
 from trapbase.updates.alone import KIND, Allowance, allowances
 from trapbase.updates.kept import GOING, RELEASES, STOPPED, TRAPS, WORDS, Row
+from trapbase.updates.shadows import Judged, judged, staged
 from trapbase.updates.units import USUAL_DAYS, by_trap, units_of
 from trapbase.updates.waves import Decision, Permitted, Rollout, Rules, Unit, decide
 from trapkit.update.states import UpdateState
@@ -22,7 +23,7 @@ Rows = Callable[..., list[Row]]
 class Look:
     """rollout: the newest one's row, with its decision as of now; units: of the fleet; said: what each said last of its
     updates; permits: those that hold, by unit; troubles: all of the rollout; allowed: units that an engineer lets go
-    alone, and let; releases: of the mirror, newest first."""
+    alone, and let; judged: new models beside the old ones, by unit; releases: of the mirror, newest first."""
 
     now_ms: int
     rollout: Row | None
@@ -32,6 +33,7 @@ class Look:
     permits: Mapping[int, Row]
     troubles: list[Row]
     allowed: list[Allowance]
+    judged: Mapping[int, Judged]
     releases: list[Row]
 
     @property
@@ -75,6 +77,7 @@ def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], place
         permits={p["trap"]: p for p in rows("permits", TRAPS)},
         troubles=troubles,
         allowed=allowed,
+        judged=judged(rows("update_shadows", staged(notes), TRAPS * WORDS)),
         releases=rows("releases", RELEASES),
     )
 

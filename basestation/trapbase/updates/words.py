@@ -9,6 +9,7 @@ from trapbase.moments import span
 from trapbase.updates.alone import Allowance
 from trapbase.updates.kept import DONE, STOPPED, Row
 from trapbase.updates.look import Look
+from trapbase.updates.shadows import Judged
 from trapbase.updates.waves import BACK, MAY, PROVES, REFUSED, RUNS, TAKES, WAITS, Standing, Trouble, Unit
 from trapkit.update.states import UpdateState
 
@@ -71,6 +72,8 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
             # What a unit says of itself is in its words already.
+            "judged": look.judged[unit.trap].as_json() if unit.trap in look.judged else None,
+            "shadow": shadow_words(look.judged.get(unit.trap), standings.get(unit.trap)),
             "allowed": [allowed_words(one, look.now_ms) for one in look.allowed if one.trap == unit.trap],
             "troubles": [
                 t["words"] for t in look.troubles if t["trap"] == unit.trap and t["kind"] not in (BACK, REFUSED)
@@ -78,6 +81,11 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
         }
         for unit in sorted(look.units, key=lambda u: (order.get(u.trap, len(order)), u.station, u.trap))
     ]
+
+
+def shadow_words(judged: Judged | None, standing: Standing | None) -> str:
+    """How its new model does; nothing where it has proved itself since."""
+    return "" if judged is None or (standing is not None and standing.step == RUNS) else judged.words()
 
 
 def allowed_words(one: Allowance, now_ms: int) -> str:

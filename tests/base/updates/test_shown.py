@@ -33,6 +33,7 @@ from trapkit.update.states import UpdateState
 from trapwire.notes import SHADOW, UPDATE, Note, statement
 from trapwire.objects import NOTE, Envelope, ObjectKey
 
+TRAP_1 = '[[trap]]\nnumber = 1\nstation = "S001"\nlatitude = 1\nlongitude = 1\n'
 SETTINGS = Settings(trap=tuple(TRAPS.values()))
 
 
@@ -220,6 +221,57 @@ def test_what_a_unit_says_in_a_signed_note_is_on_the_page_and_is_no_alarm(tmp_pa
     assert [row["proof"] for row in reader.rows("update_notes", "[1]", 9, 9)] == ["verified"] * 2
     reader.close()
     assert main(["verify", "--config", str(_config(tmp_path, base))]) == 0
+
+
+def test_how_a_new_model_does_beside_the_old_one_is_on_the_page_and_in_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, keys = tmp_path / "base", write_keys(tmp_path / "keys", 1)
+    so_far = {
+        "model": 0xAB12,
+        "bursts": 60,
+        "only_old": 2,
+        "only_new": 5,
+        "people_old": 0,
+        "people_new": 0,
+        "verdict": 0,
+    }
+    other = so_far | {"model": 1, "bursts": 9}
+    staged = UpdateState(OLD, NEW, "staged", "", NOW)
+    take(
+        base, keys,
+        update_note(1, staged, SHADOW, **other),
+        update_note(2, staged),
+        update_note(3, staged, SHADOW, **so_far),
+    )  # fmt: skip
+    words = (
+        "model 0000ab12 beside the old one, 60 bursts: 53 alike, 5 kept by the new one alone, 2 by the old one alone"
+    )
+    assert f'<span class="quiet shadow">{words}; it goes on</span>' in get(base, "/").text
+    done = so_far | {"bursts": 200, "people_new": 1, "verdict": 1}
+    forged = update_note(5, staged, SHADOW, **so_far)
+    forged = Envelope(forged.key, forged.body[:-1] + bytes([forged.body[-1] ^ 1]))
+    take(
+        base,
+        keys,
+        update_note(4, staged, SHADOW, **done),
+        forged,
+        update_note(6, UpdateState(OLD, NEW, "trial", "", NOW)),
+    )
+    config = _config(tmp_path, base)
+    config.write_text(config.read_text() + TRAP_1)
+    assert main(["updates", "--config", str(config)]) == 0
+    assert (
+        "model 0000ab12 beside the old one, 200 bursts: 192 alike, 5 kept by the new one alone, 2 by the old one "
+        "alone, 1 withheld for people by the new one alone, 0 by the old one; the new one decides\n"
+    ) in capsys.readouterr().out
+    assert main(["updates", "--json", "--config", str(config)]) == 0
+    (unit,) = json.loads(capsys.readouterr().out)["units"]
+    assert unit["judged"] | {"said_ms": 0} == {
+        **done, "model": "0000ab12", "alike": 192, "verdict": "the new one decides", "said_ms": 0,
+    }  # fmt: skip
+    take(base, keys, update_note(7, UpdateState(OLD, "2026.12.9", "staged", "", NOW)))
+    assert "beside the old one" not in get(base, "/").text, "of the next release nothing is known yet"
 
 
 def _config(tmp: Path, base: Path) -> Path:
