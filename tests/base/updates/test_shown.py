@@ -1,10 +1,9 @@
 """What people see of an update: the page, `trapbase updates`, status, figures; and the file for a phone."""
 
 import asyncio
-import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.base.note_parts import UNIT, take, write_keys
 from tests.base.parts import BOX, EPOCH, NOW, TRAPS
 from tests.base.updates.parts import NEW, OLD, Updating
-from tests.ship.release_bench import Bench
 from trapbase.cli import main
 from trapbase.config import Settings
 from trapbase.effort import alarms
@@ -23,12 +21,9 @@ from trapbase.look.metrics import metrics_text
 from trapbase.page import create_page
 from trapbase.places import Places
 from trapbase.reader import Reader
-from trapbase.updates.bundle import bundle_of
 from trapbase.updates.kept import STOPPED
 from trapbase.updates.look import Look, look
 from trapbase.updates.words import headline, notes, status_words, unit_rows
-from trapkit.tarball import members
-from trapkit.update.sources import FolderSource
 from trapkit.update.states import UpdateState
 from trapwire.notes import SHADOW, UPDATE, Note, statement
 from trapwire.objects import NOTE, Envelope, ObjectKey
@@ -57,12 +52,25 @@ def traps(base: Updating) -> list[dict[str, object]]:
         reader.close()
 
 
-def get(folder: Path, path: str) -> httpx.Response:
-    async def ask() -> httpx.Response:
+def get(folder: Path, path: str, **headers: str) -> httpx.Response:
+    return get_each(folder, path, headers)[0]
+
+
+def get_each(
+    folder: Path, path: str, *asked: dict[str, str], between: Callable[[], None] = lambda: None
+) -> list[httpx.Response]:
+    """The answers of one page; `between`: what happens between two of them."""
+
+    async def ask() -> list[httpx.Response]:
         app = create_page(Settings(folder=str(folder), trap=SETTINGS.trap), bytes(BOX), threading.Event())
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
+        found: list[httpx.Response] = []
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as session:
-            return await session.get(path)
+            for headers in asked:
+                if found:
+                    between()
+                found.append(await session.get(path, headers=headers))
+        return found
 
     return asyncio.run(ask())
 
@@ -278,51 +286,3 @@ def _config(tmp: Path, base: Path) -> Path:
     path = tmp / "base.toml"
     path.write_text(f'folder = "{base}"\nunit_keys = "{tmp / "keys"}"\n')
     return path
-
-
-def test_what_a_phone_gets_from_the_page_a_trap_takes(base: Updating, tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "operator")
-    bench.release(NEW)
-    mirror = base.folder / "updates"
-    copy(bench.repository.folder, mirror)
-    begin(base)
-    answer = get(base.folder, "/update.tar")
-    assert answer.headers["content-disposition"] == f'attachment; filename="pugmark-update-{NEW}.tar"'
-    assert len(answer.content) == int(answer.headers["content-length"])
-    assert f'href="/update.tar" download>pugmark-update-{NEW}.tar' in get(base.folder, "/").text
-    names = list_of(answer.content)
-    assert names[-1] == "metadata/timestamp.json"
-    assert "permits/1.permit" in names
-    assert not [name for name in names if "state" in name or "key" in name]
-    out = tmp_path / "card"
-    unpack(answer.content, out)
-    assert bench.unit().update(FolderSource(out)) == NEW
-
-
-def copy(source: Path, place: Path) -> None:
-    for path in source.rglob("*"):
-        if path.is_file():
-            (place / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-            (place / path.relative_to(source)).write_bytes(path.read_bytes())
-
-
-def list_of(data: bytes) -> list[str]:
-    return [member.name for member in members(io.BytesIO(data), len(data)) if not member.refusal]
-
-
-def unpack(data: bytes, place: Path) -> None:
-    for member in members(io.BytesIO(data), len(data)):
-        path = place / member.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data[member.start : member.start + member.size])
-
-
-def test_a_file_that_becomes_shorter_meanwhile_ends_the_tar_short(tmp_path: Path) -> None:
-    for name in ("metadata/timestamp.json", "metadata/1.root.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x" * 600)
-    bundle = bundle_of(tmp_path)
-    assert bundle is not None
-    (tmp_path / "metadata/1.root.json").write_bytes(b"x")
-    with pytest.raises(OSError, match="has become shorter"):
-        b"".join(bundle.read())
