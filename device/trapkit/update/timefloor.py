@@ -2,8 +2,8 @@
 
 The floor is the latest of: when this version was built, what was kept last, the highest time that somebody said who can
 prove it, and at which what the operator has published still stood. A base that proves itself and says next year is
-heard for as long as it says so, and keeps nothing back once it is right again: the floor never passes a signed date. A unit
-that woke in 1970 asks `authenticated` first: without it updates wait, and everything else goes on.
+heard for as long as it says so, and keeps nothing back once it is right again: the floor never passes a signed date.
+A unit that woke in 1970 asks `authenticated` first: without it updates wait, and everything else goes on.
 """
 
 from dataclasses import dataclass
