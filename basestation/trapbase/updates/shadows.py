@@ -39,16 +39,12 @@ class Judged:
 
     def words(self) -> str:
         """For a person."""
-        found = [
-            f"{self.alike} alike",
-            f"{self.only_new} kept by the new one alone",
-            f"{self.only_old} by the old one alone",
-        ]
+        found = f"{self.alike} alike; kept by the new one alone {self.only_new}, by the old one alone {self.only_old}"
         if self.people_new or self.people_old:
-            found.append(
-                f"{self.people_new} withheld for people by the new one alone, {self.people_old} by the old one"
+            found += (
+                f"; withheld for people by the new one alone {self.people_new}, by the old one alone {self.people_old}"
             )
-        what = f"model {self.model:08x} beside the old one, {self.bursts} bursts: {', '.join(found)}"
+        what = f"new model beside the old one, {self.bursts} bursts: {found}"
         return what + ("; it goes on" if self.verdict == JUDGES else f"; {VERDICTS[self.verdict]}")
 
 

@@ -155,6 +155,8 @@ def decide(rollout: Rollout, units: Iterable[Unit], rules: Rules, now_ms: int) -
             for unit in by_station[station]:
                 own = step[unit.trap]
                 reason = _why(unit, own, turn, why, number, reached, stopped) if own in (WAITS, MAY) else ""
+                if own == WAITS and not stopped and not hears(unit, rules, now_ms):
+                    reason = "it is not heard, and has its turn when it is"
                 standings.append(
                     Standing(
                         trap=unit.trap, station=station, wave=number, step=own, why=reason, settled=settled[unit.trap]

@@ -79,7 +79,7 @@ def test_by_the_engineers_word_it_goes_though_its_partner_is_not_heard(
     assert f"trap 1 may take {NEW} though trap 2 beside it is not heard, for 14 days" in said
     later(base, 1, 1, 3)
     assert base.released_to() == {1: NEW}
-    line = "may go without its partner until 2025-12-05 12:06 UTC (anna, 2025-11-21 12:06 UTC: its partner was stolen)"
+    line = "may go without its partner until 2025-12-05 (anna, 2025-11-21: its partner was stolen)"
     assert line in say()[1].replace("\n", " ")
     assert f'<span class="quiet allowed">{line}</span>' in get(base.folder, "/").text.replace("&#39;", "'")
     base.says(1, NEW, "confirmed")

@@ -235,15 +235,8 @@ def test_how_a_new_model_does_beside_the_old_one_is_on_the_page_and_in_the_comma
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base, keys = tmp_path / "base", write_keys(tmp_path / "keys", 1)
-    so_far = {
-        "model": 0xAB12,
-        "bursts": 60,
-        "only_old": 2,
-        "only_new": 5,
-        "people_old": 0,
-        "people_new": 0,
-        "verdict": 0,
-    }
+    counts = {"bursts": 60, "only_old": 2, "only_new": 5, "people_old": 0, "people_new": 0}
+    so_far = {"model": 0xAB12, **counts, "verdict": 0}
     other = so_far | {"model": 1, "bursts": 9}
     staged = UpdateState(OLD, NEW, "staged", "", NOW)
     take(
@@ -252,9 +245,7 @@ def test_how_a_new_model_does_beside_the_old_one_is_on_the_page_and_in_the_comma
         update_note(2, staged),
         update_note(3, staged, SHADOW, **so_far),
     )  # fmt: skip
-    words = (
-        "model 0000ab12 beside the old one, 60 bursts: 53 alike, 5 kept by the new one alone, 2 by the old one alone"
-    )
+    words = "new model beside the old one, 60 bursts: 53 alike; kept by the new one alone 5, by the old one alone 2"
     assert f'<span class="quiet shadow">{words}; it goes on</span>' in get(base, "/").text
     done = so_far | {"bursts": 200, "people_new": 1, "verdict": 1}
     forged = update_note(5, staged, SHADOW, **so_far)
@@ -270,8 +261,8 @@ def test_how_a_new_model_does_beside_the_old_one_is_on_the_page_and_in_the_comma
     config.write_text(config.read_text() + TRAP_1)
     assert main(["updates", "--config", str(config)]) == 0
     assert (
-        "model 0000ab12 beside the old one, 200 bursts: 192 alike, 5 kept by the new one alone, 2 by the old one "
-        "alone, 1 withheld for people by the new one alone, 0 by the old one; the new one decides\n"
+        "new model beside the old one, 200 bursts: 192 alike; kept by the new one alone 5, by the old one alone 2; "
+        "withheld for people by the new one alone 1, by the old one alone 0; the new one decides\n"
     ) in capsys.readouterr().out
     assert main(["updates", "--json", "--config", str(config)]) == 0
     (unit,) = json.loads(capsys.readouterr().out)["units"]
