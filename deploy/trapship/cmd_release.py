@@ -40,7 +40,7 @@ def add_release_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
         "supervisor": "the folder of `trapship bundle`",
         "model": "feline.toml, beside its net",
         "settings": "a signed settings pack",
-        "region": "a folder with region.toml",
+        "region": "a signed region plan",
     }
     for part in PARTS:
         parser.add_argument(f"--{part}", type=Path, action="append", default=[], metavar="PATH", help=helps[part])
