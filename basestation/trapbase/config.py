@@ -232,6 +232,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pack_key: Annotated[
         str, Meta(max_length=400, description="public key that the pack must be signed with (path; 64 hex digits)")
     ] = ""
+    region: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="signed plan of the region: the first of these that is there (paths)"),
+    ] = ()
+    region_key: Annotated[
+        str, Meta(max_length=400, description="public key that the plan must be signed with (path; 64 hex digits)")
+    ] = ""
     unit: Annotated[
         str,
         Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),

@@ -300,6 +300,13 @@ class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pack_key: Annotated[
         str, Meta(max_length=400, description="Public key that the pack must be signed with (path; 64 hex digits)")
     ] = ""
+    region: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="Signed plan of the region: the first of these that is there (paths)"),
+    ] = ()
+    region_key: Annotated[
+        str, Meta(max_length=400, description="Public key that the plan must be signed with (path; 64 hex digits)")
+    ] = ""
     unit: Annotated[
         str,
         Meta(max_length=400, description="What `trapship provision` wrote for this unit (path; empty: none)"),

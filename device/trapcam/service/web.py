@@ -24,7 +24,7 @@ from trapcam.service.asked import clock, day, field_m, fields_of, known_of, reme
 from trapcam.service.bearings import point
 from trapcam.service.bringing import Bringer, RefusedError
 from trapcam.service.desk import BusyError, Desk
-from trapcam.service.download import GoneError, Parcel, wanted_range
+from trapcam.service.download import GoneError, Parcel
 from trapcam.service.forms import Form, Region
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
@@ -34,6 +34,7 @@ from trapcam.service.words import LANGUAGES, N_, Words, wanted
 from trapkit.cards import Card, Sample
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
+from trapkit.httprange import wanted_range
 
 HEADERS = {
     "Content-Security-Policy": (
