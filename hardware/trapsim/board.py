@@ -30,7 +30,7 @@ WRITE_WAIT_MS = 200
 HAND_US = 50000  # so often it is asked what somebody does at the unit
 CELL_MV = 4050  # two Li-ion cells in their first weeks, and a mild winter day
 POWER, SLEEP = 0, 1  # why the unit started
-PIR = 2  # what woke it
+TIMER, PIR, RADIO, BUTTON = 1, 2, 4, 8  # what woke it
 
 
 class Slept(Exception):  # noqa: N818 - it says what happened
@@ -66,7 +66,7 @@ class SimRadio:
     """The calls of micropython-lib's LoRa modem that the firmware uses, over datagrams to the channel.
 
     `poll_send` is True while sending, a time once when it has ended, then False; `poll_recv` a packet, or True
-    while it listens. `channel_busy` stands for the channel-activity detection of the board's own subclass.
+    while it listens. `channel_busy`, `doze` and `listen_asleep` stand for those of the board's own subclass.
     """
 
     def __init__(self, channel_port: int, sf: int, clock: "Callable[[], int]") -> None:
@@ -76,6 +76,8 @@ class SimRadio:
         self._channel = socket.getaddrinfo("127.0.0.1", channel_port)[0][-1]
         self._sf = sf
         self._preamble = PREAMBLE_SYMBOLS
+        self._khz = 0
+        self._dozes = False
         self._clock = clock
         self._frame = b""
         self._sends_until: int | None = None
@@ -89,11 +91,36 @@ class SimRadio:
     def configure(self, lora_cfg: "dict[str, int]") -> None:
         """`sf`, `freq_khz`, `preamble_len`; what was being heard is lost."""
         self._sf = lora_cfg.get("sf", self._sf)
+        self._khz = lora_cfg.get("freq_khz", self._khz)
         self._preamble = lora_cfg.get("preamble_len", PREAMBLE_SYMBOLS)
-        self._tell(CONFIGURE + struct.pack(CONFIGURE_FORMAT, self._sf, lora_cfg.get("freq_khz", 0), self._preamble))
+        self._tell(CONFIGURE + struct.pack(CONFIGURE_FORMAT, self._sf, self._khz, self._preamble))
         self._busy_until = 0
 
+    def renew(self, sf: int) -> None:
+        """As a reset makes it: at the link's spreading factor, on the plan's own channel, and what it held is gone."""
+        self._khz = 0
+        self._sends_until = None
+        self.configure({"sf": sf})
+        self.doze()
+
+    def doze(self) -> None:
+        """It hears nothing until it is told to receive or to send."""
+        self._pump()
+        self._heard = []
+        self._dozes = True
+
+    def listen_asleep(self, rx_ms: int, sleep_ms: int) -> None:
+        """While the unit sleeps it looks for a preamble now and then, which a partner's call is long enough for."""
+        self._dozes = False
+        self._join()
+
+    def holds(self) -> bool:
+        """Whether a frame lies in it."""
+        self._pump()
+        return bool(self._heard)
+
     def prepare_send(self, packet: bytes) -> None:
+        self._dozes = False
         self._frame = bytes(packet)
 
     def start_send(self) -> None:
@@ -111,6 +138,7 @@ class SimRadio:
         return ended
 
     def start_recv(self, continuous: bool = False) -> None:
+        self._dozes = False
         self._join()
 
     def poll_recv(self) -> "Packet | bool":
@@ -136,7 +164,7 @@ class SimRadio:
                 return
             if data[:1] == BUSY and len(data) == 5:
                 self._busy_until = self._clock() + struct.unpack(">I", data[1:])[0]
-            elif data[:1] == FRAME and len(data) > 4:
+            elif data[:1] == FRAME and len(data) > 4 and not self._dozes:
                 rssi, snr = struct.unpack(">hb", data[1:4])
                 self._heard.append(Packet(bytes(data[4:]), rssi, snr))
 
@@ -204,6 +232,7 @@ class SimBoard(PlainBoard):
         self.running = running
         self._speed = speed
         self._seed = seed
+        self._sf = sf
         self._state = seed * 2654435761 + 1 & 0xFFFFFFFF or 1
         self._line = SerialEnd(serial)
         self._pir_us = pir_ms * 1000
@@ -215,6 +244,11 @@ class SimBoard(PlainBoard):
         self._poll = select.poll()
         self._poll.register(self._line.file, select.POLLIN)
         self._poll.register(self.radio.socket, select.POLLIN)
+
+    def close(self) -> None:
+        """Its line and its radio; nothing may be asked of it then."""
+        self._line.file.close()
+        self.radio.socket.close()
 
     def now_ms(self) -> int:
         return int(monotonic_us() / 1000 * self._speed)
@@ -269,18 +303,33 @@ class SimBoard(PlainBoard):
             return False
         return True
 
+    def start_radio(self) -> None:
+        self.radio.renew(self._sf)
+
     def sleep(self, ms: "int | None", wakes: int) -> None:
-        """Until the time is over, or the PIR sees something.  Raises: Slept, always."""
+        """Until the time is over, something moves, the partner calls or the magnet is held.  Raises: Slept, always."""
         until = None if ms is None else self.now_ms() + ms
-        while self.running() and (until is None or self.now_ms() < until):
-            self.wait(1000)
-            if wakes & PIR and self._moved():
-                self._edges, self._woke = 1, PIR
-                break
-        else:
-            self._woke = 1
+        self._woke = 0
+        while self.running() and not self._woke and (until is None or self.now_ms() < until):
+            self.wait(1000 if until is None else min(1000, until - self.now_ms()))
+            self._woke = self._happened(wakes)
+        self._edges = int(self._woke == PIR)
+        if self._woke != RADIO:
+            self.start_radio()  # a reset does; a call, though, lies in the radio and is fetched from there
+        self._woke = self._woke or TIMER
         self._cause = SLEEP
         raise Slept
+
+    def _happened(self, wakes: int) -> int:
+        """What ends the sleep, 0 while nothing does."""
+        if wakes & PIR and self._moved():
+            return PIR
+        if wakes & RADIO and self.radio.holds():
+            return RADIO
+        if wakes & BUTTON:
+            self._look_at_hand()
+            return BUTTON if self._hand.holds > self._held else 0
+        return 0
 
     def button(self) -> int:
         self._look_at_hand()

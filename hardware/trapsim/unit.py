@@ -31,11 +31,14 @@ def run_unit(arguments: "dict[str, Any]", running: "Callable[[], bool]") -> None
         arguments["pir_ms"],
         running,
     )
-    while True:
-        try:
-            return run(board, settings)
-        except Slept:
-            gc.collect()  # what a deep sleep leaves: the board's memory, and flash
+    try:
+        while True:
+            try:
+                return run(board, settings)
+            except Slept:
+                gc.collect()  # what a deep sleep leaves: the board's memory, and flash
+    finally:
+        board.close()
 
 
 if __name__ == "__main__":

@@ -150,10 +150,6 @@ class UnitInMemory(SimBoard):
         self._to_mcu += encode_message(kind, payload)
         return True
 
-    def close(self) -> None:
-        self._line.file.close()
-        self.radio.socket.close()
-
 
 @dataclass
 class Place:
