@@ -33,6 +33,8 @@ def headline(look: Look) -> str:
     count = f"{runs} of {len(decision.standings)} units run it"
     if row["state"] == STOPPED:
         return f"{row['release']} is stopped: {row['why'] or 'by the operator'}; {count}"
+    if decision.stops:  # the base has not written it down yet
+        return f"{row['release']} stops: {stop_words(decision.stops)}; {count}"
     if row["state"] == DONE or decision.done:
         late = len(decision.standings) - runs
         return f"{row['release']} runs on every unit" if not late else f"{row['release']} is through: {count}"
@@ -91,8 +93,13 @@ def shadow_words(judged: Judged | None, unit: Unit, standing: Standing | None) -
 
 
 def _look(standing: Standing | None, look: Look) -> str:
-    stopped = look.rollout is not None and look.rollout["state"] == STOPPED
-    return QUIET if standing is None or (stopped and standing.step == MAY) else LOOKS[standing.step]
+    return QUIET if standing is None or (_stopped(look) and standing.step == MAY) else LOOKS[standing.step]
+
+
+def _stopped(look: Look) -> bool:
+    """Whether nobody else may take it: as it was written down, or as it is seen now."""
+    seen = look.decision is not None and bool(look.decision.stops)
+    return seen or (look.rollout is not None and look.rollout["state"] == STOPPED)
 
 
 def allowed_words(one: Allowance, now_ms: int) -> str:
@@ -120,7 +127,7 @@ def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, 
         return f"runs it for {for_long}, and has to prove itself" if for_long else "runs it, and has to prove itself"
     if standing.step == RUNS:
         return "runs it, proved"
-    if standing.step == MAY and look.rollout["state"] == STOPPED:
+    if standing.step == MAY and _stopped(look):
         return f"had not begun to take {release} when it was stopped"
     if standing.step == MAY:
         return f"may take {release}" + (f": {standing.why}" if standing.why else "")

@@ -131,6 +131,14 @@ def test_one_that_went_back_is_told_to_a_person_with_why_and_what_to_do(base: Up
     assert f"went back to {OLD} from {NEW}: {why}" in text
 
 
+def test_one_that_may_take_it_is_never_said_to_while_the_update_stops(base: Updating) -> None:
+    begin(base)
+    base.now_ms += 30 * 86_400_000  # nobody is heard, and the base has not looked since
+    assert headline(seen(base)).startswith(f"{NEW} stops: trap 1 has not been heard for ")
+    assert words(base)[1] == f"had not begun to take {NEW} when it was stopped"
+    assert "may take" not in " ".join(words(base).values())
+
+
 def test_the_figures_count_units_by_what_they_do(base: Updating) -> None:
     begin(base)
     base.says(1, OLD, "reverted", NEW, "not-heard")
