@@ -4,10 +4,12 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.ship.release_bench import Bench, wheel
 from update_parts import Rig
 
+from trapcam.config import TriggerSettings
 from trapcam.outbox import Outbox
 from trapkit.update.firmware import Handover, listing_of, name_of, turning
 from trapkit.update.slots import Slots
@@ -74,6 +76,16 @@ def test_both_machines_change_together_and_are_proved_together(rig: Rig) -> None
     rig.steps(20)
     assert rig.said.phase == "confirmed"
     assert Slots(rig.root).read().supervisor == name_of(NEW)
+
+
+def test_without_a_supervisor_its_part_is_left_out_and_the_rest_is_taken(rig: Rig) -> None:
+    rig.flash = None
+    rig.settings = msgspec.structs.replace(rig.settings, trigger=TriggerSettings(source="interval"))
+    rig.lives()
+    assert rig.said.words() == "runs 2026.12.1, proved"
+    left_out = "updates: the release brings a supervisor's part; none is configured, it is left out"
+    assert rig.lines.count(left_out) == 1
+    assert Slots(rig.root).read().supervisor == ""
 
 
 def test_a_supervisor_that_went_back_by_itself_takes_the_release_back(rig: Rig) -> None:

@@ -225,6 +225,7 @@ def open_updater(
         shadow_bursts=update.shadow_bursts,
         shadow_differ=update.shadow_differ,
         power_off=bool(settings.supervisor.power_off),
+        alone=alone,
     )
     return Updater(own.slots, own.slot, plan, ways, Proof(checks), Talk(uplink.say_firmware))
 

@@ -40,13 +40,15 @@ GLANCE_MS = 5_000  # how often it is seen whether something was brought
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """board: whose files of the supervisor's part are meant; look_ms: between two looks at the sources; shadow_bursts,
-    shadow_differ: as in `Tally.verdict`; power_off: whether the supervisor may be let take the Pi's power."""
+    shadow_differ: as in `Tally.verdict`; power_off: whether the supervisor may be let take the Pi's power; alone: no
+    supervisor belongs here, and a release's part for one is left out."""
 
     board: str = "xiao-s3"
     look_ms: int = 86_400_000
     shadow_bursts: int = 200
     shadow_differ: float = 0.2
     power_off: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class Updater:
         self._handed = ""  # the digest that lies in the supervisor's idle slot
         self._before = ""  # the one of its slot that runs
         self._shadowing = False
+        self._told_alone = False
         self._aligned = False
         self._looking = False
         self._glanced_ms: int | None = None
@@ -167,7 +170,7 @@ class Updater:
 
     def _with_supervisor(self, wanted: str, now_ms: int) -> str:
         """Bring the supervisor's slot in step; the code by which that fails for good, or ""."""
-        if self._aligned or not wanted:
+        if self._aligned or not wanted or self._plan.alone:
             self._aligned = True
             return ""
         stands = self._talk.stands(wanted, now_ms)
@@ -299,6 +302,11 @@ class Updater:
         """Whether the supervisor's idle slot is what the release brings, or it brings nothing for it."""
         folder = self._slots.part(self.record.idle, "supervisor")
         if folder is None or self._handed:
+            return True
+        if self._plan.alone:
+            if not self._told_alone:
+                self._told_alone = True
+                self._ways.report("updates: the release brings a supervisor's part; none is configured, it is left out")
             return True
         if self._handover is None:
             files = firmware_in(folder / self._plan.board)
