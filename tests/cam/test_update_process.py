@@ -105,8 +105,10 @@ def test_a_folder_is_named_for_the_running_trap(
     assert "no release lies there" in capsys.readouterr().err
     (tmp_path / "stick/metadata").mkdir(parents=True)
     (tmp_path / "stick/metadata/timestamp.json").write_text("{}")
-    assert main(["update", "--root", str(slots.root), "--from", str(tmp_path / "stick")]) == 0
-    assert f"looks at: {tmp_path}/stick" in capsys.readouterr().out
+    assert main(["update", "--root", str(slots.root), "--from", str(tmp_path / "stick")]) == 1
+    assert capsys.readouterr().out == "later: it tries 2026.12.1, and looks when that is settled\n"
+    assert main(["update", "--root", str(slots.root)]) == 0
+    assert f"asked for {tmp_path}/stick: not looked at yet" in capsys.readouterr().out
 
 
 def test_nothing_is_there_and_nothing_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

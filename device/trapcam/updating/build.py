@@ -14,6 +14,7 @@ from trapcam.detect import Detector
 from trapcam.judge import Judge
 from trapcam.outbox import Outbox
 from trapcam.states import DELETED, DELIVERED
+from trapcam.updating import asking
 from trapcam.updating.known import finds_the_known
 from trapcam.updating.prove import Checks, Proof
 from trapcam.updating.shadow import GOES_ON, Shadow, Tally, values
@@ -31,7 +32,6 @@ from trapkit.update.states import UpdateState
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.notes import SHADOW, UPDATE, Note, statement
 
-ASKED = "asked"  # in ROOT: a folder that `trapcam update --from` named
 TOLD, LOOKED, TALLY, PERMIT = "update", "update looked", "update shadow", "update permit"  # parts of the outbox
 SO_FAR = "update shadow told"  # when the base was told last how a shadow goes, Unix ms
 SO_FAR_MS = 86_400_000  # a few bytes by radio a day, of what may take weeks
@@ -163,8 +163,10 @@ def open_updater(
     taking, folders = _taking(own, settings, clock)
     permit_key = read_key(Path(update.permit_key), "the base's key for permissions") if update.permit_key else None
 
+    desk = asking.Desk(own.slots.root, taking)
+
     def brought() -> str:
-        return " ".join(_stamp(folder) for folder in folders())
+        return " ".join((*map(_stamp, folders()), desk.mark()))
 
     def permitted(found: Found) -> str:
         if permit_key is None or found.offered is None:
@@ -207,7 +209,9 @@ def open_updater(
 
     ways = Ways(
         tell=notes.tell,
-        begin=taking.begin if taking else lambda running: None,
+        begin=desk.begin,
+        answer=desk.answer,
+        ended=desk.ended,
         end=taking.end if taking else Found,
         brought=brought,
         looked=looked,
@@ -240,22 +244,14 @@ def _taking(own: Own, settings: TrapSettings, clock: Clock) -> tuple[Taking | No
             raise SetupError(f"key 'update.trusted' is {update.trusted!r}: cannot be read: {error.strerror}") from error
 
     def folders() -> list[Path]:
-        asked = asked_folder(own.slots.root)
-        return folders_of(Path(settings.data), (*([asked] if asked else []), *update.sticks))
+        question = asking.asked(own.slots.root)
+        return folders_of(Path(settings.data), update.sticks, question.folder if question else "")
 
     def sources() -> Mapping[str, Source]:
         return sources_of(folders(), update.base_url, Path(settings.network.certificates), trap)
 
     sources()  # a wrong address is said at the start
     return Taking(sources, own.slots.root / STATE, clock, root, trap) if root else None, folders
-
-
-def asked_folder(root: Path) -> str:
-    """What `trapcam update --from` named, or ""."""
-    try:
-        return (root / ASKED).read_text("utf-8").strip()[:4096]
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def open_model(folder: Path, threads: int) -> Judge:

@@ -1,8 +1,8 @@
 """The client in a thread of its own: a download takes minutes, and triggers do not wait for it.
 
-The one place here that opens sources: what the ranger's phone brought, sticks, the base's network; in this order, each
-tried before the next. Permissions lie beside the releases and are read the same way. The client and its TUF library are
-imported when there is something to look at: at most starts there is not.
+The one place here that opens sources: the folder that somebody named, what the ranger's phone brought, sticks, the
+base's network; in this order, each tried before the next. Permissions lie beside the releases and are read the same
+way. The client and its TUF library are imported when there is something to look at: at most starts there is not.
 """
 
 import threading
@@ -55,7 +55,9 @@ class ProvedClock:
 
 
 class Taking:
-    """sources: asked at each try, name -> source; root: the signed root metadata that the unit was given (bytes)."""
+    """sources: asked at each try, name -> source; root: the signed root metadata that the unit was given (bytes).
+
+    `seen`: what each source that was tried gave at the last look, by its name."""
 
     def __init__(
         self, sources: Callable[[], Mapping[str, Source]], state: Path, clock: Clock, root: bytes, trap: int
@@ -67,6 +69,7 @@ class Taking:
         self._trap = trap
         self._thread: threading.Thread | None = None
         self._found: Found | None = None
+        self.seen: dict[str, Found] = {}
 
     @property
     def busy(self) -> bool:
@@ -75,7 +78,7 @@ class Taking:
     def begin(self, running: str) -> None:
         """Look what there is for a unit that runs this release; nothing while it is looking already."""
         if not self.busy:
-            self._found = None
+            self._found, self.seen = None, {}
             # It holds nothing that an end of the program could break: what came is kept, and proved again.
             self._thread = threading.Thread(target=self._look, args=(running,), daemon=True, name="updates")
             self._thread.start()
@@ -100,7 +103,7 @@ class Taking:
             self._found = Found(code="no-source", words=str(error))
             return
         for name, source in sources.items():
-            self._found = self._one(name, source, running)
+            self._found = self.seen[name] = self._one(name, source, running)
             if self._found.offered is not None or not self._found.code:
                 return  # it has a release for us, or says that ours is the one
 
@@ -123,9 +126,10 @@ class Taking:
             return None
 
 
-def folders_of(data: Path, sticks: Sequence[str]) -> list[Path]:
-    """The folders in which a release lies now."""
-    return [folder for folder in (data / BROUGHT, *map(Path, sticks)) if (folder / "metadata").is_dir()]
+def folders_of(data: Path, sticks: Sequence[str], asked: str = "") -> list[Path]:
+    """The folders in which a release lies now; asked: the one that somebody named, which is looked at first."""
+    named = [Path(asked)] if asked else []
+    return [folder for folder in (*named, data / BROUGHT, *map(Path, sticks)) if (folder / "metadata").is_dir()]
 
 
 def sources_of(folders: Sequence[Path], base_url: str, certificates: Path, trap: int) -> dict[str, Source]:

@@ -57,9 +57,11 @@ class Ways:
 
     tell: a state as a note for the base; begin, end: a look at the sources (`Taking`); brought: what tells that
     something new lies there; looked, remember: when that was last looked at, and what; permitted: the code that keeps a
-    found release away now, or ""; shadow: lets the model in a folder judge beside the one that decides, False where
-    that is none; tally: how that is; goes_on: tells the base how that is so far, where it is time; conclude: ends it,
-    with a verdict for the base; report: a line for the operator.
+    found release away now, or ""; answer: for who asked for the look that is over: the code that keeps its release
+    away, or ""; ended: the same for what follows: the release is on the card (""), or fails, or (True) waits; shadow:
+    lets the model in a folder judge beside the one that decides, False where that is none; tally: how that is; goes_on:
+    tells the base how that is so far, where it is time; conclude: ends it, with a verdict for the base; report: a line
+    for the operator.
     """
 
     tell: Callable[[UpdateState], None]
@@ -69,6 +71,8 @@ class Ways:
     looked: Callable[[], tuple[int, str]]
     remember: Callable[[int, str], None]
     permitted: Callable[[Found], str]
+    answer: Callable[[str], None]
+    ended: Callable[[str, bool], None]
     shadow: Callable[[Path], bool]
     tally: Callable[[], Tally]
     goes_on: Callable[[int], None]
@@ -257,19 +261,26 @@ class Updater:
                 self._write(install.say(self.record, "", "refused", found.code, now_ms))
             elif found.code == "time-unknown":
                 self._write(install.say(self.record, "", "waiting", found.code, now_ms))
+            self._ways.answer("")
             return False
         release = found.offered.release.release
-        if install.may_take(self.record, release, now_ms):
+        code = install.may_take(self.record, release, now_ms)
+        if code:
+            self._ways.answer(code)
             return False
         code = self._ways.permitted(found)
         if code:
             self._write(install.say(self.record, release, "waiting", code, now_ms))
+        self._ways.answer(code)
+        if code:
             return False
         self._offered = found.offered
         staged = self._slots.slot(self.record.idle)
         wanted = found.offered.release
         self._whole = staged is not None and (staged.release, staged.serial) == (release, wanted.serial)
         self._whole = self._whole and self._slots.is_whole(self.record.idle)
+        if self._whole:
+            self._ways.ended("", False)
         return True
 
     def _stage(self, now_ms: int) -> bool:
@@ -281,6 +292,7 @@ class Updater:
         except StopIteration:
             self._staging, self._whole = None, True
             self._write(install.say(self.record, self._offered.release.release, "staged", "", now_ms))
+            self._ways.ended("", False)
         except StageError as error:
             self._staging = None
             self._ways.report(f"updates: {error}")
@@ -295,6 +307,7 @@ class Updater:
             self._write(install.say(self.record, release, "waiting", code, now_ms))
         else:
             self._write(install.refuse(self.record, release, code, now_ms))
+        self._ways.ended(code, passing)
         self._offered = None
         self._whole, self._handover, self._handed = False, None, ""
 

@@ -195,6 +195,8 @@ class Unit:
             looked=lambda: (self.now_ms, ""),
             remember=lambda at_ms, what: None,
             permitted=lambda found: "",
+            answer=lambda code: None,
+            ended=lambda code, passing: None,
             shadow=lambda folder: False,
             tally=lambda: Tally(model=""),
             goes_on=lambda now_ms: None,
