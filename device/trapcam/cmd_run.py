@@ -4,7 +4,6 @@ import argparse
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from trapcam import machine
 from trapcam.app import Capturing, TrapApp, Updating, Visiting
 from trapcam.audit import Sampler
 from trapcam.camera import Camera, choose
@@ -49,7 +49,6 @@ from trapwire.notes import NO_MODEL
 Around = Callable[[Visiting], Visiting]
 LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
 GOODBYE_S = 3.0  # to the broker, at the end
-SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
 WAIT_S = 0.05  # the longest pause: how late a timer, or the end, may be noticed
 
 
@@ -131,7 +130,7 @@ def run(
         _report(f"trapcam: {lost}")
     if again and own is not None and not lost:
         launch.again(own.slots, sys.argv[1:])
-    code = 1 if lost else _shut_down(settings.supervisor.power_off) if app.left else 0
+    code = 1 if lost else machine.shut_down(settings.supervisor.power_off, _report) if app.left else 0
     if choose.hangs(camera):
         os._exit(code)  # as in `not_held_up_by`
     return code
@@ -160,17 +159,6 @@ def dead_if_refused(ledger: Ledger) -> Iterator[None]:
     except SetupError:
         ledger.camera_lost(_now_ms())
         raise
-
-
-def _shut_down(command: list[str]) -> int:
-    """The supervisor has sent the Pi away: what is left to do."""
-    _report("the supervisor lets this computer go: " + (" ".join(command) or "nothing is told to shut it down"))
-    if not command:
-        return 0
-    try:
-        return subprocess.run(command, check=False, timeout=SHUT_DOWN_S).returncode
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"key 'supervisor.power_off' is {command}: cannot be run: {error}") from error
 
 
 def open_box(settings: TrapSettings) -> Outbox:

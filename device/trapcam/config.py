@@ -28,7 +28,11 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = "xiao-s3"
     power_off: Annotated[
         list[str],
-        Meta(max_length=16, description="Command that shuts the Pi down when the supervisor says so; none: only end"),
+        Meta(
+            max_length=16,
+            description="Command that shuts the Pi down when the supervisor says so, where `deploy/install trap` made "
+            "it; none: only end",
+        ),
     ] = field(default_factory=list)
 
 

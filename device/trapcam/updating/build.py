@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from trapcam import machine
 from trapcam.camera import Camera, choose
 from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
@@ -228,7 +229,7 @@ def open_updater(
         look_ms=round(update.look_h * 3_600_000),
         shadow_bursts=update.shadow_bursts,
         shadow_differ=update.shadow_differ,
-        power_off=bool(settings.supervisor.power_off),
+        power_off=bool(settings.supervisor.power_off) and machine.is_trap(),
         alone=alone,
     )
     return Updater(own.slots, own.slot, plan, ways, Proof(checks), Talk(uplink.say_firmware))
