@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trapkit.errors import SetupError
 from trapship.boards import BOARDS
 from trapship.cmd_init import add_passphrase
-from trapship.cmd_unit import BUNDLE, WAIT_S, flash
+from trapship.cmd_unit import BUNDLE, flash
 
 if TYPE_CHECKING:
     from trapship.desk.folder import Desk
@@ -201,7 +201,7 @@ def _finish(args: argparse.Namespace, written: "Written", said: list[str], role:
     code = 0
     if args.port and written.mcu is not None:
         asked = argparse.Namespace(
-            port=args.port, wait=WAIT_S, json=False, board=args.board, role=role, settings=written.mcu, keys=None,
+            port=args.port, wait=None, json=False, board=args.board, role=role, settings=written.mcu, keys=None,
             bundle=args.bundle, other_unit=args.other_unit, erase_state=args.erase_state,
         )  # fmt: skip
         code = flash(asked)

@@ -82,12 +82,17 @@ def add_release_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
     parser.add_argument("name", metavar="NAME", help="such as tuf/root-2.key")
     parser.add_argument("to", type=Path, metavar="DIR", help="another folder, on a stick say")
     _add_phrase(parser)
-    parser.add_argument("--to-passphrase-file", type=Path, metavar="FILE", help="the other folder's; asked for without")
+    parser.add_argument("--to-passphrase-file", type=Path, metavar="FILE", help="DIR's own; asked for without")
     parser.set_defaults(run=_move_key)
 
     parser = subparsers.add_parser("rehearse-loss", help="lose each kind of key, on a copy: what works, what to do")
     _add_repository(parser)
-    parser.add_argument("--backup", type=Path, metavar="DIR", help="your copy of OPERATOR: is it whole, does it open")
+    parser.add_argument(
+        "--backup",
+        type=Path,
+        metavar="DIR",
+        help="your copy of OPERATOR, opened with OPERATOR's passphrase: is it whole",
+    )
     parser.set_defaults(run=_rehearse)
 
 
@@ -234,7 +239,7 @@ def _move_key(args: argparse.Namespace) -> int:
     source = Vault(args.operator, read_passphrase(_one(args.passphrase_file), what=str(args.operator)))
     secret = source.get(args.name)
     is_new = not args.to.exists() or not any(args.to.iterdir())
-    phrase = read_passphrase(args.to_passphrase_file, new=is_new, what=str(args.to))
+    phrase = read_passphrase(args.to_passphrase_file, new=is_new, what=str(args.to), option="--to-passphrase-file")
     if args.to.resolve() == args.operator.resolve():
         raise SetupError(f"{args.to}: is the folder that has it already")
     Vault(args.to, phrase).put(args.name, secret)
@@ -257,6 +262,8 @@ def _rehearse(args: argparse.Namespace) -> int:
     for each in rehearse(repository, vaults, _now()):
         _say(each.lines())
     for vault in desks:
+        if args.backup:
+            _say([f"{args.backup}: is opened with the passphrase of {vault.folder}, whose copy it is"])
         for each in rehearse_desk(vault, args.backup, _now().timestamp()):
             _say(each.lines())
             wrong += not each.is_mended

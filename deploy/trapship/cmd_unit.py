@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.progress import say
+from trapkit.serialport import missing
 from trapship.boards import BOARDS
 from trapship.unitsettings import ROLES, load_settings
 
@@ -45,8 +46,9 @@ def add_unit_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
 def _add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", required=True, metavar="PATH", help="where it is plugged in, like /dev/ttyACM0")
     parser.add_argument(
-        "--wait", type=_wait_s, default=WAIT_S, metavar="S", help=f"for its answer, in s ({WAIT_S:.0f})"
-    )
+        "--wait", type=_wait_s, metavar="S",
+        help=f"for its answer, in s ({WAIT_S:.0f}); said, it is waited for a port that is not there yet, too",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
 
 
@@ -58,6 +60,19 @@ def _wait_s(text: str) -> float:
     if not 0 <= wait_s <= MOST_WAIT_S:  # nan is not either: with it the knocking would never end
         raise argparse.ArgumentTypeError(f"{text!r} is no time to wait; allowed is 0–{MOST_WAIT_S:g} s")
     return wait_s
+
+
+def _patience_s(args: argparse.Namespace) -> float:
+    """How long to wait for the board's answer.  Raises: SetupError for a port that is not there, unless it was said how
+    long to wait for one."""
+    trouble = missing(args.port)
+    if trouble and args.wait is None:
+        raise SetupError(
+            f"{trouble}. A unit that sleeps has none until its RESET is pressed: say --wait {WAIT_S:.0f}, then press it"
+        )
+    if trouble:
+        say(trouble)
+    return WAIT_S if args.wait is None else float(args.wait)
 
 
 def _bundle(args: argparse.Namespace) -> int:
@@ -79,10 +94,11 @@ def flash(args: argparse.Namespace) -> int:
     bundle = read_bundle(args.bundle)
     if args.board not in bundle.files:
         raise SetupError(f"{args.bundle}: has nothing for {args.board}; make it again: trapship bundle {args.bundle}")
+    wait_s = _patience_s(args)
     done = Done(port=args.port, board=args.board, role=args.role, version=bundle.version)
     error, code = "", 0
     try:
-        reached = reach(args.port, args.wait, say)
+        reached = reach(args.port, wait_s, say)
         try:
             flasher = Flasher(reached.repl, bundle, done, say)
             flasher.run(reached.who, settings, other_unit=args.other_unit, erase_state=args.erase_state)
@@ -106,7 +122,8 @@ def _doctor(args: argparse.Namespace) -> int:
     from trapship.bundle import read_bundle
     from trapship.doctor import examine
 
-    report = examine(args.port, args.wait, read_bundle(args.bundle) if args.bundle else None, say)
+    bundle = read_bundle(args.bundle) if args.bundle else None
+    report = examine(args.port, _patience_s(args), bundle, say)
     if args.json:
         print(json.dumps(report.as_json(), indent=1))
     else:

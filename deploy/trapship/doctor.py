@@ -16,6 +16,7 @@ from trapship.layout import LOGS
 from trapship.look import Look, look, read
 from trapship.rawrepl import BoardRefused, NoAnswer, RawRepl
 from trapship.reach import reach
+from trapship.unitsettings import plainer
 
 LAST_EVENTS = 12
 FAULTS_SHOWN = 3
@@ -91,7 +92,9 @@ def _examine(repl: RawRepl, who: dict[str, Any], bundle: Bundle | None, report: 
     if there.settings is not None and there.slots.now in there.found_sound:
         refused = repl.call("check", there.slots.now, there.settings)
         if refused:
-            report.find("settings", f"the firmware refuses them and does not start: {refused}; mend them, then flash")
+            report.find(
+                "settings", f"the firmware refuses them and does not start: {plainer(refused)}; mend them, then flash"
+            )
             return  # nor would its board's file take them
     if board is not None and there.settings is not None and there.slots.now in there.found_sound:
         _hardware(

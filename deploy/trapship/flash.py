@@ -35,7 +35,7 @@ from trapship.layout import (
 )
 from trapship.look import Look, look, shas
 from trapship.rawrepl import BoardRefused, RawRepl
-from trapship.unitsettings import same_unit
+from trapship.unitsettings import plainer, same_unit
 
 PIECE_BYTES = 768  # 1 kB as base64: a board with its heap in splinters still finds that
 PARTIAL = "/partial"  # beside the slots: what is written, until its bytes were compared
@@ -216,7 +216,7 @@ class Flasher:
         """By the firmware that was just written: what it would refuse in the forest it refuses here."""
         refused = self._repl.call("check", self.done.slot, settings)
         if refused:
-            raise SetupError(f"the firmware refuses these settings: {refused}; {self.state}")
+            raise SetupError(f"the firmware refuses these settings: {plainer(refused)}; {self.state}")
         self._say("settings: the firmware on the unit takes them")
 
     def _write_boot(self) -> None:

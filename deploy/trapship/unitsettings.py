@@ -4,15 +4,18 @@ Whether each value is allowed the unit's own firmware says, on the unit, before 
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from trapkit.errors import SetupError
+from trapkit.nearest import allowed
 from trapship.linkkeys import LINK
 
 ROLES = ("supervisor", "modem", "repeater")
 MAX_TRAP = 65535
 MAX_SETTINGS_BYTES = 8192  # four times one with every key and sixteen hops
+_UNKNOWN = re.compile(r"unknown setting '([^']*)'; allowed are: (.*)")
 SECRET = ("link_key", "hop_key", "station_key", "hops")
 
 
@@ -87,3 +90,9 @@ def same_unit(there: dict[str, Any], new: dict[str, Any]) -> str:
         return f"it is trap {there.get('trap')} now"
     changed = [name for name in SECRET if there.get(name) and there.get(name) != new.get(name)]
     return f"it has another {changed[0]} now" if changed else ""
+
+
+def plainer(refused: str) -> str:
+    """The firmware's own words about a name that it does not know, with the names like it and not with all of them."""
+    found = _UNKNOWN.fullmatch(refused)
+    return f"unknown setting {found[1]!r}; {allowed(found[1], found[2].split(', '))}" if found else refused

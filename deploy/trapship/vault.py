@@ -173,11 +173,17 @@ def _read_head(path: Path, head: bytes) -> tuple[bytes, bytes, Cost]:
     return nonce, salt, cost
 
 
-def read_passphrase(file: Path | None, *, new: bool = False, what: str = "the operator's folder") -> bytes:
+def read_passphrase(
+    file: Path | None,
+    *,
+    new: bool = False,
+    what: str = "the operator's folder",
+    option: str = "--passphrase-file",
+) -> bytes:
     """The passphrase from `file`'s first line, or asked for at the terminal (twice when it is a new one).
 
-    Never an argument: those are seen by everybody on the machine.  Raises: SetupError when there is none or it is
-    short.
+    what: whose it is; option: how `file` is named on the command line. Never an argument itself: those are seen by
+    everybody on the machine.  Raises: SetupError when there is none or it is short.
     """
     if file is not None:
         try:
@@ -187,7 +193,7 @@ def read_passphrase(file: Path | None, *, new: bool = False, what: str = "the op
             raise SetupError(f"{file}: the passphrase cannot be read: {error.strerror}") from error
     else:
         if not sys.stdin.isatty():
-            raise SetupError("no terminal to ask for the passphrase; say --passphrase-file FILE")
+            raise SetupError(f"no terminal to ask for the passphrase of {what}; say {option} FILE")
         phrase = getpass.getpass(f"passphrase of {what}: ").encode()
         if new and phrase != getpass.getpass("the same again: ").encode():
             raise SetupError("the two passphrases are not the same")

@@ -21,6 +21,7 @@ from trapcam.camera.replay import replay_source
 from trapcam.config import TrapSettings, check_keep, model_path, require_trap
 from trapcam.description import check_model
 from trapcam.status import read_status
+from trapcam.status_words import lines
 from trapkit.errors import SetupError, StorageError
 from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import public_of, read_key
@@ -70,8 +71,8 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(status, sort_keys=True))
         return 0
-    for name, value in status.items():
-        print(f"{name.replace('_', ' ')}: {json.dumps(value) if isinstance(value, dict | list) else value}")
+    for line in lines(status):
+        print(line)
     return 0
 
 

@@ -176,6 +176,8 @@ def check_model(model: Path) -> ModelDescription:
     Raises:
         ModelError: a file is missing or damaged, or is not the other's.
     """
+    if model.suffix == ".toml":
+        raise ModelError(f"{model}: is a model's description; name the model beside it: {model.with_suffix('.tflite')}")
     if not model.is_file():
         raise ModelError(f"{model}: there is no such model; {WHAT_TO_DO}")
     description = load_description(model.with_suffix(".toml"))

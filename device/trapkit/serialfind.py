@@ -65,5 +65,16 @@ def follow(path: str, known: Identity | None, adapters: Sequence[Adapter]) -> st
     return same[0] if len(same) == 1 else path
 
 
+def ports(adapters: Sequence[Adapter]) -> str:
+    """What is plugged in, by its device: adapters on USB first, then lines of the computer's own."""
+    on_usb = sorted(
+        f"{a.device} ({a.serial_number or f'{a.vid:04X}:{a.pid:04X}'})" for a in adapters if a.vid is not None
+    )
+    own = sorted(a.device for a in adapters if a.vid is None)
+    shown = [*on_usb, *own][: 2 * MAX_NAMED]
+    more = len(adapters) - len(shown)
+    return (", ".join(shown) or "none") + (f" and {more} more" if more > 0 else "")
+
+
 def _words(adapter: Adapter) -> str:
     return f"{USB}{adapter.serial_number or f'{adapter.vid:04X}:{adapter.pid:04X}'} ({adapter.device})"

@@ -3,16 +3,24 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import serial
 from serial.tools.list_ports import comports
 
 from trapkit.errors import SetupError
-from trapkit.serialfind import USB, Adapter, Identity, find_usb, follow, identity_of
+from trapkit.serialfind import USB, Adapter, Identity, find_usb, follow, identity_of, ports
 from trapwire.serialline import SerialDecoder, encode_message
 
 WRITE_TIMEOUT_S = 2  # a line that takes nothing for so long has nobody at its other end
 LOOK_EVERY_S = 1.0  # what is plugged in is listed from dozens of files: not at every turn of a loop
+
+
+def missing(path: str, adapters: Callable[[], Sequence[Adapter]] = comports) -> str:
+    """Words for a port that does not exist now, with those that do; nothing where it does."""
+    if Path(path).exists():
+        return ""
+    return f"{path}: there is no such port; plugged in: {ports(adapters())}"
 
 
 class SerialPort:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from trapkit.nearest import FEW, allowed
 from trapkit.settings_rows import rows
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -25,10 +26,10 @@ def unknown_key(cls: type[msgspec.Struct], data: dict[str, Any]) -> str:
         if plain in tables:
             return f"key {key!r} is {_short(value)}: it is one table; write [{key}] and its keys below"
         table = plain.rpartition(".")[0]
-        allowed = [k for k in known if table and k.startswith(f"{table}.")]
+        beside = [k for k in known if table and k.startswith(f"{table}.")]
         near = get_close_matches(plain, known, 1, 0.75)
         meant = f" (is {near[0]!r} meant?)" if near else ""
-        return f"unknown key {key!r}{meant}; allowed are: {', '.join(allowed or known)}"
+        return f"unknown key {key!r}{meant}; {allowed(plain, beside if 0 < len(beside) <= FEW else known)}"
     return ""
 
 

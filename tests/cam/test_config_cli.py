@@ -26,7 +26,7 @@ def written(tmp_path: Path, text: str) -> str:
     [
         ("trap = 70000", ["'trap'", "70000", "<= 65535"]),
         ("trap = 'seven'", ["'trap'", "'seven'", "int"]),
-        ("trapp = 1", ["unknown key 'trapp'", "allowed are: trap, data"]),
+        ("trapp = 1", ["unknown key 'trapp'", "nearest are: trap"]),
         ("[camera]\nkind = 'film'", ["'camera.kind'", "'film'"]),
         ("[camera.replay]\nmegapixels = 3", ["unknown key 'camera.replay.megapixels'"]),
         ("[camera.replay]\nmax_megapixels = 1000", ["'camera.replay.max_megapixels'", "1000", "<= 60"]),

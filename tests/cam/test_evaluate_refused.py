@@ -78,6 +78,7 @@ def test_what_is_no_manifest_is_refused(
         (["--boxes", "list.txt"], "list.txt, line 1: column file, score"),
         (["--images", "nowhere"], "--images nowhere: is no folder"),
         (["--model", "no.tflite"], "no.tflite: there is no such model"),
+        (["--model", "no.toml"], "no.toml: is a model's description; name the model beside it: no.tflite"),
     ],
 )
 def test_wrong_use_is_named(

@@ -9,7 +9,7 @@ from tests.ship.desk_parts import PASSPHRASE
 from trapkit.errors import SetupError
 from trapship.desk.folder import BOX, CA_KEY, MASTER, PERMIT, REVIEW, SECRETS, SEED
 from trapship.desk.losses import WITHOUT_A_COPY, rehearse_desk
-from trapship.vault import Vault
+from trapship.vault import Cost, Vault
 
 NOW_S = 1_796_000_000.0
 # What stops without which secret; the seed opens the desk itself.
@@ -46,6 +46,17 @@ def test_a_backup_that_is_not_whole_is_found_before_it_is_needed(stocked: Path, 
     assert {secret for secret, each in said.items() if not each.is_mended} == {REVIEW, BOX}
     assert f"{safe / REVIEW}: cannot be read" in said[REVIEW].done[0]
     assert any("is no sealed secret" in line for line in said[BOX].done)
+
+
+def test_a_backup_under_another_passphrase_is_told_whose_it_was_opened_with(stocked: Path, tmp_path: Path) -> None:
+    safe = tmp_path / "safe"
+    shutil.copytree(stocked, safe)
+    (safe / BOX).unlink()
+    other = Vault(tmp_path / "other", b"five words of somebody else", cost=Cost(n_log2=4, r=1))
+    other.put(BOX, b"7" * 32)
+    (safe / BOX).write_bytes((tmp_path / "other" / BOX).read_bytes())
+    (said,) = [each for each in rehearse_desk(Vault(stocked, PASSPHRASE), safe, NOW_S) if each.lost == (BOX,)]
+    assert any(f"{safe} was opened with the passphrase of {stocked}" in line for line in said.done)
 
 
 def test_a_folder_that_does_not_open_today_is_not_rehearsed(stocked: Path) -> None:

@@ -181,3 +181,28 @@ def test_where_no_repository_is_a_lock_makes_none(desk: Path, capsys: pytest.Cap
     run("trapship tuf-keys OPERATOR", capsys)
     assert "this is no repository yet" in run("trapship publish NONE --operator OPERATOR", capsys, 2)
     assert not (desk / "NONE").exists()
+
+
+def test_without_a_keyboard_the_other_folders_passphrase_is_asked_for_by_its_own_name(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("trapship tuf-keys OPERATOR", capsys)
+    (desk / "phrase").write_bytes(PHRASE + b"\n")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    said = run("trapship move-key OPERATOR tuf/root-2.key STICK --passphrase-file phrase", capsys, 2)
+    assert "no terminal to ask for the passphrase of STICK; say --to-passphrase-file FILE" in said
+    assert (desk / "OPERATOR/tuf/root-2.key").exists()
+    said = run("trapship move-key OPERATOR tuf/root-2.key STICK", capsys, 2)
+    assert "no terminal to ask for the passphrase of OPERATOR; say --passphrase-file FILE" in said
+
+
+def test_a_build_that_takes_the_place_of_another_says_which(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack(desk / "in", "x")
+    build = "trapship build build --release 2026.12.{} --settings in/pack.toml"
+    assert "replaces" not in run(build.format(1), capsys)
+    said = run(build.format(2), capsys).splitlines()
+    assert re.fullmatch(
+        r"build: held the build of 2026\.12\.1 \(settings\) of [\d-]{10} [\d:]{5} UTC, which this one replaces", said[0]
+    )
+    (desk / "build/settings/pack.toml").write_text("x")
+    assert run(build.format(3), capsys).startswith("build: held a build that was not whole, which this one replaces")

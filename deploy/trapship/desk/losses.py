@@ -51,6 +51,10 @@ def _loss(vault: Vault, secret: str, backup: Path | None, folder: Path, utc_s: f
         wrong = [f"{safe / secret}: cannot be read: {error.strerror}"]
     where = f"{safe / secret}" if backup else f"the copy that KEEP.md asks for (--backup proves yours): {secret}"
     done = [f"put back {where}; all of it works again"] if not wrong else [*wrong, f"copy {vault.folder} again"]
+    if backup and any("another passphrase" in each for each in wrong):
+        done.append(
+            f"{backup} was opened with the passphrase of {vault.folder}: that copy has another, or is no copy of it"
+        )
     done.append(f"where there is no copy: {WITHOUT_A_COPY[secret]}")
     return Rehearsed(
         lost=(secret,), works=(GOES_ON, *works), does_not=tuple(does_not), done=tuple(done), is_mended=not wrong

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from trapkit.errors import SetupError
+from trapkit.nearest import allowed
 from trapkit.operator.packs import Pack, flat
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -21,11 +22,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def check_values(pack: Pack, name: str) -> None:
     """Raises: SetupError naming the file, the key, its value and what is allowed."""
     for program, table in pack.tables.items():
-        allowed = packable()[program]
+        keys = packable()[program]
         for key, value in flat(table).items():
-            if key not in allowed:
-                raise SetupError(f"{name}: key '{program}.{key}' is none of the program's; it has {', '.join(allowed)}")
-            wrong = _wrong(value, allowed[key])
+            if key not in keys:
+                raise SetupError(f"{name}: key '{program}.{key}' is none of the program's; {allowed(key, list(keys))}")
+            wrong = _wrong(value, keys[key])
             if wrong:
                 raise SetupError(f"{name}: key '{program}.{key}' is {value!r}; allowed is {wrong}")
 

@@ -65,11 +65,24 @@ def build(folder: Path, release: str, sources: Mapping[str, list[Path]], now: da
         told = {"release": release, "built_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}", "parts": listed}
         write_atomically(new / LIST, (json.dumps(told, indent=1) + "\n").encode())
         if folder.exists():
+            before = _before(folder)
+            said = [f"{folder}: held {before}, which this one replaces", *said] if before else said
             shutil.rmtree(folder)
         new.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return said
+
+
+def _before(folder: Path) -> str:
+    """The build that lies in the folder, in words; nothing where it is empty."""
+    if not (folder / LIST).is_file():
+        return ""
+    try:
+        built = read_build(folder)
+    except SetupError:
+        return "a build that was not whole"
+    return f"the build of {built.release} ({', '.join(built.files)}) of {built.built:%Y-%m-%d %H:%M} UTC"
 
 
 def read_build(folder: Path) -> Built:
