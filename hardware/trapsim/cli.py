@@ -19,6 +19,7 @@ from trapsim import (
     cmd_reticulum,
     cmd_soak,
 )
+from trapsim.practise import command as practise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="trapsim", description="Traps, radio, base and back end on one machine.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cmd_demo.add_parser(subparsers)
+    practise.add_parser(subparsers)
     cmd_bench.add_parser(subparsers)
     cmd_budget.add_parser(subparsers)
     cmd_link.add_parser(subparsers)

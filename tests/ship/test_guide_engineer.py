@@ -34,6 +34,7 @@ ELSEWHERE = {
     "trapship flash ": "ship/test_flash.py",
     "trapship doctor ": "ship/test_flash.py",
     "trapship bundle ": "ship/test_bundle.py",
+    "trapsim practise ": "sim/test_practise.py",
     "systemctl restart pugmark-": "ship/test_systemd.py",
     "journalctl -u pugmark-": "ship/test_systemd.py",
     "pip install esptool": "hil/README.md",  # Espressif's own tool, and a board whose flash it empties
