@@ -63,7 +63,7 @@ def trap_says(
     """Of a trap: its camera replays pictures, its access point is this machine, its page is open all the time."""
     update: Table = {"look_h": LOOK_S / 3600, "shadow_bursts": 3}
     says: Table = {
-        "supervisor": {"port": line},
+        "supervisor": {"port": line, "power_off": []},
         "camera": {"kind": "replay", "replay": {"folder": pictures, "loop": True}},
         "service": {"up": [], "down": [], "host": HERE, "address": HERE, "port": page_port, "always": True},
         "uplink": {"answer_s": 2.0, "hello_s": 1.0, "status_s": 3.0},
