@@ -38,6 +38,10 @@ ELSEWHERE = {
     "journalctl -u pugmark-": "ship/test_systemd.py",
     "pip install esptool": "hil/README.md",  # Espressif's own tool, and a board whose flash it empties
     "esptool.py ": "hil/README.md",
+    # What `make` does by deploy/make-venv before any test; that the parts exist and nobody is sent elsewhere: there.
+    "python3 -m venv .venv": "house/test_house.py",
+    ". .venv/bin/activate": "house/test_house.py",
+    "pip install '.[": "house/test_house.py",
 }
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "trapship": trapship_cli.main,
