@@ -30,6 +30,7 @@ from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.shutout import watched_traps
 from trapbase.updates.bundle import Bundle, bundle_of
 from trapbase.updates.kept import MIRROR
 from trapbase.updates.look import look
@@ -74,6 +75,7 @@ class PageState:
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._streams = 0
         self._listed = {trap.number: trap for trap in settings.trap}
+        self._shut_out = watched_traps(settings.revoked, settings.operator_key)
         self._book: CardBook | None = None
         self._shared: dict[str | None, _Rendered] = {}
         self._bundles: dict[str, tuple[str, Bundle]] = {}
@@ -130,9 +132,9 @@ class PageState:
 
     def _places(self, reader: Reader | None) -> Places:
         if reader is None:
-            return Places(listed=self._listed)
+            return Places(listed=self._listed, shut_out=self._shut_out())
         if self._book is None:
-            self._book = CardBook(reader, self._secret, self._listed, self._settings.cards)
+            self._book = CardBook(reader, self._secret, self._listed, self._settings.cards, self._shut_out)
         return self._book.current()
 
     def summary(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import serial
 from serial.tools.list_ports import comports
@@ -120,7 +121,7 @@ def why_absent(path: str, adapters: Callable[[], Sequence[Adapter]] = comports) 
     if path.startswith(USB):
         why = find_usb(path, adapters())[1]
         return why and f"{path}: {why}"
-    if os.path.exists(path):
+    if Path(path).exists():
         return ""
     return f"{path}: is not there; plugged in: {plugged_in(adapters())}"
 

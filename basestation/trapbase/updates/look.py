@@ -62,7 +62,7 @@ def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], place
     row = next(iter(rows("rollout")), None)
     watched = row is not None and (row["state"] == GOING or now_ms - row["moved_ms"] < USUAL_DAYS * DAY_MS)
     days = rows("update_days", day_of(now_ms) - DAYS, DAYS * TRAPS) if watched else []
-    units = units_of(known, places.taken_down(), traps, notes, days, updates.fewer_percent)
+    units = units_of(known, places.taken_down() | places.shut_out, traps, notes, days, updates.fewer_percent)
     marks = rows("update_troubles", row["id"], TRAPS) if row else []
     troubles, allowed = [mark for mark in marks if mark["kind"] != KIND], allowances(marks)
     alone = frozenset(one.trap for one in allowed if one.holds(now_ms))
