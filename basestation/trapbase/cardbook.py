@@ -29,8 +29,8 @@ class CardSource(Protocol):
 
 
 class CardBook:
-    """`secret`: the key that opens them, or None; `traps`: those of the settings, by number; `shut_out`: which traps the
-    operator has shut out, asked each time."""
+    """`secret`: the key that opens them, or None; `traps`: those of the settings, by number; `shut_out`: asked
+    each time which traps the operator has shut out."""
 
     def __init__(
         self,

@@ -196,7 +196,11 @@ def test_with_nothing_left_to_begin_it_says_so_and_who_still_waits(
     base: Updating, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time_ns", lambda: base.now_ms * 1_000_000)
-    config = str(_config(tmp_path, base.folder))
+    path = _config(tmp_path, base.folder)
+    stand = "".join(f'[[trap]]\nnumber = {n}\nstation = "{t.station}"\nside = "{t.side}"\nlatitude = 1\nlongitude = 1\n'
+                    for n, t in TRAPS.items())  # fmt: skip
+    path.write_text(path.read_text() + stand)
+    config = str(path)
     begin(base)
     assert main(["updates", "go", "--config", config]) == 0
     base.step()
