@@ -28,7 +28,7 @@ def idle_keys(repository: Repository, vaults: Iterable[Vault]) -> list[str]:
 
 
 def copy_troubles(repository: Repository, vault: Vault, backup: Path) -> list[str]:
-    """What is wrong with `backup` as the copy of this operator's folder, each with what to do; nothing where it is good.
+    """What is wrong with `backup` as the copy of this operator's folder, each with what to do; none where it is good.
 
     Raises: SetupError when the repository is not whole, or the folder itself does not open.
     """
@@ -51,14 +51,12 @@ def copy_troubles(repository: Repository, vault: Vault, backup: Path) -> list[st
         # A fleet whose root wants one signature alone keeps that one somewhere.
         if len(together) >= max(2, least):
             troubles.append(
-                f"{folder}: has {', '.join(together)}: together they replace every other key. Move all but one to other "
-                f"people (`trapship move-key`)" + (f", and copy {vault.folder} again" if folder == backup else "")
+                f"{folder}: has {', '.join(together)}: together they replace every other key. Move all but one to "
+                f"other people (`trapship move-key`)" + (f", and copy {vault.folder} again" if folder == backup else "")
             )
     try:
         if (backup / "units.json").read_bytes() != (vault.folder / "units.json").read_bytes():
-            troubles.append(
-                f"{backup / 'units.json'}: is older than this desk's; copy it after each day of provisioning"
-            )
+            troubles.append(f"{backup / 'units.json'}: is older than this desk's; copy it after each day's work")
     except OSError as error:
         troubles.append(f"{backup / 'units.json'}: cannot be read: {error.strerror}; copy {vault.folder} again")
     return troubles

@@ -42,8 +42,8 @@ KEEP = {
         "long as the other keys and the root's date hold",
     ),
     TARGETS: Keep(
-        what="says which files are a release: with the snapshot and timestamp keys too, or a hand in the folder that you "
-        "publish from, it puts a program onto every unit; alone it does not",
+        what="says which files are a release: with the snapshot and timestamp keys too, or a hand in the folder that "
+        "you publish from, it puts a program onto every unit; alone it does not",
         where="with whoever builds releases, on the machine where they are signed, encrypted",
         lost="no new release until root names another (`trapship rotate --role targets`); units go on as they are",
     ),
