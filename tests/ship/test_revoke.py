@@ -1,5 +1,6 @@
 """`trapship revoke` of an operator's unit: what the base refuses then, what its partner hears, who cannot undo it."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -170,6 +171,18 @@ def test_over_the_bus_it_is_in_force_at_once_answered_and_what_comes_in_its_name
         assert send(topics.revoked(7), desk.revoked()) == said, "said again, answered again"
     finally:
         store.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_taken_as_root_it_belongs_to_whoever_the_folder_belongs_to(machine: Machine, say: Say, tmp_path: Path) -> None:
+    phrase = ("--passphrase-file", tmp_path / "phrase", "--out", tmp_path / "stick")
+    assert say("revoke", machine.operator, "trap", 7, *phrase)[0] == 0
+    for folder in (machine.folder, machine.folder / "fleet"):
+        os.chown(folder, 4711, 4712)
+    assert machine.say("shut-out", str(tmp_path / "stick/pugmark-revoked")) == 0
+    for name in ("revoked", "fleet/ca.crl"):
+        owner = (machine.folder / name).stat()
+        assert (owner.st_uid, owner.st_gid) == (4711, 4712), name
 
 
 def test_who_shows_or_waits_for_it_knows_the_list_as_it_is_now(machine: Machine, say: Say, tmp_path: Path) -> None:
