@@ -7,8 +7,6 @@ the root keys went to other people still has enough of them to replace every key
 from collections.abc import Iterable
 from pathlib import Path
 
-from tuf.api.metadata import Root
-
 from trapkit.errors import SetupError
 from trapship.release.keys import signers_by_name
 from trapship.release.repository import Repository, named
@@ -18,7 +16,7 @@ from trapship.vault import Vault
 
 def idle_keys(repository: Repository, vaults: Iterable[Vault]) -> list[str]:
     """A line for each key in these folders that the root in force no longer names.  Raises: SetupError."""
-    counts = {keyid for root in _roots(repository) for role in ROLES for keyid in root.roles[role].keyids}
+    counts = {keyid for root in repository.roots() for role in ROLES for keyid in root.roles[role].keyids}
     return [
         f"{vault.folder / name}: was replaced and signs nothing any more; it may be destroyed"
         for vault in vaults
@@ -32,7 +30,7 @@ def copy_troubles(repository: Repository, vault: Vault, backup: Path) -> list[st
 
     Raises: SetupError when the repository is not whole, or the folder itself does not open.
     """
-    roots = _roots(repository)
+    roots = repository.roots()
     counts = {keyid: named(root, keyid) for root in roots for role in ROLES for keyid in root.roles[role].keyids}
     own = {signer.public_key.keyid: name for name, signer in signers_by_name(vault).items()}
     try:
@@ -60,9 +58,3 @@ def copy_troubles(repository: Repository, vault: Vault, backup: Path) -> list[st
     except OSError as error:
         troubles.append(f"{backup / 'units.json'}: cannot be read: {error.strerror}; copy {vault.folder} again")
     return troubles
-
-
-def _roots(repository: Repository) -> list[Root]:
-    """The root in force, and the one that waits."""
-    staged = repository.staged_root()
-    return [repository.read().root.signed, *([staged.signed] if staged is not None else [])]
