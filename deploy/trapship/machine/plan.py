@@ -13,7 +13,7 @@ SYSUSERS = "/etc/sysusers.d/pugmark.conf"
 TIMESYNCD = ("systemctl", "try-restart", "systemd-timesyncd")
 RELOAD = ("systemctl", "daemon-reload")
 # A board that is plugged in already is looked at again.
-REPLUG = ("sh", "-c", "udevadm control --reload && udevadm trigger --settle --subsystem-match=tty")
+REPLUG = ("sh", "-c", "udevadm control --reload && udevadm trigger --subsystem-match=tty")
 
 
 @dataclass(frozen=True)
