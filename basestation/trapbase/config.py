@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
+from trapbase.page_settings import LogSettings, PageSettings
 from trapbase.store_settings import BackupSettings, CardsSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
@@ -161,33 +162,6 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     down_republish_ms: Annotated[
         int, Meta(ge=100, le=3600000, description="publish a receipt again that its trap has not taken (ms)")
     ] = 5000
-
-
-class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The page."""
-
-    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
-    language: Annotated[
-        str, Meta(pattern=r"^(en|ru|zh|mn|ko)$", description="of a form whose phone wants none of ours")
-    ] = "en"
-    upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
-    upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
-    metrics: Annotated[
-        str,
-        Meta(
-            pattern=r"^(off|loopback|everywhere)$",
-            description="who gets figures for Prometheus at /metrics: nobody, this machine, or all who reach the page",
-        ),
-    ] = "loopback"
-
-
-class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a running base says on stderr."""
-
-    format: Annotated[str, Meta(pattern=r"^(text|json)$", description="lines for people, or a JSON object a line")] = (
-        "text"
-    )
 
 
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

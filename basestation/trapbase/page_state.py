@@ -249,7 +249,7 @@ def _read(
     if code is None:
         newest = reader.rows("newest", each, SIGHTINGS)
     else:
-        newest = reader.rows("newest_of", code, code, code, each, SIGHTINGS)
+        newest = reader.rows("newest_of", code, SIGHTINGS)
         beside = {trap: own for own in stations for trap in own}
         asked = [[trap, row["time_ms"]] for row in newest for trap in beside.get(row["trap"], [])]
         newest += reader.rows("near", json.dumps(asked), SIGHTINGS)

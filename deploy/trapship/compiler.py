@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from trapkit.errors import SetupError
+from trapship.shortnames import name_in_traces
 
 MPY_VERSION = 6  # what mpy-cross 1.25 to 1.29 write, and MicroPython from 1.19 on reads
 MPY_MAGIC = b"M"  # the first byte of a .mpy file; the second is its version
@@ -13,7 +14,7 @@ TIMEOUT_S = 60
 
 
 def compile_text(text: str, target: Path, name: str, arch: str) -> None:
-    """The same for source that is in memory."""
+    """The same for source that is in memory, whose path on the unit is `name`."""
     target.write_bytes(_compiled(text, name, arch))
 
 
@@ -22,7 +23,7 @@ def _compiled(text: str, name: str, arch: str) -> bytes:
     with TemporaryDirectory() as folder:
         source, target = Path(folder, Path(name).name), Path(folder, "compiled.mpy")
         source.write_text(text, encoding="utf-8")
-        compile_file(source, target, name, arch)
+        compile_file(source, target, name_in_traces(name), arch)
         return target.read_bytes()
 
 

@@ -1,8 +1,7 @@
 """Firmware made small before it is compiled: what a unit has no use for is taken out, and nothing else is changed.
 
 - Whole numbers under a name in capitals (`PARKED = 0`) stand where they are used; the names are gone.
-- Names with one underscore in front are shortened, alike in all modules. Those that a board file uses stay as they are:
-  they may be the radio driver's.
+- Names that nobody else knows are shortened, alike in all modules (`trapship.shortnames`).
 - Arguments take words that MicroPython knows already (`trapship.arguments`), where nobody calls them by name.
 - Functions, classes and methods of the firmware that nothing here names go: a unit only speaks, a base understands.
 - What a `WireError` says is left out, but where a setting may be at fault: a unit only counts them.
@@ -10,19 +9,15 @@
 """
 
 import ast
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import cast
 
 from trapship.arguments import called_by_name, rename_arguments
+from trapship.shortnames import BOARDS, FIRMWARE, private_names, short_names
 from trapship.shrinkable import check
 
 SPOKEN = ("trapwire.airtime", "trapwire.linkkeys", "trapwire.plans")  # their errors reach somebody who sets a unit up
-BOARDS = "trapmcu.boards"
-FIRMWARE = ("trapmcu.", "trapwire.")
 ALWAYS = "object"  # what is always used
-FOREIGN = frozenset({"_machine", "_mpy", "_"})  # MicroPython's own
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Numbers = dict[str, int]
 
 
@@ -33,9 +28,9 @@ def shrink(sources: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, 
     """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     numbers = _numbers(trees)
-    names = _short_names(trees)
+    private = private_names(trees)
     for name, tree in trees.items():
-        check(name, tree, numbers, names)
+        check(name, tree, numbers, private)
         known = _visible(tree, numbers) | numbers[name]
         aliases = {a: m for a, m in _imported_modules(tree).items() if m in numbers}
         tree = _Types().visit(tree)
@@ -50,6 +45,7 @@ def shrink(sources: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, 
     for name, tree in trees.items():
         if not name.startswith(BOARDS):  # the driver may call those by name
             rename_arguments(tree, named)
+    names = short_names(trees, called)
     return {n: ast.unparse(ast.fix_missing_locations(_Rename(names).visit(t))) + "\n" for n, t in trees.items()}
 
 
@@ -167,41 +163,6 @@ def _value(node: ast.expr, known: Numbers) -> int | None:
     except (TypeError, ValueError, ArithmeticError):
         return None
     return value if type(value) is int else None
-
-
-def _short_names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
-    """Short names for private ones, the shortest for the most frequent."""
-    used: Counter[str] = Counter()
-    kept: set[str] = set(FOREIGN)
-    for name, tree in trees.items():
-        private = [n for n in _names(tree) if n.startswith("_") and not n.startswith("__")]
-        if name.startswith(BOARDS):
-            kept.update(private)
-        kept.update(a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names)
-        used.update(private)
-    order = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0])) if name not in kept]
-    fresh = (name for name in _spellings() if name not in kept)
-    return dict(zip(order, fresh, strict=False))
-
-
-def _spellings() -> list[str]:
-    return ["_" + a for a in _LETTERS] + ["_" + a + b for a in _LETTERS for b in _LETTERS]
-
-
-def _names(tree: ast.Module) -> list[str]:
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            found.append(node.attr)
-        elif isinstance(node, ast.Name):
-            found.append(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.append(node.name)
-        elif isinstance(node, ast.arg):
-            found.append(node.arg)
-        elif isinstance(node, ast.alias):
-            found.append(node.name)
-    return found
 
 
 def _without_words(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
@@ -322,4 +283,5 @@ class _Rename(ast.NodeTransformer):
 
     def visit_alias(self, node: ast.alias) -> ast.AST:
         node.name = self._short(node.name)
+        node.asname = node.asname and self._short(node.asname)
         return node

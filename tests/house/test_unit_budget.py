@@ -18,9 +18,7 @@ from trapship.firmware import small_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / ".cache" / "lib"
-# Wanted were 80 kB for each. A trap's has 82: its share of updates by the Pi (`newcode`, and what `slots` does for it)
-# came last, and a XIAO's flash has room for many slots of it.
-FLASH_BYTES = {"trap": 83 * 1024, "modem, repeater": 80 * 1024}
+FLASH_BYTES = {"trap": 80 * 1024, "modem, repeater": 80 * 1024}
 ON_BOARD = 0.68
 # Wanted were 90 kB, which a Pico's roles keep; its heap is about 190 kB. A trap does not: its code alone is more, and
 # only code frozen into the interpreter, or run from flash, would not count. A XIAO's heap is in megabytes (PSRAM).

@@ -1,11 +1,17 @@
 """Firmware is made small without a change of what it does."""
 
+import ast
+import builtins
+import importlib
+import io
+import sys
 import types
 from pathlib import Path
 
 import pytest
 
 from trapkit.errors import SetupError
+from trapship.shortnames import SHARED, name_in_traces, names_in, own_names
 from trapship.shrink import shrink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +149,56 @@ def all_of(reply_ms):
 send(1, timeout_ms=2, other=3, append=4)
 all_of(**{"reply_ms": 1})
 """
-    small = shrink({"trapmcu.told": text})["trapmcu.told"]
+    small = shrink({"trapmcu.told": text}, ["all_of"])["trapmcu.told"]
     assert "payload" not in small
     assert "def send(args, timeout_ms, other, append):" in small
     assert "def all_of(reply_ms):" in small
+
+
+def test_names_that_nobody_else_knows_are_short_everywhere_and_all_others_stay() -> None:
+    small = shrink({
+        "trapwire.linktimes": "class Times:\n    def __init__(self):\n        self.heartbeat_ms = 60\n",
+        "trapmcu.unit": "from trapmcu.told import Reader as the_reader\n"
+        "def main(slot):\n    return the_reader([3]).decoded_sum(extra=1)\n",
+        "trapmcu.told": "class Reader:\n    def __init__(self, numbers):\n        self.numbers_kept = numbers\n"
+        "        self.temperature_c = 4\n        self.by_text = 5\n        self.heartbeat_ms = 6\n"
+        "    def decoded_sum(self, extra):\n        self.numbers_kept.append(extra)\n"
+        "        return sum(self.numbers_kept) + self.temperature_c + getattr(self, 'by_text') + self.heartbeat_ms\n",
+        "trapmcu.boards.x": "def probe(o):\n    return o.temperature_c\n",
+    }, ["main", "Times"])  # fmt: skip
+    told = set(names_in(ast.parse(small["trapmcu.told"])))
+    assert not {"Reader", "decoded_sum", "numbers_kept"} & told
+    assert {"temperature_c", "by_text", "append", "extra", "heartbeat_ms"} <= told
+    assert "class Times" in small["trapwire.linktimes"]
+    first, rest = small["trapmcu.unit"].split("\n", 1)
+    found: dict[str, object] = {}
+    exec(small["trapmcu.told"], found)
+    name, _, alias = first.removeprefix("from trapmcu.told import ").partition(" as ")
+    assert run(rest, **{alias: found[name]}).main("a") == 3 + 1 + 4 + 5 + 6
+
+
+def test_no_name_is_shortened_that_a_type_or_a_module_in_use_has_too() -> None:
+    files = [path for folder in ("trapwire", "trapmcu") for path in (ROOT / "device" / folder).rglob("*.py")]
+    trees = {".".join(p.relative_to(ROOT / "device").with_suffix("").parts): ast.parse(p.read_text()) for p in files}
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names} | {"random"}
+    theirs = {"ticks_ms", "ticks_us", "ticks_diff", "ticks_add", "sleep_ms", "sleep_us", "ilistdir", "mem_free"}
+    for name in named & sys.stdlib_module_names:
+        theirs.update(dir(importlib.import_module(name)))
+    for kind in (str, bytes, bytearray, dict, list, set, io.FileIO, io.TextIOWrapper, OSError, int, float):
+        theirs.update(dir(kind))
+    driver = (ROOT / ".cache" / "lib" / "lora").glob("*.py")
+    theirs.update(name for path in driver for name in names_in(ast.parse(path.read_text())))
+    assert not own_names(trees) & (theirs | set(dir(builtins))) - SHARED - _in_boards(trees)
+
+
+def _in_boards(trees: dict[str, ast.Module]) -> set[str]:
+    return {name for module, tree in trees.items() if "boards" in module for name in names_in(tree)}
+
+
+def test_a_traceback_names_a_file_shortly() -> None:
+    assert name_in_traces("trapmcu/courier.py") == "courier"
+    assert name_in_traces("trapmcu/__init__.py") == "trapmcu/__init__.py"
+    files = [path for folder in ("trapwire", "trapmcu") for path in (ROOT / "device" / folder).glob("*.py")]
+    names = [name_in_traces(path.relative_to(ROOT / "device").as_posix()) for path in files]
+    assert len(set(names)) == len(names)
