@@ -33,6 +33,7 @@ class Peer:
         self.reply_at: "int | None" = None
         self.down: "list[Envelope]" = []
         self.down_todo: "list[int] | None" = None
+        self.pack_pieces = 0  # of the pack in hand, that were said
 
 
 class Complete:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from trapbase.effort import day_of
 from trapbase.places import Places
 from trapbase.update_settings import SELF, UpdateSettings, stations
+from trapbase.updates.air import Sent
 from trapbase.updates.kept import GOING, RELEASES, STOPPED, TRAPS, WORDS, Row
 from trapbase.updates.units import USUAL_DAYS, by_trap, units_of
 from trapbase.updates.waves import Decision, Permitted, Rollout, Rules, Unit, decide
@@ -20,7 +22,7 @@ Rows = Callable[..., list[Row]]
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """rollout: the newest one's row, with its decision as of now; units: of the fleet; said: what each said last of its
-    updates; permits: those that hold, by unit; troubles: all of the rollout; releases: of the mirror, newest first."""
+    updates; permits: those that hold, by unit; troubles: all of the rollout; releases: of the mirror, newest first; radio: settings packs that went so, by unit."""
 
     now_ms: int
     rollout: Row | None
@@ -30,6 +32,7 @@ class Look:
     permits: Mapping[int, Row]
     troubles: list[Row]
     releases: list[Row]
+    radio: Mapping[int, Sent]
 
     @property
     def empty(self) -> bool:
@@ -50,8 +53,18 @@ def rules_of(updates: UpdateSettings) -> Rules:
     )
 
 
-def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], places: Places, now_ms: int) -> Look:
-    """rows: of a reader or a store that has `updates.sql`; traps: of the reader.  Raises: StorageError."""
+def look(
+    updates: UpdateSettings,
+    rows: Rows,
+    traps: list[dict[str, Any]],
+    places: Places,
+    now_ms: int,
+    radio: Mapping[int, Sent] = MappingProxyType({}),
+) -> Look:
+    """rows: of a reader or a store that has `updates.sql`; traps: of the reader; radio: `byradio.read_sent`.
+
+    Raises: StorageError.
+    """
     known = places.known()
     notes = rows("update_notes", _json(known), WORDS - 1, TRAPS * WORDS)
     row = next(iter(rows("rollout")), None)
@@ -69,6 +82,7 @@ def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], place
         permits={p["trap"]: p for p in rows("permits", TRAPS)},
         troubles=troubles,
         releases=rows("releases", RELEASES),
+        radio=radio,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trapbase.moments import span
+from trapbase.updates.air import air_words
 from trapbase.updates.kept import DONE, STOPPED, Row
 from trapbase.updates.look import Look
 from trapbase.updates.waves import BACK, MAY, PROVES, REFUSED, RUNS, TAKES, WAITS, Standing, Trouble, Unit
@@ -64,7 +65,9 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "station": unit.station,
             "side": sides.get(unit.trap, ""),
             "running": running_words(unit.running),
-            "words": unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look),
+            "words": "; ".join(filter(None, (
+                unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look), radio_words(unit.trap, look)
+            ))),
             "look": LOOKS[standings[unit.trap].step] if unit.trap in standings else QUIET,
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
@@ -80,6 +83,11 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
 def running_words(running: str | None) -> str:
     """Which release it runs."""
     return "not said yet" if running is None else running or "as installed"
+
+
+def radio_words(trap: int, look: Look) -> str:
+    """What became of the release's settings by radio; nothing where it took no part in that."""
+    return air_words(look.radio.get(trap), look.rollout["release"], look.now_ms) if look.rollout else ""
 
 
 def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, look: Look) -> str:
