@@ -38,16 +38,21 @@ class DownPack:
 
     def take(self) -> bytes:
         """The object's body; no bytes where there is none."""
+        self._forget()
+        self._taken = self._text()
+        return bytes.fromhex(self._taken)
+
+    def judged(self, *, overtaken: bool = False) -> None:
+        """What was taken last is not to be looked at again; overtaken: nor is anything of it to be said."""
+        self._judged = self._taken
+        if overtaken:
+            self._forget()
+
+    def _forget(self) -> None:
         if self._judged:
             with suppress(StorageError):
                 if self._outbox.told(BY_RADIO) == self._judged:
                     self._outbox.tell(BY_RADIO, "")
-        self._taken = self._text()
-        return bytes.fromhex(self._taken)
-
-    def judged(self) -> None:
-        """What was taken last is not to be looked at again."""
-        self._judged = self._taken
 
     def _text(self) -> str:
         try:

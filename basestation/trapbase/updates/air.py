@@ -1,8 +1,8 @@
 """Which units get a release's settings by radio now, and in words what became of that (pure; decision 027).
 
 Only where the settings are all that a unit lacks of the release, only to whom the base has permitted it, a few units at
-a time: the air is everybody's. What nobody took is said again after hours, and given up in the end: a unit's firmware may
-be from before this.
+a time: the air is everybody's. What nobody took is said again after hours, and given up in the end: a unit's firmware
+may be from before this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,7 +66,7 @@ def to_send(
         same = last is not None and (last.release, last.number) == (wish.release, wish.number)
         if last is None or not same:
             due.append((0, wish))
-        elif last.taken_ms or last.tries >= TRIES and now_ms - last.sent_ms >= AGAIN_MS:
+        elif last.taken_ms or (last.tries >= TRIES and now_ms - last.sent_ms >= AGAIN_MS):
             continue
         elif now_ms - last.sent_ms >= AGAIN_MS:
             due.append((last.sent_ms, wish))

@@ -8,6 +8,7 @@ from binascii import crc32
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from trapbase.updates.air import Sent, Wish, said_of, to_send
 from trapbase.updates.kept import GOING, MIRROR, RELEASES, TRAPS, WORDS, UpdateStore
@@ -38,7 +39,7 @@ def read_sent(folder: Path) -> dict[int, Sent]:
         return {}
 
 
-def _checked(told: object) -> dict[str, object]:
+def _checked(told: object) -> dict[str, Any]:
     kinds = {"release": str, "number": int, "size": int, "sent_ms": int, "tries": int, "taken_ms": int}
     if not isinstance(told, dict) or {name: type(value) for name, value in told.items()} != kinds:
         raise ValueError(told)
@@ -159,4 +160,3 @@ class RadioPacks:
     def _write(self) -> None:
         told = {str(trap): asdict(each) for trap, each in sorted(self._sent.items())}
         write_atomically(self._base / FILE, json.dumps(told).encode())
-

@@ -22,7 +22,8 @@ Rows = Callable[..., list[Row]]
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """rollout: the newest one's row, with its decision as of now; units: of the fleet; said: what each said last of its
-    updates; permits: those that hold, by unit; troubles: all of the rollout; releases: of the mirror, newest first; radio: settings packs that went so, by unit."""
+    updates; permits: those that hold, by unit; troubles: all of the rollout; releases: of the mirror, newest first;
+    radio: settings packs that went so, by unit."""
 
     now_ms: int
     rollout: Row | None

@@ -65,9 +65,15 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "station": unit.station,
             "side": sides.get(unit.trap, ""),
             "running": running_words(unit.running),
-            "words": "; ".join(filter(None, (
-                unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look), radio_words(unit.trap, look)
-            ))),
+            "words": "; ".join(
+                filter(
+                    None,
+                    (
+                        unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look),
+                        radio_words(unit.trap, look),
+                    ),
+                )
+            ),
             "look": LOOKS[standings[unit.trap].step] if unit.trap in standings else QUIET,
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",

@@ -158,7 +158,7 @@ def open_updater(
     def end() -> Found | None:
         found = taking.end() if taking is not None else Found()
         if found is not None and found.radio_over:
-            down.judged()
+            down.judged(overtaken=found.offered is not None)
         return found
 
     def permitted(found: Found) -> str:
