@@ -34,7 +34,7 @@ from trapwire.frame import (
     peek_frame,
     tag_bytes,
 )
-from trapwire.objects import PACK, Envelope, ObjectKey
+from trapwire.objects import Envelope, ObjectKey
 from trapwire.payloads import (
     MAX_ACK_KEYS,
     decode_ack,
@@ -57,7 +57,6 @@ if MYPY:
 
 MAX_DOWN_FRAMES = 4  # fragments in one answer: the trap listens at 5 mA
 MAX_DOWN_OBJECTS = 64
-PACK_TIMES, PACK_SPARE = 3, 16  # so often a pack's pieces may go, and so many more; then it is given up here
 
 
 class BaseLink:
@@ -302,23 +301,14 @@ class BaseLink:
         peer = self._peers.get(envelope.key.trap)
         if peer is None or len(peer.down) >= MAX_DOWN_OBJECTS:
             return False
-        if all(d.key != envelope.key for d in peer.down):
-            at = len(peer.down)
-            while envelope.key.rung != PACK and at and peer.down[at - 1].key.rung == PACK:
-                at -= 1  # receipts go before packs; what the trap has of a pack it says when that goes on
-            if at == 0:
-                peer.down_todo, peer.pack_pieces = None, 0
-            peer.down.insert(at, envelope)
+        peer.queue_down(envelope)
         return True
 
     def withdraw_down(self, key: ObjectKey) -> None:
         """Send this object no more: its trap has it, by this carrier or another."""
         peer = self._peers.get(key.trap)
-        if peer is None or not peer.down:
-            return
-        if peer.down[0].key == key:
-            peer.down_todo, peer.pack_pieces = None, 0
-        peer.down = [d for d in peer.down if d.key != key]
+        if peer is not None:
+            peer.withdraw_down(key)
 
     # What goes out
 
@@ -390,11 +380,8 @@ class BaseLink:
             return []
         pieces = cut(peer.down[0].encode(), self._frame_bytes)
         todo = peer.down_todo if peer.down_todo else list(range(len(pieces)))
-        if peer.down[0].key.rung == PACK:
-            peer.pack_pieces += MAX_DOWN_FRAMES
-            if peer.pack_pieces > PACK_TIMES * len(pieces) + PACK_SPARE * MAX_DOWN_FRAMES:
-                self.withdraw_down(peer.down[0].key)  # a trap from before packs, say: who offered it does so again
-                return []
+        if peer.is_given_up(len(pieces), MAX_DOWN_FRAMES):
+            return []
         return [pieces[i] for i in todo[:MAX_DOWN_FRAMES] if i < len(pieces)]
 
     def _ack(self, peer: Peer, key: ObjectKey) -> None:

@@ -91,7 +91,7 @@ def air_words(sent: Sent | None, release: str, now_ms: int) -> str:
         return f"its settings went by radio ({sent.size} bytes)"
     if sent.tries >= TRIES and now_ms - sent.sent_ms >= AGAIN_MS:
         return f"its settings were sent by radio {sent.tries} times and not taken: bring them by stick or phone"
-    waits = span(sent.sent_ms, now_ms)
+    waits = span(sent.sent_ms, now_ms) if now_ms - sent.sent_ms >= 60_000 else ""
     return f"its settings go by radio ({sent.size} bytes{f', for {waits}' if waits else ''})"
 
 
