@@ -38,7 +38,7 @@ class Peer:
 
     def queue_down(self, envelope: "Envelope") -> None:
         """Queue an object for the trap, once; receipts go before packs, also before one that has begun."""
-        if any([d.key == envelope.key for d in self.down]):
+        if any(d.key == envelope.key for d in self.down):
             return
         at = len(self.down)
         while envelope.key.rung != PACK and at and self.down[at - 1].key.rung == PACK:

@@ -1,5 +1,6 @@
 """A settings pack for the radio: made with a release, proved by a unit's own root, or refused by name."""
 
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.ship.release_bench import Bench, Trap, bundle, pack
 
 from trapkit.sealing import make_sign_key, sign
@@ -202,6 +205,24 @@ def test_a_body_splits_as_it_was_put_together_and_nothing_else_does() -> None:
     for bad in (b"", b"\x00", b"\x05abc", b"\x04abcd", b"\x00" + bytes(rp.MAX_BODY_BYTES)):
         with pytest.raises(ValueError, match="object of"):
             rp.split_permit(bad)
+
+
+def test_the_frozen_one_reads_as_ever() -> None:
+    told = json.loads((Path(__file__).parents[1] / "wire/vectors/packs.json").read_text())
+    data, key = bytes.fromhex(told["bytes"]), bytes.fromhex(told["key"])
+    assert rp.is_signed(data, (bytes(32), key))
+    assert rp.read(data) == rp.RadioPack(
+        release=told["release"], serial=told["serial"], back_from=told["back_from"], built_ms=told["built_s"] * 1000,
+        until_ms=told["until_s"] * 1000, rest=rp.rest_of({**told["others"], "settings": "33" * 32}),
+        version=told["version"], pack=told["pack"].encode(),
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_are_more_than_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="pack"):
+        rp.read(data)
 
 
 def test_a_root_that_wants_two_signatures_gives_no_key() -> None:

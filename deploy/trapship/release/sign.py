@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from trapkit.errors import SetupError
 from trapkit.files import make_folder, write_atomically
 from trapkit.update.compat import misfit, own_declarations
 from trapkit.update.offer import Part, Release
+from trapkit.update.radiopack import SETTINGS
 from trapkit.update.released import (
     CURRENT,
     Current,
@@ -215,9 +216,8 @@ def _stage(
     """Targets that name these files and what shall run; lines for whoever signs."""
     root, said = repository.staged_root() or published.root, ""
     files = {name: target for name, target in files.items() if not name.startswith("radio/")}
-    if current is not None and listed is not None:
-        until = now + EXPIRES[TARGETS]
-        packed, said = radio_pack(repository, files, listed, current, root, signers, until)
+    if current is not None and listed is not None and SETTINGS in listed.release.parts:
+        packed, said = _for_the_radio(repository, files, listed, current, root, signers, now)
         if packed:
             _lay(repository, files, radio_target(current.release), packed)
     if current is not None:
@@ -231,3 +231,25 @@ def _stage(
     targets = Metadata(Targets(version=version, expires=now + EXPIRES[TARGETS], targets=files))
     repository.stage(TARGETS, signed_by(targets, root, TARGETS, signers))
     return [said] if said else []
+
+
+def _for_the_radio(
+    repository: Repository,
+    files: dict[str, TargetFile],
+    listed: Listed,
+    current: Current,
+    root: Metadata[Root],
+    signers: Signers,
+    now: datetime,
+) -> tuple[bytes, str]:
+    """What `radio_pack` makes; nothing without the targets key, which is missed soon enough."""
+    role, parts = root.signed.roles[TARGETS], listed.release.parts
+    signer = next((signers[keyid] for keyid in role.keyids if keyid in signers), None)
+    if signer is None or role.threshold != 1:
+        return b"", f"settings: none by radio, where one signature goes: root wants {role.threshold} of targets"
+    pack = read(repository.targets / files[parts[SETTINGS].target].get_prefixed_paths()[0])
+    sha256 = {part: files[each.target].hashes["sha256"] for part, each in parts.items()}
+    sign = signer.sign
+    return radio_pack(
+        listed, current, sha256, pack, lambda message: bytes.fromhex(sign(message).signature), now + EXPIRES[TARGETS]
+    )
