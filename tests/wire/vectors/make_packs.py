@@ -1,4 +1,4 @@
-"""Prints the vectors of settings packs as JSON. They are frozen: this shows how they were made, and is run to add to them.
+"""Prints the vectors of settings packs as JSON. They are frozen: this shows how they were made, to add to them.
 
 The fields are spelt out once more from PROTOCOL.md, section 17: the code that is tested has no part in them. The stored
 form of deflate is written, which every library writes alike.
