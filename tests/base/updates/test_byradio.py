@@ -3,14 +3,18 @@
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.base.parts import NOW, TRAPS
+from tests.base.parts import NOW, TRAPS, UPLOAD
 from tests.base.updates.parts import KEY, SETTINGS, Updating
 from tests.ship.release_bench import Bench, pack
 from tests.wire.keys import base_keys
 from tests.wire.world import Random, TrapNode
+from trapbase import parts
+from trapbase.config import Settings, UploadSettings
 from trapbase.gateway import SUBSCRIPTIONS, Gateway
 from trapbase.places import Places
 from trapbase.radio.cells import Radio
@@ -181,6 +185,39 @@ def test_an_acknowledgement_of_something_else_changes_nothing(base: Base) -> Non
         base.broker.deliver(topic, payload, {})
     base.packs.step(20_000, base.now_ms)
     assert read_sent(base.folder)[1].taken_ms == 0
+
+
+@pytest.mark.parametrize("upload", [UploadSettings(), UPLOAD])
+def test_forward_does_it_with_or_without_a_back_end(
+    base: Base, upload: UploadSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def connect(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Any:
+        bus: Any = base.broker.connect(program, subscriptions)
+        bus.start = bus.stop = lambda: None
+        bus.last_error, bus.denied, bus.unsteady, bus.malformed = "", 0, False, 0
+        return bus
+
+    monkeypatch.setattr(parts, "_bus", connect)
+    (tmp_path / "backend.pub").write_text("00" * 32)
+    own = Settings(
+        folder=str(base.folder), trap=tuple(TRAPS.values()), updates=SETTINGS, box_key="",
+        upload=replace(upload, public_key=str(tmp_path / "backend.pub")),
+    )  # fmt: skip
+    part = parts.build_forward(own)
+    try:
+        part.step(1, base.now_ms)
+        (envelope,) = base.said()
+        assert envelope.key.rung == PACK
+        base.broker.deliver(topics.downack(1), pack_keys([envelope.key]), {})
+        part.step(20_000, base.now_ms + 20_000)
+        part.step(40_000, base.now_ms + 40_000)
+        assert read_sent(base.folder)[1].taken_ms
+    finally:
+        part.close()
+    off = parts.build_forward(replace(own, updates=replace(SETTINGS, radio=False)))
+    off.step(1, base.now_ms)
+    off.close()
+    assert base.said() == []
 
 
 class Air:
