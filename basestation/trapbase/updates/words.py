@@ -107,7 +107,8 @@ def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, 
     if standing.step == RUNS:
         return "runs it, proved"
     if standing.step == MAY:
-        return f"may take {release}" + (f": {standing.why}" if standing.why else "")
+        may = f"may take {release}" + (f": {standing.why}" if standing.why else "")
+        return f"{may}; {said.words()}" if said is not None and said.phase == REFUSED and not said.tried else may
     if standing.step in (TAKES, BACK, REFUSED) and said is not None:
         return said.words()
     return f"waits: {standing.why}" if standing.why else "waits"

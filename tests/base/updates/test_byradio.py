@@ -155,6 +155,18 @@ def test_it_goes_to_the_permitted_unit_with_its_permission_and_people_see_it(bas
     assert base.words() == f"may take {TWO}; its settings went by radio ({len(envelope.body)} bytes)"
 
 
+def test_what_its_unit_refused_is_said_beside_it(base: Base) -> None:
+    base.packs.step(1, base.now_ms)
+    (envelope,) = base.said()
+    base.broker.deliver(topics.downack(1), pack_keys([envelope.key]), {})
+    base.packs.step(20_000, base.now_ms)
+    base.says(1, ONE, "refused", code="not-signed")
+    assert f"may take {TWO}; runs {ONE}; refused a release: it is not signed by the keys" in base.words()
+    assert base.words().endswith(f"its settings went by radio ({len(envelope.body)} bytes)")
+    base.packs.step(40_000, base.now_ms + 20_000)
+    assert base.said() == []
+
+
 def test_a_restart_remembers_and_a_damaged_memory_says_it_once_more(base: Base) -> None:
     base.packs.step(1, base.now_ms)
     base.said()
