@@ -25,14 +25,14 @@ from trapbase.keyring import listened_traps, read_link_keys
 from trapbase.ops.log import to_stderr
 from trapbase.outlets.build import check_keys
 from trapbase.run import BUILDERS, PARTS, Runner, say
-from trapbase.ways import within_borders
+from trapbase.ways import closed_ways, within_borders
 from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
 from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import read_key
 from trapkit.settings import layers_of, load_settings, show
 
-TELLS_OF_BORDERS = ("run", "status", "outlets", "config")
+TELLS_OF_BORDERS = ("run", "config")  # `status` and `outlets` show them themselves
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(args.take_over(args))
         settings = load_settings(Settings, args.config)
         check_traps(settings)
-        settings, closed = within_borders(settings)
-        for words in closed if args.command in TELLS_OF_BORDERS else ():
-            say(words)
+        settings = within_borders(settings)
+        for way in closed_ways(settings) if args.command in TELLS_OF_BORDERS else ():
+            say(way.words)
         return int(args.run(args, settings))
     except SetupError as error:
         say(str(error))
@@ -96,7 +96,10 @@ def _add_config(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _config(args: argparse.Namespace, settings: Settings) -> int:
     if args.what == "show":
-        print(show(settings, layers_of(Settings, args.config) if args.config else None), end="")
+        print(
+            show(load_settings(Settings, args.config), layers_of(Settings, args.config) if args.config else None),
+            end="",
+        )
         return 0
     for modem in modems(settings):
         frame_bytes(settings.gateway, modem.sf)

@@ -42,6 +42,7 @@ from trapbase.updates.words import notes as update_notes
 from trapbase.updates.words import rollout_json, status_words, unit_rows
 from trapbase.view import stations_of, zones_of
 from trapbase.view_needs import needs
+from trapbase.view_outlets import borders_words
 from trapbase.view_outlets import line as way_line
 from trapbase.view_outlets import notes as way_notes
 
@@ -132,6 +133,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
         base=[
             ("custody", custody_words(summary, oldest, now_ms)),
             ("uplink", uplink_words(settings, signed_ms, now_ms)),
+            *([("borders", words)] if (words := borders_words(settings)) else []),
             ("modem", modem_words(modem, zone)),
             ("parts", parts_words(parts, now_ms)),
             ("disk", disk_words(free)),

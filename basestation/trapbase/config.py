@@ -9,7 +9,8 @@ from msgspec import Meta, Struct, field
 
 from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
 from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
-from trapbase.store_settings import BackupSettings, StoreSettings
+from trapbase.page_settings import LogSettings, PageSettings
+from trapbase.store_settings import BackupSettings, CardsSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
@@ -163,44 +164,6 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 5000
 
 
-class CardsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rangers' deployment cards: a card whose place lies outside these bounds is kept and not used."""
-
-    south: Annotated[float, Meta(ge=-90, le=90, description="southernmost place of a trap (degrees)")] = -90.0
-    north: Annotated[float, Meta(ge=-90, le=90, description="northernmost (degrees)")] = 90.0
-    west: Annotated[
-        float, Meta(ge=-180, le=180, description="westernmost; beyond `east`: over the 180th meridian (degrees)")
-    ] = -180.0
-    east: Annotated[float, Meta(ge=-180, le=180, description="easternmost (degrees)")] = 180.0
-
-
-class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The page."""
-
-    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8080
-    language: Annotated[
-        str, Meta(pattern=r"^(en|ru|zh|mn|ko)$", description="of a form whose phone wants none of ours")
-    ] = "en"
-    upload: Annotated[bool, Meta(description="take parcels from phones and sticks by a form on the page")] = False
-    upload_mb: Annotated[int, Meta(ge=32, le=1000000, description="most that one upload may bring (MiB)")] = 4096
-    metrics: Annotated[
-        str,
-        Meta(
-            pattern=r"^(off|loopback|everywhere)$",
-            description="who gets figures for Prometheus at /metrics: nobody, this machine, or all who reach the page",
-        ),
-    ] = "loopback"
-
-
-class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a running base says on stderr."""
-
-    format: Annotated[str, Meta(pattern=r"^(text|json)$", description="lines for people, or a JSON object a line")] = (
-        "text"
-    )
-
-
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One trap in the field: a `[[trap]]` table."""
 
@@ -232,9 +195,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pack_key: Annotated[
         str, Meta(max_length=400, description="public key that the pack must be signed with (path; 64 hex digits)")
     ] = ""
+    region: Annotated[
+        tuple[Annotated[str, Meta(max_length=400)], ...],
+        Meta(max_length=4, description="signed plan of the region: the first of these that is there (paths)"),
+    ] = ()
+    region_key: Annotated[
+        str, Meta(max_length=400, description="public key that the plan must be signed with (path; 64 hex digits)")
+    ] = ""
     unit: Annotated[
-        str,
-        Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),
+        str, Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)")
     ] = ""
     revoked: Annotated[
         str, Meta(max_length=400, description="the operator's signed list of units that are shut out; empty: none")

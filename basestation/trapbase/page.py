@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from trapbase.words import COOKIE, LANGUAGES, YEAR_S, Words, wanted
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
+from trapkit.httprange import wanted_range
 from trapkit.sealing import read_key
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
@@ -115,12 +116,33 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
             return HTMLResponse(page.brought(words, [], trouble), error.status_code, {"Connection": "close"})
 
     async def release(request: Request) -> Response:
-        found = page.release()
+        asked, tag = request.headers.get("range", ""), request.headers.get("if-range", "")
+        found = page.release(tag if asked else "")
         if found is None:
             raise HTTPException(404, "no release is here")
         name, bundle = found
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(bundle.size)}
-        return StreamingResponse(iterate_in_threadpool(bundle.read()), headers=headers, media_type="application/x-tar")
+        try:
+            part = wanted_range(asked, bundle.size) if tag in ("", bundle.tag) else None
+        except ValueError:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{bundle.size}"})
+        first, last = part or (0, bundle.size - 1)
+        headers = {
+            "Accept-Ranges": "bytes", "ETag": bundle.tag, "Content-Length": str(last - first + 1),
+            "Content-Disposition": f'attachment; filename="{name}"',
+        }  # fmt: skip
+        if part:
+            headers["Content-Range"] = f"bytes {first}-{last}/{bundle.size}"
+
+        def read() -> Iterator[bytes]:
+            try:
+                yield from bundle.read(first, last)
+            except OSError:
+                page.gone(bundle)
+                raise
+
+        return StreamingResponse(
+            iterate_in_threadpool(read()), 206 if part else 200, headers, media_type="application/x-tar"
+        )
 
     async def refuse(request: Request, error: Exception) -> Response:
         code, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")

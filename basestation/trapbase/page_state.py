@@ -58,6 +58,7 @@ TRAPS = 1000  # whose ledgers and scenes are shown
 MAX_SHOWN = 20  # damaged and missing ones that are named
 PICTURE = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 UTC = ZoneInfo("UTC")
+MOST_BUNDLES = 8  # that phones may be copying
 CODES = {slug(name): code for code, name in SPECIES.items()}
 
 
@@ -76,6 +77,7 @@ class PageState:
         self._listed = {trap.number: trap for trap in settings.trap}
         self._book: CardBook | None = None
         self._shared: dict[str | None, _Rendered] = {}
+        self._bundles: dict[str, tuple[str, Bundle]] = {}
 
     def asset(self, name: str) -> str:
         source, _, _ = self._templates.loader.get_source(self._templates, name)  # type: ignore[union-attr]
@@ -146,18 +148,30 @@ class PageState:
         except StorageError as error:
             raise HTTPException(503, str(error)) from error
 
-    def release(self) -> tuple[str, Bundle] | None:
+    def release(self, tag: str = "") -> tuple[str, Bundle] | None:
         """The release that shall run as one file for a phone, and that file's name; None while there is none.
 
+        tag: of the file that a phone has begun; where that is known still, it is what it was.
         Raises: HTTPException when the disk refuses.
         """
+        if tag in self._bundles:
+            return self._bundles[tag]
         reader = self.reader()
         try:
             row = next(iter(reader.rows("rollout")), None) if reader else None
             bundle = bundle_of(self._folder / MIRROR) if row else None
         except (StorageError, OSError) as error:
             raise HTTPException(503, str(error)) from error
-        return None if row is None or bundle is None else (f"pugmark-update-{row['release']}.tar", bundle)
+        if row is None or bundle is None:
+            return None
+        found = self._bundles.setdefault(bundle.tag, (f"pugmark-update-{row['release']}.tar", bundle))
+        while len(self._bundles) > MOST_BUNDLES:
+            del self._bundles[next(iter(self._bundles))]
+        return found
+
+    def gone(self, bundle: Bundle) -> None:
+        """A file of it is not there any more: who asks again gets another one."""
+        self._bundles.pop(bundle.tag, None)
 
     def brought(self, words: Words, done: list[Imported] | None, trouble: str = "") -> str:
         """The page of the form, in a language; `done`: what came of the files just brought, `trouble`: why not all."""
@@ -237,7 +251,7 @@ def _read(
     if code is None:
         newest = reader.rows("newest", each, SIGHTINGS)
     else:
-        newest = reader.rows("newest_of", code, code, code, each, SIGHTINGS)
+        newest = reader.rows("newest_of", code, SIGHTINGS)
         beside = {trap: own for own in stations for trap in own}
         asked = [[trap, row["time_ms"]] for row in newest for trap in beside.get(row["trap"], [])]
         newest += reader.rows("near", json.dumps(asked), SIGHTINGS)

@@ -207,7 +207,9 @@ class Store:
         for a in fresh.notes:
             self._add_note(db, a, now_ms)
         db.execute(self._sql["tally_objects"], (len(fresh.objects), fresh.size))
-        add_rows(db, self._sql["tally_seen"], [(*of, count) for of, count in fresh.seen.items()])
+        add_rows(
+            db, self._sql["tally_seen"], [(*of, count, first + place) for of, (count, place) in fresh.seen.items()]
+        )
         if db.execute(self._sql["any_elsewhere"]).fetchone():
             self._adopt(db, enumerate(fresh.arrivals, start=first))
 

@@ -37,14 +37,14 @@ class Sorted:
 @dataclass(kw_only=True, slots=True)
 class Rows:
     """What is new, as it is written. `objects`: rows without their ids; `events`: rows without the id of their alert's,
-    and that one's place among `objects`; `seen`: how many sightings by trap and species; `size`, `media`: bytes, of all
-    and of what counts as media."""
+    and that one's place among `objects`; `seen`: how many sightings by trap and species, and the last one's place;
+    `size`, `media`: bytes, of all and of what counts as media."""
 
     arrivals: list[Arrival]
     objects: list[tuple[Any, ...]] = field(default_factory=list)
     events: list[tuple[tuple[Any, ...], int]] = field(default_factory=list)
     notes: list[Arrival] = field(default_factory=list)
-    seen: dict[tuple[int, int], int] = field(default_factory=dict)
+    seen: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     size: int = 0
     media: int = 0
     all_inline: bool = True
@@ -69,7 +69,8 @@ def rows_of(arrivals: list[Arrival], now_ms: int) -> Rows:
         elif (event := _event_row(a)) is not None:
             rows.events.append((event, place))
             of = (key[0], event[5])
-            rows.seen[of] = rows.seen.get(of, 0) + 1
+            count, _ = rows.seen.get(of, (0, 0))
+            rows.seen[of] = (count + 1, place)
     return rows
 
 

@@ -12,7 +12,7 @@ from trapbase.ops.partfile import PartState
 from trapbase.places import Places
 from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees_words, fault_words, state_words
 from trapbase.updates.look import Look
-from trapbase.updates.words import headline, unit_rows
+from trapbase.updates.words import headline, release_rows, unit_rows
 from trapbase.updates.words import notes as update_notes
 from trapbase.view_cards import deployment_rows, sample_rows
 from trapbase.view_effort import effort_rows, marked, standing
@@ -129,7 +129,15 @@ def _updates(look: Look, known: Mapping[int, TrapSettings]) -> Row:
     sides = {number: trap.side for number, trap in known.items()}
     stopped = look.rollout is not None and look.rollout["state"] == "stopped"
     file = f"pugmark-update-{look.rollout['release']}.tar" if look.rollout and look.releases and not stopped else ""
-    return {"headline": headline(look), "stopped": stopped, "units": unit_rows(look, sides), "file": file}
+    now = next((row for row in release_rows(look) if row["now"]), None)
+    return {
+        "headline": headline(look),
+        "brings": now["parts"] if now else "",
+        "mib": f"{now['kib'] / 1024:.1f}" if now else "",
+        "stopped": stopped,
+        "units": unit_rows(look, sides),
+        "file": file,
+    }
 
 
 def _waits(oldest: list[Row], now_ms: int) -> str:

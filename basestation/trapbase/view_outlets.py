@@ -9,18 +9,21 @@ from trapbase.eventid import sighting_id
 from trapbase.gate import HALF_OPEN, LEAST_BYTES, OPEN, Pace, breaker_state, day_of, opens_in_ms
 from trapbase.moments import moment, span
 from trapbase.outlet_settings import UPLOAD
+from trapbase.ways import ClosedWay, closed_ways
 
 Row = dict[str, Any]
 MAX_ASIDE = 20  # shown of each outlet
 MAX_ERROR = 200  # characters
+BORDER = "border"  # the state of a way that no agreement opens
 
 
 def outlet_rows(settings: Settings, rows: list[Row], aside: list[Row], days: list[Row], now_ms: int) -> list[Row]:
     """Every way out that the settings have, the one to the back end first; `rows`, `aside`, `days`: answers of the
     reader's queries `outlets`, `outlet_aside`, `outlet_days`; `now_ms`: Unix ms. `trouble`: whether a person should
-    look."""
+    look. Those that are closed at a border come first."""
     zone = ZoneInfo(settings.zone)
     known = {row["name"]: row for row in rows}
+    closed = [_closed(way, known.get(way.name)) for way in closed_ways(settings)]
     spent = {row["outlet"]: row["bytes"] for row in days if row["day"] == day_of(now_ms, zone)}
     ways: list[tuple[str, str, Pace]] = [(UPLOAD, "tus", settings.upload)] if settings.upload.url else []
     ways += [(outlet.name, outlet.kind, outlet) for outlet in settings.outlet]
@@ -46,12 +49,27 @@ def outlet_rows(settings: Settings, rows: list[Row], aside: list[Row], days: lis
                 "budget_kib": pace.budget_kib,
             }
         )
-    return found
+    return closed + found
+
+
+def _closed(way: ClosedWay, row: Row | None) -> Row:
+    """One that leads over a border without an agreement: what waits for it is kept."""
+    return {
+        "name": way.name, "kind": way.kind, "state": BORDER,
+        "words": f"closed at the border: {way.why}. Everything is kept here meanwhile",
+        "trouble": False, "waiting": row["waiting"] if row else 0, "oldest_ms": None, "sent": row["sent"] if row else 0,
+        "last": None, "aside": [], "aside_count": 0, "spent_bytes": 0, "budget_kib": 0,
+    }  # fmt: skip
+
+
+def borders_words(settings: Settings) -> str:
+    """One line of `trapbase status`; nothing where every way is open."""
+    return "; ".join(way.words for way in closed_ways(settings))
 
 
 def left_over(settings: Settings, rows: list[Row]) -> list[str]:
     """Outlets that the settings do not have any more, and for which something waits still."""
-    named = {outlet.name for outlet in settings.outlet} | {UPLOAD}
+    named = {outlet.name for outlet in settings.outlet} | {way.name for way in closed_ways(settings)} | {UPLOAD}
     return [
         f"outlet {row['name']} is not in the settings any more; {row['waiting'] + row['aside']} wait for it"
         for row in rows

@@ -18,6 +18,7 @@ from trapship.cmd_init import add_init_command, add_reveal_command
 from trapship.cmd_label import add_label_command
 from trapship.cmd_pack import add_pack_command
 from trapship.cmd_provision import add_provision_command
+from trapship.cmd_region import add_region_command
 from trapship.cmd_release import add_release_commands
 from trapship.cmd_revoke import add_revoke_command
 from trapship.cmd_unit import add_unit_commands
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_reveal_command(subparsers)
     add_provision_command(subparsers)
     add_pack_command(subparsers)
+    add_region_command(subparsers)
     _add_keys(subparsers)
     _add_fleet(subparsers)
     _add_broker(subparsers)

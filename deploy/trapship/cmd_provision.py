@@ -60,7 +60,9 @@ def _kind(
     parser = kinds.add_parser(name, help=words)
     parser.add_argument("folder", type=Path, metavar="OPERATOR", help="what `trapship init` made")
     parser.add_argument("--number", type=int, required=True, metavar="N", help="its own; the same again renews it")
-    parser.add_argument("--region", metavar="PLAN", help="its country's radio plan, like ru864")
+    parser.add_argument(
+        "--region", metavar="PLAN", help="its country's radio plan, like ru864; needless with a region.toml"
+    )
     parser.add_argument("--sf", type=int, metavar="N", help="LoRa spreading factor, as on all units of its base (9)")
     if name != "repeater":
         parser.add_argument("--out", type=Path, metavar="DIR", help="its card's boot partition, or a stick")
@@ -78,6 +80,7 @@ def _kind(
 def _trap(args: argparse.Namespace) -> int:
     from trapship.desk.issue import Issue
     from trapship.desk.provisioning import TrapWish, place_trap
+    from trapship.desk.regioning import for_trap, read_own
     from trapship.desk.trapfiles import wifi
 
     papers = _papers(args)
@@ -88,7 +91,7 @@ def _trap(args: argparse.Namespace) -> int:
         move=args.move, new_radio_key=args.new_radio_key, heard=args.heard, never_flashed=args.never_flashed,
     )  # fmt: skip
     with _at(args) as desk:
-        trap, said = place_trap(desk.register, wish)
+        trap, said = place_trap(desk.register, for_trap(wish, read_own(desk)[1]))
         operators = _operators(args)
         written = Issue(desk, args.out, papers, time.time()).trap(trap, operators)
         access_point = wifi(desk, trap)
@@ -106,6 +109,7 @@ def _trap(args: argparse.Namespace) -> int:
 def _base(args: argparse.Namespace) -> int:
     from trapship.desk.issue import Issue
     from trapship.desk.provisioning import BaseWish, place_base
+    from trapship.desk.regioning import for_base, read_own
 
     wish = BaseWish(
         number=args.number, name=args.name, country=args.country, region=args.region,
@@ -113,7 +117,8 @@ def _base(args: argparse.Namespace) -> int:
         modem=args.modem, port=args.broker_port, hosts=tuple(args.host),
     )  # fmt: skip
     with _at(args) as desk:
-        base, said = place_base(desk.register, wish)
+        is_new = str(args.number) not in desk.register.bases
+        base, said = place_base(desk.register, for_base(wish, read_own(desk)[1], is_new=is_new))
         written = Issue(desk, args.out, _papers(args), time.time()).base(base)
     traps = ", ".join(str(trap.number) for trap in desk.register.of_base(base.number)) or "none yet"
     written.lines.append(f"traps at home there: {traps}")
@@ -123,10 +128,12 @@ def _base(args: argparse.Namespace) -> int:
 def _repeater(args: argparse.Namespace) -> int:
     from trapship.desk.issue import Issue
     from trapship.desk.provisioning import place_repeater
+    from trapship.desk.regioning import radio, read_own
 
     args.out = None
     with _at(args) as desk:
-        repeater, said = place_repeater(desk.register, args.number, args.trap, args.region, args.sf)
+        plan, sf = radio(read_own(desk)[1], args.region, args.sf)
+        repeater, said = place_repeater(desk.register, args.number, args.trap, plan, sf)
         written = Issue(desk, None, _papers(args), time.time()).repeater(repeater)
     return _finish(args, written, said, "repeater")
 

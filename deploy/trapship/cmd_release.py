@@ -3,6 +3,8 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +40,7 @@ def add_release_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
         "supervisor": "the folder of `trapship bundle`",
         "model": "feline.toml, beside its net",
         "settings": "a signed settings pack",
-        "region": "a folder with region.toml",
+        "region": "a signed region plan",
     }
     for part in PARTS:
         parser.add_argument(f"--{part}", type=Path, action="append", default=[], metavar="PATH", help=helps[part])
@@ -133,6 +135,16 @@ def _opened(args: argparse.Namespace) -> "tuple[Repository, list[Vault], Signers
     return Repository(args.repository), vaults, signers(vaults)
 
 
+@contextmanager
+def _changing(args: argparse.Namespace, *, make: bool = False) -> "Iterator[tuple[Repository, list[Vault], Signers]]":
+    """The same, and nobody else changes the repository meanwhile; passphrases are asked for before."""
+    from trapship.release.lock import held
+
+    opened = _opened(args)
+    with held(args.repository, args.command, make=make):
+        yield opened
+
+
 def _say(said: list[str]) -> int:
     for line in said:
         print(line)
@@ -165,29 +177,29 @@ def _sign(args: argparse.Namespace) -> int:
     from trapship.release.sign import sign_build
 
     built = read_build(args.build)
-    repository, vaults, signers = _opened(args)
-    said = []
-    for vault in vaults:
-        first = vault.folder / FOLDER / FIRST_ROOT
-        if first.is_file() and repository.begin(first.read_bytes()):
-            said.append(f"{repository.folder}: new, with the root of {first}")
-    return _say([*said, *sign_build(repository, built, signers, _now())])
+    with _changing(args, make=True) as (repository, vaults, signers):
+        said = []
+        for vault in vaults:
+            first = vault.folder / FOLDER / FIRST_ROOT
+            if first.is_file() and repository.begin(first.read_bytes()):
+                said.append(f"{repository.folder}: new, with the root of {first}")
+        return _say([*said, *sign_build(repository, built, signers, _now())])
 
 
 def _publish(args: argparse.Namespace) -> int:
     from trapship.release.publish import publish
 
-    repository, _, signers = _opened(args)
-    return _say(publish(repository, signers, _now()))
+    with _changing(args) as (repository, _, signers):
+        return _say(publish(repository, signers, _now()))
 
 
 def _rollback(args: argparse.Namespace) -> int:
     from trapship.release.publish import publish
     from trapship.release.sign import sign_rollback
 
-    repository, _, signers = _opened(args)
-    said = sign_rollback(repository, args.to, signers, _now())
-    return _say([*said, *publish(repository, signers, _now())])
+    with _changing(args) as (repository, _, signers):
+        said = sign_rollback(repository, args.to, signers, _now())
+        return _say([*said, *publish(repository, signers, _now())])
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -205,17 +217,17 @@ def _status(args: argparse.Namespace) -> int:
 def _rotate(args: argparse.Namespace) -> int:
     from trapship.release.rotate import renew_root, rotate
 
-    repository, vaults, signers = _opened(args)
-    if args.renew:
-        return _say(renew_root(repository, signers, _now()))
-    return _say(rotate(repository, args.role, vaults, signers, _now(), replace=args.replace))
+    with _changing(args) as (repository, vaults, signers):
+        if args.renew:
+            return _say(renew_root(repository, signers, _now()))
+        return _say(rotate(repository, args.role, vaults, signers, _now(), replace=args.replace))
 
 
 def _countersign(args: argparse.Namespace) -> int:
     from trapship.release.rotate import countersign
 
-    repository, _, signers = _opened(args)
-    return _say(countersign(repository, signers))
+    with _changing(args) as (repository, _, signers):
+        return _say(countersign(repository, signers))
 
 
 def _move_key(args: argparse.Namespace) -> int:

@@ -41,7 +41,10 @@ class Capturing(Protocol):
 
 
 class Visiting(Protocol):
-    """The ranger's page; `trapcam.service.server.Visit` is the real one."""
+    """The ranger's page; `trapcam.service.server.Visit` is the real one. `walking`: a walk test runs."""
+
+    @property
+    def walking(self) -> bool: ...
 
     def step(self, *, wanted: bool) -> bool: ...
 

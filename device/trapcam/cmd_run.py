@@ -46,6 +46,7 @@ from trapkit.settings import load_settings
 from trapkit.update import launch
 from trapwire.notes import NO_MODEL
 
+Around = Callable[[Visiting], Visiting]
 LIFE_TIME = Path("/sys/block/mmcblk0/device/life_time")  # of an eMMC; Linux, Documentation/ABI/testing/sysfs-bus-mmc
 GOODBYE_S = 3.0  # to the broker, at the end
 SHUT_DOWN_S = 20.0  # the supervisor cuts the power after 30
@@ -59,8 +60,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | None = None) -> int:
-    """Run the trap; `opener`: of another camera than the settings name.  Raises: SetupError, StorageError."""
+def run(
+    args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | None = None, around: Around | None = None
+) -> int:
+    """Run the trap; opener: of another camera; around: for the page's visit.  Raises: SetupError, StorageError."""
     settings = load_settings(TrapSettings, args.config)
     trap = require_trap(settings)
     data, lost, again = Path(settings.data), "", False
@@ -87,7 +90,7 @@ def run(args: argparse.Namespace, opener: Callable[[TrapSettings], Camera] | Non
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge)
+            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge, around)
             shadow, beside = _shadow(own, settings, outbox, judge)
             updater = None
             if own is not None:
@@ -259,23 +262,19 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock, *, always:
 
 
 def _visit(
-    settings: TrapSettings,
-    outbox: Outbox,
-    sealer: Sealer,
-    clock: Clock,
-    uplink: Uplink,
-    camera: Camera,
-    judge: Judge | None,
-) -> Visiting | None:
+    settings: TrapSettings, outbox: Outbox, sealer: Sealer, clock: Clock, uplink: Uplink, camera: Camera,
+    judge: Judge | None, around: Around | None,
+) -> Visiting | None:  # fmt: skip
     """The ranger's page, where anybody may open it; the web server takes memory that other traps have no use for."""
     if not Path(settings.service.operators).exists():
         return None
     from trapcam.service.start import open_visit
 
-    return open_visit(
+    visit = open_visit(
         settings, outbox, sealer, open_sign_key(settings), clock, uplink, camera, judge,
         monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, report=_report,
     )  # fmt: skip
+    return around(visit) if around else visit
 
 
 def open_clock(settings: TrapSettings) -> Clock:

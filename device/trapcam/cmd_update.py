@@ -84,7 +84,11 @@ def words(told: Mapping[str, object]) -> list[str]:
     for name, slot in slots.items():
         parts = "" if slot is None else ", ".join(f"{part} {version}" for part, version in slot["parts"].items())
         lines.append(f"slot {name}: " + ("empty" if slot is None else f"{slot['release']} ({parts})"))
-    lines += [f"not taken: {each['release']}: {each['words']}, {each['tries']} times" for each in gone]
+    lines += [f"not taken: {each['release']}: {each['words']}, {_times(each['tries'])}" for each in gone]
     if told["asked"]:
         lines.append(f"looks at: {told['asked']}")
     return lines
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

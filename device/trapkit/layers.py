@@ -1,7 +1,9 @@
-"""Settings in layers: defaults, the signed pack of all parks, what this unit was provisioned with, the file here.
+"""Settings in layers: defaults, the signed pack of all parks, the signed plan of the region, what this unit was
+provisioned with, the file here.
 
 A later layer goes before an earlier one, key by key; a list of tables (`[[trap]]`) counts whole. The file here names
-the others: `pack` (the first of these files that is there), `pack_key`, `unit`; the unit's may name the pack.
+the others: `pack` and `region` (of each the first of these files that is there), `pack_key`, `region_key`, `unit`; the
+unit's may name packs and keys.
 """
 
 import tomllib
@@ -11,30 +13,39 @@ from typing import Any
 
 from trapkit.errors import SetupError
 from trapkit.operator.packs import flat, read_pack
+from trapkit.operator.regions import read_region
 from trapkit.operator.signedtext import MAX_BYTES
 from trapkit.sealing import read_key
 
 MAX_UNIT_BYTES = 1 << 20  # a base with two thousand traps
-NAMED = ("pack", "pack_key", "unit")
+NAMED = ("pack", "pack_key", "region", "region_key", "unit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """`merged`: the table in force; `pack`, `unit`, `here`: each layer's; `title`: the pack's name and version."""
+    """`merged`: the table in force; `pack`, `region`, `unit`, `here`: each layer's; `title`, `region_title`: the pack's
+    and the region plan's name and version."""
 
     merged: dict[str, Any]
     pack: dict[str, Any] = field(default_factory=dict)
     unit: dict[str, Any] = field(default_factory=dict)
     here: dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    region: dict[str, Any] = field(default_factory=dict)
+    region_title: str = ""
 
     @property
     def layered(self) -> bool:
-        return bool(self.pack or self.unit or self.title)
+        return bool(self.pack or self.unit or self.title or self.region_title)
 
     def origin(self, key: str) -> str:
         """Where a dotted key's value comes from, in words; nothing for a default."""
-        for words, table in (("here", self.here), ("provisioned", self.unit), (f"pack {self.title}", self.pack)):
+        for words, table in (
+            ("here", self.here),
+            ("provisioned", self.unit),
+            (f"region {self.region_title}", self.region),
+            (f"pack {self.title}", self.pack),
+        ):
             if key in flat(table):
                 return words
         return ""
@@ -58,7 +69,9 @@ def read_layers(program: str, path: Path) -> Layers:
     unit = read_toml(Path(unit_path)) if unit_path else {}
     named = {key: here.get(key, unit.get(key)) for key in NAMED}
     title, pack = _pack(program, named, str(path))
-    return Layers(merged=merge(merge(pack, unit), here), pack=pack, unit=unit, here=here, title=title)
+    region_title, region = _region(program, named, str(path))
+    merged = merge(merge(merge(pack, region), unit), here)
+    return Layers(merged=merged, pack=pack, unit=unit, here=here, title=title, region=region, region_title=region_title)
 
 
 def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -85,16 +98,34 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _pack(program: str, named: dict[str, Any], source: str) -> tuple[str, dict[str, Any]]:
-    paths = named["pack"] or []
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise SetupError(f"{source}: key 'pack' is {paths!r}; allowed is a list of paths")
-    found = next((Path(path) for path in paths if Path(path).exists()), None)
+    found = _signed(named, "pack", source, "the key that settings packs are signed with")
     if found is None:
         return "", {}
-    key_path = named["pack_key"]
+    pack = read_pack(*found)
+    return pack.title, pack.tables.get(program, {})
+
+
+def _region(program: str, named: dict[str, Any], source: str) -> tuple[str, dict[str, Any]]:
+    found = _signed(named, "region", source, "the key that region plans are signed with")
+    if found is None:
+        return "", {}
+    region = read_region(*found)
+    return region.title, region.layer(program)
+
+
+def _signed(named: dict[str, Any], kind: str, source: str, what: str) -> tuple[bytes, bytes, str] | None:
+    """The first file of that kind that is there: its bytes, who must have signed it, its name."""
+    paths = named[kind] or []
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise SetupError(f"{source}: key '{kind}' is {paths!r}; allowed is a list of paths")
+    found = next((Path(path) for path in paths if Path(path).exists()), None)
+    if found is None:
+        return None
+    key_path = named[f"{kind}_key"]
     if not isinstance(key_path, str) or not key_path:
-        raise SetupError(f"{source}: key 'pack_key' is missing beside 'pack'; allowed is the file of who signs packs")
+        raise SetupError(
+            f"{source}: key '{kind}_key' is missing beside '{kind}'; allowed is the file of who signs {kind}s"
+        )
     with found.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
-    pack = read_pack(data, read_key(Path(key_path), "the key that settings packs are signed with"), str(found))
-    return pack.title, pack.tables.get(program, {})
+    return data, read_key(Path(key_path), what), str(found)

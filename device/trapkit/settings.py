@@ -37,7 +37,11 @@ def layers_of(cls: type[msgspec.Struct], path: Path) -> Layers:
         return Layers(merged=here, here=here)
     layers = read_layers(getattr(cls, "PACK", ""), path)
     # Each by itself first, so that the file with the mistake is named, and not the one on top.
-    for table, source in ((layers.pack, f"settings pack {layers.title}"), (layers.unit, str(layers.here.get("unit")))):
+    for table, source in (
+        (layers.pack, f"settings pack {layers.title}"),
+        (layers.region, f"region plan {layers.region_title}"),
+        (layers.unit, str(layers.here.get("unit"))),
+    ):
         if table:
             convert_settings(cls, table, source)
     return layers

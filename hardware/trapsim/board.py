@@ -11,6 +11,7 @@ import time
 
 from trapsim.datagrams import BUSY, CONFIGURE, CONFIGURE_FORMAT, FRAME, JOIN, JOIN_EVERY_MS, TRANSMIT
 from trapsim.plainboard import PlainBoard
+from trapsim.walker.hand import HELD_MS, Hand
 from trapwire.airtime import PREAMBLE_SYMBOLS, airtime_us
 
 try:
@@ -26,6 +27,7 @@ if MYPY:
 EAGAIN = 11
 ECONNREFUSED = 111  # a peer was restarted and its old port is closed
 WRITE_WAIT_MS = 200
+HAND_US = 50000  # so often it is asked what somebody does at the unit
 CELL_MV = 4050  # two Li-ion cells in their first weeks, and a mild winter day
 POWER, SLEEP = 0, 1  # why the unit started
 PIR = 2  # what woke it
@@ -206,6 +208,9 @@ class SimBoard(PlainBoard):
         self._line = SerialEnd(serial)
         self._pir_us = pir_ms * 1000
         self._pir_at = monotonic_us() + self._pir_us
+        self._hand = Hand(self._beside)
+        self._hand_at = 0
+        self._held, self._walked = self._hand.holds, self._hand.edges  # of these the firmware knows
         self.radio = SimRadio(channel_port, sf, self.now_ms)
         self._poll = select.poll()
         self._poll.register(self._line.file, select.POLLIN)
@@ -277,15 +282,29 @@ class SimBoard(PlainBoard):
         self._cause = SLEEP
         raise Slept
 
+    def button(self) -> int:
+        self._look_at_hand()
+        new, self._held = self._hand.holds - self._held, self._hand.holds
+        return HELD_MS if new > 0 else 0
+
     def pir_edges(self) -> int:
         edges, self._edges = self._edges, 0
         return edges + self._moved()
 
+    def _look_at_hand(self) -> None:
+        if monotonic_us() >= self._hand_at:
+            self._hand_at = monotonic_us() + HAND_US
+            self._hand.read()
+
     def _moved(self) -> int:
+        self._look_at_hand()
+        walked, self._walked = self._hand.edges - self._walked, self._hand.edges
+        if walked > 0:
+            return walked
         if self._pir_us <= 0 or monotonic_us() < self._pir_at:
             return 0
         self._pir_at = monotonic_us() + self._pir_us
-        return 1
+        return 0 if self._hand.here else 1  # no animal comes while somebody is there
 
     def aes(self, key: bytes) -> "Any":
         return Aes(key)

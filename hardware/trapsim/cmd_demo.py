@@ -131,6 +131,9 @@ def _run(args: argparse.Namespace, state: Path, running: Callable[[], bool]) -> 
     if args.service:
         for trap in TRAPS:
             _say(f"Trap {trap}'s page for rangers: http://{args.host}:{service_port(plan, trap)}   (PIN {PIN})")
+        if plan.walkers:
+            _say("    Walk test: press Begin there, and from 5 s on somebody walks past by himself, a few times. The")
+            _say("    magnet is held to the unit when the test begins and when it ends; no animal comes in between.")
         _say("    The base takes parcels from phones at its own page, below: “Bring parcels”.")
     interpreter = "MicroPython" if find_micropython() else "CPython (no MicroPython found)"
     _say(f"Supervisors and modem run under {interpreter}; their boards, cables and the air are simulated.")

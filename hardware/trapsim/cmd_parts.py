@@ -1,4 +1,4 @@
-"""The demo's own processes, each also a command: `trapsim channel`, `unit`, `picamera`, `backend`."""
+"""The demo's own processes, each also a command: `trapsim channel`, `unit`, `picamera`, `visited`, `backend`."""
 
 import argparse
 import json
@@ -41,6 +41,13 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     picamera.add_argument("--config", type=Path, required=True, metavar="FILE", help="the trap's settings (TOML)")
     picamera.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="what stands before the camera")
     picamera.set_defaults(run=_picamera)
+
+    visited = subparsers.add_parser("visited", help="a trap past which somebody walks when a walk test has begun")
+    visited.add_argument("--config", type=Path, required=True, metavar="FILE", help="the trap's settings (TOML)")
+    visited.add_argument("--unit", type=Path, required=True, metavar="DIR", help="folder of its simulated unit")
+    visited.add_argument("--light", choices=("day", "night"), default="day", help="of the live picture (day)")
+    visited.add_argument("--pictures", type=Path, metavar="DIR", help="as `trapsim picamera`; its camera without it")
+    visited.set_defaults(run=_visited)
 
     backend = subparsers.add_parser("backend", help="the reference identification back end (tus 1.0, signed receipts)")
     backend.add_argument("--folder", type=Path, required=True)
@@ -112,6 +119,12 @@ def _picamera(args: argparse.Namespace, running: Running) -> int:
     from trapsim.stagedcamera import run_staged
 
     return run_staged(args)
+
+
+def _visited(args: argparse.Namespace, running: Running) -> int:
+    from trapsim.walker.visit import run_visited
+
+    return run_visited(args)
 
 
 def _backend(args: argparse.Namespace, running: Running) -> int:

@@ -12,7 +12,7 @@ from trapsim.cable import Cable
 from trapsim.hook import HookReceiver
 from trapsim.pictures import count_bursts, stills
 from trapsim.processes import Processes
-from trapsim.site import TRAPS, Site
+from trapsim.site import LIGHT, TRAPS, Site
 from trapsim.tools import find_mosquitto
 from trapsim.updatedemo.story import Story
 
@@ -66,6 +66,9 @@ def start_processes(site: Site, processes: Processes) -> None:
         processes.add(f"supervisor{number}", _unit(trapsim, site, f"trap{number}", f"trap{number}.mcu", number))
         config = str(site.trap(number) / "trapcam.toml")
         camera = [trapsim, "picamera", "--pictures", str(plan.pictures[number])] if plan.picamera else [trapcam, "run"]
+        if plan.walkers:
+            seen = ["--pictures", str(plan.pictures[number])] if plan.picamera else []
+            camera = [trapsim, "visited", "--unit", str(site.trap(number)), "--light", LIGHT[number], *seen]
         if plan.update:  # as systemd does on a trap: what starts is the release in force
             camera = [sys.executable, "-m", "trapkit.update.launch", "--root", str(site.slots(number)), "--", "run"]
         processes.add_switched(f"trapcam{number}", [*camera, "--config", config], site.trap(number))

@@ -29,7 +29,7 @@ from trapwire.alert import SPECIES
 PIN = "271828"  # of the demo's ranger
 STATION = "S001"
 TRAPS = {1: "left", 2: "right"}
-LIGHT = {1: "day", 2: "night"}  # where they have the Pi's camera
+LIGHT = {1: "day", 2: "night"}  # where they have the Pi's camera, and of what is seen at a service visit
 PLAN = "cn470"
 MARK = ".pugmark-demo"
 LOCK = "demo"  # the name under which the folder is held while a demo runs in it
@@ -60,6 +60,11 @@ class Plan:
     service: bool = False  # the rangers' pages are open all the time
     picamera: bool = False  # the Pi's camera over a simulated module, not the replay camera
     update: bool = False  # the traps take updates: an operator publishes a good release and a bad one
+
+    @property
+    def walkers(self) -> bool:
+        """Whether somebody walks past in a walk test; a release that an update brings knows of nobody."""
+        return self.service and not self.update
 
 
 def service_port(plan: Plan, number: int) -> int:
@@ -239,6 +244,7 @@ host = {json.dumps(plan.page_host)}
 address = {json.dumps(plan.page_host)}
 port = {service_port(plan, number)}
 always = true
+simulated = {json.dumps(plan.walkers)}
 """
     write_atomically(folder / "trapcam.toml", settings.encode())
     # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.

@@ -6,6 +6,7 @@ burst of it is taken, and stirs a little meanwhile, as what lives does; then com
 
 import argparse
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,10 @@ class Stage:
     def change(self, place: int) -> None:
         """Put the picture at `place` there."""
         self._module.scenes, self.place = self._scenes(place), place
+
+    def stand_before(self, scenes: list[Plane]) -> None:
+        """Somebody stands before the pictures, until the next `change`."""
+        self._module.scenes = scenes
 
     def prepare(self) -> None:
         """Make the next picture ready, which takes a moment."""
@@ -117,11 +122,15 @@ def run_staged(args: argparse.Namespace) -> int:
     return run_trap(args, opener=partial(open_staged, pictures=pictures))
 
 
-def open_staged(settings: TrapSettings, pictures: list[Path]) -> Camera:
-    """The camera that `camera.pi` describes, over a module that sees these pictures from where the outbox stands."""
+def open_staged(
+    settings: TrapSettings, pictures: list[Path], staged: Callable[[Stage], None] = lambda stage: None
+) -> Camera:
+    """The camera that `camera.pi` describes, over a module that sees these pictures from where the outbox stands;
+    `staged` is handed the stage."""
     lamp = SimulatedLamp()
     module = Module([], monotonic_s=time.monotonic, sleep=time.sleep, frame_s=0.1, lamp=lambda: lamp.lit)
     stage = Stage(module, pictures, _position(Path(settings.data)))
+    staged(stage)
     return choose.open_pi(
         settings.camera.pi,
         uncertainty_ms=settings.clock.uncertainty_ms or None,

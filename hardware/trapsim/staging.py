@@ -50,7 +50,7 @@ def make_scenes(folder: Path) -> dict[str, Image.Image]:
     gravel = _ground(folder / "gravel.png", GRAVEL)
     return {
         "cat-in-grass.jpg": _placed(cat, grass, 1.2, (330, 120)),
-        "cat-at-night.jpg": _night(_placed(cat, _ground(folder / "grass.png", (88, 88, 88)), 1.6, (200, 80))),
+        "cat-at-night.jpg": by_flash(_placed(cat, _ground(folder / "grass.png", (88, 88, 88)), 1.6, (200, 80))),
         "cat-far-away.jpg": _placed(cat, gravel, 1.2, (560, 160)),
         "cat-close.png": cat,
     }
@@ -75,7 +75,7 @@ def _placed(cat: Image.Image, ground: Image.Image, scale: float, corner: tuple[i
     return ground
 
 
-def _night(picture: Image.Image) -> Image.Image:
+def by_flash(picture: Image.Image) -> Image.Image:
     """As under an infrared flash: grey, bright in the middle, noisy."""
     grey = np.asarray(ImageOps.grayscale(picture)).astype(float)
     height, width = grey.shape

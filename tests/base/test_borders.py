@@ -1,6 +1,7 @@
 """Across a border nothing goes before its agreement is named: the way is closed, the base runs on and says so."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from trapbase.borders import AgreementSettings, why_closed
 from trapbase.cli import main
 from trapbase.config import Settings, check_traps
 from trapbase.ingest import Ingest
+from trapbase.outlets.queue import OutletQueue
+from trapbase.page_state import PageState
 from trapbase.store import Store
-from trapbase.ways import within_borders
+from trapbase.ways import closed_ways, within_borders
 from trapkit.errors import SetupError
-from trapkit.settings import convert_settings
+from trapkit.settings import convert_settings, load_settings
 from trapsim.memorybus import MemoryBroker
 
 CHINA = AgreementSettings(country="CN", name="Land of Big Cats memorandum, 2026-03-01")
@@ -54,7 +57,8 @@ def test_each_way_is_closed_by_itself_and_said() -> None:
         for name, country in (("home", "RU"), ("hub", "CN"), ("unsaid", ""))
     ]
     base = {"country": "RU", "upload": {"url": "http://127.0.0.1:1", "country": "CN"}, "outlet": ways}
-    left, said = within_borders(settings(base))
+    left = within_borders(settings(base))
+    said = [way.words for way in closed_ways(left)]
     assert (left.upload.url, [outlet.name for outlet in left.outlet]) == ("", ["home"])
     assert [words.partition(" is closed: ")[0] for words in said] == [
         "the way to the back end",
@@ -62,9 +66,10 @@ def test_each_way_is_closed_by_itself_and_said() -> None:
         "outlet unsaid",
     ]
     agreed = base | {"agreement": [{"country": "CN", "name": CHINA.name}]}
-    left, said = within_borders(settings(agreed))
+    left = within_borders(settings(agreed))
     assert (left.upload.url, [outlet.name for outlet in left.outlet]) == ("http://127.0.0.1:1", ["home", "hub"])
-    assert len(said) == 1
+    assert [way.name for way in closed_ways(left)] == ["unsaid"]
+    assert closed_ways(settings(base)) == ()
 
 
 @pytest.mark.parametrize(
@@ -110,4 +115,47 @@ def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: 
     assert export("abroad", "--for", "CN") == 0
     assert json.loads((tmp_path / "abroad/datapackage.json").read_text())["agreement"] == CHINA.name
     assert main(["outlets", "--config", str(config)]) == 0
-    assert "outlet hook is closed: key 'country' does not say where its receiver is" in capsys.readouterr().err
+    assert (
+        "outlet hook (webhook): closed at the border: key 'country' does not say where its" in capsys.readouterr().out
+    )
+
+
+def test_status_page_and_figures_say_in_plain_words_what_is_closed_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(tmp_path / "data").close()
+    queue = OutletQueue(tmp_path / "data", "hub")  # it was open once
+    queue.close()
+    config = tmp_path / "base.toml"
+    text = (
+        f'folder = "{tmp_path}/data"\ncountry = "RU"\n[upload]\nurl = "http://127.0.0.1:1"\ncountry = "CN"\n'
+        f'[[outlet]]\nname = "hub"\ncountry = "KR"\n{OUTLET}[[outlet]]\nname = "home"\ncountry = "RU"\n{OUTLET}'
+    )
+    config.write_text(text)
+    why = {"upload": why_closed("RU", "CN", ()), "hub": why_closed("RU", "KR", ())}
+    assert main(["status", "--config", str(config)]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert f"the way to the back end is closed: {why['upload']}; outlet hub is closed: {why['hub']}" in said.out
+    assert "uplink" in said.out
+    assert "closed at the border: everything is kept here" in said.out
+    assert "not in the settings any more" not in said.out
+    main(["status", "--json", "--config", str(config)])
+    told = {way["name"]: way["state"] for way in json.loads(capsys.readouterr().out)["outlets"]}
+    assert told == {"upload": "border", "hub": "border", "home": "closed"}
+
+    state = PageState(within_borders(load_settings(Settings, config)), None, threading.Event())
+    page = state.render("page.html")
+    for name, words in why.items():
+        assert f'<li id="outlet-{name}" class="over">' in page
+        assert f"closed at the border: {words}".replace("'", "&#39;") in page
+    figures = state.metrics()
+    assert 'pugmark_outlet_border_closed{outlet="hub"} 1\n' in figures
+    assert 'pugmark_outlet_border_closed{outlet="home"} 0\n' in figures
+    assert 'pugmark_outlet_breaker{outlet="hub",state="closed"} 0\n' in figures
+
+    config.write_text(text + f'[[agreement]]\ncountry = "KR"\nname = "{CHINA.name}"\n')
+    main(["status", "--config", str(config)])
+    assert "outlet hub is closed" not in capsys.readouterr().out
+    assert main(["config", "show", "--config", str(config)]) == 0
+    assert 'url = "http://127.0.0.1:1"' in capsys.readouterr().out, "what is set is shown, though it is closed"

@@ -75,6 +75,12 @@ def test_an_old_database_goes_on(dump: Path, tmp_path: Path) -> None:
     assert sorted(row["arrival"] for row in after["events"]) == [1, 3, 5, 7]
     media = sum(row["size"] for row in after["objects"] if row["rung"] not in IN_ROWS and row["gone_ms"] is None)
     assert [row["media_bytes"] for row in after["room"]] == [media]
+    # By 016, the newest of each species of each trap.
+    newest: dict[tuple[int, int], int] = {}
+    for row in after["events"]:
+        key = (row["trap"], row["species"])
+        newest[key] = max(newest.get(key, 0), row["arrival"])
+    assert {(row["trap"], row["species"]): row["newest"] for row in after["seen"]} == newest
     # By 014, what is counted.
     tallied = {(row["kind"], row["state"]): row["count"] for row in after["tallies"] if row["count"]}
     tables_of = ("objects", "batches", "receipts")

@@ -6,16 +6,18 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import uvicorn
 
-from tests.base.parts import BOX, NOW, TRAPS, Base, alert, deliver, envelope, picture, sighting
+from tests.base.parts import BOX, EPOCH, NOW, TRAPS, Base, alert, deliver, envelope, picture, sighting
 from tests.support import free_port, wait_for
 from trapbase import page_state
 from trapbase.config import Settings
 from trapbase.page import create_page
+from trapbase.reader import Reader
 from trapsim.backend_direct import DirectOutlet
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import ALERT, CROP
@@ -257,6 +259,21 @@ def test_a_busy_trap_hides_no_other(site: Site) -> None:
     assert text.count('class="event"') == 2
     assert 'id="station-2"' in text
     assert "S002" in text[text.index('id="sightings"') : text.index('id="stations"')]
+
+
+def test_of_a_species_too_a_busy_trap_hides_no_other_nor_an_old_card_a_new_one(site: Site) -> None:
+    base = site.start_base()
+    deliver(site.broker, envelope(3, 9, ALERT, alert(), EPOCH + 1), envelope(3, 1, ALERT, alert(NOW + 3_600_000), 7))
+    for number in range(1, 801):
+        deliver(site.broker, envelope(1, number, ALERT, alert(NOW + number * 1000)))
+    deliver(site.broker, envelope(3, 1, ALERT, alert(NOW + 2 * 3_600_000)))
+    base.run(0, 3000)
+    with closing(Reader(site.folder)) as reader:
+        newest = [(r["trap"], r["epoch"], r["number"]) for r in reader.rows("newest", 2, 9)]
+        assert newest == [(3, EPOCH, 1), (1, EPOCH, 800), (1, EPOCH, 799), (3, 7, 1), (3, EPOCH + 1, 9)]
+        of_species = [(r["trap"], r["number"]) for r in reader.rows("newest_of", 1, 4)]
+        assert of_species == [(3, 1), (1, 800), (1, 799), (1, 798)], "each trap's newest, and then what came last"
+        assert reader.rows("newest_of", 2, 4) == []
 
 
 def test_a_clock_years_ahead_hides_nothing_and_is_told(site: Site) -> None:

@@ -130,7 +130,7 @@ def test_a_young_file_that_no_record_knows_may_be_on_its_way(base: Path) -> None
 def test_a_damaged_database_is_named(base: Path) -> None:
     db = sqlite3.connect(base / "base.sqlite3")
     db.execute("PRAGMA writable_schema = ON")
-    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'species, trap, arrival', 'species, arrival, trap')")
+    db.execute("UPDATE sqlite_master SET sql = replace(sql, '(species, arrival)', '(arrival, species)')")
     db.commit()
     db.close()
     assert any("trapbase restore" in line and line.startswith("database: ") for line in problems(base))

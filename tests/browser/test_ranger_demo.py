@@ -13,6 +13,7 @@ from trapbase.words import Words as BaseWords
 from trapcam.service.words import Words
 from trapsim.site import PIN
 
+WALKED_WITHIN_MS = 60_000  # the first pass begins after 4 s
 ARMED_WITHIN_MS = 180_000  # by the simulated radio, on a busy machine
 
 
@@ -33,7 +34,7 @@ def screen(playwright: Any, chromium: str, visited: Demo) -> Iterator[Any]:
     browser.close()
 
 
-def test_a_card_typed_at_a_real_trap_is_heard_by_the_base_and_parcels_are_brought(
+def test_a_trap_is_walked_past_its_card_is_heard_by_the_base_and_parcels_are_brought(
     visited: Demo, screen: Any, tmp_path: Path
 ) -> None:
     phone = Phone(screen, Words("en"), PIN)
@@ -43,7 +44,13 @@ def test_a_card_typed_at_a_real_trap_is_heard_by_the_base_and_parcels_are_brough
     phone.press("Place it")
     screen.wait_for_function("document.getElementById('look').naturalWidth > 0")
     phone.inspect()
-    phone.open("/card")
+    phone.press("Next: walk test")
+    screen.get_by_text("This trap is simulated").wait_for()
+    phone.inspect()
+    phone.press("Begin")
+    screen.get_by_text(phone.words("Passed.")).wait_for(timeout=WALKED_WITHIN_MS)
+    phone.inspect()
+    phone.press("Next: deployment card")
     fields = {"station": "S 12", "position": "43.12345, 131.45678", "who": "Vera"}
     for name, value in fields.items():
         screen.fill(f"#{name}", value)

@@ -16,7 +16,7 @@ from trapcam.outbox import Outbox
 from trapcam.service.desk import Desk
 from trapcam.service.trap import WALK_EVERY_MS, ServiceTrap
 from trapcam.service.unit import WALK_S
-from trapcam.trigger import Trigger
+from trapcam.trigger import CAUSE_PARTNER, CAUSE_PIR, Trigger
 from trapcam.uplink import Uplink
 from trapkit.cards import Card
 
@@ -70,6 +70,21 @@ def test_a_walk_test_ends_by_time_and_its_result_stays_for_the_visit(site: Site)
     assert (again.running, again.noticed, again.seen) == (False, 0, 1)
     trap.close()
     assert trap.walk() is None, "a later visit is told nothing of this one"
+
+
+def test_what_the_partner_noticed_is_no_walk_past_this_trap(site: Site) -> None:
+    site.trap.begin_walk()
+    site.trap.on_trigger(Trigger(number=1, cause=CAUSE_PARTNER, at_ms=NOW, in_service=True))
+    site.trap.step()
+    site.now_ms += WALK_EVERY_MS
+    walk = site.trap.walk()
+    assert walk is not None
+    assert walk.noticed == 0
+    site.trap.on_trigger(Trigger(number=2, cause=CAUSE_PIR, at_ms=NOW, in_service=True))
+    site.trap.step()
+    walk = site.trap.walk()
+    assert walk is not None
+    assert walk.noticed == 1
 
 
 def test_what_happened_is_counted_from_the_card_and_then_from_the_last_visit(site: Site, outbox: Outbox) -> None:

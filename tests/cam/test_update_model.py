@@ -66,6 +66,25 @@ def test_a_model_that_agrees_decides_after_so_many_bursts_over_starts(
     assert rig.outbox.totals()[1] == 3, "the old one decided, and all its cats are kept"
 
 
+def test_while_it_goes_on_the_base_is_told_once_a_day_how_it_does(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged_by(monkeypatch, KnowingJudge(sha256="ab" * 32, blind=True))
+    rig.start().steps(20)
+    see(rig, 1)
+    assert shadows(rig) == [], "it has just begun"
+    rig.bench.later(hours=25)
+    rig.steps(20)
+    assert shadows(rig) == [], "no burst since"
+    see(rig, 1)
+    first = {"bursts": 2, "only_old": 1, "only_new": 0, "people_old": 0, "people_new": 0, "verdict": 0}
+    assert shadows(rig) == [{"model": 0xABABABAB, **first}]
+    see(rig, 1)
+    rig.start().steps(20)
+    assert len(shadows(rig)) == 1, "nor again on the same day, or at a start"
+    rig.bench.later(hours=25)
+    see(rig, 2)
+    assert [said["verdict"] for said in shadows(rig)] == [0, 2]
+
+
 def test_a_model_that_is_blind_is_refused_and_the_old_one_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     judged_by(monkeypatch, KnowingJudge(sha256="cd" * 32, blind=True))
     rig.start().steps(20)

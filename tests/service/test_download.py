@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.service.trap_parts import EPOCH, NOW, TRAP, stored_objects
 
-from trapcam.service.download import GoneError, Listed, Parcel, wanted_range
+from trapcam.service.download import GoneError, Listed, Parcel
+from trapkit.httprange import wanted_range
 from trapkit.parcel import decode_index
 from trapwire.objects import decode_envelope
 

@@ -11,6 +11,7 @@ _HERE = re.compile(r"<<'(\w+)'$")
 # Sections whose commands another test runs, each in its own order.
 ELSEWHERE = {
     "Releases": "ship/test_release_commands.py",
+    "A unit updates itself": "cam/test_guide_updates.py",
     "A Debian becomes a trap, or a base": "ship/test_machine.py",
 }
 

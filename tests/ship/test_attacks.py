@@ -376,7 +376,11 @@ def test_downgrade_a_unit_that_is_new_here_but_not_new_does_not_follow_an_old_mi
     """Its memory was lost, but the floor of its clock was not: the old copy's time is over."""
     old = bench.copy("old")
     bench.later(days=91)
+    bench.release("2026.12.2")
+    seen = bench.unit("seen")
+    assert seen.update() == "2026.12.2"
     trap = bench.unit()
-    refused(trap, "expired", lambda: trap.take(old.folder))
+    trap.state.mkdir()
+    (trap.state / "floor").write_bytes((seen.state / "floor").read_bytes())
     bench.now -= timedelta(days=91)
     refused(trap, "expired", lambda: trap.take(old.folder))

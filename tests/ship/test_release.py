@@ -97,14 +97,13 @@ def test_what_the_parts_declare_is_what_the_code_speaks() -> None:
         ("model", "feline.toml", "file = 1", "is no model's description"),
         ("model", "feline.toml", "name =", "is no TOML"),
         ("settings", "pack.toml", "[camera]\n", "is no settings pack"),
-        ("region", "region.toml", "format = 1\n", "is no region's"),
+        ("region", "region.toml", "name = 1\n", "its first line has to begin with 'pugmark-region 1'"),
     ],
 )
 def test_what_is_no_part_is_named(tmp_path: Path, part: str, name: str, text: str, words: str) -> None:
     (tmp_path / name).write_text(text)
-    path = tmp_path if part == "region" else tmp_path / name
     with pytest.raises(SetupError, match=words):
-        parts.make_part(part, [path])
+        parts.make_part(part, [tmp_path / name])
 
 
 def test_wheels_that_travel_together_are_one_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,45 @@ def test_a_key_is_moved_whole_or_stays(desk: Path, capsys: pytest.CaptureFixture
     (desk / "OPERATOR/tuf/root-2.key").write_bytes((desk / "STICK/tuf/root-2.key").read_bytes())
     assert "is not overwritten" in run("trapship move-key OPERATOR tuf/root-2.key STICK", capsys, 2)
     assert (desk / "OPERATOR/tuf/root-2.key").exists()
+
+
+CHANGING = (
+    "sign build REPO --operator OPERATOR",
+    "publish REPO --operator OPERATOR",
+    "rollback REPO --to 2026.12.1 --operator OPERATOR",
+    "rotate REPO --role timestamp --operator OPERATOR",
+    "countersign REPO --operator OPERATOR",
+)
+
+
+def test_two_who_change_a_repository_at_once_are_told_who_was_first(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first is another process, as another engineer's would be; however it ends, the next may."""
+    run("trapship tuf-keys OPERATOR --roots 1 --threshold 1", capsys)
+    pack(desk / "in", "x")
+    run("trapship build build --release 2026.12.1 --settings in/pack.toml", capsys)
+    run("trapship sign build REPO --operator OPERATOR", capsys)
+    hold = (
+        "import pathlib, sys\nfrom trapship.release.lock import held\n"
+        "with held(pathlib.Path('REPO'), 'publish'):\n    print('held', flush=True)\n    sys.stdin.read()"
+    )
+    before = {path: path.read_bytes() for path in (desk / "REPO").rglob("*.json")}
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        for line in CHANGING:
+            said = run(f"trapship {line}", capsys, 2)
+            assert f"REPO: is being changed by `trapship publish` ({getuser()} on " in said, line
+            assert f"process {other.pid}, since " in said
+        assert {path: path.read_bytes() for path in (desk / "REPO").rglob("*.json")} == before
+        run("trapship status REPO", capsys)  # to look changes nothing
+        other.kill()
+    assert "timestamp 1" in run("trapship publish REPO --operator OPERATOR", capsys)
+    assert (desk / "REPO/trapship.lock").read_text() == ""
+
+
+def test_where_no_repository_is_a_lock_makes_none(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("trapship tuf-keys OPERATOR", capsys)
+    assert "this is no repository yet" in run("trapship publish NONE --operator OPERATOR", capsys, 2)
+    assert not (desk / "NONE").exists()

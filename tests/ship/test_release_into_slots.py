@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.ship.release_bench import Bench, bundle, pack, wheel
 
+from trapkit.operator.regions import make_region
 from trapkit.update import install
 from trapkit.update.offer import Offered
 from trapkit.update.slots import Slots
@@ -20,10 +21,9 @@ def staged(slots: Slots, offered: Offered, record: install.Record) -> install.Re
     return install.Record(good=idle, release=release.release, serial=release.serial)
 
 
-def region(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "region.toml").write_text('format = 1\nversion = "2026.12"\n')
-    return folder
+def region(path: Path) -> Path:
+    path.write_bytes(make_region('name = "Primorye"\nversion = "2026.12.1"\nlanguage = "ru"\n', bytes(32), "region"))
+    return path
 
 
 def test_every_part_of_a_release_lies_in_the_slot_as_it_was_built(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_every_part_of_a_release_lies_in_the_slot_as_it_was_built(tmp_path: Path
         supervisor=[bundle(tmp_path / "bundle")],
         model=[MODELS / "feline.toml"],
         settings=[pack(tmp_path / "in", "x")],
-        region=[region(tmp_path / "region")],
+        region=[region(tmp_path / "here.toml")],
     )
     trap, slots = bench.unit(), Slots(tmp_path / "slots")
     offered = trap.take()
@@ -48,7 +48,7 @@ def test_every_part_of_a_release_lies_in_the_slot_as_it_was_built(tmp_path: Path
     for name in ("feline.toml", "feline.tflite"):
         assert (slot / "model" / name).read_bytes() == (MODELS / name).read_bytes()
     assert (slot / "settings/pack.toml").read_bytes() == (tmp_path / "in/pack.toml").read_bytes()
-    assert (slot / "region/region.toml").exists()
+    assert (slot / "region/region.toml").read_bytes() == (tmp_path / "here.toml").read_bytes()
 
 
 def test_a_release_that_brings_one_part_and_a_rollback_leave_whole_slots(tmp_path: Path) -> None:

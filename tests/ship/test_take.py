@@ -107,13 +107,38 @@ def test_a_word_from_the_far_future_is_not_believed(bench: Bench) -> None:
     assert trap.update() == "2026.12.1"
 
 
-def test_what_was_once_proved_over_stays_over_when_the_clock_falls_back(bench: Bench) -> None:
+def test_a_base_that_says_next_year_delays_updates_only_for_as_long_as_it_says_so(bench: Bench) -> None:
+    """The operator's dates are the second word that moves the floor: what would be over by then moves nothing."""
     trap = bench.unit()
     assert trap.update() == "2026.12.1"
-    trap.own_ms = int((bench.now + timedelta(days=91)).timestamp() * 1000)
-    assert code(trap) == "expired"
-    trap.own_ms = int(bench.now.timestamp() * 1000)
-    assert code(trap) == "expired"
+    kept = (trap.state / "floor").read_text()
+    for days in (91, 365, 20 * 365):
+        trap.own_ms = _ms(bench, days)
+        assert code(trap) == "expired", "a date is judged by what is said now"
+        assert (trap.state / "floor").read_text() == kept
+    trap.own_ms = None
+    assert trap.update() == "2026.12.1"
+    bench.release("2026.12.2")
+    assert trap.update() == "2026.12.2"
+
+
+def test_a_wrong_word_within_the_dates_ends_with_the_next_publication_at_the_latest(bench: Bench) -> None:
+    trap = bench.unit()
+    trap.own_ms = _ms(bench, 89)
+    assert trap.update() == "2026.12.1"
+    assert (trap.state / "floor").read_text() == f"{trap.own_ms}\n"
+    trap.own_ms = None
+    assert trap.update() == "2026.12.1", "it still stands at the floor"
+    for _ in range(3):
+        bench.later(days=1)
+        bench.publish()
+        trap.take()
+    bench.release("2026.12.2")
+    assert trap.update() == "2026.12.2"
+
+
+def _ms(bench: Bench, days: int) -> int:
+    return int((bench.now + timedelta(days=days)).timestamp() * 1000)
 
 
 # --- copies that break off -------------------------------------------------------------------------------------------

@@ -230,6 +230,12 @@ def _of_ways(figures: Figures) -> Iterable[Metric]:
     )
     yield "outlet_sent_total", "counter", "Messages that have gone.", each(posts, lambda way: way["sent"])
     yield (
+        "outlet_border_closed",
+        "gauge",
+        "Whether a way out leads over a border for which no agreement is named; nothing goes there.",
+        each(figures.ways, lambda way: way["state"] == "border"),
+    )
+    yield (
         "outlet_breaker",
         "gauge",
         "1 for the state that the breaker of a way is in.",

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from trapbase.config import Settings
 from trapbase.moments import moment, span
 from trapbase.ops.partfile import GONE, RUNS, PartState
+from trapbase.outlet_settings import UPLOAD
 from trapbase.request_store import LOG
+from trapbase.ways import closed_ways
 from trapwire.objects import RUNG_NAMES
 
 Row = Mapping[str, Any]
@@ -38,6 +40,8 @@ def custody_words(summary: Row, oldest: Mapping[str, int], now_ms: int) -> str:
 
 def uplink_words(settings: Settings, signed_ms: int | None, now_ms: int) -> str:
     """The way to the back end; what is wrong with it stands among what needs a person."""
+    if any(way.name == UPLOAD for way in closed_ways(settings)):
+        return "closed at the border: everything is kept here"
     if not settings.upload.url:
         return "no back end (upload.url): everything is kept here"
     ago = span(signed_ms, now_ms)

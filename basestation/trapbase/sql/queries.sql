@@ -16,7 +16,8 @@ SELECT max(id) FROM objects
 UPDATE tallies SET count = count + ?, bytes = bytes + ? WHERE kind = 'objects' AND state = 'stored'
 
 -- name: tally_seen
-INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count
+INSERT INTO seen VALUES (?, ?, ?, ?)
+ON CONFLICT (trap, species) DO UPDATE SET count = count + excluded.count, newest = excluded.newest
 
 -- name: add_event
 INSERT OR ROLLBACK INTO events
@@ -101,7 +102,7 @@ WHERE o.state = 'stored' AND o.id > ? AND (
 ORDER BY o.id LIMIT ?
 
 -- name: events_near
-SELECT * FROM events
+SELECT * FROM events INDEXED BY events_by_time
 WHERE trap IN (SELECT value FROM json_each(?)) AND time_ms BETWEEN ? AND ?
 ORDER BY time_ms, trap, epoch, number LIMIT ?
 

@@ -21,7 +21,7 @@ WITH RECURSIVE from_objects (trap) AS (
 SELECT k.trap, t.heard_ms, t.base, t.rssi_dbm, t.snr_db, coalesce(t.health, '{}') AS health,
   max(
     coalesce((SELECT o.stored_ms FROM objects o WHERE o.id = (
-      SELECT max(e.arrival) FROM events e WHERE e.trap = k.trap)), 0),
+      SELECT max(s.newest) FROM seen s WHERE s.trap = k.trap)), 0),
     coalesce((SELECT max(n.stored_ms) FROM notes n WHERE n.trap = k.trap), 0)
   ) AS came_ms
 FROM known k LEFT JOIN traps t ON t.trap = k.trap ORDER BY k.trap LIMIT ?
@@ -64,31 +64,34 @@ LIMIT ?
 SELECT species, sum(count) AS count FROM seen GROUP BY species ORDER BY species
 
 -- name: newest
--- The last few of every trap, by arrival, so that one busy trap hides no other.
-WITH RECURSIVE seen (trap) AS (
+-- The last few of every trap and epoch by their numbers, so that one busy trap hides no other; as they came.
+WITH RECURSIVE of_trap (trap) AS (
   SELECT min(trap) FROM events
-  UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.trap > seen.trap) FROM seen WHERE seen.trap IS NOT NULL
+  UNION ALL SELECT (SELECT min(e.trap) FROM events e WHERE e.trap > of_trap.trap)
+    FROM of_trap WHERE of_trap.trap IS NOT NULL
+), of_epoch (trap, epoch) AS (
+  SELECT trap, (SELECT min(e.epoch) FROM events e WHERE e.trap = of_trap.trap AND e.epoch >= 0) FROM of_trap WHERE trap IS NOT NULL
+  UNION ALL SELECT trap, (SELECT min(e.epoch) FROM events e WHERE e.trap = of_epoch.trap AND e.epoch > of_epoch.epoch)
+    FROM of_epoch WHERE of_epoch.epoch IS NOT NULL
 )
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
-JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
-  SELECT arrival FROM events n WHERE n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM of_epoch o
+JOIN events e ON e.trap = o.trap AND e.epoch = o.epoch AND e.number IN (
+  SELECT number FROM events n WHERE n.trap = o.trap AND n.epoch = o.epoch ORDER BY n.number DESC LIMIT ?)
 ORDER BY e.arrival DESC LIMIT ?
 
 -- name: newest_of
-WITH RECURSIVE seen (trap) AS (
-  SELECT min(trap) FROM events WHERE species = ?
-  UNION ALL SELECT (SELECT min(trap) FROM events e WHERE e.species = ? AND e.trap > seen.trap)
-    FROM seen WHERE seen.trap IS NOT NULL
-)
-SELECT e.trap, e.epoch, e.number, e.time_ms FROM seen
-JOIN events e INDEXED BY events_by_arrival ON e.trap = seen.trap AND e.arrival IN (
-  SELECT arrival FROM events n WHERE n.species = ? AND n.trap = seen.trap ORDER BY arrival DESC LIMIT ?)
-ORDER BY e.arrival DESC LIMIT ?
+-- The last of a species: the newest of every trap that saw it, so that one busy trap hides no other, and then whatever
+-- came last.
+SELECT e.trap, e.epoch, e.number, e.time_ms FROM (
+  SELECT newest AS arrival, 0 AS place FROM seen WHERE species = ?1
+  UNION SELECT arrival, 1 FROM (SELECT arrival FROM events WHERE species = ?1 ORDER BY arrival DESC LIMIT ?2)
+) k JOIN events e ON e.species = ?1 AND e.arrival = k.arrival
+GROUP BY e.arrival ORDER BY min(k.place), e.arrival DESC LIMIT ?2
 
 -- name: near
 -- What given traps saw within a minute of given times: the other camera's view may have been taken for something else.
 SELECT DISTINCT e.trap, e.epoch, e.number, e.time_ms FROM json_each(?) k
-JOIN events e ON e.trap = json_extract(k.value, '$[0]')
+JOIN events e INDEXED BY events_by_time ON e.trap = json_extract(k.value, '$[0]')
   AND e.time_ms BETWEEN json_extract(k.value, '$[1]') - 60000 AND json_extract(k.value, '$[1]') + 60000
 LIMIT ?
 

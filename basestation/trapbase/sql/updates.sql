@@ -5,6 +5,13 @@ JOIN notes n INDEXED BY notes_updates ON n.trap = k.value AND n.kind = 6 AND n.s
   SELECT m.stored_ms FROM notes m WHERE m.trap = k.value AND m.kind = 6 ORDER BY m.stored_ms DESC LIMIT 1 OFFSET ?), 0)
 ORDER BY n.trap, n.stored_ms LIMIT ?
 
+-- name: update_shadows
+-- What units said of a new model since a note of theirs: [trap, epoch, number] of each.
+SELECT n.trap, n.number, n.proof, n.said, n.stored_ms FROM json_each(?) k
+JOIN notes n ON n.trap = json_extract(k.value, '$[0]') AND n.epoch = json_extract(k.value, '$[1]')
+  AND n.number > json_extract(k.value, '$[2]') AND n.kind = 7
+ORDER BY n.trap, n.number LIMIT ?
+
 -- name: update_days
 -- Days' lines since a day, for what is usual.
 SELECT trap, day, proof, said FROM notes WHERE day >= ? ORDER BY day, trap LIMIT ?
@@ -60,6 +67,11 @@ ON CONFLICT DO UPDATE SET words = excluded.words WHERE words <> excluded.words
 
 -- name: add_permit
 INSERT INTO permits (trap, number, release, rollout, issued_ms, until_ms, fault) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: allow_alone
+-- An engineer's word for one unit (updates/alone.py), kept among the rollout's marks: it ends with its release.
+INSERT INTO update_troubles (rollout, trap, kind, words, since_ms) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET words = excluded.words, since_ms = excluded.since_ms
 
 -- name: trim_permits
 DELETE FROM permits WHERE trap = ? AND number < ? AND rollout < ?

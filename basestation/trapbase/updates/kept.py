@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trapbase.store import DATABASE
+from trapbase.updates.alone import KIND, Allowance
 from trapbase.updates.waves import Decision
 from trapkit.database import load_queries, open_database, storage_error, transaction
 from trapkit.update.permits import Permit
@@ -76,6 +77,12 @@ class UpdateStore:
         asked = row["asked"] if row["state"] == STOPPED else row["wave"] + 1
         with transaction(self._db) as db:
             db.execute(self._sql["go_on"], (now_ms, asked, now_ms, row["id"]))
+
+    def allow(self, row: Row, allowance: Allowance) -> None:
+        """This unit may go alone while this release is on its way; what was allowed before is replaced."""
+        said = (row["id"], allowance.trap, KIND, allowance.encode(), allowance.since_ms)
+        with transaction(self._db) as db:
+            db.execute(self._sql["allow_alone"], said)
 
     def stop(self, row: Row, why: str, now_ms: int) -> None:
         """It goes no further until the operator's word."""

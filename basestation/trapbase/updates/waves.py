@@ -6,6 +6,8 @@ Rules:
   by his word.
 - Of a station one unit at a time has the permission. The next one gets it when that one runs the release, is proved for
   `pair_ms`, and nobody of the station is silent: a station is never left to a camera that nobody hears.
+- An engineer lets one unit go alone (`alone`): then who is silent beside it is as if it were not there, until it is
+  heard again. Two that are heard never change at once, whatever anybody says.
 - A unit is *proved* when it is heard `healthy_ms` after it first said that it runs the release. It is *settled* when it
   is proved, when it was silent before its turn, or when its trouble is excused.
 - A trouble of a unit that has had its turn (it went back, refused, fell silent, has a new fault, sees less than it used
@@ -72,7 +74,8 @@ class Permitted:
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """A release on its way to the units, as it is kept. asked: waves that the operator has begun by word; go_ms: his
-    last word: troubles that began before stop nothing; troubles: since when each is known, by unit and kind."""
+    last word: troubles that began before stop nothing; troubles: since when each is known, by unit and kind; alone:
+    units that wait for no silent partner; lapsed: those to which that was allowed, and is no more."""
 
     release: str
     begun_ms: int
@@ -81,6 +84,8 @@ class Rollout:
     stopped: bool = False
     permitted: Mapping[int, Permitted] = field(default_factory=dict)
     troubles: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    alone: frozenset[int] = frozenset()
+    lapsed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +139,7 @@ def decide(rollout: Rollout, units: Iterable[Unit], rules: Rules, now_ms: int) -
     settled = {
         unit.trap: step[unit.trap] == RUNS
         or unit.trap in left_out
-        or (step[unit.trap] == WAITS and not _heard(unit, rules, now_ms))
+        or (step[unit.trap] == WAITS and not hears(unit, rules, now_ms))
         for unit in every
     }
     order = waves_of(by_station, rules)
@@ -143,13 +148,15 @@ def decide(rollout: Rollout, units: Iterable[Unit], rules: Rules, now_ms: int) -
     standings, allow = [], []
     for number, stations in enumerate(order, start=1):
         for station in stations:
-            turn, why = _turn(by_station[station], step, rules, now_ms)
+            turn, why = _turn(by_station[station], step, rollout, rules, now_ms)
             begun = number <= reached and not stopped
             if begun and turn is not None:
                 allow.append(turn)
             for unit in by_station[station]:
                 own = step[unit.trap]
                 reason = _why(unit, own, turn, why, number, reached, stopped) if own in (WAITS, MAY) else ""
+                if own == WAITS and not stopped and not hears(unit, rules, now_ms):
+                    reason = "it is not heard, and has its turn when it is"
                 standings.append(
                     Standing(
                         trap=unit.trap, station=station, wave=number, step=own, why=reason, settled=settled[unit.trap]
@@ -194,7 +201,8 @@ def _proved(unit: Unit, for_ms: int) -> bool:
     return unit.heard_ms is not None and unit.heard_ms >= unit.since_ms + for_ms
 
 
-def _heard(unit: Unit, rules: Rules, now_ms: int) -> bool:
+def hears(unit: Unit, rules: Rules, now_ms: int) -> bool:
+    """Whether it was heard lately enough."""
     return unit.heard_ms is not None and now_ms - unit.heard_ms <= rules.silent_ms
 
 
@@ -235,21 +243,29 @@ def _reached(
     return len(order), False
 
 
-def _turn(own: list[Unit], step: Mapping[int, str], rules: Rules, now_ms: int) -> tuple[int | None, str]:
+def _turn(
+    station: list[Unit], step: Mapping[int, str], rollout: Rollout, rules: Rules, now_ms: int
+) -> tuple[int | None, str]:
     """Whose turn it is at a station, and why it is nobody's."""
-    for unit in own:
-        if step[unit.trap] in (MAY, TAKES):
-            return unit.trap, ""
-    waiting = [unit for unit in own if step[unit.trap] == WAITS]
+    own = station
+    if any(unit.trap in rollout.alone and hears(unit, rules, now_ms) for unit in station):
+        own = [unit for unit in station if hears(unit, rules, now_ms)]
+    changed = [unit for unit in own if step[unit.trap] == PROVES and not _proved(unit, rules.pair_ms)]
+    # Two have it where one went alone, and the other is heard again: who has begun goes on, then who went alone.
+    silent = [unit.trap for unit in own if not hears(unit, rules, now_ms)]
+    back = rollout.lapsed if silent else frozenset()  # who has not begun by then waits again
+    begun = [u for u in own if step[u.trap] == TAKES or (step[u.trap] == MAY and u.trap not in back)]
+    begun.sort(key=lambda unit: (step[unit.trap] != TAKES, unit.trap not in rollout.alone))
+    if begun and (step[begun[0].trap] == TAKES or not changed):
+        return begun[0].trap, ""
+    waiting = [unit for unit in own if step[unit.trap] in (WAITS, MAY)]
     if not waiting:
         return None, ""
-    for unit in own:
-        if step[unit.trap] == PROVES and not _proved(unit, rules.pair_ms):
-            return None, f"trap {unit.trap} beside it has just changed and must prove itself first"
+    if changed:
+        return None, f"trap {changed[0].trap} beside it has just changed and must prove itself first"
     busy = [unit.trap for unit in own if unit.phase in CHANGING]
     if busy:
         return None, f"trap {busy[0]} takes another release"
-    silent = [unit.trap for unit in own if not _heard(unit, rules, now_ms)]
     if silent:
         return None, f"trap {silent[0]} is not heard"
     return waiting[0].trap, ""
@@ -258,6 +274,8 @@ def _turn(own: list[Unit], step: Mapping[int, str], rules: Rules, now_ms: int) -
 def _why(unit: Unit, step: str, turn: int | None, why: str, wave: int, reached: int, stopped: bool) -> str:
     if stopped:
         return "the update is stopped"
+    if step == MAY and turn != unit.trap:
+        return "held back: " + (why or f"trap {turn} beside it changes")
     if step == MAY:
         return reason_words(unit.code) if unit.phase == "waiting" and unit.code not in PERMITTING else ""
     if wave > reached:

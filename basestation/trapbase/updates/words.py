@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from trapbase.moments import span
 from trapbase.updates.air import air_words
+from trapbase.updates.alone import Allowance
 from trapbase.updates.kept import DONE, STOPPED, Row
 from trapbase.updates.look import Look
+from trapbase.updates.shadows import JUDGES, Judged
 from trapbase.updates.waves import BACK, MAY, PROVES, REFUSED, RUNS, TAKES, WAITS, Standing, Trouble, Unit
 from trapkit.update.states import UpdateState
 
@@ -74,16 +77,41 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
                     ),
                 )
             ),
-            "look": LOOKS[standings[unit.trap].step] if unit.trap in standings else QUIET,
+            "look": _look(standings.get(unit.trap), look),
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
             # What a unit says of itself is in its words already.
+            "judged": look.judged[unit.trap].as_json() if unit.trap in look.judged else None,
+            "shadow": shadow_words(look.judged.get(unit.trap), unit, standings.get(unit.trap)),
+            "allowed": [allowed_words(one, look.now_ms) for one in look.allowed if one.trap == unit.trap],
             "troubles": [
                 t["words"] for t in look.troubles if t["trap"] == unit.trap and t["kind"] not in (BACK, REFUSED)
             ],
         }
         for unit in sorted(look.units, key=lambda u: (order.get(u.trap, len(order)), u.station, u.trap))
     ]
+
+
+def shadow_words(judged: Judged | None, unit: Unit, standing: Standing | None) -> str:
+    """How its new model does; nothing where it has proved itself since, or judges no longer."""
+    if judged is None or (standing is not None and standing.step == RUNS):
+        return ""
+    return "" if judged.verdict == JUDGES and unit.phase != "staged" else judged.words()
+
+
+def _look(standing: Standing | None, look: Look) -> str:
+    stopped = look.rollout is not None and look.rollout["state"] == STOPPED
+    return QUIET if standing is None or (stopped and standing.step == MAY) else LOOKS[standing.step]
+
+
+def allowed_words(one: Allowance, now_ms: int) -> str:
+    """An engineer's word for one unit: who gave it, when and why, and until when it holds."""
+    may = "may" if one.holds(now_ms) else "might"
+    return f"{may} go without its partner until {_day(one.until_ms)} ({one.who}, {_day(one.since_ms)}: {one.why})"
+
+
+def _day(unix_ms: int) -> str:
+    return f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%d}"
 
 
 def running_words(running: str | None) -> str:
@@ -106,6 +134,8 @@ def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, 
         return f"runs it for {for_long}, and has to prove itself" if for_long else "runs it, and has to prove itself"
     if standing.step == RUNS:
         return "runs it, proved"
+    if standing.step == MAY and look.rollout["state"] == STOPPED:
+        return f"had not begun to take {release} when it was stopped"
     if standing.step == MAY:
         may = f"may take {release}" + (f": {standing.why}" if standing.why else "")
         return f"{may}; {said.words()}" if said is not None and said.phase == REFUSED and not said.tried else may

@@ -5,6 +5,7 @@ from typing import Any
 
 from trapkit.files import make_folder, write_atomically
 from trapkit.operator.identity import OPERATOR_KEY, Given
+from trapkit.operator.regions import TRAPBASE, Region, less
 from trapkit.sealing import public_of
 from trapship.broker import broker_texts
 from trapship.certificates import PROGRAMS
@@ -26,9 +27,11 @@ unit = "unit.toml"
 
 
 def machine(
-    desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], root: bytes, into: str = INTO
-) -> dict[str, Given]:
-    """The files of its machine by name, as they shall lie below `into`; `root`: of the releases."""
+    desk: Desk, base: Base, pack: bytes, extra: dict[str, bytes], root: bytes,
+    region: tuple[bytes, Region | None] = (b"", None), into: str = INTO,
+) -> dict[str, Given]:  # fmt: skip
+    """The files of its machine by name, as they shall lie below `into`; `root`: of the releases; `region`: the region
+    plan's signed file, and what it says."""
     files = {
         "base.toml": Given(data=LOCAL_TEXT.encode(), rule="once"),
         OPERATOR_KEY: Given(data=desk.public(OPERATOR_KEY)),
@@ -48,6 +51,10 @@ def machine(
         files["pack.toml"] = Given(data=pack)
         tables["pack"] = ["pack.toml"]
         tables["pack_key"] = "keys/pack.pub" if "pack.pub" in extra else OPERATOR_KEY
+    data, says = region
+    if says is not None:
+        files["region.toml"] = Given(data=data)
+        tables = less(tables, says.layer(TRAPBASE)) | {"region": ["region.toml"], "region_key": OPERATOR_KEY}
     told = f"Base {base.number}, {base.name}: written by `trapship provision`, issue {base.issue}."
     files["unit.toml"] = Given(data=toml(tables, told + "\nDo not change it here: base.toml goes before it."))
     return files

@@ -15,6 +15,7 @@ from trapkit.sealing import read_key
 from trapship.desk import basefiles, trapfiles
 from trapship.desk.folder import OPERATOR_PUB, Desk
 from trapship.desk.output import check_target, utc_words, write_tree
+from trapship.desk.regioning import read_own
 from trapship.desk.register import BASE, TRAP, Base, Repeater, Trap
 from trapship.desk.texts import mcu_json
 
@@ -50,12 +51,14 @@ class Issue:
         for name in self._extra:
             read_key(desk.folder / "keys" / name, "a public key")
         self._mcu = _of_mcu(desk, self._pack)
+        self._region_file, self._region = read_own(desk)
 
     def trap(self, trap: Trap, operators: bytes) -> Written:
         """A trap's card, and its supervisor's settings.  Raises: SetupError, OSError."""
         written = Written()
-        files = trapfiles.card(self._desk, trap, operators, self._pack, self._extra, self._root())
-        settings = trapfiles.supervisor(self._desk, trap, self._mcu)
+        region = (self._region_file, self._region)
+        files = trapfiles.card(self._desk, trap, operators, self._pack, self._extra, self._root(), region)
+        settings = trapfiles.supervisor(self._desk, trap, self._mcu | self._channels("supervisor"))
         self._leave(TRAP, trap, files, written)
         self._microcontroller(MCU_JSON, settings, written)
         return written
@@ -63,9 +66,11 @@ class Issue:
     def base(self, base: Base) -> Written:
         """A base's machine, and its modem's settings.  Raises: SetupError, OSError."""
         written = Written()
-        files = basefiles.machine(self._desk, base, self._pack, self._extra, self._root())
+        region = (self._region_file, self._region)
+        files = basefiles.machine(self._desk, base, self._pack, self._extra, self._root(), region)
         self._leave(BASE, base, files, written)
-        self._microcontroller(MODEM, {"role": "modem", "plan": base.plan, "sf": base.sf}, written)
+        modem = {"role": "modem", "plan": base.plan, "sf": base.sf, **self._channels("modem")}
+        self._microcontroller(MODEM, modem, written)
         return written
 
     def repeater(self, repeater: Repeater) -> Written:
@@ -74,10 +79,15 @@ class Issue:
         traps = [trap for trap in self._desk.register.traps.values() if trap.repeater == repeater.number]
         hops = {str(trap.number): trapfiles.hop_key(self._desk, trap) for trap in traps}
         settings = {"role": "repeater", "plan": repeater.plan, "sf": repeater.sf, "hops": hops}
+        settings |= self._channels("repeater")
         repeater.made_utc = self._utc
         self._desk.save()
         self._microcontroller(MCU_JSON, settings, written)
         return written
+
+    def _channels(self, role: str) -> dict[str, Any]:
+        """The region's channels: on every unit the same, or they do not hear each other."""
+        return self._region.channels(role) if self._region else {}
 
     def _leave(self, kind: str, unit: Trap | Base, files: dict[str, Given], written: Written) -> None:
         if self._out is not None:

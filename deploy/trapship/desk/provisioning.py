@@ -63,7 +63,7 @@ def place_base(register: Register, wish: BaseWish) -> tuple[Base, list[str]]:
         if other.number != wish.number and other.name == name:
             raise SetupError(f"--name {name}: is base {other.number}'s; give this one another")
     zone = wish.zone or (here.zone if here else "UTC")
-    _check_zone(zone)
+    check_zone(zone)
     language = wish.language or (here.language if here else "en")
     rules.check_language(language)
     port = wish.port or (here.port if here else 8883)
@@ -214,7 +214,8 @@ def _base_of(register: Register, number: int | None) -> Base:
     return register.bases[str(number)]
 
 
-def _check_zone(name: str) -> None:
+def check_zone(name: str) -> None:
+    """Whether there is such a time zone.  Raises: SetupError."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from trapkit.operator.identity import OPERATOR_KEY, Given
+from trapkit.operator.regions import TRAPCAM, Region, less
 from trapship.desk.authority import TLS_SECRET_BYTES
 from trapship.desk.derive import HOP, LINK, PAIR, SIGN, TLS, WIFI, new_salt, wifi_words
 from trapship.desk.folder import BOX_PUB, CA_CRT, PERMIT_PUB, RECIPIENTS, REVOKED, Desk
@@ -14,6 +15,7 @@ INTO = "/etc/pugmark"
 STICKS = ["/media/stick", "/mnt/stick"]
 MIRROR_PORT = 8090  # of a base that has releases for its traps (`updates.port`)
 RELEASED_PACK = "/var/lib/pugmark/update/current/settings/pack.toml"  # where `trapkit.update` installs it
+RELEASED_REGION = "/var/lib/pugmark/update/current/region/region.toml"
 SSID = "pugmark-{}"
 # As `deploy/install trap` makes it: NetworkManager's profile of the access point, which user pugmark may switch.
 ACCESS_POINT = {
@@ -68,10 +70,12 @@ def supervisor(desk: Desk, trap: Trap, pack: dict[str, Any]) -> dict[str, Any]:
 
 
 def card(
-    desk: Desk, trap: Trap, operators: bytes, pack: bytes, extra: dict[str, bytes], root: bytes, into: str = INTO
-) -> dict[str, Given]:
+    desk: Desk, trap: Trap, operators: bytes, pack: bytes, extra: dict[str, bytes], root: bytes,
+    region: tuple[bytes, Region | None] = (b"", None), into: str = INTO,
+) -> dict[str, Given]:  # fmt: skip
     """The files of its card by name. `operators`: hashed PINs, b"" for none; `pack`: the settings pack; `extra`: public
-    keys that this operator adds (the back end's, who signs packs); `root`: of the releases."""
+    keys that this operator adds (the back end's, who signs packs); `root`: of the releases; `region`: the region plan's
+    signed file, and what it says."""
     base = desk.register.bases[str(trap.base)]
     keys: dict[str, Any] = {"base": f"{into}/keys/base.pub", "recipients": f"{into}/keys/recipients.txt"}
     keys["sign"] = f"{into}/keys/trap.sign"
@@ -114,6 +118,13 @@ def card(
     # A release's pack goes before the one of this card.
     tables["pack"] = [RELEASED_PACK, f"{into}/pack.toml"]
     tables["pack_key"] = f"{into}/keys/pack.pub" if "pack.pub" in extra else f"{into}/{OPERATOR_KEY}"
+    # A release's region plan likewise; what it says is not said here, or a newer one could not say otherwise.
+    tables["region"] = [RELEASED_REGION, f"{into}/region.toml"]
+    tables["region_key"] = f"{into}/{OPERATOR_KEY}"
+    data, says = region
+    if says is not None:
+        files["region.toml"] = Given(data=data)
+        tables = less(tables, says.layer(TRAPCAM))
     told = f"Trap {trap.number}, station {trap.station}, {trap.side}: by `trapship provision`, issue {trap.issue}."
     files["unit.toml"] = Given(data=toml(tables, told + "\nDo not change it here: trap.toml goes before it."))
     return files

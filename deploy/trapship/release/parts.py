@@ -6,7 +6,7 @@
 | supervisor | the folder of `trapship bundle` | a ZIP of it |
 | model | `feline.toml` | a ZIP of it and of the `.tflite` that it names |
 | settings | a signed settings pack | as it is |
-| region | a folder with `region.toml` | a ZIP of it |
+| region | a signed region plan | a ZIP of it, as `region.toml` |
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from typing import Any
 
 from trapkit.errors import SetupError
 from trapkit.operator.packs import read_pack
+from trapkit.operator.regions import FORMAT, read_region
 from trapkit.update.compat import VERSION, Declared, own_declarations, read_declared
 from trapkit.update.released import MAX_PART_BYTES
 
@@ -103,14 +104,12 @@ def settings(pack: Path) -> Made:
     return Made(name="pack.toml", data=data, declared=Declared(version=version, needs={"pack": (int(found.group(1)),)}))
 
 
-def region(folder: Path) -> Made:
-    """A region's folder: `region.toml` (format, version) and what belongs to it.  Raises: SetupError."""
-    told = _toml(folder / "region.toml")
-    try:
-        declared = read_declared({"version": told["version"], "needs": {"region": [told["format"]]}})
-    except (KeyError, ValueError) as error:
-        raise SetupError(f"{folder / 'region.toml'}: is no region's: {error}; it says format and version") from error
-    return Made(name="region.zip", data=pack_zip(_folder(folder)), declared=declared)
+def region(path: Path) -> Made:
+    """A region plan as it is: signed by whoever it says, which is judged where it is used.  Raises: SetupError."""
+    data = read(path)
+    version = f"{read_region(data, None, str(path)).version}+{hashlib.sha256(data).hexdigest()[:8]}"
+    declared = Declared(version=version, needs={"region": (FORMAT,)})
+    return Made(name="region.zip", data=pack_zip({"region.toml": data}), declared=declared)
 
 
 # How each part is made from the paths given for it.

@@ -62,6 +62,11 @@ class Visit:
     def open(self) -> bool:
         return self._server is not None
 
+    @property
+    def walking(self) -> bool:
+        """Whether a walk test runs."""
+        return self._trap.walking
+
     def on_trigger(self, trigger: Trigger) -> None:
         """During a visit what moves is whoever visits."""
         self._trap.on_trigger(trigger)

@@ -67,7 +67,7 @@ def open_visit(
                 desk=desk, trap=trap, door=door, region=service.region, address=service.address,
                 view_deg=service.view_deg, language=service.language,
                 wrong=lambda count: outbox.tell(WRONG, str(count)),
-                bringer=bringer, touched=touched, monotonic_ms=monotonic_ms,
+                bringer=bringer, simulated=service.simulated, touched=touched, monotonic_ms=monotonic_ms,
             )
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from trapcam.service.gnss import GnssModule
 from trapcam.service.since import Mark, card_saved, counted_from, visit_over
 from trapcam.service.unit import WALK_S, Look, Step, Unit, Walk
 from trapcam.service.words import N_
-from trapcam.trigger import Trigger
+from trapcam.trigger import CAUSE_PIR, Trigger
 from trapcam.uplink import Uplink
 from trapkit.cards import Card, Sample
 from trapkit.errors import StorageError
@@ -186,8 +186,8 @@ class ServiceTrap:
         return self._steps is not None and self._ended_ms is None
 
     def on_trigger(self, trigger: Trigger) -> None:
-        """The PIR saw something, during a service visit."""
-        self._edges += 1
+        """Something moved during a service visit: before this trap's PIR, or before its partner's, which is no test."""
+        self._edges += trigger.cause == CAUSE_PIR
 
     def step(self) -> bool:
         """Hear the GNSS module; look once a second while somebody walks; whether that was done."""

@@ -24,7 +24,7 @@ from trapcam.service.asked import clock, day, field_m, fields_of, known_of, reme
 from trapcam.service.bearings import point
 from trapcam.service.bringing import Bringer, RefusedError
 from trapcam.service.desk import BusyError, Desk
-from trapcam.service.download import GoneError, Parcel, wanted_range
+from trapcam.service.download import GoneError, Parcel
 from trapcam.service.forms import Form, Region
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
@@ -34,6 +34,7 @@ from trapcam.service.words import LANGUAGES, N_, Words, wanted
 from trapkit.cards import Card, Sample
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
+from trapkit.httprange import wanted_range
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -69,6 +70,7 @@ class Parts:
     view_deg: tuple[float, float]  # how wide the camera sees, across and up
     wrong: Callable[[int], None]  # called in the trap's loop
     bringer: Bringer | None = None  # takes a release from a phone; None: this trap takes no updates
+    simulated: bool = False  # somebody walks past by himself in a walk test
     language: str = "en"  # for a phone that wants none of ours
     touched: Callable[[], None] = lambda: None  # at every request of somebody who is in
     monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
@@ -188,7 +190,10 @@ class _Page:
             walk = await self._ask(trap.walk)
             # Who goes on while it runs is told first that the trap would have missed the animal.
             return RedirectResponse("/card" if do == "next" and (walk is None or walk.passed) else "/walk", 303)
-        return self._show(request, "walk.html", session=session, walk=await self._ask(trap.walk))
+        return self._show(
+            request, "walk.html", session=session, walk=await self._ask(trap.walk),
+            simulated=self._parts.simulated,
+        )  # fmt: skip
 
     async def card(self, request: Request) -> Response:
         """Fill in, look it over, save: three steps of one form that comes back whatever happens."""

@@ -17,7 +17,7 @@ from trapcam.outbox import Outbox
 from trapcam.states import DELETED, DELIVERED
 from trapcam.updating.known import finds_the_known
 from trapcam.updating.prove import Checks, Proof
-from trapcam.updating.shadow import Shadow, Tally, values
+from trapcam.updating.shadow import GOES_ON, Shadow, Tally, values
 from trapcam.updating.taking import STATE, Found, Taking, folders_of, sources_of
 from trapcam.updating.talk import Talk
 from trapcam.updating.updater import Plan, Updater, Ways
@@ -34,6 +34,8 @@ from trapwire.notes import SHADOW, UPDATE, Note, statement
 
 ASKED = "asked"  # in ROOT: a folder that `trapcam update --from` named
 TOLD, LOOKED, TALLY, PERMIT = "update", "update looked", "update shadow", "update permit"  # parts of the outbox
+SO_FAR = "update shadow told"  # when the base was told last how a shadow goes, Unix ms
+SO_FAR_MS = 86_400_000  # a few bytes by radio a day, of what may take weeks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class Notes:
         self._clock = clock
         self._slot = slot
         self._trial: int | None = None
+        self._counted = -1  # bursts of a shadow that were looked at
 
     def tell(self, state: UpdateState) -> None:
         """Once for each state; a trial once for each slot, for what comes of that is heard under it."""
@@ -97,6 +100,20 @@ class Notes:
         with suppress(StorageError):
             self._add(SHADOW, dict(values(tally, verdict)), self._clock.now()[0])
             self._outbox.tell(TALLY, "")
+            self._outbox.tell(SO_FAR, "")
+
+    def goes_on(self, tally: Tally, now_ms: int) -> None:
+        """How it does so far, once a day where there is news."""
+        if tally.bursts == self._counted:
+            return  # the card is not asked at every step
+        with suppress(StorageError):  # the next burst is another try
+            at_ms = self._outbox.told(SO_FAR)
+            if not at_ms.isdigit():
+                self._outbox.tell(SO_FAR, str(now_ms))  # it has just begun
+            elif not 0 <= now_ms - int(at_ms) < SO_FAR_MS:
+                self._add(SHADOW, dict(values(tally, GOES_ON)), self._clock.now()[0])
+                self._outbox.tell(SO_FAR, str(now_ms))
+            self._counted = tally.bursts
 
     def heard(self) -> bool:
         """Whether a base has the note of this trial."""
@@ -210,6 +227,7 @@ def open_updater(
         permitted=permitted,
         shadow=judge_beside,
         tally=tally,
+        goes_on=lambda now_ms: notes.goes_on(tally(), now_ms),
         conclude=conclude,
         report=report,
     )

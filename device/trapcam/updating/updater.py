@@ -56,7 +56,8 @@ class Ways:
     tell: a state as a note for the base; begin, end: a look at the sources (`Taking`); brought: what tells that
     something new lies there; looked, remember: when that was last looked at, and what; permitted: the code that keeps a
     found release away now, or ""; shadow: lets the model in a folder judge beside the one that decides, False where
-    that is none; tally: how that is; conclude: ends it, with a verdict for the base; report: a line for the operator.
+    that is none; tally: how that is; goes_on: tells the base how that is so far, where it is time; conclude: ends it,
+    with a verdict for the base; report: a line for the operator.
     """
 
     tell: Callable[[UpdateState], None]
@@ -68,6 +69,7 @@ class Ways:
     permitted: Callable[[Found], str]
     shadow: Callable[[Path], bool]
     tally: Callable[[], Tally]
+    goes_on: Callable[[int], None]
     conclude: Callable[[int], None]
     report: Callable[[str], None]
 
@@ -336,6 +338,7 @@ class Updater:
         verdict = self._ways.tally().verdict(self._plan.shadow_bursts, self._plan.shadow_differ)
         if verdict == GOES_ON:
             self.busy = False  # bursts come when they come
+            self._ways.goes_on(now_ms)
             return False
         self._ways.conclude(verdict)
         self._shadowing = False

@@ -114,9 +114,10 @@ def look(
     now_ms = floor.now_ms(moment)
     if now_ms is None:
         raise trouble("time-unknown")
-    floor.heard(moment.utc_ms)
     with work_on_metadata(state_dir) as folder:
-        return refresh(source, folder, root, now_ms, pace)
+        verified = refresh(source, folder, root, now_ms, pace)
+    floor.heard(moment.utc_ms)  # the operator's dates say so too: what is published stands at that time
+    return verified
 
 
 def what_shall_run(source: Source, verified: Verified, pace: Pace) -> tuple[Current, Listed]:

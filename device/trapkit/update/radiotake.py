@@ -61,7 +61,6 @@ def _proved(data: bytes, state_dir: Path, clock: Clock, root: bytes, built_ms: i
     now_ms = floor.now_ms(moment)
     if now_ms is None:
         raise trouble("time-unknown")
-    floor.heard(moment.utc_ms)
     try:
         keys, root_until_ms = trusted_keys(_newest_root(state_dir, root))
         if not is_signed(data, keys):
@@ -72,6 +71,7 @@ def _proved(data: bytes, state_dir: Path, clock: Clock, root: bytes, built_ms: i
         raise trouble("garbage", str(error)) from error
     if now_ms >= root_until_ms or now_ms >= told.until_ms:
         raise trouble("expired", f"{told.release}: {'root' if now_ms >= root_until_ms else 'the pack'}")
+    floor.heard(moment.utc_ms)  # as in `client`: only where the operator's dates do not say otherwise
     return told
 
 

@@ -1,7 +1,9 @@
 """The time that a unit with a dead clock may rely on: never before what it knows to be over (decision 022).
 
 The floor is the latest of: when this version was built, what was kept last, the highest time that somebody said who can
-prove it. A unit that woke in 1970 asks `authenticated` first: without it updates wait, and everything else goes on.
+prove it, and at which what the operator has published still stood. A base that proves itself and says next year is
+heard for as long as it says so, and keeps nothing back once it is right again: the floor never passes a signed date.
+A unit that woke in 1970 asks `authenticated` first: without it updates wait, and everything else goes on.
 """
 
 from dataclasses import dataclass
@@ -50,7 +52,10 @@ class TimeFloor:
         return max(self._built_ms, self._kept_ms(), self._heard_ms)
 
     def heard(self, utc_ms: int) -> None:
-        """Somebody who can prove it says that it is this late. Raises: OSError when it cannot be kept."""
+        """Somebody who can prove it says that it is this late, and the operator's dates do not say otherwise.
+
+        Raises: OSError when it cannot be kept.
+        """
         if not 0 <= utc_ms <= self._built_ms + MOST_AHEAD_MS:
             return
         self._heard_ms = max(self._heard_ms, utc_ms)

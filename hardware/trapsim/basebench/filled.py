@@ -31,7 +31,7 @@ TALLIES = """
 UPDATE tallies SET (count, bytes) = (SELECT count(*), sum(size) FROM objects WHERE state = 'receipted')
   WHERE kind = 'objects' AND state = 'receipted';
 DELETE FROM seen;
-INSERT INTO seen SELECT trap, species, count(*) FROM events GROUP BY trap, species;
+INSERT INTO seen SELECT trap, species, count(*), max(arrival) FROM events GROUP BY trap, species;
 """
 
 

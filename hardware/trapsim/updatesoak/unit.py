@@ -197,6 +197,7 @@ class Unit:
             permitted=lambda found: "",
             shadow=lambda folder: False,
             tally=lambda: Tally(model=""),
+            goes_on=lambda now_ms: None,
             conclude=lambda verdict: None,
             report=lambda text: None,
         )

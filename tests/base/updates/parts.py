@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.base.parts import EPOCH, NOW, TRAPS
+from trapbase.config import TrapSettings
 from trapbase.places import Places
 from trapbase.store import DATABASE, Store
 from trapbase.update_settings import UpdateSettings
@@ -21,9 +23,12 @@ SETTINGS = UpdateSettings(source="stick", first="S001", healthy_h=24, pair_h=12,
 
 
 class Updating:
-    """A base whose traps 1 and 2 stand at S001, 3 at S002."""
+    """A base whose traps 1 and 2 stand at S001, 3 at S002; or others."""
 
-    def __init__(self, folder: Path, settings: UpdateSettings = SETTINGS) -> None:
+    def __init__(
+        self, folder: Path, settings: UpdateSettings = SETTINGS, traps: Mapping[int, TrapSettings] = TRAPS
+    ) -> None:
+        self.traps = traps
         self.folder = folder
         self.mirror = folder / "updates"
         Store(folder).close()
@@ -37,7 +42,7 @@ class Updating:
         """As after a restart."""
         self.kept = UpdateStore(self.folder)
         self.steward = Steward(
-            self.folder, self.mirror, SEED, self.settings, self.kept, lambda reader: Places(listed=TRAPS)
+            self.folder, self.mirror, SEED, self.settings, self.kept, lambda reader: Places(listed=self.traps)
         )
 
     def close(self) -> None:
@@ -61,6 +66,15 @@ class Updating:
             (trap, EPOCH, self._number, self.now_ms, said, self.now_ms),
         )
 
+    def judges(self, trap: int, **counts: int) -> None:
+        """A note of a unit about its new model has come."""
+        self._number += 1
+        self._db.execute(
+            "INSERT INTO notes (trap, epoch, number, kind, time_ms, uncertainty_ms, day, marks, said, proof, stored_ms)"
+            " VALUES (?, ?, ?, 7, ?, 100, NULL, 0, ?, 'verified', ?)",
+            (trap, EPOCH, self._number, self.now_ms, json.dumps(counts), self.now_ms),
+        )
+
     def step(self, hours: float = 0.1) -> None:
         self.now_ms += round(hours * HOUR_MS)
         self.steward.step(self.now_ms - NOW + 1, self.now_ms)
@@ -70,7 +84,7 @@ class Updating:
         """So much later; all traps were heard all the time."""
         for _ in range(round(hours * 2)):
             self.now_ms += HOUR_MS // 2
-            self.hear(*TRAPS)
+            self.hear(*self.traps)
             self.step(0.001)
 
     def permit(self, trap: int) -> Permit | None:
@@ -80,7 +94,7 @@ class Updating:
 
     def released_to(self) -> dict[int, str]:
         """Which release each trap may take."""
-        found = {trap: self.permit(trap) for trap in TRAPS}
+        found = {trap: self.permit(trap) for trap in self.traps}
         return {trap: permit.release for trap, permit in found.items() if permit is not None}
 
     def rollout(self) -> Row:

@@ -1,10 +1,9 @@
 """What people see of an update: the page, `trapbase updates`, status, figures; and the file for a phone."""
 
 import asyncio
-import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.base.note_parts import UNIT, take, write_keys
 from tests.base.parts import BOX, EPOCH, NOW, TRAPS
 from tests.base.updates.parts import NEW, OLD, Updating
-from tests.ship.release_bench import Bench
 from trapbase.cli import main
 from trapbase.config import Settings
 from trapbase.effort import alarms
@@ -23,16 +21,14 @@ from trapbase.look.metrics import metrics_text
 from trapbase.page import create_page
 from trapbase.places import Places
 from trapbase.reader import Reader
-from trapbase.updates.bundle import bundle_of
 from trapbase.updates.kept import STOPPED
 from trapbase.updates.look import Look, look
 from trapbase.updates.words import headline, notes, status_words, unit_rows
-from trapkit.tarball import members
-from trapkit.update.sources import FolderSource
 from trapkit.update.states import UpdateState
 from trapwire.notes import SHADOW, UPDATE, Note, statement
 from trapwire.objects import NOTE, Envelope, ObjectKey
 
+TRAP_1 = '[[trap]]\nnumber = 1\nstation = "S001"\nlatitude = 1\nlongitude = 1\n'
 SETTINGS = Settings(trap=tuple(TRAPS.values()))
 
 
@@ -56,12 +52,25 @@ def traps(base: Updating) -> list[dict[str, object]]:
         reader.close()
 
 
-def get(folder: Path, path: str) -> httpx.Response:
-    async def ask() -> httpx.Response:
+def get(folder: Path, path: str, **headers: str) -> httpx.Response:
+    return get_each(folder, path, headers)[0]
+
+
+def get_each(
+    folder: Path, path: str, *asked: dict[str, str], between: Callable[[], None] = lambda: None
+) -> list[httpx.Response]:
+    """The answers of one page; `between`: what happens between two of them."""
+
+    async def ask() -> list[httpx.Response]:
         app = create_page(Settings(folder=str(folder), trap=SETTINGS.trap), bytes(BOX), threading.Event())
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
+        found: list[httpx.Response] = []
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as session:
-            return await session.get(path)
+            for headers in asked:
+                if found:
+                    between()
+                found.append(await session.get(path, headers=headers))
+        return found
 
     return asyncio.run(ask())
 
@@ -222,55 +231,49 @@ def test_what_a_unit_says_in_a_signed_note_is_on_the_page_and_is_no_alarm(tmp_pa
     assert main(["verify", "--config", str(_config(tmp_path, base))]) == 0
 
 
+def test_how_a_new_model_does_beside_the_old_one_is_on_the_page_and_in_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, keys = tmp_path / "base", write_keys(tmp_path / "keys", 1)
+    counts = {"bursts": 60, "only_old": 2, "only_new": 5, "people_old": 0, "people_new": 0}
+    so_far = {"model": 0xAB12, **counts, "verdict": 0}
+    other = so_far | {"model": 1, "bursts": 9}
+    staged = UpdateState(OLD, NEW, "staged", "", NOW)
+    take(
+        base, keys,
+        update_note(1, staged, SHADOW, **other),
+        update_note(2, staged),
+        update_note(3, staged, SHADOW, **so_far),
+    )  # fmt: skip
+    words = "new model beside the old one, 60 bursts: 53 alike; kept by the new one alone 5, by the old one alone 2"
+    assert f'<span class="quiet shadow">{words}; it goes on</span>' in get(base, "/").text
+    done = so_far | {"bursts": 200, "people_new": 1, "verdict": 1}
+    forged = update_note(5, staged, SHADOW, **so_far)
+    forged = Envelope(forged.key, forged.body[:-1] + bytes([forged.body[-1] ^ 1]))
+    take(
+        base,
+        keys,
+        update_note(4, staged, SHADOW, **done),
+        forged,
+        update_note(6, UpdateState(OLD, NEW, "trial", "", NOW)),
+    )
+    config = _config(tmp_path, base)
+    config.write_text(config.read_text() + TRAP_1)
+    assert main(["updates", "--config", str(config)]) == 0
+    assert (
+        "new model beside the old one, 200 bursts: 192 alike; kept by the new one alone 5, by the old one alone 2; "
+        "withheld for people by the new one alone 1, by the old one alone 0; the new one decides\n"
+    ) in capsys.readouterr().out
+    assert main(["updates", "--json", "--config", str(config)]) == 0
+    (unit,) = json.loads(capsys.readouterr().out)["units"]
+    assert unit["judged"] | {"said_ms": 0} == {
+        **done, "model": "0000ab12", "alike": 192, "verdict": "the new one decides", "said_ms": 0,
+    }  # fmt: skip
+    take(base, keys, update_note(7, UpdateState(OLD, "2026.12.9", "staged", "", NOW)))
+    assert "beside the old one" not in get(base, "/").text, "of the next release nothing is known yet"
+
+
 def _config(tmp: Path, base: Path) -> Path:
     path = tmp / "base.toml"
     path.write_text(f'folder = "{base}"\nunit_keys = "{tmp / "keys"}"\n')
     return path
-
-
-def test_what_a_phone_gets_from_the_page_a_trap_takes(base: Updating, tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "operator")
-    bench.release(NEW)
-    mirror = base.folder / "updates"
-    copy(bench.repository.folder, mirror)
-    begin(base)
-    answer = get(base.folder, "/update.tar")
-    assert answer.headers["content-disposition"] == f'attachment; filename="pugmark-update-{NEW}.tar"'
-    assert len(answer.content) == int(answer.headers["content-length"])
-    assert f'href="/update.tar" download>pugmark-update-{NEW}.tar' in get(base.folder, "/").text
-    names = list_of(answer.content)
-    assert names[-1] == "metadata/timestamp.json"
-    assert "permits/1.permit" in names
-    assert not [name for name in names if "state" in name or "key" in name]
-    out = tmp_path / "card"
-    unpack(answer.content, out)
-    assert bench.unit().update(FolderSource(out)) == NEW
-
-
-def copy(source: Path, place: Path) -> None:
-    for path in source.rglob("*"):
-        if path.is_file():
-            (place / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-            (place / path.relative_to(source)).write_bytes(path.read_bytes())
-
-
-def list_of(data: bytes) -> list[str]:
-    return [member.name for member in members(io.BytesIO(data), len(data)) if not member.refusal]
-
-
-def unpack(data: bytes, place: Path) -> None:
-    for member in members(io.BytesIO(data), len(data)):
-        path = place / member.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data[member.start : member.start + member.size])
-
-
-def test_a_file_that_becomes_shorter_meanwhile_ends_the_tar_short(tmp_path: Path) -> None:
-    for name in ("metadata/timestamp.json", "metadata/1.root.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x" * 600)
-    bundle = bundle_of(tmp_path)
-    assert bundle is not None
-    (tmp_path / "metadata/1.root.json").write_bytes(b"x")
-    with pytest.raises(OSError, match="has become shorter"):
-        b"".join(bundle.read())

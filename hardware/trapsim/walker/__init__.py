@@ -1,0 +1,1 @@
+"""Somebody who walks past the demo's traps when a walk test has begun on a trap's page."""
