@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from tests.base.parts import NOW, TRAPS, UPLOAD
 from tests.base.updates.parts import KEY, SETTINGS, Updating
+from tests.base.updates.test_shown import get
 from tests.ship.release_bench import Bench, pack
 from tests.wire.keys import base_keys
 from tests.wire.world import Random, TrapNode
 from trapbase import parts
+from trapbase.cli import main
 from trapbase.config import Settings, UploadSettings
 from trapbase.gateway import SUBSCRIPTIONS, Gateway
 from trapbase.places import Places
@@ -153,6 +155,24 @@ def test_it_goes_to_the_permitted_unit_with_its_permission_and_people_see_it(bas
     base.broker.deliver(topics.downack(1), pack_keys([envelope.key]), {})
     base.packs.step(30_000, base.now_ms + 30_000)
     assert base.words() == f"may take {TWO}; its settings went by radio ({len(envelope.body)} bytes)"
+
+
+def test_the_command_and_the_page_say_it(
+    base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base.packs.step(1, base.now_ms)
+    (envelope,) = base.said()
+    monkeypatch.setattr("time.time_ns", lambda: base.now_ms * 1_000_000)
+    told = f"its settings go by radio ({len(envelope.body)} bytes)"
+    config = tmp_path / "base.toml"
+    tables = "".join(
+        f'[[trap]]\nnumber = {t.number}\nstation = "{t.station}"\nside = "{t.side}"\nlatitude = 1\nlongitude = 1\n'
+        for t in TRAPS.values()
+    )
+    config.write_text(f'folder = "{base.folder}"\n{tables}')
+    assert main(["updates", "--config", str(config)]) == 0
+    assert told in capsys.readouterr().out
+    assert told in get(base.folder, "/").text
 
 
 def test_what_its_unit_refused_is_said_beside_it(base: Base) -> None:
