@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from trapbase.config import CardsSettings, TrapSettings
+from trapbase.config import TrapSettings
 from trapbase.places import Places, listed_besides
 from trapbase.stays import Bounds, Said, stays_of
+from trapbase.store_settings import CardsSettings
 from trapbase.unit_keys import FORGED, VERIFIED
 from trapkit.cards import Card, CardError, Sample, decode
 from trapkit.sealing import open_box

@@ -18,6 +18,7 @@ from trapbase.config import Settings
 from trapbase.reader import Reader
 from trapbase.run import say
 from trapbase.updates.alone import DAY_MS, MOST_DAYS, USUAL_DAYS, Allowance, one_line
+from trapbase.updates.byradio import read_sent
 from trapbase.updates.kept import DONE, STOPPED, UpdateStore
 from trapbase.updates.look import Look, look, rules_of
 from trapbase.updates.waves import PROVES, RUNS, WAITS, Decision, hears
@@ -48,8 +49,8 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def read_look(settings: Settings, reader: Reader, traps: list[dict[str, Any]] | None = None) -> Look:
     """Updates as they are now, read beside a running base.  Raises: SetupError, StorageError."""
-    now_ms = time.time_ns() // 1_000_000
-    return look(settings.updates, reader.rows, traps or reader.traps(), read_places(settings, reader), now_ms)
+    now_ms, radio = time.time_ns() // 1_000_000, read_sent(Path(settings.folder))
+    return look(settings.updates, reader.rows, traps or reader.traps(), read_places(settings, reader), now_ms, radio)
 
 
 def _updates(args: argparse.Namespace, settings: Settings) -> int:

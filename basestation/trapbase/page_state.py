@@ -32,6 +32,7 @@ from trapbase.places import Places
 from trapbase.reader import Reader
 from trapbase.shutout import watched_traps
 from trapbase.updates.bundle import Bundle, bundle_of
+from trapbase.updates.byradio import read_sent
 from trapbase.updates.kept import MIRROR
 from trapbase.updates.look import look
 from trapbase.view import View, build_view
@@ -116,7 +117,8 @@ class PageState:
             rows = _read(reader, code, list(stations.values()), places.known())
         summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
-        updates = look(self._settings.updates, reader.rows, rows["traps"], places, now_ms) if reader else None
+        radio, own = read_sent(self._folder), self._settings.updates
+        updates = look(own, reader.rows, rows["traps"], places, now_ms, radio) if reader else None
         species = None if code is None else SPECIES[code]
         return build_view(
             self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=free_bytes(self._folder),
