@@ -8,9 +8,17 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct, field
 
 from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
-from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
+from trapbase.outlet_settings import (
+    BUDGET_TEXT,
+    HOURS,
+    HOURS_TEXT,
+    ExportSettings,
+    OutletSettings,
+    check_hours,
+    check_outlets,
+)
 from trapbase.page_settings import LogSettings, PageSettings
-from trapbase.store_settings import BackupSettings, StoreSettings
+from trapbase.store_settings import BackupSettings, CardsSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
 from trapkit.errors import SetupError
 from trapwire.airtime import SF_MAX, SF_MIN, usable_frame
@@ -164,17 +172,6 @@ class UploadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 5000
 
 
-class CardsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rangers' deployment cards: a card whose place lies outside these bounds is kept and not used."""
-
-    south: Annotated[float, Meta(ge=-90, le=90, description="southernmost place of a trap (degrees)")] = -90.0
-    north: Annotated[float, Meta(ge=-90, le=90, description="northernmost (degrees)")] = 90.0
-    west: Annotated[
-        float, Meta(ge=-180, le=180, description="westernmost; beyond `east`: over the 180th meridian (degrees)")
-    ] = -180.0
-    east: Annotated[float, Meta(ge=-180, le=180, description="easternmost (degrees)")] = 180.0
-
-
 class TrapSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One trap in the field: a `[[trap]]` table."""
 
@@ -214,8 +211,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(max_length=400, description="public key that the plan must be signed with (path; 64 hex digits)")
     ] = ""
     unit: Annotated[
-        str,
-        Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)"),
+        str, Meta(max_length=400, description="what `trapship provision` wrote for this unit (path; empty: none)")
     ] = ""
     revoked: Annotated[
         str, Meta(max_length=400, description="the operator's signed list of units that are shut out; empty: none")
@@ -252,6 +248,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     modem: tuple[ModemSettings, ...] = ()
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
+    export: ExportSettings = field(default_factory=ExportSettings)
     outlet: tuple[OutletSettings, ...] = ()
     agreement: tuple[AgreementSettings, ...] = ()
 

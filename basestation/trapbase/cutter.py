@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trapbase.batch import CutRules, batch_id, cut, halves
 from trapbase.cardbook import CardBook
-from trapbase.config import BatchSettings, CardsSettings, TrapSettings, urgent_species
+from trapbase.config import BatchSettings, TrapSettings, urgent_species
 from trapbase.deployments import by_trap
 from trapbase.effort import DayLine, day_lines
 from trapbase.eventid import REACH_MS, event_ids
@@ -14,6 +14,7 @@ from trapbase.model import Event, Sighting, StoredObject, Waiting
 from trapbase.package import Contents, build_files, zip_files
 from trapbase.places import Places
 from trapbase.store import Store
+from trapbase.store_settings import CardsSettings
 from trapkit.cards import Sample
 from trapkit.errors import StorageError
 from trapkit.files import refusal, write_atomically

@@ -349,6 +349,10 @@ class Store:
         """uploading -> uploaded."""
         self._run("set_uploaded", now_ms, batch_id)
 
+    def set_there(self, batch_id: str, now_ms: int) -> None:
+        """-> uploaded, without an address: the back end has it already."""
+        self._run("set_there", now_ms, batch_id)
+
     def set_batch_error(self, batch_id: str, error: str, counter: str) -> None:
         """What went wrong last, for people to read, and one more on `counter`."""
         with transaction(self._db) as db:

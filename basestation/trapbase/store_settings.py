@@ -1,4 +1,4 @@
-"""How much a base keeps, and its backups by itself: the tables `[store]` and `[backup]`."""
+"""How much a base keeps, its backups by itself, where cards may lie: the tables `[store]`, `[backup]` and `[cards]`."""
 
 from typing import Annotated
 
@@ -28,3 +28,14 @@ class BackupSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = ""
     every_h: Annotated[float, Meta(ge=1, le=8760, description="one every (h)")] = 24.0
     keep: Annotated[int, Meta(ge=1, le=1000, description="how many are kept")] = 7
+
+
+class CardsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rangers' deployment cards: a card whose place lies outside these bounds is kept and not used."""
+
+    south: Annotated[float, Meta(ge=-90, le=90, description="southernmost place of a trap (degrees)")] = -90.0
+    north: Annotated[float, Meta(ge=-90, le=90, description="northernmost (degrees)")] = 90.0
+    west: Annotated[
+        float, Meta(ge=-180, le=180, description="westernmost; beyond `east`: over the 180th meridian (degrees)")
+    ] = -180.0
+    east: Annotated[float, Meta(ge=-180, le=180, description="easternmost (degrees)")] = 180.0

@@ -89,8 +89,12 @@ class Uploader:
             try:
                 self._advance(batch, utc_ms)
             except OutletError as error:
-                if error.status == TOO_LARGE and self._halve(batch, str(error), utc_ms):
-                    return True
+                if error.status == TOO_LARGE:
+                    try:
+                        if self._is_there(batch, utc_ms) or self._halve(batch, str(error), utc_ms):
+                            return True
+                    except OutletError as unknown:
+                        error = unknown
                 self._fail(batch, error, now_ms)
                 return False
             if not local:
@@ -137,6 +141,15 @@ class Uploader:
             self._store.set_uploaded(name, utc_ms)
         else:
             self._offsets[name] = offset
+
+    def _is_there(self, batch: Batch, utc_ms: int) -> bool:
+        """Whether the back end signs for a batch whose address went wrong: halves of it would be there twice."""
+        if self._outlet.receipts(batch.batch_id) is None:
+            return False
+        self._store.set_there(batch.batch_id, utc_ms)
+        self._offsets.pop(batch.batch_id, None)
+        self._refused.pop(batch.batch_id, None)
+        return True
 
     def _halve(self, batch: Batch, error: str, utc_ms: int) -> bool:
         """Cut a batch that is too large in two; whether it could be."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trapkit.errors import SetupError
 from trapkit.progress import say
-from trapkit.serialport import missing
+from trapkit.serialport import why_absent
 from trapship.boards import BOARDS
 from trapship.unitsettings import ROLES, load_settings
 
@@ -65,7 +65,7 @@ def _wait_s(text: str) -> float:
 def _patience_s(args: argparse.Namespace) -> float:
     """How long to wait for the board's answer.  Raises: SetupError for a port that is not there, unless it was said how
     long to wait for one."""
-    trouble = missing(args.port)
+    trouble = why_absent(args.port)
     if trouble and args.wait is None:
         raise SetupError(
             f"{trouble}. A unit that sleeps has none until its RESET is pressed: say --wait {WAIT_S:.0f}, then press it"

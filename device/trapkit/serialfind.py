@@ -54,8 +54,13 @@ def find_usb(name: str, adapters: Sequence[Adapter]) -> tuple[str, str]:
     if found:
         names = ", ".join(sorted(f"{a.device} ({a.serial_number or 'no serial number'})" for a in found[:MAX_NAMED]))
         return "", f"{len(found)} adapters are {name}: {names}; name one by its serial number or /dev/serial/by-path"
-    there = ", ".join(sorted(_words(a) for a in on_usb[:MAX_NAMED])) or "none"
-    return "", f"no USB adapter is {name}; plugged in: {there}"
+    return "", f"no USB adapter is {name}; plugged in: {plugged_in(adapters)}"
+
+
+def plugged_in(adapters: Sequence[Adapter]) -> str:
+    """The USB adapters that are there, each as a setting may name it."""
+    on_usb = [adapter for adapter in adapters if adapter.vid is not None]
+    return ", ".join(sorted(_words(a) for a in on_usb[:MAX_NAMED])) or "none"
 
 
 def follow(path: str, known: Identity | None, adapters: Sequence[Adapter]) -> str:
@@ -63,17 +68,6 @@ def follow(path: str, known: Identity | None, adapters: Sequence[Adapter]) -> st
     path = os.path.realpath(path)
     same = [a.device for a in adapters if known is not None and identity_of(a) == known]
     return same[0] if len(same) == 1 else path
-
-
-def ports(adapters: Sequence[Adapter]) -> str:
-    """What is plugged in, by its device: adapters on USB first, then lines of the computer's own."""
-    on_usb = sorted(
-        f"{a.device} ({a.serial_number or f'{a.vid:04X}:{a.pid:04X}'})" for a in adapters if a.vid is not None
-    )
-    own = sorted(a.device for a in adapters if a.vid is None)
-    shown = [*on_usb, *own][: 2 * MAX_NAMED]
-    more = len(adapters) - len(shown)
-    return (", ".join(shown) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def _words(adapter: Adapter) -> str:

@@ -15,12 +15,13 @@ from tests.base.note_parts import day, take, write_keys
 from tests.base.package_parts import check_profile, check_tables, needs_official
 from tests.base.parts import BATCH, BOX, EPOCH, NOW, TRAPS, sighting
 from trapbase.cli import main
-from trapbase.config import CardsSettings, Settings
+from trapbase.config import Settings
 from trapbase.cutter import Cutter
 from trapbase.package import build_files
 from trapbase.page_state import PageState
 from trapbase.reader import Reader
 from trapbase.store import Store
+from trapbase.store_settings import CardsSettings
 from trapbase.verify import problems
 from trapbase.view import View
 from trapwire.notes import MAX_CARD_BYTES

@@ -78,6 +78,8 @@ class Reader:
         self.typed: list[str] = []
 
     def types(self, line: str, code: int = 0) -> str:
+        if line in ("sudo -u pugmark bash", "exit"):
+            return ""
         words = line.removeprefix("sudo ").removeprefix("-u pugmark ")
         self.typed.append(words)
         if words.startswith(NOT_HERE):
@@ -134,17 +136,17 @@ def test_every_command_of_the_guide_does_what_it_says(
 
     published(rig, stick, RELEASE, "ONE = 1")
     base.add(settings.replace("/media/stick", str(stick)))
-    at_the_base = [reader.types(line) for line in begin]
-    assert "good" in at_the_base[1]
-    assert f"{RELEASE}, wave 1 of 1: 0 of 2 units run it" in at_the_base[-1]
-    assert f"here: {RELEASE} (application" in at_the_base[-1]
-    assert "waits: trap 8 is not heard" in at_the_base[-1]
+    assert "good" in "".join(reader.types(line) for line in begin)
+    at_the_base = "".join(reader.types(line) for line in word[:3])
+    assert f"{RELEASE}, wave 1 of 1: 0 of 2 units run it" in at_the_base
+    assert f"here: {RELEASE} (application" in at_the_base
+    assert "waits: trap 8 is not heard" in at_the_base
 
     rig.start()
     reader.types(copy[0].replace("/var/lib/pugmark/data/updates/permits ", ""))  # as somebody who forgets them
     no = f"waits: no-permit: {RELEASE}: its base has not said yet that this unit may take it\n"
     assert no in reader.types(ask[1], code=1)
-    stopped, goes, allowed, shown = [reader.types(line) for line in word]
+    stopped, goes, allowed, shown, _ = [reader.types(line) for line in word[3:]]
     assert "nobody else may take it" in stopped
     assert "goes on" in goes
     assert "trap 7 may take 2026.12.1 though trap 8 beside it is not heard, for 14 days" in allowed
@@ -159,7 +161,7 @@ def test_every_command_of_the_guide_does_what_it_says(
 
     published(rig, stick, BAD, "TWO = 2")
     rig.bench.later(hours=2)
-    for line in (begin[-1], word[2], begin[-1], copy[0]):
+    for line in (word[2], word[5], word[2], copy[0]):
         reader.types(line)
     rig.start()
     assert f"taken: {BAD} is on the card\n" in reader.types(ask[1])
@@ -169,9 +171,9 @@ def test_every_command_of_the_guide_does_what_it_says(
     assert f"not taken: {BAD}: {reasons.words('model-judges-badly')}, once\n" in told
     reader.types(why[1])
     assert json.loads(reader.types("trapcam update --json"))["gone"][0]["code"] == "model-judges-badly"
-    assert {line for text in (begin, word, copy, ask, status, why) for line in text} <= {
-        line for typed in reader.typed for line in (typed, f"sudo {typed}", f"sudo -u pugmark {typed}")
-    }
+    every = {line for text in (begin, word, copy, ask, status, why) for line in text}
+    typed = {line for each in reader.typed for line in (each, f"sudo {each}", f"sudo -u pugmark {each}")}
+    assert every <= typed | {"sudo -u pugmark bash", "exit"}
 
 
 def test_the_guide_says_what_to_do_for_every_code_and_outcome_of_a_unit() -> None:

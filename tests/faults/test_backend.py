@@ -89,6 +89,26 @@ def test_a_batch_that_is_too_large_is_cut_until_it_goes_through(line: Line) -> N
     assert not list((line.base.store.folder / "outbox").iterdir())
 
 
+def test_a_batch_that_is_there_already_is_not_cut_when_its_address_went_wrong(line: Line) -> None:
+    """It had all bytes, and then knew neither its own address nor, by its words, so large a batch."""
+    deliver(line.broker, *sighting(1, 1), *sighting(1, 2))
+    sizes: list[int] = []
+
+    def fault(asked: str, headers: dict[str, str]) -> int | None:
+        if asked == "POST":
+            sizes.append(int(headers["upload-length"]))
+            return 413 if len(sizes) > 1 else None
+        if asked == "PATCH" and int(headers["upload-offset"]) + int(headers["content-length"]) == sizes[0]:
+            return 409
+        return 404 if asked == "HEAD" else None
+
+    line.faulty.fault, line.faulty.after = fault, True
+    line.base.run(0, 60_000, 500)
+    line.delivered(4)
+    assert len(line.states()) == 1
+    assert len(sizes) == 2
+
+
 def test_objects_that_are_too_large_alone_wait_and_others_go_on(line: Line) -> None:
     seen: set[str] = set()
     learning = True

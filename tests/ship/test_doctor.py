@@ -5,14 +5,12 @@ import struct
 from binascii import crc32
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.ship.bench import XIAO, Bench
 from tests.ship.test_flash import KEY, MODEM, bench, bundle, modem, newer, put
 
-from trapkit.serialfind import ports
 from trapship.boards import BOARDS
 from trapship.cli import main
 from trapship.doctor import Report, _hardware
@@ -159,17 +157,8 @@ def test_a_port_that_is_not_there_is_said_at_once_with_those_that_are(
     gone = str(tmp_path / "ttyACM9")
     assert main(["doctor", "--port", gone]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"trapship: {gone}: there is no such port; plugged in: ")
+    assert said.startswith(f"trapship: {gone}: is not there; plugged in: ")
     assert "press" in said.partition("--wait 30")[2]
-
-
-def test_the_ports_that_are_there_are_named_those_on_usb_first() -> None:
-    usb = SimpleNamespace(device="/dev/ttyACM1", vid=0x303A, pid=0x1001, serial_number="F412FA", location="1-1")
-    plain = SimpleNamespace(device="/dev/ttyACM0", vid=0x2E8A, pid=5, serial_number=None, location="1-2")
-    own = SimpleNamespace(device="/dev/ttyS0", vid=None, pid=None, serial_number=None, location=None)
-    assert ports([own, usb, plain]) == "/dev/ttyACM0 (2E8A:0005), /dev/ttyACM1 (F412FA), /dev/ttyS0"
-    assert ports([]) == "none"
-    assert ports([own] * 11).endswith("/dev/ttyS0 and 3 more")
 
 
 def test_the_log_is_read_in_order_over_both_files_and_damage() -> None:

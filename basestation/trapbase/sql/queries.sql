@@ -151,6 +151,11 @@ UPDATE batches SET url = NULL, state = 'cut', uploaded_ms = NULL WHERE batch_id 
 -- name: set_uploaded
 UPDATE batches SET state = 'uploaded', uploaded_ms = ?, last_error = '' WHERE batch_id = ? AND state = 'uploading'
 
+-- name: set_there
+-- All its bytes are there by some way; who asks for its receipts goes on.
+UPDATE batches SET url = coalesce(url, ''), state = 'uploaded', uploaded_ms = ?, last_error = ''
+WHERE batch_id = ? AND state IN ('cut', 'uploading')
+
 -- name: set_batch_error
 UPDATE batches SET last_error = ? WHERE batch_id = ? AND state <> 'receipted'
 

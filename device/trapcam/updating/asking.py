@@ -115,7 +115,7 @@ class Desk:
         question = asked(self._root)
         return question.mark if question else ""
 
-    def begin(self, running: str) -> None:
+    def begin(self) -> None:
         """A look begins."""
         question = asked(self._root)
         last = answered(self._root)
@@ -123,8 +123,6 @@ class Desk:
         self._question, self._release = None if done else question, ""  # a later look is nobody's answer
         if self._question:
             self._say(Answer(mark=self._question.mark, outcome=LOOKS))
-        if self._taking:
-            self._taking.begin(running)
 
     def answer(self, code: str) -> None:
         """A look has ended; code: as in `said_of`."""
@@ -132,6 +130,8 @@ class Desk:
             return
         seen = self._taking.seen if self._taking else {self._question.folder: NO_ROOT}
         said = said_of(self._question, seen, code)
+        if said is None and (Path(self._question.folder) / "metadata").is_dir():
+            return  # what came by radio goes first; the next look is for this
         if said is None:
             gone = Found(code="no-source", words=f"{self._question.folder}: no release lies there")
             said = said_of(self._question, {self._question.folder: gone}, code)

@@ -12,6 +12,7 @@ from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, require_trap
 from trapcam.detect import Detector
+from trapcam.downpack import DownPack
 from trapcam.judge import Judge
 from trapcam.outbox import Outbox
 from trapcam.states import DELETED, DELIVERED
@@ -162,12 +163,25 @@ def open_updater(
         heard=lambda: not update.heard or notes.heard(),
     )
     taking, folders = _taking(own, settings, clock)
+    down = DownPack(outbox)
     permit_key = read_key(Path(update.permit_key), "the base's key for permissions") if update.permit_key else None
 
     desk = asking.Desk(own.slots.root, taking)
 
     def brought() -> str:
-        return " ".join((*map(_stamp, folders()), desk.mark()))
+        stamps = (down.stamp(), *map(_stamp, folders()), desk.mark())
+        return " ".join(filter(None, stamps))
+
+    def begin(running: str) -> None:
+        desk.begin()
+        if taking is not None:
+            taking.begin(running, down.take())
+
+    def end() -> Found | None:
+        found = taking.end() if taking is not None else Found()
+        if found is not None and found.radio_over:
+            down.judged(overtaken=found.offered is not None)
+        return found
 
     def permitted(found: Found) -> str:
         if permit_key is None or found.offered is None:
@@ -210,10 +224,10 @@ def open_updater(
 
     ways = Ways(
         tell=notes.tell,
-        begin=desk.begin,
+        begin=begin,
+        end=end,
         answer=desk.answer,
         ended=desk.ended,
-        end=taking.end if taking else Found,
         brought=brought,
         looked=looked,
         remember=remember,
