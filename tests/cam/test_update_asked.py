@@ -14,7 +14,10 @@ from update_parts import Rig
 
 from trapcam import cmd_update
 from trapcam.cli import main
+from trapcam.clock import Clock
 from trapcam.outbox import Outbox
+from trapcam.updating import asking
+from trapcam.updating.taking import Found, Taking
 from trapkit.sealing import public_of
 
 RELEASE = "2026.12.1"
@@ -135,3 +138,26 @@ def test_another_time_to_wait_than_is_allowed_is_said(bench: Bench, rig: Rig, as
     assert ask(bench.repository.folder, "--wait", "-1")[0] == 2
     assert ask(bench.repository.folder, "--wait", "nan")[0] == 2
     assert not (rig.root / "asked").exists()
+
+
+def test_where_what_came_by_radio_goes_first_the_next_look_answers(tmp_path: Path, bench: Bench) -> None:
+    clock = Clock(20, system_ms=lambda: 0, monotonic_ms=lambda: 0)
+    taking = Taking(dict, tmp_path / "tuf", clock, b"", 7)
+    desk, question = asking.Desk(tmp_path, taking), asking.ask(tmp_path, bench.repository.folder)
+    desk.begin()
+    desk.answer("")
+    assert asking.answered(tmp_path) == asking.Answer(mark=question.mark, outcome=asking.LOOKS)
+    taking.seen[question.folder] = Found()
+    desk.begin()
+    desk.answer("")
+    said = asking.answered(tmp_path)
+    assert said is not None
+    assert (said.mark, said.outcome) == (question.mark, asking.NOTHING)
+
+
+def test_a_damaged_question_or_answer_is_none(tmp_path: Path) -> None:
+    for name, read in ((asking.ASKED, asking.asked), (asking.ANSWERED, asking.answered)):
+        for data in (b"", b"\xff\xfe", b"[]", b'{"mark": '):
+            (tmp_path / name).write_bytes(data)
+            found = read(tmp_path)
+            assert found is None or (name == asking.ASKED and isinstance(found, asking.Question) and not found.mark)
