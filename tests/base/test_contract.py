@@ -15,7 +15,7 @@ import trapbase
 from tests.base.backend_server import Server, make_batch
 from trapbase.results.answer import MOST, PREFIX, Result
 from trapsim.backend_store import MAX_BATCH_BYTES
-from trapwire.objects import RUNG_NAMES
+from trapwire.objects import PACK, RECEIPT, RUNG_NAMES
 from trapwire.receipt import MAX_OBJECTS
 
 FOLDER = Path(trapbase.__file__).parents[1]
@@ -127,4 +127,6 @@ def test_the_document_has_the_bounds_of_the_programs() -> None:
     assert created["Upload-Length"]["maximum"] == MAX_BATCH_BYTES
     objects = SCHEMAS["Receipts"]["properties"]["receipts"]["items"]["properties"]["objects"]
     assert objects["maxItems"] == MAX_OBJECTS
-    assert objects["items"]["properties"]["rung"]["maximum"] == max(r for r, n in RUNG_NAMES.items() if n != "receipt")
+    assert objects["items"]["properties"]["rung"]["maximum"] == max(
+        r for r, n in RUNG_NAMES.items() if r not in (RECEIPT, PACK)
+    )

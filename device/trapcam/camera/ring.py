@@ -52,7 +52,7 @@ class Ring:
             return
         kept.append(picture)
         self._bytes += len(picture.data)
-        while len(kept) > 1 and (self._bytes > self._max_bytes or kept[0].at_s < picture.at_s - self._cover_s):
+        while len(kept) > 1 and (self._bytes > self._max_bytes or picture.at_s - kept[0].at_s > self._cover_s):
             self._bytes -= len(kept.popleft().data)
 
     def after(self, at_s: float) -> list[Packed]:
