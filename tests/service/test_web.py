@@ -16,7 +16,7 @@ from trapcam.service.desk import Desk
 from trapcam.service.pin import FREE, Door, hashed
 from trapcam.service.unit import Step
 from trapcam.service.web import CAPTIVE, Parts, create_page
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Sample, Visit
 from trapkit.errors import StorageError
 
 PIN = "271828"
@@ -75,14 +75,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
             other.close()
 
 
-FORMS = ("/sample", "/end", "/update")
-INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/parcels.tar", *FORMS)
+FORMS = ("/visit", "/sample", "/end", "/update")
+INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/parcels.tar", *FORMS)
 
 
 @pytest.mark.parametrize("path", INSIDE)
 def test_without_the_pin_every_page_leads_to_the_door(site: Site, path: str) -> None:
     assert site.phone.get(path).url.path == "/"
-    if path in ("/walk", "/card", "/sample", "/end"):
+    if path in ("/walk", "/card", "/visit", "/sample", "/end"):
         assert site.phone.post(path, data=CARD).url.path == "/"
     assert site.trap.saved == []
 
@@ -253,6 +253,50 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
         assert 'href="/visit"' in text
     status, _, text = site.post("/sample", fields | {"barcode": "штрих"})
     assert (status, "Latin letters" in text) == (422, True)
+
+
+def test_a_visit_says_what_was_done_and_is_followed_until_the_base_has_it(site: Site) -> None:
+    site.open()
+    page = site.phone.get("/visit").text
+    for box in ("battery changed", "memory card changed", "desiccant changed", "lens cleaned", "camera straightened"):
+        assert box in page
+    fields = {"did-battery": "yes", "did-memory-card": "yes", "did-lens": "no", "note": "ice", "who": "Li"}
+    status, path, text = site.post("/visit", fields)
+    assert (status, path) == (200, "/sent/1")
+    assert site.trap.saved == [
+        Visit(who="Li", at_ms=NOW, uncertainty_ms=1500, note="ice", done=("battery", "memory card"))
+    ]
+    assert "The visit is saved on the trap." in text
+    assert "On its way to the base… Wait up to 5 minutes." in text
+    assert "you may leave" not in text
+    site.trap.states[1] = "delivered"
+    assert "The base has heard of your visit: you may leave." in site.phone.get("/sent/1").text
+    assert 'name="who" type="text" inputmode="text" autocomplete="off" autocapitalize="off" value="Li"' in (
+        site.phone.get("/visit").text
+    )
+
+
+def test_a_visit_without_a_name_comes_back_as_it_was_and_one_of_nothing_but_looking_is_taken(site: Site) -> None:
+    site.open()
+    status, path, text = site.post("/visit", {"did-desiccant": "yes", "note": "wet", "who": ""})
+    assert (status, path, site.trap.saved) == (422, "/visit", [])
+    assert '<a href="#who">Your name: This is needed.</a>' in text
+    assert 'name="did-desiccant" value="yes" checked' in text
+    assert 'value="wet"' in text
+    assert site.post("/visit", {"who": "Li"})[1] == "/sent/1"
+    (visit,) = site.trap.saved
+    assert isinstance(visit, Visit)
+    assert visit.done == ()
+
+
+def test_a_visit_is_told_what_to_change(site: Site) -> None:
+    site.open()
+    assert "The trap knows of nothing that must be changed." in site.phone.get("/visit").text
+    site.trap.now = replace(UNIT, needs=("Battery: change it, it is low.",), deployed=True)
+    text = site.phone.get("/visit").text
+    assert '<p class="wrong">Battery: change it, it is low.</p>' in text
+    assert "must be changed" not in text
+    assert 'href="/end">Take down' in text
 
 
 def test_a_form_says_what_is_needed_and_knows_the_name_that_was_typed_before(site: Site) -> None:
@@ -499,7 +543,7 @@ def test_two_phones_at_once_have_a_form_each(site: Site) -> None:
 )
 def test_hostile_forms_are_refused_and_nothing_is_saved(site: Site, body: bytes, kind: str, status: int) -> None:
     site.open()
-    for path in ("/card", "/sample", "/end", "/walk"):
+    for path in ("/card", "/visit", "/sample", "/end", "/walk"):
         assert site.phone.post(path, content=body, headers={"content-type": kind}).status_code == status
     assert site.trap.saved == []
 

@@ -12,7 +12,19 @@ from trapcam.service.bearings import compass
 from trapcam.service.places import check_place
 from trapcam.service.positions import Position, PositionError, parse
 from trapcam.service.words import N_
-from trapkit.cards import Card, CardError, Sample, encode
+from trapkit.cards import (
+    BATTERY,
+    DESICCANT,
+    LENS,
+    MEMORY_CARD,
+    STRAIGHTENED,
+    Card,
+    CardError,
+    Sample,
+    Visit,
+    Written,
+    encode,
+)
 
 MAX_FIELD = 400
 SIDES = {"left": N_("left"), "right": N_("right")}
@@ -26,6 +38,10 @@ KINDS = {
 KEPT = {
     "dry": N_("dry, in paper"), "frozen": N_("frozen"), "ethanol": N_("in ethanol"), "silica": N_("on silica gel"),
     "buffer": N_("in buffer"), "other": N_("other"),
+}  # fmt: skip
+DONE = {
+    BATTERY: N_("battery changed"), MEMORY_CARD: N_("memory card changed"), DESICCANT: N_("desiccant changed"),
+    LENS: N_("lens cleaned"), STRAIGHTENED: N_("camera straightened"),
 }  # fmt: skip
 LABELS = {
     "station": N_("Station"), "side": N_("Left or right trap of the station?"), "position": N_("Position"),
@@ -166,6 +182,23 @@ def card(
     return None if _too_long(made, form) else made
 
 
+def visit(form: Form, time: Time) -> Visit | None:
+    """The service visit that a form says, or None with its reasons. Nothing ticked is a visit too."""
+    who, note = form.text("who", 40, needed=True), form.text("note", 200)
+    if form.wrong:
+        return None
+    made = Visit(
+        who=who, note=note, at_ms=time.at_ms, uncertainty_ms=time.uncertainty_ms, phone_ms=time.phone_ms,
+        done=tuple(what for what in DONE if form.fields.get(tick(what)) == "yes"),
+    )  # fmt: skip
+    return None if _too_long(made, form) else made
+
+
+def tick(what: str) -> str:
+    """The name of the box that is ticked for it."""
+    return "did-" + what.replace(" ", "-")
+
+
 def sample(form: Form, time: Time, region: Region, *, deployed: bool, standing: Card | None) -> Sample | None:
     """The field sample that a form says, or None with its reasons; deployed, standing: as `before` of a card. Without a
     position it lay at the trap, whose position the base has."""
@@ -196,7 +229,7 @@ def _station(form: Form) -> str:
     return station
 
 
-def _too_long(made: Card | Sample, form: Form) -> bool:
+def _too_long(made: Written, form: Form) -> bool:
     try:
         encode(made)
     except CardError:

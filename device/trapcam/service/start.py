@@ -37,8 +37,12 @@ def open_visit(
     *,
     monotonic_ms: Callable[[], int],
     report: Callable[[str], None],
+    worn: Callable[[], bool] = lambda: False,
 ) -> Visit:
-    """The page, not yet open. seed: what the trap signs with.  Raises: SetupError naming the file or the key."""
+    """The page, not yet open. seed: what the trap signs with; worn: whether the card wears out.
+
+    Raises: SetupError naming the file or the key.
+    """
     service = settings.service
     path = Path(service.operators)
     try:
@@ -55,7 +59,7 @@ def open_visit(
     desk = Desk()
     trap = ServiceTrap(
         desk, outbox, CardNotes(outbox, sealer, seed), clock, uplink, choose.glancing(camera), camera.source, judge,
-        monotonic_ms, GnssModule(service.gnss, service.gnss_baud, monotonic_ms, report),
+        monotonic_ms, GnssModule(service.gnss, service.gnss_baud, monotonic_ms, report), worn,
     )  # fmt: skip
     bringer = Bringer(Path(settings.data) / "update", outbox.trap) if settings.update.trusted else None
     before = outbox.told(WRONG)
