@@ -246,6 +246,8 @@ address = {json.dumps(plan.page_host)}
 port = {service_port(plan, number)}
 always = true
 simulated = {json.dumps(plan.walkers)}
+side = {json.dumps(TRAPS[number])}
+zone = "{ZONE}"
 """
     write_atomically(folder / "trapcam.toml", settings.encode())
     # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.

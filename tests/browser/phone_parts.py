@@ -14,7 +14,8 @@ from tests.service.trap_parts import ScriptedTrap, looping, served
 
 from trapcam.service.desk import Desk
 from trapcam.service.pin import Door, hashed
-from trapcam.service.web import Parts, create_page
+from trapcam.service.showing import Parts
+from trapcam.service.web import create_page
 from trapcam.service.words import Words
 
 ROOT = Path(__file__).resolve().parents[2]

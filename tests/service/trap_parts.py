@@ -93,7 +93,7 @@ class ScriptedTrap:
     def walk(self) -> Walk | None:
         if self.steps is None:
             return None
-        return Walk(steps=tuple(self.steps), running=self.walking, lasted_s=8)
+        return Walk(steps=tuple(self.steps), running=self.walking, lasted_s=8, at_ms=NOW)
 
     def end_walk(self) -> None:
         self.walking = False

@@ -6,6 +6,7 @@ No routes; used by `web`.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from trapcam.service import forms
-from trapcam.service.asked import clock, day, fields_of, size_of, span
+from trapcam.service.asked import day, fields_of, is_reachable, size_of, span, when
 from trapcam.service.bearings import point
 from trapcam.service.bringing import Bringer
 from trapcam.service.desk import Desk
@@ -28,8 +29,9 @@ from trapcam.service.words import COOKIE as LANGUAGE
 from trapcam.service.words import LANGUAGES, N_, Words, wanted
 from trapkit.cards import Written
 
+LEFT_LYING = ("/menu", "/visit")  # these renew themselves, and a phone that lies there with one keeps no page open
 MOST_SAID = 64  # cards, visits and samples of a visit whose page still knows what they were
-COOKIE, NIGHT = "trap", "night"
+COOKIE, NIGHT = "trap-{}", "night"  # of each trap its own: by number, for a phone may know several under one name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,9 @@ class Parts:
     address: str  # numeric, for phones that do not know the name
     view_deg: tuple[float, float]  # how wide the camera sees, across and up
     wrong: Callable[[int], None]  # called in the trap's loop
+    number: int = 0  # this trap's
+    zone: tzinfo | None = None  # of its station; None: not known
+    side: str = ""  # of its station, as the operator's list has it; empty: it has none
     bringer: Bringer | None = None  # takes a release from a phone; None: this trap takes no updates
     simulated: bool = False  # somebody walks past by himself in a walk test
     language: str = "en"  # for a phone that wants none of ours
@@ -55,12 +60,16 @@ class Showing:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._address = parts.address if is_reachable(parts.address) else ""
+        self._cookie = COOKIE.format(parts.number)
         self._sessions = Sessions()
         self._said: dict[int, Written] = {}  # by number: what waits to be heard is told by its name
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"clock": clock, "day": day, "point": point, "span": span, "size": size_of}
+        self._templates.filters |= {
+            "when": partial(when, zone=parts.zone), "day": day, "point": point, "span": span, "size": size_of,
+        }  # fmt: skip
 
     async def _ask(self, work: Callable[[], Any]) -> Any:
         return await run_in_threadpool(self._parts.desk.ask, work)
@@ -78,13 +87,14 @@ class Showing:
         return RedirectResponse(f"/sent/{number}", 303)
 
     def _session(self, request: Request) -> Session | None:
-        return self._sessions.find(request.cookies.get(COOKIE, ""), self._parts.monotonic_ms())
+        return self._sessions.find(request.cookies.get(self._cookie, ""), self._parts.monotonic_ms())
 
     def _inside(self, request: Request) -> Session:
         session = self._session(request)
         if session is None:
             raise HTTPException(401)
-        self._parts.touched()
+        if request.url.path not in LEFT_LYING or "x-renewed" not in request.headers:
+            self._parts.touched()
         return session
 
     async def _form(self, request: Request, session: Session) -> dict[str, str]:
@@ -101,7 +111,7 @@ class Showing:
         words = Words(self._language(request))
         text = self._templates.get_template(name).render(
             _=words, languages=LANGUAGES, night=request.cookies.get(NIGHT) == "on", path=request.url.path,
-            address=self._parts.address, labels=forms.LABELS, asked=request.method == "GET", **values,
+            address=self._address, labels=forms.LABELS, asked=request.method == "GET", **values,
         )  # fmt: skip
         return HTMLResponse(text, code)
 

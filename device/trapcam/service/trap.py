@@ -67,6 +67,7 @@ class ServiceTrap:
         self._standing: Card | None = None
         self._steps: list[Step] | None = None
         self._begun_ms = 0
+        self._begun_at_ms: int | None = None  # by the clock, for people
         self._ended_ms: int | None = None
         self._next_ms = 0
         self._visited = False  # somebody has come in
@@ -177,12 +178,16 @@ class ServiceTrap:
 
     def begin_walk(self) -> None:
         self._steps, self._begun_ms, self._ended_ms, self._next_ms, self._edges = [], self._monotonic_ms(), None, 0, 0
+        self._begun_at_ms = self._clock.now()[0]
 
     def walk(self) -> Walk | None:
         if self._steps is None:
             return None
         until_ms = self._monotonic_ms() if self._ended_ms is None else self._ended_ms
-        return Walk(steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000)
+        return Walk(
+            steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000,
+            at_ms=self._begun_at_ms,
+        )  # fmt: skip
 
     def end_walk(self) -> None:
         if self.walking:

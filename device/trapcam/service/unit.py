@@ -87,6 +87,7 @@ class Walk:
     steps: tuple[Step, ...]
     running: bool
     lasted_s: int
+    at_ms: int | None = None  # when it began, Unix ms
 
     @property
     def left_s(self) -> int:

@@ -22,7 +22,7 @@ from trapcam.service.bringing import RefusedError
 from trapcam.service.desk import BusyError
 from trapcam.service.download import GoneError, Parcel
 from trapcam.service.forms import Form
-from trapcam.service.showing import COOKIE, NIGHT, Parts, Showing
+from trapcam.service.showing import NIGHT, Parts, Showing
 from trapcam.service.words import COOKIE as LANGUAGE
 from trapcam.service.words import LANGUAGES, N_
 from trapkit.cards import Card, Sample, Visit
@@ -102,7 +102,7 @@ class _Page(Showing):
                 await self._ask(partial(self._parts.wrong, 0))
                 answer = RedirectResponse("/menu", 303)
                 cookie = self._sessions.begin(operator, now_ms)
-                answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+                answer.set_cookie(self._cookie, cookie, httponly=True, samesite="strict")
                 return answer
             if not before:
                 await self._ask(partial(self._parts.wrong, door.tries.wrong))
@@ -119,7 +119,7 @@ class _Page(Showing):
         return remember(request, NIGHT, request.path_params["how"], ("on", "off"))
 
     async def out(self, request: Request) -> Response:
-        self._sessions.end(request.cookies.get(COOKIE, ""))
+        self._sessions.end(request.cookies.get(self._cookie, ""))
         return RedirectResponse("/", 303)
 
     async def captive(self, request: Request) -> Response:
@@ -135,7 +135,15 @@ class _Page(Showing):
     async def menu(self, request: Request) -> Response:
         session = self._inside(request)
         updates = self._parts.bringer is not None
-        return self._show(request, "menu.html", session=session, unit=await self._unit(), updates=updates)
+        states: dict[str, str] = {}  # of the last card and the last visit that were saved while this page is open
+        for number, said in self._said.items():
+            if not isinstance(said, Sample):
+                what = "visit" if isinstance(said, Visit) else "card"
+                states[what] = await self._ask(partial(self._parts.trap.progress, number))
+        return self._show(
+            request, "menu.html", session=session, unit=await self._unit(), updates=updates, states=states,
+            walk=await self._ask(self._parts.trap.walk),
+        )  # fmt: skip
 
     async def place(self, request: Request) -> Response:
         session = self._inside(request)
@@ -181,7 +189,10 @@ class _Page(Showing):
             if made is not None and do == "save":
                 return await self._save(session, made)
             if made is not None and do not in ("change", "take"):
-                return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
+                return self._show(
+                    request, "check.html", session=session, form=form, card=made, baits=forms.BAITS,
+                    listed=self._parts.side if made.side != self._parts.side else "",
+                )  # fmt: skip
             if do in ("change", "take"):
                 form.wrong.clear()
         code = 422 if form.wrong else 200
@@ -261,8 +272,14 @@ class _Page(Showing):
             made = forms.sample(
                 form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
             )
-            if made is not None:
+            do = form.fields.get("do")
+            if made is not None and do == "save":
                 return await self._save(session, made)
+            if made is not None and do != "change":
+                return self._show(
+                    request, "samplecheck.html", session=session, form=form, sample=made, kinds=forms.KINDS,
+                    kept=forms.KEPT,
+                )  # fmt: skip
         code = 422 if form.wrong else 200
         return self._show(
             request, "sample.html", code, session=session, form=form, unit=unit, kinds=forms.KINDS, kept=forms.KEPT
