@@ -89,7 +89,9 @@ class Phone:
     def press(self, text: str, **values: object) -> None:
         """The button or link with these words, in this phone's language."""
         said = self.words(text, **values)
-        self.page.locator("button, a", has_text=re.compile(rf"^\d?\s*‹?\s*{re.escape(said)}\s*›?$")).first.click()
+        plain = self.page.locator("button, a", has_text=re.compile(rf"^\d?\s*‹?\s*{re.escape(said)}\s*›?$"))
+        task = self.page.locator(".tasks a", has_text=re.compile(rf"^\d\s*{re.escape(said)}"))  # and how it stands
+        plain.or_(task).first.click()
         self.page.wait_for_load_state()
 
     def choose(self, text: str) -> None:

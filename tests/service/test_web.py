@@ -481,10 +481,12 @@ def test_the_menu_is_a_list_of_what_is_done(site: Site) -> None:
     site.post("/card", CARD | {"do": "save"})
     assert site.phone.get("/menu").text.count("saved, on its way to the base") == 1
     site.post("/visit", {"who": "Li"})
+    assert "visit saved, on its way to the base" in site.phone.get("/menu").text
     site.trap.states |= {1: "delivered", 2: "delivered"}
     site.trap.now = replace(site.trap.now, unreceipted=0)
     text = site.phone.get("/menu").text
-    assert text.count("✓&nbsp;at the base") == 2
+    assert "✓&nbsp;at the base" in text
+    assert "✓&nbsp;visit saved, and at the base" in text
     assert "parcels to take" not in text
     assert "data-renew" in text
 
@@ -518,7 +520,7 @@ def test_a_partner_that_is_not_heard_keeps_nobody_waiting(site: Site) -> None:
     site.open()
     for path in ("/place", "/visit"):
         text = site.phone.get(path).text
-        assert "You may leave without it." in text
+        assert "You may leave without hearing the other trap." in text
         assert "Both traps must be on." in text
 
 
@@ -637,8 +639,8 @@ def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
     before = site.phone.get("/visit").text
     answer = site.phone.get("/parcels.tar")
     whole, tag = answer.content, answer.headers["etag"]
-    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB."
-    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB" in before
+    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f}\u00a0MB."
+    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f}\u00a0MB" in before
     assert "Sent to a phone" not in before
     site.trap.now = replace(UNIT, unreceipted=3, deployed=True, standing=STANDING)
     after = site.phone.get("/visit").text
@@ -757,7 +759,7 @@ def test_a_phone_brings_a_release_and_is_told_what_comes_of_it(site: Site, tmp_p
     assert not (tmp_path / BROUGHT).exists(), "a form of another page brings nothing"
     answer = site.phone.post(f"/update?form={token}", files=file)
     assert answer.status_code == 200
-    assert "The release is on the trap: 4 files, 6 kB." in answer.text
+    assert "The release is on the trap: 4 files, 6\u00a0kB." in answer.text
     assert "The base has not said yet" not in answer.text
     wrong = site.phone.post(f"/update?form={token}", files={"file": ("cat.jpg", b"x" * 600)})
     assert wrong.status_code == 422

@@ -98,7 +98,7 @@ def span(ms: int) -> tuple[str, int]:
 
 def size_of(count: int) -> str:
     """Bytes as a phone's list of downloads says them."""
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{-(-count // 1000)} kB"
+    return f"{count / 1e6:.1f}\u00a0MB" if count >= 100_000 else f"{-(-count // 1000)}\u00a0kB"
 
 
 def field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:
