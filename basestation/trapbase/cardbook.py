@@ -1,6 +1,7 @@
 """Opens the cards, visits and samples in the store, each once, and keeps what follows from them until another comes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from trapbase.config import TrapSettings
@@ -29,7 +30,8 @@ class CardSource(Protocol):
 
 
 class CardBook:
-    """`secret`: the key that opens them, or None; `traps`: those of the settings, by number."""
+    """`secret`: the key that opens them, or None; `traps`: those of the settings, by number; `shut_out`: asked
+    each time which traps the operator has shut out."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class CardBook:
         secret: bytes | None,
         traps: Mapping[int, TrapSettings],
         settings: CardsSettings | None = None,
+        shut_out: Callable[[], frozenset[int]] = frozenset,
     ) -> None:
         self._source = source
         self._secret = secret
@@ -46,6 +49,7 @@ class CardBook:
         self._opened: dict[tuple[int, int, int, str], Said] = {}
         self._mark: tuple[int, ...] | None = None
         self._places = Places(listed=self._traps)
+        self._shut_out = shut_out
 
     def current(self) -> Places:
         """What the settings and the cards say now.  Raises: StorageError."""
@@ -53,6 +57,9 @@ class CardBook:
         if mark != self._mark:
             self._places = self._read(self._source.cards(MAX_CARDS + 1))
             self._mark = mark
+        gone = self._shut_out()
+        if gone != self._places.shut_out:
+            self._places = replace(self._places, shut_out=gone)
         return self._places
 
     def _read(self, rows: list[dict[str, Any]]) -> Places:

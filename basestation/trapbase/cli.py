@@ -30,8 +30,10 @@ from trapkit.bus_tls import TlsFiles
 from trapkit.errors import SetupError, StorageError
 from trapkit.operator.commands import add_identity_parser, take_over
 from trapkit.sealing import read_key
+from trapkit.serialport import why_absent
 from trapkit.settings import layers_of, load_settings, show
 
+MODEM_HELP = "Another line: serial below [gateway] in base.toml (basestation/README.md, Modems)"
 TELLS_OF_BORDERS = ("run", "config")  # `status` and `outlets` show them themselves
 
 
@@ -103,6 +105,8 @@ def _config(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for modem in modems(settings):
         frame_bytes(settings.gateway, modem.sf)
+        if why := why_absent(modem.serial):
+            say(f"{why}. Until it is, this base hears nobody by radio. {MODEM_HELP}")
     if settings.box_key:
         read_key(Path(settings.box_key), "the key that opens crops")
     if settings.upload.url:

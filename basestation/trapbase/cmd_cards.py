@@ -12,6 +12,7 @@ from trapbase.config import Settings
 from trapbase.places import Places
 from trapbase.reader import Reader
 from trapbase.sample_rows import SAMPLES, sample_row
+from trapbase.shutout import watched_traps
 from trapbase.stays import Stay
 from trapbase.visit_rows import VISITS, visit_row, words_of
 from trapkit.cards import Sample, Visit
@@ -40,7 +41,8 @@ def read_places(settings: Settings, reader: Reader) -> Places:
     """Where the traps stand, read beside a running base.  Raises: SetupError, StorageError."""
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
     traps = {trap.number: trap for trap in settings.trap}
-    return CardBook(reader, secret, traps, settings.cards).current()
+    shut_out = watched_traps(settings.revoked, settings.operator_key)
+    return CardBook(reader, secret, traps, settings.cards, shut_out).current()
 
 
 def _places(settings: Settings) -> Places:

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 
-from trapbase.borders import why_closed
+from trapbase.borders import COUNTRY, why_closed
+from trapbase.coarser import EXACT, GRIDS
 from trapbase.config import Settings
 from trapbase.export import export_camtrap
 from trapbase.reader import Reader
@@ -23,6 +25,11 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     export = subparsers.add_parser("export", help="everything in custody, for other programs")
     export.add_argument("--camtrap-dp", type=Path, required=True, metavar="DIR", help="a new folder, Camtrap DP 1.0.2")
     export.add_argument("--for", dest="receiver", default="", metavar="COUNTRY", help="who gets it, like CN; else own")
+    export.add_argument(
+        "--coordinates",
+        choices=(EXACT, *GRIDS),
+        help="how exactly positions stand in it, in degrees (key 'coordinates' or 'abroad' of [export])",
+    )
     export.set_defaults(run=_export)
     verify = subparsers.add_parser("verify", help="every record against its file and digest; exit code 1 if not clean")
     verify.add_argument("--json", action="store_true", help="one JSON object")
@@ -36,11 +43,16 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _export(args: argparse.Namespace, settings: Settings) -> int:
     receiver = args.receiver or settings.country
+    if not re.fullmatch(COUNTRY, receiver):
+        raise SetupError(f"--for {receiver!r}: allowed are two capital letters of ISO 3166, like CN, KR, MN or RU")
     why = why_closed(settings.country, receiver, settings.agreement)
     if why:
         raise SetupError(f"--for {receiver}: nothing is exported: {why}")
-    counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings, receiver)
-    say(f"{args.camtrap_dp}: {counts['objects']} objects of {counts['sightings']} sightings")
+    own = receiver == settings.country
+    coordinates = args.coordinates or (settings.export.coordinates if own else settings.export.abroad)
+    counts = export_camtrap(Path(settings.folder), args.camtrap_dp, settings, receiver, coordinates)
+    exactly = "exact positions" if coordinates == EXACT else f"positions rounded to {coordinates} degree"
+    say(f"{args.camtrap_dp}: {counts['objects']} objects of {counts['sightings']} sightings, {exactly}")
     return 0
 
 

@@ -32,12 +32,9 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _log(args: argparse.Namespace, settings: Settings) -> int:
-    known = {trap.number for trap in settings.trap}
     folder = Path(settings.folder)
     if args.ask is not None:
-        if args.trap not in known:
-            names = ", ".join(str(number) for number in sorted(known)) or "none"
-            raise SetupError(f"TRAP {args.trap}: is not in the settings; allowed are {names}")
+        _require_known(settings, args.trap)
         if not 1 <= args.ask <= MAX_ENTRIES:
             raise SetupError(f"--ask {args.ask}: allowed is a whole number within 1–{MAX_ENTRIES}")
         if not 0 <= args.first < 1 << 32:
@@ -49,6 +46,8 @@ def _log(args: argparse.Namespace, settings: Settings) -> int:
         rows = in_order(reader.rows("log_entries", args.trap, SHOWN))
     finally:
         reader.close()
+    if not rows and args.ask is None:
+        _require_known(settings, args.trap)  # of one that was known once what came is shown
     zone = ZoneInfo(next((trap.zone for trap in settings.trap if trap.number == args.trap), "") or settings.zone)
     for row in rows:
         print(json.dumps(_as_json(row), sort_keys=True) if args.json else _as_words(row, zone))
@@ -63,6 +62,13 @@ def _log(args: argparse.Namespace, settings: Settings) -> int:
         store.close()
     say(f"trap {args.trap} is asked for {args.ask} entries of its log when it is next heard; see `trapbase status`")
     return 0
+
+
+def _require_known(settings: Settings, trap: int) -> None:
+    known = sorted(each.number for each in settings.trap)
+    if trap not in known:
+        names = ", ".join(map(str, known)) or "none"
+        raise SetupError(f"TRAP {trap}: is not in the settings; allowed are {names}")
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
     known, traps, parts = places.known(), reader.traps(), read_states(folder, part_names(settings))
     modem, free = read_modem(folder), free_bytes(folder)
     rows = needs_rows(reader, known, traps)
-    stations = stations_of(settings, known, traps, zones_of(settings, known), places.taken_down())
+    stations = stations_of(settings, known, traps, zones_of(settings, known), places.taken_down(), places.shut_out)
     found = needs(settings, rows, stations, known, now_ms, free_bytes=free, modem=modem, parts=parts)
     ways, left_over = read_outlets(settings, reader)
     updates = read_look(settings, reader, traps)
@@ -107,6 +107,7 @@ def _read(settings: Settings, reader: Reader, now_ms: int) -> tuple[Row, Screen]
         "modem": modem,
         "clock": read_clock(folder),
         "traps": traps,
+        "shut_out": sorted(places.shut_out),
         "not_in_settings": sorted(set(waiting) - set(known)),
         "conflicts_kept": len(rows["conflicts"]),
         "requests": requests,

@@ -18,9 +18,10 @@ from trapbase.config import Settings
 from trapbase.reader import Reader
 from trapbase.run import say
 from trapbase.updates.alone import DAY_MS, MOST_DAYS, USUAL_DAYS, Allowance, one_line
+from trapbase.updates.byradio import read_sent
 from trapbase.updates.kept import DONE, STOPPED, UpdateStore
 from trapbase.updates.look import Look, look, rules_of
-from trapbase.updates.waves import PROVES, RUNS, hears
+from trapbase.updates.waves import PROVES, RUNS, WAITS, Decision, hears
 from trapbase.updates.words import headline, notes, release_rows, rollout_json, unit_rows
 from trapkit.errors import SetupError
 
@@ -48,8 +49,8 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def read_look(settings: Settings, reader: Reader, traps: list[dict[str, Any]] | None = None) -> Look:
     """Updates as they are now, read beside a running base.  Raises: SetupError, StorageError."""
-    now_ms = time.time_ns() // 1_000_000
-    return look(settings.updates, reader.rows, traps or reader.traps(), read_places(settings, reader), now_ms)
+    now_ms, radio = time.time_ns() // 1_000_000, read_sent(Path(settings.folder))
+    return look(settings.updates, reader.rows, traps or reader.traps(), read_places(settings, reader), now_ms, radio)
 
 
 def _updates(args: argparse.Namespace, settings: Settings) -> int:
@@ -103,12 +104,25 @@ def _say(what: str, settings: Settings, reader: Reader) -> int:
             return 0
         if row["state"] == DONE:
             raise SetupError(f"updates go: {row['release']} runs on every unit that is heard")
+        if row["state"] != STOPPED and seen.decision is not None and seen.decision.wave >= seen.decision.waves:
+            raise SetupError(f"updates go: nothing is left to begin: {_begun(row['release'], seen.decision)}")
         kept.go(row, now_ms)
     if row["state"] == STOPPED:
         say(f"{row['release']} goes on; what was wrong with units up to now stops it no more")
     else:
         say(f"{row['release']}: wave {row['wave'] + 1} begins")
     return 0
+
+
+def _begun(release: str, decision: Decision) -> str:
+    """Why there is no further wave, and what each unit waits for that has not changed yet."""
+    if not decision.waves:
+        return f"this base knows no trap that could take {release}"
+    all_of = "the only wave" if decision.waves == 1 else f"all {decision.waves} waves"
+    late = [f"trap {s.trap}: {s.why or 'its turn'}" for s in decision.standings if s.step == WAITS]
+    return f"{all_of} of {release} {'has' if decision.waves == 1 else 'have'} begun" + (
+        f"; still waiting: {'; '.join(late)}" if late else ""
+    )
 
 
 def _allow(args: argparse.Namespace, settings: Settings, reader: Reader) -> int:

@@ -8,7 +8,15 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct, field
 
 from trapbase.borders import COUNTRY, AgreementSettings, check_agreements
-from trapbase.outlet_settings import BUDGET_TEXT, HOURS, HOURS_TEXT, OutletSettings, check_hours, check_outlets
+from trapbase.outlet_settings import (
+    BUDGET_TEXT,
+    HOURS,
+    HOURS_TEXT,
+    ExportSettings,
+    OutletSettings,
+    check_hours,
+    check_outlets,
+)
 from trapbase.page_settings import LogSettings, PageSettings
 from trapbase.store_settings import BackupSettings, CardsSettings, StoreSettings
 from trapbase.update_settings import UpdateSettings, check_updates
@@ -240,6 +248,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     modem: tuple[ModemSettings, ...] = ()
     log: LogSettings = field(default_factory=LogSettings)
     trap: tuple[TrapSettings, ...] = ()
+    export: ExportSettings = field(default_factory=ExportSettings)
     outlet: tuple[OutletSettings, ...] = ()
     agreement: tuple[AgreementSettings, ...] = ()
 

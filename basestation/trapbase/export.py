@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trapbase.borders import agreement_with
+from trapbase.coarser import EXACT
 from trapbase.config import Settings
 from trapbase.cutter import Cutter
 from trapbase.deployments import by_trap
@@ -22,10 +23,13 @@ MAX_LINES = 400_000  # of the effort ledger: a hundred traps for ten years
 MAX_OBJECTS = 100_000  # rows of one export: what fits in memory; beyond it export from the back end
 
 
-def export_camtrap(folder: Path, target: Path, settings: Settings, receiver: str = "") -> dict[str, int]:
+def export_camtrap(
+    folder: Path, target: Path, settings: Settings, receiver: str = "", coordinates: str = EXACT
+) -> dict[str, int]:
     """Write the package into `target`, which must be new or empty; how many objects and sightings it has.
 
-    `receiver`: the country it goes to; the agreement with it is named in `datapackage.json`.
+    `receiver`: the country it goes to; the agreement with it is named in `datapackage.json`. `coordinates`: exact, or
+    rounded to so many degrees (`coarser`).
 
     Raises: SetupError, StorageError.
     """
@@ -47,7 +51,7 @@ def export_camtrap(folder: Path, target: Path, settings: Settings, receiver: str
         name, contents = cutter.contents(objects)
         effort = by_trap(day_lines(store.day_notes(known, MAX_LINES)))
         identified = {i.sighting: i for i in kept.all_standing()}
-        contents = replace(contents, effort=effort, touched_only=False, identified=identified)
+        contents = replace(contents, effort=effort, touched_only=False, identified=identified, coordinates=coordinates)
         files = build_files(name, contents, settings.batch)
         agreed = agreement_with(receiver, settings.agreement)
         if agreed is not None:

@@ -159,7 +159,7 @@ class Gateway:
 
     def _on_delivered(self, key: ObjectKey) -> None:
         self._downacks[key] = None  # an object's: a receipt that names it was no use to its trap
-        if key.rung == RECEIPT:
+        if key.rung >= RECEIPT:
             self._remember(key)
 
     def _remember(self, key: ObjectKey) -> None:
@@ -210,14 +210,14 @@ class Gateway:
             for key in unpack_keys(payload):
                 if key.trap != address.trap:
                     raise WireError(f"{key!r} on {topic}")
-                if key.rung == RECEIPT:
+                if key.rung >= RECEIPT:
                     self._radio.withdraw_down(key)
                     self._remember(key)
         elif address is not None and address.kind == topics.DOWN:
             if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
                 raise WireError(f"down object of {len(payload)} bytes")
             envelope = decode_envelope(payload)
-            if envelope.key.trap != address.trap or envelope.key.rung != RECEIPT:
+            if envelope.key.trap != address.trap or envelope.key.rung < RECEIPT:
                 raise WireError(f"{envelope.key!r} on {topic}")
             if envelope.key in self._delivered:
                 self._downacks[envelope.key] = None

@@ -12,6 +12,7 @@ from trapwire.alert import SPECIES
 
 FOLDER, EARTHRANGER, WEBHOOK = "folder", "earthranger", "webhook"
 UPLOAD = "upload"  # the name under which the way to the back end stands among the outlets
+GRID = r"^(exact|0\.001|0\.01|0\.1)$"
 HOURS = r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$"
 HOURS_TEXT = "only within these hours of the base's `zone`, like 22:00-06:00; empty: always"
 BUDGET_TEXT = (
@@ -84,6 +85,15 @@ class OutletSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(gt=0, le=600, description="a silent receiver is given up after (s)")] = 30.0
     retry_min_s: Annotated[float, Meta(gt=0, le=3600, description="first pause after a failure (s)")] = 2.0
     retry_max_s: Annotated[float, Meta(gt=0, le=86400, description="longest pause after failures (s)")] = 600.0
+
+
+class ExportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `trapbase export` tells of places; `--coordinates` goes before it."""
+
+    coordinates: Annotated[
+        str, Meta(pattern=GRID, description="positions in an export: exact, or rounded to so many degrees")
+    ] = "exact"
+    abroad: Annotated[str, Meta(pattern=GRID, description="the same of one `--for` another country")] = "0.1"
 
 
 def check_outlets(outlets: Iterable[OutletSettings]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from trapbase.camtrap_descriptor import DEPLOYMENTS, MEDIA, OBJECTS, OBSERVATIONS, descriptor
 from trapbase.camtrap_rows import deployment_row, empty_row, identified_row, observation_row, time_text
+from trapbase.coarser import EXACT, rounded_row
 from trapbase.config import BatchSettings
 from trapbase.deployments import Deployment
 from trapbase.effort import DayLine
@@ -37,8 +38,8 @@ class Contents:
     and of those that samples name; `places`: where the traps stood, and what rangers wrote; `read(object)` gives the
     sealed bytes, `unseal` what is in them, or None; `effort`: the days of each trap, by which deployments are split,
     None where they are not; `touched_only`: of a deployment's periods those alone to which something here belongs (a
-    batch knows only its own); `identified`: who the cats are, as far as the back end has said (nothing in a batch: it
-    goes there first)."""
+    batch knows only its own); `coordinates`: how exactly they stand in it (`coarser`); `identified`: who the cats are,
+    as far as the back end has said (nothing in a batch: it goes there first)."""
 
     objects: list[StoredObject]
     events: Mapping[Sighting, Event]
@@ -48,6 +49,7 @@ class Contents:
     unseal: Callable[[bytes], bytes | None]
     effort: Mapping[int, list[DayLine]] | None = None
     touched_only: bool = False
+    coordinates: str = EXACT
     identified: Mapping[Sighting, Identification] = field(default_factory=dict)
 
 
@@ -76,7 +78,7 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
             said = contents.places.said.get(sighting)
             if said is not None and isinstance(said.said, Sample):
                 row = sample_row(said, said.said, contents.places, contents.event_ids)
-                samples.append(row | {"deploymentID": deployment})
+                samples.append(rounded_row(row, contents.coordinates) | {"deploymentID": deployment})
             elif said is not None and isinstance(said.said, Visit):
                 visits.append(visit_row(said, said.said, contents.places) | {"deploymentID": deployment})
             continue
@@ -95,7 +97,7 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
         )
         seen = identified_row(seen, contents.identified.get(sighting))
         observations.append(seen | {"deploymentID": deployment})
-    deployments = where.rows()
+    deployments = [rounded_row(row, contents.coordinates) for row in where.rows()]
     files["deployments.csv"] = _csv(DEPLOYMENTS, deployments)
     files["media.csv"] = _csv(MEDIA, media)
     files["observations.csv"] = _csv(OBSERVATIONS, observations)
@@ -108,6 +110,8 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
     package = descriptor(
         batch_id, created, deployments, observations, settings, samples=bool(samples), visits=bool(visits)
     )
+    if contents.coordinates != EXACT:
+        package["coordinatePrecision"] = float(contents.coordinates)
     files["datapackage.json"] = (json.dumps(package, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
     return files
 

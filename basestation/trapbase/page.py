@@ -35,7 +35,7 @@ from trapbase.words import COOKIE, LANGUAGES, YEAR_S, Words, wanted
 from trapkit.errors import SetupError, StorageError
 from trapkit.files import lock_folder
 from trapkit.headers import Headers
-from trapkit.httprange import wanted_range
+from trapkit.httprange import part_headers, wanted_range
 from trapkit.sealing import read_key
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
@@ -126,12 +126,7 @@ def create_page(settings: Settings, secret: bytes | None, stop: threading.Event)
         except ValueError:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{bundle.size}"})
         first, last = part or (0, bundle.size - 1)
-        headers = {
-            "Accept-Ranges": "bytes", "ETag": bundle.tag, "Content-Length": str(last - first + 1),
-            "Content-Disposition": f'attachment; filename="{name}"',
-        }  # fmt: skip
-        if part:
-            headers["Content-Range"] = f"bytes {first}-{last}/{bundle.size}"
+        headers = part_headers(name, bundle.tag, bundle.size, part)
 
         def read() -> Iterator[bytes]:
             try:

@@ -30,7 +30,9 @@ from trapbase.parcels import Imported
 from trapbase.pictures import media_type
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.shutout import watched_traps
 from trapbase.updates.bundle import Bundle, bundle_of
+from trapbase.updates.byradio import read_sent
 from trapbase.updates.kept import MIRROR
 from trapbase.updates.look import look
 from trapbase.view import View, build_view
@@ -74,6 +76,7 @@ class PageState:
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._streams = 0
         self._listed = {trap.number: trap for trap in settings.trap}
+        self._shut_out = watched_traps(settings.revoked, settings.operator_key)
         self._book: CardBook | None = None
         self._shared: dict[str | None, _Rendered] = {}
         self._bundles: dict[str, tuple[str, Bundle]] = {}
@@ -114,7 +117,8 @@ class PageState:
             rows = _read(reader, code, list(stations.values()), places.known())
         summary = self.summary()
         now_ms = time.time_ns() // 1_000_000
-        updates = look(self._settings.updates, reader.rows, rows["traps"], places, now_ms) if reader else None
+        radio, own = read_sent(self._folder), self._settings.updates
+        updates = look(own, reader.rows, rows["traps"], places, now_ms, radio) if reader else None
         species = None if code is None else SPECIES[code]
         return build_view(
             self._settings, rows, summary, now_ms, most=EVENTS, species=species, free_bytes=free_bytes(self._folder),
@@ -130,9 +134,9 @@ class PageState:
 
     def _places(self, reader: Reader | None) -> Places:
         if reader is None:
-            return Places(listed=self._listed)
+            return Places(listed=self._listed, shut_out=self._shut_out())
         if self._book is None:
-            self._book = CardBook(reader, self._secret, self._listed, self._settings.cards)
+            self._book = CardBook(reader, self._secret, self._listed, self._settings.cards, self._shut_out)
         return self._book.current()
 
     def summary(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from trapkit.sealing import read_key
 from trapkit.serialport import SerialPort
 from trapwire.errors import FORGED, NO_KEY, OLD_VERSION, REPLAYED
 from trapwire.frame import Counter
+from trapwire.objects import ObjectKey
 
 HEARD = "radio-heard"  # the highest counter heard of each trap, against replays
 PIECES = "radio-pieces"  # of objects that are not whole yet
@@ -190,10 +191,15 @@ def build_forward(settings: Settings) -> Part:
     cutter = Cutter(store, {trap.number: trap for trap in settings.trap}, settings.batch, secret, settings.cards)
     restored = RestoreStore(Path(settings.folder))
     closers = [bus.stop, restored.close, store.close, lock.close]
-    uploader = down = poller = None
+    uploader = down = poller = packs = None
     results: list[Poller | Teller] = []
     traps = [trap.number for trap in settings.trap]
     reconcile = Reconcile(restored, None, b"", traps)
+    if settings.updates.source and settings.updates.radio:
+        from trapbase.updates.byradio import RadioPacks
+
+        packs = RadioPacks(Path(settings.folder), bus, drains=not settings.upload.url)
+        closers.insert(1, packs.close)
     if settings.upload.url:
         key = read_key(Path(settings.upload.public_key), "the back end's public key")
         queue = OutletQueue(Path(settings.folder), UPLOAD)
@@ -204,7 +210,7 @@ def build_forward(settings: Settings) -> Part:
         uploader = Uploader(store, cutter, outlet, settings.upload, random.random, gate)
         whole = WholeReceipts(Path(settings.folder))
         closers.append(whole.close)
-        down = Receipts(store, uploader, outlet, bus, key, settings.upload, whole)
+        down = Receipts(store, uploader, outlet, bus, key, settings.upload, whole, packs.taken if packs else _nobody)
         reconcile = Reconcile(restored, outlet, key, traps, gate)
         kept = ResultStore(Path(settings.folder))
         closers.append(kept.close)
@@ -221,6 +227,7 @@ def build_forward(settings: Settings) -> Part:
 
     def step(now_ms: int, utc_ms: int) -> bool:
         moved = part.step(now_ms, utc_ms)
+        moved = (packs is not None and packs.step(now_ms, utc_ms)) or moved
         return (backups is not None and backups.step(now_ms, utc_ms)) or moved
 
     def trouble() -> str:
@@ -229,7 +236,7 @@ def build_forward(settings: Settings) -> Part:
         of_backup = backups.trouble if backups else ""
         of_results = poller.last_error if poller else ""
         first = part.storage_error or _bus_trouble(bus) or of_upload or of_receipts or of_results
-        return "; ".join(filter(None, (first, of_backup)))
+        return "; ".join(filter(None, (first, of_backup, packs.trouble if packs else "")))
 
     return Part(
         step=step,
@@ -275,6 +282,10 @@ def build_updates(settings: Settings) -> Part:
     if built.server is not None:
         built.server.start()
     return Part(step=built.step, trouble=built.trouble, close=_closing(built.close, lock.close), idle_s=0.5)
+
+
+def _nobody(key: ObjectKey, utc_ms: int) -> None:
+    """Who is told of settings packs where none go by radio."""
 
 
 def _bus(settings: Settings, program: str, subscriptions: tuple[str, ...]) -> Bus:

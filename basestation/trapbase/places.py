@@ -27,12 +27,14 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """`listed`: the traps of the settings; `stays`, `said`: by the cards; `problems`: what a person should see to."""
+    """`listed`: the traps of the settings; `stays`, `said`: by the cards; `problems`: what a person should see to;
+    `shut_out`: traps that the operator has shut out, which nobody waits for."""
 
     listed: Mapping[int, TrapSettings]
     stays: Stays = NOWHERE
     said: Mapping[Sighting, Said] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    shut_out: frozenset[int] = frozenset()
 
     def known(self) -> dict[int, TrapSettings]:
         """Every trap of which somebody knows where it stands, as it stands now or stood last."""

@@ -7,6 +7,7 @@ signature, ends their custody here and lets a trap delete them.
 import json
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from trapbase.config import UploadSettings
@@ -19,7 +20,7 @@ from trapkit import topics
 from trapkit.sealing import signature_is_valid
 from trapkit.topics import Message, MessageBus
 from trapwire.errors import WireError
-from trapwire.objects import RECEIPT, Envelope, ObjectKey, unpack_keys
+from trapwire.objects import PACK, RECEIPT, Envelope, ObjectKey, unpack_keys
 from trapwire.receipt import Receipt, statement
 
 SUBSCRIPTIONS = (topics.every(topics.DOWNACK),)
@@ -94,7 +95,7 @@ def _whole(value: object) -> int:
 
 class Receipts:
     """The step from the back end's receipts to the store and down to the traps. `whole`: makes those whole that were no
-    use to their traps; None: nobody does."""
+    use to their traps; None: nobody does; `packs`: is told of settings packs that their traps have, and when."""
 
     def __init__(
         self,
@@ -105,7 +106,9 @@ class Receipts:
         key: bytes,
         settings: UploadSettings,
         whole: WholeReceipts | None = None,
+        packs: Callable[[ObjectKey, int], None] = lambda key, utc_ms: None,
     ) -> None:
+        self._packs = packs
         self._store = store
         self._whole = whole
         self._uploader = uploader
@@ -158,6 +161,8 @@ class Receipts:
                     if key.rung == RECEIPT:
                         self._store.set_delivered(key.number, key.trap, key.epoch, utc_ms)
                         self._published.pop(key.number, None)
+                    elif key.rung == PACK:
+                        self._packs(key, utc_ms)
                     elif self._whole is not None:
                         self._whole.want(key)
             self._held.popleft().acknowledge()

@@ -31,7 +31,7 @@ class ShutOut:
         self._seen: object = None
         self._look_at = 0
         self.trouble = ""
-        self._read()
+        self.read()
 
     @property
     def traps(self) -> frozenset[int]:
@@ -52,7 +52,7 @@ class ShutOut:
         self._look_at = now_ms + LOOK_EVERY_MS
         self.trouble = ""
         try:
-            self._read()
+            self.read()
         except SetupError as error:
             self.trouble = str(error)
         except OSError as error:
@@ -71,10 +71,11 @@ class ShutOut:
             raise SetupError("key 'revoked' is '': this base takes no list")
         key = read_key(self._key, "the operator's public key")
         new = revoked.take(data, self._path, self._crl, key, name)
-        self._read()
+        self.read()
         return new
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Take what changed in the file, if anything did.  Raises: SetupError, OSError; what was in force stays so."""
         if self._path is None:
             return
         seen = _look(self._path)
@@ -95,6 +96,21 @@ def open_list(revoked_path: str, operator_key: str, certificates: str) -> ShutOu
     if path is not None and not operator_key:
         raise SetupError("key 'operator_key' is '' beside 'revoked'; allowed is the file of the operator's public key")
     return ShutOut(path, Path(operator_key), Path(certificates) / "ca.crl")
+
+
+def watched_traps(revoked_path: str, operator_key: str) -> Callable[[], frozenset[int]]:
+    """Which traps are shut out by the file as it is when asked: for who shows it, and for whom a unit is then gone. A
+    list that cannot be proved adds nobody: that is the gateway's to say, which takes none such."""
+    shut: ShutOut | None = None
+
+    def traps() -> frozenset[int]:
+        nonlocal shut
+        with suppress(SetupError, OSError):
+            shut = shut or open_list(revoked_path, operator_key, "")
+            shut.read()
+        return shut.traps if shut else frozenset()
+
+    return traps
 
 
 class Partners:

@@ -36,6 +36,9 @@ class UpdateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls: Annotated[
         bool, Meta(description="HTTPS for units of the fleet alone, by `bus.certificates` (server.crt, server.key)")
     ] = True
+    radio: Annotated[
+        bool, Meta(description="settings packs go to traps by radio where nothing else of a release is new for them")
+    ] = True
     first: Annotated[
         str, Meta(max_length=1000, description="stations that go first, by commas; empty: the first by name")
     ] = ""

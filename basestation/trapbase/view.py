@@ -1,6 +1,6 @@
 """What the page shows, computed from rows: plain values for the templates. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,7 +88,7 @@ def build_view(
     known = places.known()
     zones = zones_of(settings, known)
     here = ZoneInfo(settings.zone)
-    stations = stations_of(settings, known, rows["traps"], zones, places.taken_down())
+    stations = stations_of(settings, known, rows["traps"], zones, places.taken_down(), places.shut_out)
     receipts: dict[str, list[Row]] = {}
     for row in rows["receipts_of"]:
         receipts.setdefault(row["batch_id"], []).append(row)
@@ -161,9 +161,11 @@ def stations_of(
     known: Mapping[int, TrapSettings],
     heard: list[Row],
     zones: Mapping[int, ZoneInfo],
-    taken_down: set[int],
+    taken_down: Collection[int],
+    shut_out: Collection[int] = frozenset(),
 ) -> list[Row]:
-    """By station, its traps from the left; those that a card has taken down are among the deployments alone."""
+    """By station, its traps from the left; those that a card has taken down are among the deployments alone, those that
+    are shut out say so."""
     rows = {row["trap"]: row for row in heard}
     stations: dict[str, list[Row]] = {}
     standing = [trap for trap in known.values() if trap.number not in taken_down]
@@ -171,10 +173,13 @@ def stations_of(
         row = rows.get(trap.number)
         stations.setdefault(trap.station, []).append(
             _trap(trap.number, trap.side, row, zones[trap.number], settings.gateway.sf)
+            | {"shut_out": trap.number in shut_out}
         )
     utc = ZoneInfo("UTC")
     others = [
-        _trap(number, "", row, utc, settings.gateway.sf) for number, row in sorted(rows.items()) if number not in known
+        _trap(number, "", row, utc, settings.gateway.sf) | {"shut_out": number in shut_out}
+        for number, row in sorted(rows.items())
+        if number not in known
     ]
     listed = [{"name": name, "traps": own} for name, own in stations.items()]
     return listed + ([{"name": "not in the settings", "traps": others}] if others else [])

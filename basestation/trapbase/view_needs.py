@@ -45,7 +45,7 @@ def needs(
         *_strangers(rows, known),
         *_clock_notes(rows["sightings"]),
         *_trap_notes(stations, now_ms),
-        *_receipt_notes(rows.get("receipts_waiting", []), rows["traps"], now_ms),
+        *_receipt_notes(_not_gone(rows.get("receipts_waiting", []), stations), rows["traps"], now_ms),
         *_conflict_notes(rows["conflicts"]),
         *_forged_notes(rows.get("forged_notes", [])),
     ]
@@ -174,7 +174,10 @@ def _trap_notes(stations: list[Row], now_ms: int) -> list[str]:
 
 
 def trap_words(trap: Row, anybody: bool, now_ms: int) -> list[str]:
-    """What is wrong with one trap of the view, each to stand after its name; `anybody`: some trap was heard."""
+    """What is wrong with one trap of the view, each to stand after its name; `anybody`: some trap was heard. One that
+    is shut out needs nothing; that it is heard all the same says the gateway."""
+    if trap.get("shut_out"):
+        return []
     if not trap["heard"]:
         return [" has never been heard: is it switched on, on the same plan, within reach?"] if anybody else []
     if now_ms - trap["heard"]["ms"] > (SILENT_MS if trap["by_radio"] else QUIET_MS):
@@ -197,6 +200,12 @@ def _battery_words(trap: Row) -> str:
     days = trap["days_left"]
     percent = "" if trap["battery"] is None else f"at {trap['battery']} %"
     return ", ".join(filter(None, (percent, "" if days is None else f"for about {days} days")))
+
+
+def _not_gone(rows: list[Row], stations: list[Row]) -> list[Row]:
+    """Without those of traps that are shut out."""
+    gone = {trap["number"] for station in stations for trap in station["traps"] if trap.get("shut_out")}
+    return [row for row in rows if row["trap"] not in gone]
 
 
 def _receipt_notes(waiting: list[Row], traps: list[Row], now_ms: int) -> list[str]:

@@ -52,7 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:  # a base or a trap alone needs neither library
         extras = {"segno": "label", "tuf": "ship", "securesystemslib": "ship"}.get(error.name or "", "base")
-        print(f"trapship: {error.name} is not installed: pip install 'pugmark[{extras}]'", file=sys.stderr)
+        print(
+            f"trapship: {error.name} is not installed: pip install '.[{extras}]' in the project's clone",
+            file=sys.stderr,
+        )
         return 2
     except (StorageError, OSError) as error:
         print(f"trapship: {error}", file=sys.stderr)

@@ -186,7 +186,7 @@ def _label(papers: Path, trap: "Trap", ssid: str, password: str, written: "Writt
     try:
         from trapship.label import Label, page
     except ModuleNotFoundError:
-        written.lines.append("no label: pip install 'pugmark[label]', then the same command again")
+        written.lines.append("no label: pip install '.[label]' in the project's clone, then the same command again")
         return
     path = papers / f"label-{trap.number}.html"
     label = Label(trap=trap.number, ssid=ssid, password=password, address="192.168.4.1")

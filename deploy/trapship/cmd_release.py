@@ -187,10 +187,12 @@ def _sign(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
+    from trapship.release.copies import idle_keys
     from trapship.release.publish import publish
 
-    with _changing(args) as (repository, _, signers):
-        return _say(publish(repository, signers, _now()))
+    with _changing(args) as (repository, vaults, signers):
+        said = publish(repository, signers, _now())
+        return _say([*said, *idle_keys(repository, vaults)])
 
 
 def _rollback(args: argparse.Namespace) -> int:
@@ -203,10 +205,12 @@ def _rollback(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from trapship.release.copies import idle_keys
     from trapship.release.status import lines, status
 
-    repository, _, signers = _opened(args)
+    repository, vaults, signers = _opened(args)
     told = status(repository, signers, _now())
+    told["notes"] += idle_keys(repository, vaults)
     if args.json:
         print(json.dumps(told, indent=1))
     else:
@@ -247,6 +251,7 @@ def _move_key(args: argparse.Namespace) -> int:
 def _rehearse(args: argparse.Namespace) -> int:
     from trapship.desk.folder import is_operator_folder
     from trapship.desk.losses import rehearse_desk
+    from trapship.release.copies import copy_troubles, idle_keys
     from trapship.release.rehearse import rehearse
 
     repository, vaults, _ = _opened(args)
@@ -256,7 +261,14 @@ def _rehearse(args: argparse.Namespace) -> int:
     wrong = 0
     for each in rehearse(repository, vaults, _now()):
         _say(each.lines())
+    _say(idle_keys(repository, vaults))
     for vault in desks:
+        if args.backup:
+            troubles = copy_troubles(repository, vault, args.backup)
+            _say(
+                [f"! {each}" for each in troubles] or [f"{args.backup}: has every release key that {vault.folder} has"]
+            )
+            wrong += len(troubles)
         for each in rehearse_desk(vault, args.backup, _now().timestamp()):
             _say(each.lines())
             wrong += not each.is_mended

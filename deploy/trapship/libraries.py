@@ -56,7 +56,7 @@ def fetch_lora(target: Path, index: str | None) -> str:
         from mpremote.commands import CommandError
         from mpremote.mip import do_mip
     except ModuleNotFoundError as error:
-        raise SetupError("mpremote is not installed: pip install 'pugmark[flash]'") from error
+        raise SetupError("mpremote is not installed: pip install '.[flash]' in the project's clone") from error
     above = target.with_name(target.name + ".mip")
     above.mkdir()
     # As source: mpy-cross then compiles all of the bundle for one interpreter, ours and theirs.

@@ -20,6 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from trapcam.downpack import keep_pack
 from trapcam.outbox import Outbox
 from trapcam.receipts import ReceiptOutcome
 from trapcam.timers import due
@@ -34,6 +35,7 @@ from trapwire.objects import (
     HEAD_BYTES,
     MAX_BODY_BYTES,
     MAX_DOWN_BYTES,
+    PACK,
     RECEIPT,
     RUNG_NAMES,
     decode_envelope,
@@ -192,6 +194,9 @@ class Network:
         if len(payload) > HEAD_BYTES + MAX_DOWN_BYTES:
             raise WireError(f"down object of {len(payload)} bytes")
         envelope = decode_envelope(payload)
+        if envelope.key.rung == PACK:
+            self._bus.publish(topics.downack(self._outbox.trap), pack_keys(keep_pack(self._outbox, envelope)))
+            return
         if envelope.key.trap != self._outbox.trap or envelope.key.rung != RECEIPT:
             raise WireError(f"{envelope.key!r} is no receipt for this trap")
         outcome = self._outbox.apply_receipt(envelope, self._receipt_key, now_ms)

@@ -10,7 +10,7 @@ Rules:
   serve, and an alert costs a second of air. Everything else may wait until that is known, for air is dear.
 - REFUSED takes one object out of the offers until the next start; the others go on.
 - A receipt is answered with RECEIPT_TAKEN once its outcome is durable, whatever it is; never before. The answer to one
-  that was no use asks for it whole (`receipts`).
+  that was no use asks for it whole (`receipts`). A settings pack is answered so too, once it is durable.
 - WANTED makes an object urgent for the radio, also one that was none for it; what is not here is not answered.
 - TIME goes to the clock; MODE is remembered, with its time: `words`. A trigger in service is marked as such. That
   state counts for `SERVICE_STALE_MS`: a supervisor that fell silent must not make a trap overlook cats.
@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from trapcam.clock import Clock
+from trapcam.downpack import keep_pack
 from trapcam.outbox import Outbox
 from trapcam.states import ALARM_PRIORITY, ALERTS_ONLY, PRIORITIES, STORED
 from trapcam.timers import due
@@ -36,7 +37,7 @@ from trapkit.errors import StorageError
 from trapwire import serialline as line_kinds
 from trapwire.alert import UNKNOWN
 from trapwire.errors import WireError
-from trapwire.objects import decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import PACK, decode_envelope, pack_keys, unpack_keys
 from trapwire.unitstates import SERVICE
 from trapwire.words import decode_time
 
@@ -290,6 +291,9 @@ class Uplink:
 
     def _receipt(self, payload: bytes, now_ms: int) -> None:
         envelope = decode_envelope(payload)
+        if envelope.key.rung == PACK:
+            self._send(line_kinds.RECEIPT_TAKEN, pack_keys(keep_pack(self._outbox, envelope)))
+            return
         outcome = self._outbox.apply_receipt(envelope, self._receipt_key, now_ms)
         self.counts[outcome.value] += 1
         self._send(line_kinds.RECEIPT_TAKEN, pack_keys(self._outbox.answer(envelope, outcome)))

@@ -66,6 +66,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     fsync_folder(path.parent)
 
 
+def give_to_owner(path: Path) -> None:
+    """Where root wrote it: whose the folder is shall own the file too, or the program there could not change it.
+
+    Raises: OSError.
+    """
+    if os.geteuid() != 0:
+        return
+    folder = path.parent.stat()
+    os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
 def read_back(path: Path) -> bytes:
     """A file's bytes, from the disk itself as far as the kernel obeys, and not from memory.  Raises: OSError."""
     with path.open("rb") as file:

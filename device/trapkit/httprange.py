@@ -18,3 +18,15 @@ def wanted_range(header: str, size: int) -> tuple[int, int] | None:
     if first >= size:
         raise ValueError
     return (first, last) if first <= last else None
+
+
+def part_headers(name: str, tag: str, size: int, part: tuple[int, int] | None) -> dict[str, str]:
+    """Of an answer with this part of a file of `size` bytes, None: with all of it; `tag`: its ETag."""
+    first, last = part or (0, size - 1)
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+        "Content-Length": str(last - first + 1),
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    return headers | ({"Content-Range": f"bytes {first}-{last}/{size}"} if part else {})

@@ -54,8 +54,13 @@ def find_usb(name: str, adapters: Sequence[Adapter]) -> tuple[str, str]:
     if found:
         names = ", ".join(sorted(f"{a.device} ({a.serial_number or 'no serial number'})" for a in found[:MAX_NAMED]))
         return "", f"{len(found)} adapters are {name}: {names}; name one by its serial number or /dev/serial/by-path"
-    there = ", ".join(sorted(_words(a) for a in on_usb[:MAX_NAMED])) or "none"
-    return "", f"no USB adapter is {name}; plugged in: {there}"
+    return "", f"no USB adapter is {name}; plugged in: {plugged_in(adapters)}"
+
+
+def plugged_in(adapters: Sequence[Adapter]) -> str:
+    """The USB adapters that are there, each as a setting may name it."""
+    on_usb = [adapter for adapter in adapters if adapter.vid is not None]
+    return ", ".join(sorted(_words(a) for a in on_usb[:MAX_NAMED])) or "none"
 
 
 def follow(path: str, known: Identity | None, adapters: Sequence[Adapter]) -> str:

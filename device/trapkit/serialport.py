@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import serial
 from serial.tools.list_ports import comports
 
 from trapkit.errors import SetupError
-from trapkit.serialfind import USB, Adapter, Identity, find_usb, follow, identity_of
+from trapkit.serialfind import USB, Adapter, Identity, find_usb, follow, identity_of, plugged_in
 from trapwire.serialline import SerialDecoder, encode_message
 
 WRITE_TIMEOUT_S = 2  # a line that takes nothing for so long has nobody at its other end
@@ -112,6 +113,17 @@ class SerialPort:
         if self._port is not None:
             self._port.close()
             self._port = None
+
+
+def why_absent(path: str, adapters: Callable[[], Sequence[Adapter]] = comports) -> str:
+    """Why the line at `path` (as `SerialPort` takes it) cannot be opened now, with what is plugged in; nothing where it
+    is there. Nothing is opened."""
+    if path.startswith(USB):
+        why = find_usb(path, adapters())[1]
+        return why and f"{path}: {why}"
+    if Path(path).exists():
+        return ""
+    return f"{path}: is not there; plugged in: {plugged_in(adapters())}"
 
 
 class ByteLine:

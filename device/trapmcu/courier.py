@@ -313,7 +313,7 @@ class Courier:
             self._put(payload)
         elif kind == line.RECEIPT_TAKEN:
             for key in unpack_keys(payload):  # behind a receipt's an object's: it was no use, and is wanted whole
-                (self._down.remove if key.rung == RECEIPT else self._link.committed)(key)
+                (self._down.remove if key.rung >= RECEIPT else self._link.committed)(key)
         elif kind == line.STATUS and len(payload) == 9:
             self._pi = struct.unpack(_STATUS, payload)
         elif kind == line.FIRMWARE and self.firmware is not None:

@@ -301,18 +301,14 @@ class BaseLink:
         peer = self._peers.get(envelope.key.trap)
         if peer is None or len(peer.down) >= MAX_DOWN_OBJECTS:
             return False
-        if all(d.key != envelope.key for d in peer.down):
-            peer.down.append(envelope)
+        peer.queue_down(envelope)
         return True
 
     def withdraw_down(self, key: ObjectKey) -> None:
         """Send this object no more: its trap has it, by this carrier or another."""
         peer = self._peers.get(key.trap)
-        if peer is None or not peer.down:
-            return
-        if peer.down[0].key == key:
-            peer.down_todo = None
-        peer.down = [d for d in peer.down if d.key != key]
+        if peer is not None:
+            peer.withdraw_down(key)
 
     # What goes out
 
@@ -384,6 +380,8 @@ class BaseLink:
             return []
         pieces = cut(peer.down[0].encode(), self._frame_bytes)
         todo = peer.down_todo if peer.down_todo else list(range(len(pieces)))
+        if peer.is_given_up(len(pieces), MAX_DOWN_FRAMES):
+            return []
         return [pieces[i] for i in todo[:MAX_DOWN_FRAMES] if i < len(pieces)]
 
     def _ack(self, peer: Peer, key: ObjectKey) -> None:

@@ -1,4 +1,4 @@
-"""What comes down to a trap: receipts in fragments, and what is owed to the base for them."""
+"""What comes down to a trap: receipts and packs in fragments, and what is owed to the base for them."""
 
 from trapwire.errors import WireError
 from trapwire.fragments import Piece, Reassembly
@@ -32,7 +32,7 @@ class Downward:
             self._seen = (partial.transfer, partial.total)
             return not known, []
         self._seen = None
-        if envelope.key.trap != self._address or envelope.key.rung != RECEIPT:
+        if envelope.key.trap != self._address or envelope.key.rung < RECEIPT:
             raise WireError("object of %r came to trap %d" % (envelope.key, self._address))
         self._arrived = {envelope.key: piece.transfer}
         # The same key with other bytes is another receipt, of a base that began to count anew.

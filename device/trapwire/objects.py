@@ -21,6 +21,7 @@ FULL_3 = 5
 NOTE = 6  # what the trap says of itself, signed (no sighting)
 SCENE = 7  # what the trap sees when nothing is there, small (no sighting)
 RECEIPT = 8
+PACK = 9  # a settings pack with a permission (section 17)
 
 FULLS = (FULL, FULL_2, FULL_3)
 RUNG_NAMES = {
@@ -33,6 +34,7 @@ RUNG_NAMES = {
     NOTE: "note",
     SCENE: "scene",
     RECEIPT: "receipt",
+    PACK: "pack",
 }
 RUNG_BY_NAME = {name: rung for rung, name in RUNG_NAMES.items()}
 

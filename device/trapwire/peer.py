@@ -2,7 +2,7 @@
 
 from trapwire.fragments import Reassembly
 from trapwire.frame import VERSION
-from trapwire.objects import ObjectKey
+from trapwire.objects import PACK, ObjectKey
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -11,6 +11,7 @@ if MYPY:
     from trapwire.linkkeys import LinkKey
     from trapwire.objects import Envelope
 
+PACK_TIMES, PACK_SPARE = 3, 64  # so often the pieces of a pack may go, and so many more
 REMEMBERED = 256  # committed objects a trap, so that repeats are answered without asking ingest
 
 
@@ -33,6 +34,35 @@ class Peer:
         self.reply_at: "int | None" = None
         self.down: "list[Envelope]" = []
         self.down_todo: "list[int] | None" = None
+        self._pack_pieces = 0  # of the pack in hand, that were said
+
+    def queue_down(self, envelope: "Envelope") -> None:
+        """Queue an object for the trap, once; receipts go before packs, also before one that has begun."""
+        if any(d.key == envelope.key for d in self.down):
+            return
+        at = len(self.down)
+        while envelope.key.rung != PACK and at and self.down[at - 1].key.rung == PACK:
+            at -= 1
+        if at == 0:
+            self.down_todo, self._pack_pieces = None, 0  # what the trap has of the pack it says when that goes on
+        self.down.insert(at, envelope)
+
+    def withdraw_down(self, key: ObjectKey) -> None:
+        """The trap has it, or shall not have it."""
+        if self.down and self.down[0].key == key:
+            self.down_todo, self._pack_pieces = None, 0
+        self.down = [d for d in self.down if d.key != key]
+
+    def is_given_up(self, pieces: int, said: int) -> bool:
+        """Whether the first object of the queue, of so many pieces, goes no more, before `said` of them go: a pack that
+        its trap does not know, say. Who offered it does so again."""
+        if self.down[0].key.rung != PACK:
+            return False
+        self._pack_pieces += said
+        if self._pack_pieces <= PACK_TIMES * pieces + PACK_SPARE:
+            return False
+        self.withdraw_down(self.down[0].key)
+        return True
 
 
 class Complete:

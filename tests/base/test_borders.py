@@ -1,5 +1,6 @@
 """Across a border nothing goes before its agreement is named: the way is closed, the base runs on and says so."""
 
+import csv
 import json
 import threading
 from pathlib import Path
@@ -118,6 +119,47 @@ def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: 
     assert (
         "outlet hook (webhook): closed at the border: key 'country' does not say where its" in capsys.readouterr().out
     )
+
+
+def test_positions_in_an_export_are_as_exact_as_the_settings_let_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker, store = MemoryBroker(), Store(tmp_path / "data")
+    part = Ingest(broker.connect("ingest", ingest.SUBSCRIPTIONS), store)
+    deliver(broker, *sighting(1, 1))
+    part.step(NOW)
+    store.close()
+    config = tmp_path / "base.toml"
+    base = (
+        f'folder = "{tmp_path}/data"\ncountry = "RU"\n[[agreement]]\ncountry = "CN"\nname = "{CHINA.name}"\n'
+        '[[trap]]\nnumber = 1\nstation = "S001"\nlatitude = 43.12345\nlongitude = 131.45678\nuncertainty_m = 30\n'
+    )
+    config.write_text(base)
+
+    def exported(name: str, *more: str) -> tuple[list[str], dict[str, object], str]:
+        assert main(["export", "--camtrap-dp", str(tmp_path / name), "--config", str(config), *more]) == 0
+        (row,) = csv.DictReader((tmp_path / name / "deployments.csv").read_text().splitlines())
+        package = json.loads((tmp_path / name / "datapackage.json").read_text())
+        where = [row["latitude"], row["longitude"], row["coordinateUncertainty"]]
+        return where, package, capsys.readouterr().err
+
+    where, package, said = exported("own")
+    assert (where, "coordinatePrecision" in package) == (["43.12345", "131.45678", "30"], False)
+    assert "1 sightings, exact positions" in said
+    where, package, said = exported("abroad", "--for", "CN")
+    assert where == ["43.1", "131.5", str(30 + 7873)], "half a diagonal of 0.1 degree"
+    assert package["coordinatePrecision"] == 0.1
+    assert package["spatial"] == {"type": "MultiPoint", "coordinates": [[131.5, 43.1]]}
+    assert "positions rounded to 0.1 degree" in said
+    everything = b"".join(path.read_bytes() for path in (tmp_path / "abroad").rglob("*") if path.is_file())
+    assert b"43.12345" not in everything
+    assert exported("asked", "--for", "CN", "--coordinates", "0.001")[0] == ["43.123", "131.457", str(30 + 79)]
+    config.write_text(base + '[export]\ncoordinates = "0.01"\nabroad = "exact"\n')
+    assert exported("own-2")[0][:2] == ["43.12", "131.46"]
+    assert exported("abroad-2", "--for", "CN")[0][:2] == ["43.12345", "131.45678"]
+    for receiver in ("Mongolia", "cn", "C"):
+        assert main(["export", "--camtrap-dp", "x", "--config", str(config), "--for", receiver]) == 2
+        assert f"--for {receiver!r}: allowed are two capital letters of ISO 3166" in capsys.readouterr().err
 
 
 def test_status_page_and_figures_say_in_plain_words_what_is_closed_and_why(

@@ -31,7 +31,7 @@ from trapwire.frame import (
 from trapwire.linkkeys import DOWN as DOWN_WAY
 from trapwire.linkkeys import direction_key
 from trapwire.objects import ALERT as ALERT_RUNG
-from trapwire.objects import CROP, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import CROP, PACK, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
 from trapwire.payloads import Heartbeat, decode_ack, encode_ack, encode_alert_payload
 from trapwire.serialline import HEARD, TRANSMIT
 
@@ -208,12 +208,14 @@ def test_a_receipt_goes_down_until_the_trap_has_it(world: World) -> None:
     assert all(f.kind != FRAGMENT for f in world.line.sent[sent:])
 
 
-def test_what_a_trap_took_by_its_own_network_costs_no_air(world: World) -> None:
-    world.broker.deliver(topics.down(1), DOWN.encode(), {})
+@pytest.mark.parametrize("rung", [RECEIPT, PACK])
+def test_what_a_trap_took_by_its_own_network_costs_no_air(world: World, rung: int) -> None:
+    down = Envelope(ObjectKey(1, EPOCH, 3, rung), b"some bytes" * 9)
+    world.broker.deliver(topics.down(1), down.encode(), {})
     world.step(0)
-    world.broker.deliver(topics.downack(1), pack_keys([DOWN.key]), {})
+    world.broker.deliver(topics.downack(1), pack_keys([down.key]), {})
     world.step(50)
-    world.broker.deliver(topics.down(1), DOWN.encode(), {})  # the forwarder's repeat crossed it
+    world.broker.deliver(topics.down(1), down.encode(), {})  # the forwarder's repeat crossed it
     world.hear(HEARTBEAT, Heartbeat({}).encode())
     for now in (100, 400, 1000):
         world.step(now)

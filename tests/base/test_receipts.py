@@ -14,7 +14,7 @@ from tests.base.parts import EPOCH, NOW, SIGNING, deliver, sighting
 from trapbase.receipts import BadReceiptError, check_receipts
 from trapkit import topics
 from trapkit.errors import StorageError
-from trapwire.objects import RECEIPT, ObjectKey, pack_keys
+from trapwire.objects import PACK, RECEIPT, ObjectKey, pack_keys
 
 
 def test_a_receipt_is_published_until_the_trap_has_it(world: World) -> None:
@@ -29,6 +29,16 @@ def test_a_receipt_is_published_until_the_trap_has_it(world: World) -> None:
     world.base.run(20_000, 25_000)
     assert world.downs() == []
     assert world.rows("SELECT state FROM receipts") == [("delivered",)]
+
+
+def test_a_settings_pack_that_its_trap_has_is_told_and_is_no_objects_key(world: World) -> None:
+    told: list[tuple[ObjectKey, int]] = []
+    world.base.receipts._packs = lambda key, utc_ms: told.append((key, utc_ms))
+    key = ObjectKey(1, 17, 5, PACK)
+    world.base.gateway_bus.publish(topics.downack(1), pack_keys([key]))
+    world.base.step(1_000)
+    assert told == [(key, NOW + 1_000)]
+    assert world.rows("SELECT value FROM counters WHERE name = 'receipts_sent_whole'") == []
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", pack_keys([ObjectKey(2, EPOCH, 1, RECEIPT)]), b"\x00" * 11])

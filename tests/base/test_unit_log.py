@@ -316,6 +316,7 @@ def test_the_command_asks_and_shows(world: World, config: Path, capsys: pytest.C
     ("arguments", "words"),
     [
         (("2", "--ask", "5"), "TRAP 2: is not in the settings; allowed are 1"),
+        (("99",), "TRAP 99: is not in the settings; allowed are 1"),
         (("1", "--ask", "0"), "--ask 0: allowed is"),
         (("1", "--ask", "256"), "--ask 256: allowed is"),
         (("1", "--ask", "5", "--from", "-1"), "--from -1: allowed is"),

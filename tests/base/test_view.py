@@ -7,7 +7,9 @@ import pytest
 
 from tests.base.parts import NOW
 from trapbase.config import GatewaySettings, Settings, TrapSettings
+from trapbase.look.screen import Screen, render
 from trapbase.moments import moment, span
+from trapbase.places import Places
 from trapbase.view import View, build_view
 from trapbase.view_events import box_in_crop
 
@@ -201,6 +203,21 @@ def test_a_base_that_hears_nobody_says_so_first() -> None:
 def test_a_trap_that_never_spoke_is_pointed_out_once_another_did() -> None:
     (note,) = view(trap(1, "A"), trap(2, "A"), traps=[heard(1)]).notes
     assert note.startswith("A, trap 2 has never been heard")
+
+
+def test_a_trap_that_is_shut_out_needs_nothing_and_says_so() -> None:
+    settings = Settings(trap=(trap(1, "A", "left"), trap(2, "A", "right")), zone="Asia/Vladivostok")
+    places = Places(listed={t.number: t for t in settings.trap}, shut_out=frozenset({2, 9}))
+    rows: dict[str, list[Row]] = {name: [] for name in NAMES}
+    rows["traps"] = [heard(1), heard(9, ago_ms=90_000_000)]
+    rows["receipts_waiting"] = [{"trap": 9, "count": 3, "since_ms": NOW - 100 * 3_600_000}]
+    shown = build_view(settings, rows, {}, NOW, most=24, places=places)
+    assert shown.notes == []
+    assert {t["number"]: t["shut_out"] for s in shown.stations for t in s["traps"]} == {1: False, 2: True, 9: True}
+    traps = [t | {"station": s["name"]} for s in shown.stations for t in s["traps"]]
+    lines = render(Screen(name="north", now=None, now_ms=NOW, traps=traps), None)
+    assert [line for line in lines if "trap 2" in line and "shut out" in line]
+    assert not [line for line in lines if line.startswith("!")]
 
 
 @pytest.mark.parametrize(

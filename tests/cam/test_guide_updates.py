@@ -39,6 +39,8 @@ class Reader:
         self.typed: list[str] = []
 
     def types(self, line: str) -> str:
+        if line in ("sudo -u pugmark bash", "exit"):
+            return ""
         words = line.removeprefix("sudo ").removeprefix("-u pugmark ")
         self.typed.append(words)
         if words.startswith(NOT_HERE):
@@ -86,8 +88,8 @@ def test_every_command_of_the_guide_does_what_it_says(
         commands(block) for block in re.findall(r"^```sh\n(.*?)^```$", section(), re.M | re.S)
     ]
     Store(base / "data").close()
-    reader.types(watch[0])
-    assert "no release is on its way" in reader.types(watch[1])
+    reader.types(watch[1])
+    assert "no release is on its way" in reader.types(watch[2])
     assert "running: what was installed" in reader.types(status[0])
     reader.types(copy[0])
     said = [reader.types(line) for line in ask]

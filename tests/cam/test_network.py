@@ -10,12 +10,25 @@ from nacl.signing import SigningKey
 from network_parts import RUNGS, TRAP, Field, objects_of
 from records import kept
 
+from trapcam.downpack import DownPack
 from trapcam.network import REST_MS, TRIES, Pace
 from trapcam.outbox import DATABASE, open_outbox
 from trapcam.states import DELETED, DELIVERED, HELD, WAITING
 from trapkit import topics
 from trapkit.pieces import PIECE_BYTES
-from trapwire.objects import ALERT, CROP, FRAME, FULL, FULLS, HEAD_BYTES, pack_keys, unpack_keys
+from trapwire.objects import (
+    ALERT,
+    CROP,
+    FRAME,
+    FULL,
+    FULLS,
+    HEAD_BYTES,
+    PACK,
+    Envelope,
+    ObjectKey,
+    pack_keys,
+    unpack_keys,
+)
 
 ANSWER_MS = Pace().answer_ms
 
@@ -241,6 +254,16 @@ def test_a_refused_receipt_is_answered_too_so_that_it_does_not_come_for_ever(fie
     assert answers == [[field.outbox.key(1, ALERT)], []], "the first may come again whole"
     assert field.network.counts["refused"] == 2
     assert field.states()[DELETED] == 0
+
+
+def test_a_settings_pack_is_kept_for_the_updater_and_answered(field: Field) -> None:
+    downacks = field.broker.connect("forward", (topics.every(topics.DOWNACK),))
+    pack = Envelope(ObjectKey(TRAP, 17, 5, PACK), b"pack and permission")
+    field.down(pack.encode())
+    field.down(Envelope(ObjectKey(TRAP + 1, 17, 6, PACK), b"another trap's").encode())
+    field.steps(1)
+    assert [m.payload for m in downacks.take(9)] == [pack_keys([pack.key])]
+    assert DownPack(field.outbox).take() == pack.body
 
 
 def test_a_clock_set_back_does_not_silence_the_network(field: Field) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -162,3 +163,39 @@ def test_nothing_else_stands_at_the_top() -> None:
 def test_no_file_that_ships_reads_the_shared_folder() -> None:
     named = [label for label, path in sources() if "../shared" in path.read_text()]
     assert named == []
+
+
+# `pugmark` on the public index is a stranger's project: ours comes from a clone, or from a stick's wheels.
+BY_NAME = re.compile(
+    r"pugmark *\[|pip3?[ \w-]* install[^\n]*[ '\"]pugmark\b|[\"'](install|download)[\"'][^\n]*[\"']pugmark\b"
+)
+
+
+@cache
+def shipped_texts() -> list[tuple[str, str]]:
+    """Every line of a text or script that ships, with where it is."""
+    found = []
+    for name in sorted(TOP_LEVEL - {"tests", "CHANGELOG.md"}):
+        top = ROOT / name
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file() and path.suffix in {"", ".py", ".md", ".html", ".toml", ".txt", ".service", ".svg"}:
+                if "__pycache__" in path.parts:
+                    continue
+                for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+                    found.append((f"{path.relative_to(ROOT)}:{number}", line))
+    return found
+
+
+def test_nobody_is_sent_to_the_stranger_who_has_our_name_on_the_index() -> None:
+    assert BY_NAME.search("pip install 'pugmark[ship]'")
+    assert BY_NAME.search("python -m pip install pugmark")
+    ours = [(at, line) for at, line in shipped_texts() if "pugmark" in line and "--no-index" not in line]
+    sent = [at for at, line in ours if BY_NAME.search(line)]
+    assert sent == []
+
+
+def test_each_part_that_a_text_tells_to_install_is_declared() -> None:
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    told = re.compile(r"'\.\[([a-z,]+)\]'")
+    named = {extra for _, line in shipped_texts() for found in told.findall(line) for extra in found.split(",")}
+    assert {"flash", "label", "ship", "video"} <= named <= extras

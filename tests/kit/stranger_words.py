@@ -13,7 +13,7 @@ TYPES = {name: kind for kind, (name, _) in ITEMS.items()}
 LOG = "first:32 left:8"
 ENTRY = "time:32 is_true:1 code:7 value:16"
 REPLY = "command:16 outcome:8 value:32"
-RUNGS = (0, 1, 2, 3, 4, 5, 6, 7, 8)
+RUNGS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 OUTCOMES = (0, 1, 2, 3, 4)  # done, unknown setting, out of bounds, on trial, reverted
 
 

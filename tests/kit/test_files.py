@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from trapkit.errors import SetupError
-from trapkit.files import lock_folder, write_atomically
+from trapkit.files import give_to_owner, lock_folder, write_atomically
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -108,3 +108,15 @@ def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     before = (tmp_path / "old").stat().st_mode
     lock_folder(tmp_path / "old", "x").close()
     assert (tmp_path / "old").stat().st_mode == before, "one that is there may be shared on purpose"
+
+
+def test_what_root_writes_is_the_folders_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr("os.chown", lambda path, user, group, **more: given.append((path, user, group)))
+    owner = tmp_path.stat()
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    give_to_owner(tmp_path / "revoked")
+    assert given == [], "who is not root owns what he writes"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    give_to_owner(tmp_path / "revoked")
+    assert given == [(tmp_path / "revoked", owner.st_uid, owner.st_gid)]

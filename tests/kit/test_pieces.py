@@ -73,7 +73,7 @@ def test_another_version_and_half_a_head_are_refused() -> None:
     for payload, word in ((b"\x02" + good[1:], "version 2"), (good[:-1], "51 bytes"), (good + b"x", "message of 53")):
         with pytest.raises(WireError, match=word):
             decode_have(payload)
-    with pytest.raises(WireError, match="rung 9 is unknown"):
-        decode_piece(MARK.pack(1, 9, 7, 1, 1, bytes(32), 5) + PLACE.pack(0))
+    with pytest.raises(WireError, match="rung 10 is unknown"):
+        decode_piece(MARK.pack(1, 10, 7, 1, 1, bytes(32), 5) + PLACE.pack(0))
     assert struct.calcsize(">BBHII32sI") + 4 == len(good) == 52
     assert decode_piece(Mark(ObjectKey(7, 1, 1, CROP), bytes(32), 5).encode(0)).data == b""

@@ -15,7 +15,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from trapkit import serialport
 from trapkit.serialfind import find_usb, follow, identity_of
-from trapkit.serialport import SerialPort
+from trapkit.serialport import SerialPort, why_absent
 from trapwire.serialline import SerialDecoder
 
 
@@ -151,3 +151,14 @@ def test_what_is_plugged_in_is_not_listed_at_every_turn(tmp_path: Path) -> None:
 def test_pyserial_lists_what_we_read() -> None:
     assert {"device", "vid", "pid", "serial_number", "location"} <= set(vars(ListPortInfo("/dev/ttyX")))
     assert all(identity_of(port) is None or port.device for port in comports())
+
+
+def test_a_line_that_is_not_there_is_said_with_what_is_plugged_in_and_nothing_is_opened(tmp_path: Path) -> None:
+    there = [Adapter("/dev/ttyACM0", vid=0x2E8A, pid=5, serial_number="E660")]
+    line = tmp_path / "pugmark-modem"
+    assert why_absent(str(line), lambda: there) == f"{line}: is not there; plugged in: usb:E660 (/dev/ttyACM0)"
+    assert why_absent(str(line), list) == f"{line}: is not there; plugged in: none"
+    line.touch()  # no tty: whoever opened it would say so
+    assert why_absent(str(line), list) == ""
+    assert why_absent("usb:2E8A:0005", lambda: there) == ""
+    assert "usb:2E8A:0005: no USB adapter is usb:2E8A:0005" in why_absent("usb:2E8A:0005", list)

@@ -168,7 +168,7 @@ class Frames(unittest.TestCase):
             (s.HAVE, 1, bytes.fromhex("abcd0fff0000") + bytes(33)),
             (s.ACK, 1, bytes(7)),
             (s.ACK, 1, bytes(72)),
-            (s.ACK, 1, bytes(7) + b"\x09"),  # rung 9
+            (s.ACK, 1, bytes(7) + b"\x0a"),  # rung 10
             (s.ASK, 0, bytes(5)),
             (s.HEARTBEAT, 0, bytes(20)),
             (s.PIECE, 0, bytes(2)),

@@ -16,7 +16,7 @@ from trapwire.baselink import BaseLink
 from trapwire.errors import FORGED
 from trapwire.frame import ACK, Counter, peek_frame
 from trapwire.linkkeys import key_name
-from trapwire.objects import ALERT, CROP, FULL, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
+from trapwire.objects import ALERT, CROP, FULL, PACK, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys
 from trapwire.payloads import encode_ack
 
 SETTINGS = {
@@ -213,8 +213,13 @@ class SupervisorTest(unittest.TestCase):
         self.assertLess(max(lives), FIRST_BELOW + 2048)
 
     def test_a_receipt_is_kept_over_resets_until_the_pi_has_taken_it(self):
+        self.kept_until_taken(Envelope(ObjectKey(5, 1, 9, RECEIPT), b"r" * 100))
+
+    def test_a_settings_pack_is_kept_as_a_receipt_is(self):
+        self.kept_until_taken(Envelope(ObjectKey(5, 17, 9, PACK), b"s" * 600))
+
+    def kept_until_taken(self, receipt):
         bench = self.bench()
-        receipt = Envelope(ObjectKey(5, 1, 9, RECEIPT), b"r" * 100)
         bench.base.offer_down(receipt)
         bench.run(3000)
         self.assertEqual(bench.taken, [receipt.key])

@@ -36,8 +36,13 @@ ELSEWHERE = {
     "trapship bundle ": "ship/test_bundle.py",
     "systemctl restart pugmark-": "ship/test_systemd.py",
     "journalctl -u pugmark-": "ship/test_systemd.py",
+    "trapcam config check ": "cam/test_config_cli.py",  # it looks for the Pi's camera, which is not here
     "pip install esptool": "hil/README.md",  # Espressif's own tool, and a board whose flash it empties
     "esptool.py ": "hil/README.md",
+    # What `make` does by deploy/make-venv before any test; that the parts exist and nobody is sent elsewhere: there.
+    "python3 -m venv .venv": "house/test_house.py",
+    ". .venv/bin/activate": "house/test_house.py",
+    "pip install '.[": "house/test_house.py",
 }
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "trapship": trapship_cli.main,
@@ -51,6 +56,7 @@ class Reader:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._monkeypatch = folder, monkeypatch
+        self.is_pugmark = False
         self.places = {
             "/var/lib/pugmark": folder / "var",
             "/etc/pugmark": folder / "etc",
@@ -66,7 +72,15 @@ class Reader:
 
     def types(self, command: str) -> str:
         """Run one command; where it is run instead, if not here."""
-        line = command.removeprefix("sudo ").replace("$(which trapship)", "trapship")
+        if command in ("sudo -u pugmark bash", "exit"):
+            assert self.is_pugmark == (command == "exit"), "who is what he becomes, or was never"
+            self.is_pugmark = command != "exit"
+            return ""
+        assert not (self.is_pugmark and command.startswith("sudo ")), f"{command}: user pugmark may not"
+        line = command.removeprefix("sudo ").removeprefix("-u pugmark ").replace("$(which trapship)", "trapship")
+        if "/var/lib/pugmark" in line or line.startswith("trapbase "):
+            # The folder is that user's alone, and what root writes there stays root's.
+            assert self.is_pugmark or line.startswith("trapbase identity "), f"{command}: is not said as its user"
         for begins, where in ELSEWHERE.items():
             if line.startswith(begins):
                 return where
@@ -125,11 +139,14 @@ def test_every_command_of_the_guide(
             base = tmp_path / "var" / "base.toml"
             base.write_text(base.read_text() + text)
             continue
+        assert not reader.is_pugmark, "a block ends as whoever began it"
         for command in commands(text):
             where = reader.types(command)
             assert not where or (TESTS / where).exists(), f"{command}: there is no {where}"
             ran += not where
-    said = capsys.readouterr().out
+    said, complaints = capsys.readouterr()
+    # Of the base that was just made, whose modem is plugged in a section later.
+    assert ("/dev/pugmark-modem: is not there; plugged in: " in complaints) != Path("/dev/pugmark-modem").exists()
     assert ran >= 25
     for words in (
         "Amur survey 2026.12.1, 3 settings, signed",

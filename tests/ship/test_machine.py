@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from trapbase.config import MODEM
+from trapship.desk.register import Base
 from trapship.machine import machine, program
 from trapship.machine.cli import main
 from trapship.machine.errors import InstallError
@@ -360,6 +362,18 @@ def test_the_plan_is_whole() -> None:
         for unit in role.units:
             (file,) = (file for file in role.files if file.target == f"{UNITS}/{unit}")
             assert "[Install]" in (ROOT / "deploy" / file.source).read_text()
+
+
+def test_a_base_looks_for_its_modem_where_the_rule_puts_it() -> None:
+    """What `provision base` writes without --modem, what trapbase takes by itself, and the link that udev makes."""
+    (rules,) = (file for file in BASE.files if file.target.startswith("/etc/udev/rules.d/"))
+    text = (ROOT / "deploy" / rules.source).read_text()
+    named = [line for line in text.splitlines() if line.startswith("ATTRS{idVendor}")]
+    assert len(named) == 3
+    assert all('SYMLINK+="pugmark-modem"' in line for line in named)
+    assert Base(plan="ru864", name="north", country="RU", number=1).modem == MODEM == "/dev/pugmark-modem"
+    if shutil.which("udevadm") and subprocess.run(["udevadm", "verify", "--help"], capture_output=True).returncode == 0:
+        subprocess.run(["udevadm", "verify", str(ROOT / "deploy" / rules.source)], check=True)
 
 
 def test_the_engineers_guide_says_what_works(there: Path, deploy: Path) -> None:

@@ -15,6 +15,7 @@ from trapkit.update.compat import own_declarations
 from trapkit.update.offer import Refused
 from trapship.release import keys, parts
 from trapship.release.build import build, read_build
+from trapship.release.copies import copy_troubles, idle_keys
 from trapship.release.publish import publish
 from trapship.release.rehearse import rehearse
 from trapship.release.roles import EXPIRES, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
@@ -414,11 +415,52 @@ def test_the_loss_of_each_kind_of_key_is_rehearsed_and_nothing_of_ours_changes(b
     text = ["\n".join(each.lines()) for each in said]
     assert "does not: signing a release" in text[0]
     assert "works: publishing again" in text[0]
+    assert "works: publishing again" in text[1], "the timestamp alone"
     assert "does not: publishing again" in text[2]
     assert all("a unit that knew only the first root.json follows to root 2 and runs 2026.12.1" in t for t in text[:4])
     assert "onto every unit and base" in text[4]
     assert all("works: units run what they run" in t for t in text)
     assert before == {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
+
+
+def test_without_the_snapshot_key_the_timestamp_is_renewed_while_half_of_its_time_is_left(bench: Bench) -> None:
+    bench.release("2026.12.1")
+    bench.vault.remove("tuf/snapshot.key")
+    bench.later(hours=89 * 24)
+    assert [line.split(" ")[0] for line in bench.publish()] == ["timestamp", "2026.12.1:"]
+    bench.later(hours=2 * 24)
+    with pytest.raises(SetupError, match="snapshot: 0 of its keys"):
+        bench.publish()
+
+
+def test_what_a_copy_lacks_and_has_too_many_of_is_said(bench: Bench, tmp_path: Path) -> None:
+    bench.release("2026.12.1")
+    ours, safe = bench.vault.folder, tmp_path / "safe"
+    (ours / "units.json").write_text("{}")
+    early = shutil.copytree(ours, tmp_path / "early")
+    for number in (2, 3):
+        bench.vault.remove(f"tuf/root-{number}.key")
+    shutil.copytree(ours, safe)
+    assert copy_troubles(bench.repository, bench.vault, safe) == []
+    assert idle_keys(bench.repository, [bench.vault]) == []
+    (together,) = copy_troubles(bench.repository, bench.vault, early)
+    assert together.startswith(f"{early}: has tuf/root-1.key, tuf/root-2.key, tuf/root-3.key: together they replace")
+    (ours / "units.json").write_text('{"traps": {}}')
+    with_roots = [bench.vault, Vault(early, PHRASE)]
+    said = rotate(bench.repository, TARGETS, with_roots, keys.signers(with_roots), bench.now)
+    assert f"no copy of {ours} has that key yet: copy the folder again, today" in said
+    lacking = copy_troubles(bench.repository, bench.vault, safe)
+    assert lacking[0] == f"{safe / 'tuf/targets-2.key'}: is not there, or is an older key; copy {ours} again"
+    assert "units.json: is older than this desk's" in lacking[1]
+    assert idle_keys(bench.repository, [bench.vault]) == [], "until it is published the one before still signs"
+    bench.publish()
+    (line,) = idle_keys(bench.repository, [bench.vault])
+    assert line == f"{ours / 'tuf/targets.key'}: was replaced and signs nothing any more; it may be destroyed"
+    (safe / "tuf/snapshot.key").write_bytes(b"\0" * 50)
+    (safe / "units.json").unlink()
+    damaged = copy_troubles(bench.repository, bench.vault, safe)
+    assert any("tuf/snapshot.key: is not there" in line for line in damaged)
+    assert any("units.json: cannot be read" in line for line in damaged)
 
 
 def test_a_loss_is_not_rehearsed_where_a_key_is_lost_already(bench: Bench) -> None:

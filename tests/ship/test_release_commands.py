@@ -48,7 +48,6 @@ def run(line: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
 def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle(desk / "bundle")
     run("trapship init OPERATOR", capsys)
-    shutil.copytree(desk / "OPERATOR", desk / "SAFE/OPERATOR")
     (desk / "models").symlink_to(ROOT / "models")
     (desk / "STICK").mkdir()
     done = []
@@ -62,7 +61,7 @@ def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest
                 subprocess.run(command, check=True, capture_output=True)
             elif words[0] == "cp":
                 for source in words[2:-1]:
-                    shutil.copytree(source, desk / words[-1] / Path(source).name)
+                    shutil.copytree(source, desk / words[-1] / Path(source).name, dirs_exist_ok=True)
             else:
                 assert words[:2] == ["pip", "install"]
     said = dict(done)
@@ -74,6 +73,9 @@ def test_every_command_of_the_guide_does_what_it_says(desk: Path, capsys: pytest
     assert "root.json: kept" in said["tuf-keys"]
     assert said["rehearse-loss"].count("lost: ") == 5 + 6
     assert "nothing of yours was changed" in said["rehearse-loss"]
+    assert "SAFE/OPERATOR: has every release key that OPERATOR has" in said["rehearse-loss"]
+    assert "no copy of OPERATOR has that key yet" in said["rotate"]
+    assert "OPERATOR/tuf/timestamp.key: was replaced and signs nothing any more" in done[-1][1]
     unit = Unit(root=(desk / "OPERATOR/tuf/root.json").read_bytes())
     for place in ("STICK", "REPO"):
         offered = take(FolderSource(desk / place), desk / f"unit-{place}", _clock(), unit=unit)

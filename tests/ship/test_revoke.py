@@ -1,5 +1,6 @@
 """`trapship revoke` of an operator's unit: what the base refuses then, what its partner hears, who cannot undo it."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,14 +16,14 @@ from trapbase import ingest
 from trapbase.ingest import Ingest
 from trapbase.keyring import LOOK_EVERY_MS, Keyring
 from trapbase.request_store import RequestStore
-from trapbase.shutout import Partners, ShutOut, open_list
+from trapbase.shutout import Partners, ShutOut, open_list, watched_traps
 from trapbase.store import Store
 from trapkit import topics
 from trapkit.bus import Bus
 from trapkit.errors import SetupError
 from trapkit.operator import revoked
 from trapship.desk import basefiles, trapfiles
-from trapship.desk.provisioning import place_repeater
+from trapship.desk.provisioning import BaseWish, TrapWish, place_base, place_repeater, place_trap
 from trapship.desk.revoking import revoke
 from trapsim.memorybus import MemoryBroker
 from trapwire.objects import CROP
@@ -172,6 +173,31 @@ def test_over_the_bus_it_is_in_force_at_once_answered_and_what_comes_in_its_name
         store.close()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_taken_as_root_it_belongs_to_whoever_the_folder_belongs_to(machine: Machine, say: Say, tmp_path: Path) -> None:
+    phrase = ("--passphrase-file", tmp_path / "phrase", "--out", tmp_path / "stick")
+    assert say("revoke", machine.operator, "trap", 7, *phrase)[0] == 0
+    for folder in (machine.folder, machine.folder / "fleet"):
+        os.chown(folder, 4711, 4712)
+    assert machine.say("shut-out", str(tmp_path / "stick/pugmark-revoked")) == 0
+    for name in ("revoked", "fleet/ca.crl"):
+        owner = (machine.folder / name).stat()
+        assert (owner.st_uid, owner.st_gid) == (4711, 4712), name
+
+
+def test_who_shows_or_waits_for_it_knows_the_list_as_it_is_now(machine: Machine, say: Say, tmp_path: Path) -> None:
+    config = (str(machine.folder / "revoked"), str(machine.folder / "operator.pub"))
+    traps = watched_traps(*config)
+    assert traps() == frozenset()
+    phrase = ("--passphrase-file", tmp_path / "phrase", "--out", tmp_path / "stick")
+    assert say("revoke", machine.operator, "trap", 7, *phrase)[0] == 0
+    assert machine.say("shut-out", str(tmp_path / "stick/pugmark-revoked")) == 0
+    assert traps() == watched_traps(*config)() == frozenset({7})
+    (machine.folder / "revoked").write_bytes(b"no list of ours")
+    assert traps() == frozenset({7}), "what was read stays in force"
+    assert watched_traps(*config)() == watched_traps("", "")() == frozenset()
+
+
 def test_its_partner_is_asked_once_by_radio_to_heed_it_no_more(machine: Machine, tmp_path: Path) -> None:
     shut, folder = machine.shut_out(), tmp_path / "data"
     Store(folder).close()
@@ -198,8 +224,13 @@ def test_a_stolen_base_and_a_repeater_say_whose_keys_they_had(stocked: Path) -> 
     said = revoke(desk.register, "base", 1, UTC)
     assert "it had the radio keys of its traps (7, 8): each gets a new one" in " ".join(said)
     assert desk.register.traps["7"].link != before
-    with pytest.raises(SetupError, match="base 2 was never provisioned here; there are bases: none"):
-        revoke(desk.register, "base", 2, UTC)
+    wish = BaseWish(number=2, name="south", country="RU", region="ru864", hosts=("10.0.0.6",))
+    place_base(desk.register, wish)
+    trap, said = place_trap(desk.register, TrapWish(number=7, base=2))
+    assert said == ["base 1, its home before, is shut out: there is nothing to do there"]
+    assert trap.link_next is None, "its new radio key is its only one: base 1 had the one before"
+    with pytest.raises(SetupError, match="base 3 was never provisioned here; there are bases: 2"):
+        revoke(desk.register, "base", 3, UTC)
     desk = desk_of(stocked)
     place_repeater(desk.register, 3, [7], None, None)
     assert desk.register.traps["7"].hop is not None

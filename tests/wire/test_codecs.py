@@ -162,7 +162,7 @@ class BoundsTest(unittest.TestCase):
             bad[place] = value
             with self.assertRaises(WireError):
                 Alert(*bad)
-        for key in ((0, 0, 1, 0), (65536, 0, 1, 0), (1, -1, 1, 0), (1, 0, 1 << 24, 0), (1, 0, 1, 9)):
+        for key in ((0, 0, 1, 0), (65536, 0, 1, 0), (1, -1, 1, 0), (1, 0, 1 << 24, 0), (1, 0, 1, 10)):
             with self.assertRaises(WireError):
                 ObjectKey(*key)
 

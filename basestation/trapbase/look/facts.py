@@ -78,7 +78,7 @@ def figures_of(settings: Settings, reader: Reader | None, places: Places, now_ms
     traps = reader.traps(TRAPS)
     rows = needs_rows(reader, known, traps)
     zones = zones_of(settings, known)
-    stations = stations_of(settings, known, traps, zones, places.taken_down())
+    stations = stations_of(settings, known, traps, zones, places.taken_down(), places.shut_out)
     found = needs(settings, rows, stations, known, now_ms, free_bytes=free, modem=modem, parts=parts)
     updates = look(settings.updates, reader.rows, traps, places, now_ms)
     found += update_notes(updates)

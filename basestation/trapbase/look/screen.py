@@ -134,6 +134,8 @@ def _cells(trap: Row, screen: Screen) -> list[str]:
     first = [f"trap {trap['number']}", where]
     seen = [f"{trap['sightings']} seen"]
     here = screen.waiting.get(trap["number"], 0)
+    if trap.get("shut_out"):
+        return [*first, "shut out", *seen, "", "", f"{here} wait here" if here else ""]
     if not heard:
         return [*first, "not heard yet", *seen, "", "", f"{here} wait here" if here else ""]
     battery = "battery ?" if trap["battery"] is None else f"{trap['battery']} %"

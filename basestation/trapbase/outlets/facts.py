@@ -1,19 +1,18 @@
 """What an outlet may say of a sighting or of an identification: facts as its settings allow them. Pure.
 
-Positions of wild cats are withheld or made coarser here, once, for every kind of outlet: rounded to a grid, never moved
-at random (Chapman 2020, "Current Best Practices for Generalizing Sensitive Species Occurrence Data").
+Positions of wild cats are withheld or made coarser here, once, for every kind of outlet (`coarser`).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from trapbase.camtrap_rows import OF_A_NEWER_TRAP, TAXA
+from trapbase.coarser import EXACT, rounded
 from trapbase.config import TrapSettings
 from trapbase.model import Event, Sighting
 from trapwire.alert import SPECIES
 
-EXACT, STATION, NONE = "exact", "station", "none"
-METRES_A_DEGREE = 111_320
+STATION, NONE = "station", "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,19 +82,10 @@ def where_of(trap: TrapSettings | None, rule: str) -> Where:
             withheld="coordinates" if named else "coordinates, station",
             generalized="",
         )
-    if rule == EXACT:
-        position = (trap.latitude, trap.longitude)
-        return Where(
-            station=trap.station, side=trap.side, latitude=position[0], longitude=position[1],
-            uncertainty_m=trap.uncertainty_m, withheld="", generalized="",
-        )  # fmt: skip
-    digits = len(rule.partition(".")[2])
-    # The corner of a cell of the grid is the farthest: half a diagonal, at the equator, where a cell is widest.
-    added = round(float(rule) * METRES_A_DEGREE * 0.7072)
+    latitude, longitude, uncertainty_m = rounded(trap.latitude, trap.longitude, trap.uncertainty_m, rule)
     return Where(
-        station=trap.station, side=trap.side, latitude=round(trap.latitude, digits),
-        longitude=round(trap.longitude, digits), uncertainty_m=trap.uncertainty_m + added, withheld="",
-        generalized=f"coordinates rounded to {rule} degree",
+        station=trap.station, side=trap.side, latitude=latitude, longitude=longitude, uncertainty_m=uncertainty_m,
+        withheld="", generalized="" if rule == EXACT else f"coordinates rounded to {rule} degree",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from trapbase.cardbook import CardBook
 from trapbase.config import Settings
 from trapbase.places import Places
 from trapbase.reader import Reader
+from trapbase.shutout import watched_traps
 from trapbase.updates.fetch import Fetch, OwnClock, Spawn, in_thread, read_root, source_of
 from trapbase.updates.kept import MIRROR, UpdateStore
 from trapbase.updates.serve import MirrorServer
@@ -52,11 +53,12 @@ def build(settings: Settings, spawn: Spawn = in_thread) -> Built:
     seed = read_key(Path(updates.permit_key), "the key that signs permissions (updates.permit_key)")
     secret = read_key(Path(settings.box_key), "the key that opens crops") if settings.box_key else None
     listed = {trap.number: trap for trap in settings.trap}
+    shut_out = watched_traps(settings.revoked, settings.operator_key)
     book: CardBook | None = None
 
     def places(reader: Reader) -> Places:
         nonlocal book
-        book = book or CardBook(reader, secret, listed, settings.cards)
+        book = book or CardBook(reader, secret, listed, settings.cards, shut_out)
         return book.current()
 
     kept = UpdateStore(base)

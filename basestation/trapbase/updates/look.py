@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from trapbase.effort import day_of
 from trapbase.places import Places
 from trapbase.update_settings import SELF, UpdateSettings, stations
+from trapbase.updates.air import Sent
 from trapbase.updates.alone import KIND, Allowance, allowances
 from trapbase.updates.kept import GOING, RELEASES, STOPPED, TRAPS, WORDS, Row
 from trapbase.updates.shadows import Judged, judged, staged
@@ -23,7 +25,8 @@ Rows = Callable[..., list[Row]]
 class Look:
     """rollout: the newest one's row, with its decision as of now; units: of the fleet; said: what each said last of its
     updates; permits: those that hold, by unit; troubles: all of the rollout; allowed: units that an engineer lets go
-    alone, and let; judged: new models beside the old ones, by unit; releases: of the mirror, newest first."""
+    alone, and let; judged: new models beside the old ones, by unit; releases: of the mirror, newest first; radio:
+    settings packs that went so, by unit."""
 
     now_ms: int
     rollout: Row | None
@@ -35,6 +38,7 @@ class Look:
     allowed: list[Allowance]
     judged: Mapping[int, Judged]
     releases: list[Row]
+    radio: Mapping[int, Sent]
 
     @property
     def empty(self) -> bool:
@@ -55,14 +59,24 @@ def rules_of(updates: UpdateSettings) -> Rules:
     )
 
 
-def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], places: Places, now_ms: int) -> Look:
-    """rows: of a reader or a store that has `updates.sql`; traps: of the reader.  Raises: StorageError."""
+def look(
+    updates: UpdateSettings,
+    rows: Rows,
+    traps: list[dict[str, Any]],
+    places: Places,
+    now_ms: int,
+    radio: Mapping[int, Sent] = MappingProxyType({}),
+) -> Look:
+    """rows: of a reader or a store that has `updates.sql`; traps: of the reader; radio: `byradio.read_sent`.
+
+    Raises: StorageError.
+    """
     known = places.known()
     notes = rows("update_notes", _json(known), WORDS - 1, TRAPS * WORDS)
     row = next(iter(rows("rollout")), None)
     watched = row is not None and (row["state"] == GOING or now_ms - row["moved_ms"] < USUAL_DAYS * DAY_MS)
     days = rows("update_days", day_of(now_ms) - DAYS, DAYS * TRAPS) if watched else []
-    units = units_of(known, places.taken_down(), traps, notes, days, updates.fewer_percent)
+    units = units_of(known, places.taken_down() | places.shut_out, traps, notes, days, updates.fewer_percent)
     marks = rows("update_troubles", row["id"], TRAPS) if row else []
     troubles, allowed = [mark for mark in marks if mark["kind"] != KIND], allowances(marks)
     alone = frozenset(one.trap for one in allowed if one.holds(now_ms))
@@ -79,6 +93,7 @@ def look(updates: UpdateSettings, rows: Rows, traps: list[dict[str, Any]], place
         allowed=allowed,
         judged=judged(rows("update_shadows", staged(notes), TRAPS * WORDS)),
         releases=rows("releases", RELEASES),
+        radio=radio,
     )
 
 

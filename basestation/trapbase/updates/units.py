@@ -37,13 +37,14 @@ COUNTED = {
 
 def units_of(
     known: Mapping[int, TrapSettings],
-    taken_down: Iterable[int],
+    gone: Iterable[int],
     traps: Iterable[Row],
     notes: Iterable[Row],
     days: Iterable[Row],
     fewer_percent: int,
 ) -> list[Unit]:
-    """Every trap that stands somewhere. traps: of the reader; notes, days: rows of `notes` of kinds UPDATE and DAY;
+    """Every trap that stands somewhere. gone: taken down, or shut out, so that who stood beside one of these stands
+    alone; traps: of the reader; notes, days: rows of `notes` of kinds UPDATE and DAY;
     fewer_percent: of the usual, below which a unit sees too little (0: never said)."""
     words = {row["trap"]: row for row in traps}
     said = by_trap(notes)
@@ -51,7 +52,7 @@ def units_of(
     for row in days:
         if row["proof"] != FORGED:
             lines.setdefault(row["trap"], []).append(row)
-    down = set(taken_down)
+    down = set(gone)
     return [
         _unit(trap, words.get(number), said.get(number, []), lines.get(number, []), fewer_percent)
         for number, trap in sorted(known.items())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trapbase.moments import span
+from trapbase.updates.air import air_words
 from trapbase.updates.alone import Allowance
 from trapbase.updates.kept import DONE, STOPPED, Row
 from trapbase.updates.look import Look
@@ -67,7 +68,15 @@ def unit_rows(look: Look, sides: Mapping[int, str]) -> list[dict[str, Any]]:
             "station": unit.station,
             "side": sides.get(unit.trap, ""),
             "running": running_words(unit.running),
-            "words": unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look),
+            "words": "; ".join(
+                filter(
+                    None,
+                    (
+                        unit_words(unit, standings.get(unit.trap), look.said.get(unit.trap), look),
+                        radio_words(unit.trap, look),
+                    ),
+                )
+            ),
             "look": _look(standings.get(unit.trap), look),
             "wave": standings[unit.trap].wave if unit.trap in standings else 0,
             "step": standings[unit.trap].step if unit.trap in standings else "",
@@ -110,6 +119,11 @@ def running_words(running: str | None) -> str:
     return "not said yet" if running is None else running or "as installed"
 
 
+def radio_words(trap: int, look: Look) -> str:
+    """What became of the release's settings by radio; nothing where it took no part in that."""
+    return air_words(look.radio.get(trap), look.rollout["release"], look.now_ms) if look.rollout else ""
+
+
 def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, look: Look) -> str:
     """What a unit does, after what it runs."""
     if standing is None or look.rollout is None:
@@ -123,7 +137,8 @@ def unit_words(unit: Unit, standing: Standing | None, said: UpdateState | None, 
     if standing.step == MAY and look.rollout["state"] == STOPPED:
         return f"had not begun to take {release} when it was stopped"
     if standing.step == MAY:
-        return f"may take {release}" + (f": {standing.why}" if standing.why else "")
+        may = f"may take {release}" + (f": {standing.why}" if standing.why else "")
+        return f"{may}; {said.words()}" if said is not None and said.phase == REFUSED and not said.tried else may
     if standing.step in (TAKES, BACK, REFUSED) and said is not None:
         return said.words()
     return f"waits: {standing.why}" if standing.why else "waits"

@@ -2,7 +2,7 @@
 
 The master never leaves the operator's folder; from a derived key neither it nor another can be found. The salt is drawn
 anew each time that a key is made and lies in the plain register: it is no secret, and without it no key is made twice.
-So the vault never changes after `init`, and one copy of it in a safe stays good for ever (decisions/026).
+So no new unit changes the vault, and one copy of it in a safe stays good (decisions/026).
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """The loss of each secret of an operator's folder, rehearsed on a copy: what goes on, what stops, what mends it.
 
-The secrets do not change after `init`: a copy of that day is good for ever. `backup` is where yours lies; with it the
+These secrets do not change after `init`: a copy of that day is good for ever (of the releases' keys it is not:
+`release.copies`). `backup` is where yours lies; with it the
 rehearsal proves that it is whole and opens, which nobody finds out on the day.
 """
 

@@ -132,7 +132,9 @@ def _place_trap(register: Register, wish: TrapWish, here: Trap | None) -> tuple[
         link=new_salt(), sign=new_salt(), wifi=new_salt(),
     )  # fmt: skip
     said = _radio_key(trap, wish, fresh=here is None)
-    if here and here.base != base.number:
+    if here and here.base != base.number and register.is_gone(rules.BASE, here.base):
+        said.append(f"base {here.base}, its home before, is shut out: there is nothing to do there")
+    elif here and here.base != base.number:
         said.append(f"base {here.base} was its home: provision that one again too, and it forgets this trap")
     register.stations[station] = known
     trap.station, trap.side, trap.base, trap.plan, trap.sf = station, side, base.number, plan, sf

@@ -14,6 +14,11 @@ from trapship.machine.record import read_record
 from trapship.machine.source import Source, from_bundle, from_clone
 
 OLDEST_PYTHON = (3, 11)
+NEXT = {  # how its settings come onto it
+    "base": "a stick of `trapship provision base` (deploy/guide-engineer.md, 2 A base); without an operator's folder "
+    "basestation/README.md, Set up",
+    "trap": "its card of `trapship provision trap` (deploy/guide-engineer.md, 3 A trap)",
+}
 
 
 def main(arguments: list[str] | None = None, deploy: Path | None = None) -> int:
@@ -76,8 +81,7 @@ def _run(args: argparse.Namespace, deploy: Path) -> int:
     )
     settings = root / role.settings.lstrip("/")
     if not settings.exists():
-        guide = "deploy/guide-engineer.md" if role.name == "trap" else "basestation/README.md, Set up"
-        _say(f"next: {role.settings} ({guide})")
+        _say(f"next: {role.settings}: {NEXT[role.name]}")
     return 0
 
 

@@ -12,6 +12,8 @@ REVOKED = "pugmark-broker-revoked.path"
 SYSUSERS = "/etc/sysusers.d/pugmark.conf"
 TIMESYNCD = ("systemctl", "try-restart", "systemd-timesyncd")
 RELOAD = ("systemctl", "daemon-reload")
+# A board that is plugged in already is looked at again.
+REPLUG = ("sh", "-c", "udevadm control --reload && udevadm trigger --subsystem-match=tty")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ BASE = Role(
         File(
             "machines/chrony-base.conf", "/etc/chrony/conf.d/pugmark.conf", then=("systemctl", "try-restart", "chrony")
         ),
+        File("machines/udev-base.rules", "/etc/udev/rules.d/70-pugmark-modem.rules", then=REPLUG),
         _firewall("machines/firewall-base.nft"),
         _unit(FIREWALL),
         _unit("pugmark-identity.service", "pugmark-identity-base.service"),

@@ -54,6 +54,7 @@ def _make(host: Host, role: Role, source: Source, folder: str) -> None:
     if source.wheels is None:
         host.do(*pip, f"{source.deploy.parent}{extras}")
     else:
+        # By the name only beside --no-index: the public index has a stranger's project of ours.
         offline = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
         host.do(
             *pip, "--no-index", "--find-links", str(source.wheels), f"pugmark{extras}=={source.version}", env=offline

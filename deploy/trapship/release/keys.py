@@ -101,13 +101,14 @@ def add(vault: Vault, name: str) -> CryptoSigner:
 
 def signers(vaults: Iterable[Vault]) -> Signers:
     """Every role key that these folders hold, by its key id.  Raises: SetupError."""
-    found = {}
-    for vault in vaults:
-        for name in vault.names():
-            if name.startswith(f"{FOLDER}/") and role_of(name) in ROLES:
-                signer = _signer(vault.get(name))
-                found[signer.public_key.keyid] = signer
-    return found
+    named = [signers_by_name(vault) for vault in vaults]
+    return {signer.public_key.keyid: signer for own in named for signer in own.values()}
+
+
+def signers_by_name(vault: Vault) -> dict[str, CryptoSigner]:
+    """Every role key that this folder holds, by its file's name there.  Raises: SetupError."""
+    names = [name for name in vault.names() if name.startswith(f"{FOLDER}/") and role_of(name) in ROLES]
+    return {name: _signer(vault.get(name)) for name in names}
 
 
 def _signer(seed: bytes) -> CryptoSigner:

@@ -105,6 +105,11 @@ class Repository:
         staged = self.staged_targets()
         return staged is not None and vouches(root, TARGETS, staged)
 
+    def roots(self) -> list[Root]:
+        """The root in force, and the one that waits where one does.  Raises: SetupError."""
+        staged = self.staged_root()
+        return [self.read().root.signed, *([staged.signed] if staged is not None else [])]
+
     def staged_root(self) -> Metadata[Root] | None:
         """The next root, whose signatures may not be complete yet."""
         return _load(self.staged / "root.json", Root)

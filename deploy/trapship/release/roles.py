@@ -42,14 +42,16 @@ KEEP = {
         "long as the other keys and the root's date hold",
     ),
     TARGETS: Keep(
-        what="says which files are a release: who has it can put a program onto every unit",
+        what="says which files are a release: with the snapshot and timestamp keys too, or a hand in the folder that "
+        "you publish from, it puts a program onto every unit; alone it does not",
         where="with whoever builds releases, on the machine where they are signed, encrypted",
         lost="no new release until root names another (`trapship rotate --role targets`); units go on as they are",
     ),
     SNAPSHOT: Keep(
         what="says which files belong together; alone it can put nothing onto a unit",
         where="on the machine that publishes",
-        lost="nothing is published until root names another (`trapship rotate --role snapshot`)",
+        lost="no new release until root names another (`trapship rotate --role snapshot`); `publish` renews the "
+        "timestamp alone for as long as half of snapshot's 180 days are left, then nothing",
     ),
     TIMESTAMP: Keep(
         what="says what is newest, every 90 days at the latest; alone it can put nothing onto a unit",

@@ -16,6 +16,8 @@ from trapship.release.roles import EXPIRES, ROOT, TARGETS
 from trapship.release.sign import sign_again
 from trapship.vault import Vault
 
+CHAIN = "units go from root to root by it"
+
 
 def rotate(
     repository: Repository, role: str, vaults: list[Vault], signers: Signers, now: datetime, *, replace: str = ""
@@ -48,6 +50,7 @@ def rotate(
     said = [f"{vaults[0].folder / name}: new, takes the place of {' '.join(keyid[:8] for keyid in gone)}"]
     if role == TARGETS and published.targets is not None:
         said += sign_again(repository, signers, now)
+    said.append(f"no copy of {vaults[0].folder} has that key yet: copy the folder again, today")
     return [*said, *_told(published.root, staged, added)]
 
 
@@ -75,7 +78,7 @@ def renew_root(repository: Repository, signers: Signers, now: datetime) -> list[
     staged.signatures.clear()
     added = _sign(staged, published.root, signers)
     repository.stage(ROOT, staged)
-    return _told(published.root, staged, added)
+    return [*_told(published.root, staged, added), f"once it is published, copy {repository.folder} again: {CHAIN}"]
 
 
 def _sign(staged: Metadata[Root], before: Metadata[Root], signers: Signers) -> int:

@@ -9,22 +9,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from trapkit.errors import SetupError
 from trapkit.files import make_folder, write_atomically
 from trapkit.update.compat import misfit, own_declarations
 from trapkit.update.offer import Part, Release
+from trapkit.update.radiopack import SETTINGS
 from trapkit.update.released import (
     CURRENT,
     Current,
     Listed,
+    radio_target,
     read_current,
     read_release,
     release_target,
     write_release,
 )
 from trapship.release.build import Built
+from trapship.release.byradio import radio_pack
 from trapship.release.keys import Signers
 from trapship.release.parts import read
 from trapship.release.repository import Published, Repository, signed_by
@@ -112,7 +115,7 @@ def sign_build(
     listed = Listed(release=release, declared=declared)
     _lay(repository, files, release_target(built.release), write_release(listed))
     current = Current(release=built.release, serial=serial, serial_floor=serial, back_from=0)
-    _stage(repository, published, files, current, signers, now)
+    said += _stage(repository, published, files, current, listed, signers, now)
     return [*said, f"{built.release}: signed as serial {serial}; `trapship publish` makes it known"]
 
 
@@ -134,8 +137,8 @@ def sign_rollback(repository: Repository, to: str, signers: Signers, now: dateti
     current = Current(release=to, serial=serial, serial_floor=serial, back_from=before.highest())
     assert published.targets is not None
     files = dict(published.targets.signed.targets)
-    _stage(repository, published, files, current, signers, now)
-    return [f"{to}: shall run again, also where a release up to serial {current.back_from} is installed"]
+    said = _stage(repository, published, files, current, there, signers, now)
+    return [*said, f"{to}: shall run again, also where a release up to serial {current.back_from} is installed"]
 
 
 def sign_again(repository: Repository, signers: Signers, now: datetime) -> list[str]:
@@ -144,9 +147,10 @@ def sign_again(repository: Repository, signers: Signers, now: datetime) -> list[
     if published.targets is None:
         raise SetupError(f"{repository.folder}: nothing is published yet")
     before = releases(repository, published.targets)
-    _stage(repository, published, dict(published.targets.signed.targets), before.current, signers, now)
     files = published.targets.signed.targets
-    return [
+    listed = before.named(before.current.release) if before.current else None
+    said = _stage(repository, published, dict(files), before.current, listed, signers, now)
+    return said + [
         f"{each.release.release}: vouched for anew, SHA-256 of its list "
         f"{files[release_target(each.release.release)].hashes['sha256']}"
         for each in before.listed
@@ -205,9 +209,17 @@ def _stage(
     published: Published,
     files: dict[str, TargetFile],
     current: Current | None,
+    listed: Listed | None,
     signers: Signers,
     now: datetime,
-) -> None:
+) -> list[str]:
+    """Targets that name these files and what shall run; lines for whoever signs."""
+    root, said = repository.staged_root() or published.root, ""
+    files = {name: target for name, target in files.items() if not name.startswith("radio/")}
+    if current is not None and listed is not None and SETTINGS in listed.release.parts:
+        packed, said = _for_the_radio(repository, files, listed, current, root, signers, now)
+        if packed:
+            _lay(repository, files, radio_target(current.release), packed)
     if current is not None:
         data = (json.dumps(current.as_json(), indent=1) + "\n").encode()
         target = TargetFile.from_data(CURRENT, data, ["sha256"])
@@ -217,5 +229,27 @@ def _stage(
         files = {**files, CURRENT: target}
     version = published.versions()[TARGETS] + 1
     targets = Metadata(Targets(version=version, expires=now + EXPIRES[TARGETS], targets=files))
-    root = repository.staged_root() or published.root
     repository.stage(TARGETS, signed_by(targets, root, TARGETS, signers))
+    return [said] if said else []
+
+
+def _for_the_radio(
+    repository: Repository,
+    files: dict[str, TargetFile],
+    listed: Listed,
+    current: Current,
+    root: Metadata[Root],
+    signers: Signers,
+    now: datetime,
+) -> tuple[bytes, str]:
+    """What `radio_pack` makes; nothing without the targets key, which is missed soon enough."""
+    role, parts = root.signed.roles[TARGETS], listed.release.parts
+    signer = next((signers[keyid] for keyid in role.keyids if keyid in signers), None)
+    if signer is None or role.threshold != 1:
+        return b"", f"settings: none by radio, where one signature goes: root wants {role.threshold} of targets"
+    pack = read(repository.targets / files[parts[SETTINGS].target].get_prefixed_paths()[0])
+    sha256 = {part: files[each.target].hashes["sha256"] for part, each in parts.items()}
+    sign = signer.sign
+    return radio_pack(
+        listed, current, sha256, pack, lambda message: bytes.fromhex(sign(message).signature), now + EXPIRES[TARGETS]
+    )

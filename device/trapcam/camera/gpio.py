@@ -16,7 +16,8 @@ class GpioLamp:
             from gpiod.line import Direction, Value
         except ImportError as error:
             raise SetupError(
-                f"a key of camera.pi names a GPIO, and gpiod cannot be imported ({error}): pip install 'pugmark[pi]'"
+                f"a key of camera.pi names a GPIO, and gpiod cannot be imported ({error}): "
+                "pip install '.[pi]' in the project's clone"
             ) from error
         self._gpiod = gpiod
         self._values = {True: Value.ACTIVE, False: Value.INACTIVE}

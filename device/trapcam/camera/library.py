@@ -10,4 +10,4 @@ def require_av(what: str) -> None:
     try:
         importlib.import_module("av")
     except ImportError as error:
-        raise SetupError(f"{what}, and PyAV is not installed: pip install 'pugmark[video]' brings it") from error
+        raise SetupError(f"{what}, and PyAV is not installed: pip install '.[video]' in the project's clone") from error

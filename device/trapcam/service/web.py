@@ -28,7 +28,7 @@ from trapcam.service.words import LANGUAGES, N_
 from trapkit.cards import Card, Sample, Visit
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
-from trapkit.httprange import wanted_range
+from trapkit.httprange import part_headers, wanted_range
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -244,12 +244,7 @@ class _Page(Showing):
         except ValueError:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{found.size}"})
         first, last = part or (0, found.size - 1)
-        headers = {
-            "Accept-Ranges": "bytes", "ETag": found.tag, "Content-Length": str(last - first + 1),
-            "Content-Disposition": f'attachment; filename="{found.name}"',
-        }  # fmt: skip
-        if part:
-            headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
+        headers = part_headers(found.name, found.tag, found.size, part)
         return StreamingResponse(
             iterate_in_threadpool(self._read(found, first, last)), 206 if part else 200, headers, "application/x-tar"
         )

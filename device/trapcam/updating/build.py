@@ -11,6 +11,7 @@ from trapcam.checkedtoml import ModelError
 from trapcam.clock import Clock
 from trapcam.config import TrapSettings, require_trap
 from trapcam.detect import Detector
+from trapcam.downpack import DownPack
 from trapcam.judge import Judge
 from trapcam.outbox import Outbox
 from trapcam.states import DELETED, DELIVERED
@@ -161,10 +162,21 @@ def open_updater(
         heard=lambda: not update.heard or notes.heard(),
     )
     taking, folders = _taking(own, settings, clock)
+    down = DownPack(outbox)
     permit_key = read_key(Path(update.permit_key), "the base's key for permissions") if update.permit_key else None
 
     def brought() -> str:
-        return " ".join(_stamp(folder) for folder in folders())
+        return " ".join(filter(None, [down.stamp(), *(_stamp(folder) for folder in folders())]))
+
+    def begin(running: str) -> None:
+        if taking is not None:
+            taking.begin(running, down.take())
+
+    def end() -> Found | None:
+        found = taking.end() if taking is not None else Found()
+        if found is not None and found.radio_over:
+            down.judged(overtaken=found.offered is not None)
+        return found
 
     def permitted(found: Found) -> str:
         if permit_key is None or found.offered is None:
@@ -207,8 +219,8 @@ def open_updater(
 
     ways = Ways(
         tell=notes.tell,
-        begin=taking.begin if taking else lambda running: None,
-        end=taking.end if taking else Found,
+        begin=begin,
+        end=end,
         brought=brought,
         looked=looked,
         remember=remember,

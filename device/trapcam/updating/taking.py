@@ -1,14 +1,14 @@
 """The client in a thread of its own: a download takes minutes, and triggers do not wait for it.
 
-The one place here that opens sources: what the ranger's phone brought, sticks, the base's network; in this order, each
-tried before the next. Permissions lie beside the releases and are read the same way. The client and its TUF library are
-imported when there is something to look at: at most starts there is not.
+The one place here that opens sources: what came by radio, what the ranger's phone brought, sticks, the base's network;
+in this order, each tried before the next. Permissions lie beside the releases and are read the same way. The client and
+its TUF library are imported when there is something to look at: at most starts there is not.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,15 @@ STATE = "tuf"  # in ROOT: the client's own
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What one try came to: a release with its permission's bytes (None without one), or why there is none. waits: it
-    may be there another time; "" as code and no release: nothing new."""
+    may be there another time; "" as code and no release: nothing new. radio_over: what came by radio was judged for
+    good, or something else takes its place."""
 
     offered: Offered | None = None
     permit: bytes | None = None
     code: str = ""
     words: str = ""
     waits: bool = True
+    radio_over: bool = False
 
 
 class ProvedClock:
@@ -72,12 +74,15 @@ class Taking:
     def busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def begin(self, running: str) -> None:
-        """Look what there is for a unit that runs this release; nothing while it is looking already."""
+    def begin(self, running: str, radio: bytes = b"") -> None:
+        """Look what there is for a unit that runs this release; nothing while it is looking already.
+
+        radio: a settings pack's object that came by radio, or nothing.
+        """
         if not self.busy:
             self._found = None
             # It holds nothing that an end of the program could break: what came is kept, and proved again.
-            self._thread = threading.Thread(target=self._look, args=(running,), daemon=True, name="updates")
+            self._thread = threading.Thread(target=self._look, args=(running, radio), daemon=True, name="updates")
             self._thread.start()
 
     def end(self) -> Found | None:
@@ -92,7 +97,39 @@ class Taking:
         self._look(running)
         return self._found or Found()
 
-    def _look(self, running: str) -> None:
+    def _look(self, running: str, radio: bytes = b"") -> None:
+        if not radio:
+            self._look_around(running)
+            return
+        heard = self._by_radio(radio, running)
+        if heard.offered is None:
+            self._look_around(running)
+            found = self._found
+            if found is not None and (found.offered is not None or (found.code and not found.waits)):
+                self._found = replace(found, radio_over=heard.radio_over or found.offered is not None)
+                return
+        self._found = heard
+
+    def _by_radio(self, body: bytes, running: str) -> Found:
+        from trapkit.update.client import Unit
+        from trapkit.update.radiopack import MAX_BODY_BYTES, split_permit
+        from trapkit.update.radiotake import take_by_radio
+
+        try:
+            permit, data = split_permit(body)
+        except ValueError as error:
+            code = "too-large" if len(body) > MAX_BODY_BYTES else "garbage"
+            return Found(code=code, words=f"by radio: {error}", waits=False, radio_over=True)
+        try:
+            offered = take_by_radio(data, self._state, self._clock, unit=Unit(root=self._root, running=running))
+        except Refused as refused:
+            waits = isinstance(refused, Waits)
+            return Found(code=refused.code, words=f"by radio: {refused.words}", waits=waits, radio_over=not waits)
+        except OSError as error:
+            return Found(code="card-refused", words=f"by radio: {error}")
+        return Found(offered=offered, permit=permit or None, radio_over=offered is None)
+
+    def _look_around(self, running: str) -> None:
         self._found = Found(code="no-source", words="no source is named")
         try:
             sources = self._sources()

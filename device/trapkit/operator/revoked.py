@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trapkit.errors import SetupError
-from trapkit.files import make_folder, write_atomically
+from trapkit.files import give_to_owner, make_folder, write_atomically
 from trapkit.operator.signedtext import read_signed, write_signed
 from trapkit.sealing import read_key
 
@@ -80,12 +80,20 @@ def take(data: bytes, path: Path, crl: Path, key: bytes, name: str) -> bool:
     here = decode(path.read_bytes(), key, str(path)) if path.exists() else None
     if here is not None and new.serial < here.serial:
         raise SetupError(f"{name}: is list {new.serial}, and list {here.serial} is in force; an older one is not taken")
-    make_folder(crl.parent)
+    _make_folder(crl.parent)
     # The broker's first: after a cut between the two the list is taken again, and a program that read ours finds both.
     if not crl.exists() or crl.read_text() != new.crl:
         write_atomically(crl, new.crl.encode())
+        give_to_owner(crl)
     if here is not None and new.serial == here.serial:
         return False
-    make_folder(path.parent)
+    _make_folder(path.parent)
     write_atomically(path, data)
+    give_to_owner(path)
     return True
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        make_folder(folder)
+        give_to_owner(folder)

@@ -79,7 +79,7 @@ def _take(source: Source, state_dir: Path, clock: Clock, unit: Unit) -> Offered 
     if current.release == unit.running:
         return None
     before = memory.known.get(unit.running)
-    _judge_order(current, max(memory.highest, before.serial if before else 0))
+    judge_order(current, max(memory.highest, before.serial if before else 0))
     held: dict[str, Declared] = {**own_declarations(), **(before.declared if before else {})}
     if wrong := misfit({**held, **listed.declared}):
         raise trouble("misfit", wrong)
@@ -154,7 +154,7 @@ def _listed(verified: Verified, name: str) -> Wanted:
     return verified.targets[name]
 
 
-def _judge_order(current: Current, highest: int) -> None:
+def judge_order(current: Current, highest: int) -> None:
     """Raises: Refused when a unit that had `highest` may not run this one."""
     if current.serial < highest and current.back_from < highest:
         raise trouble("downgrade", f"serial {current.serial} after {highest}; back_from is {current.back_from}")

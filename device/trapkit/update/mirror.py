@@ -11,7 +11,8 @@ from trapkit.files import FULL, make_folder, write_atomically
 from trapkit.update.client import look, part_files, what_shall_run
 from trapkit.update.fetching import fetch_file, room, small, tidy
 from trapkit.update.memory import proved_metadata, read_memory
-from trapkit.update.released import CURRENT, MAX_LIST_BYTES, Current, Listed, release_target
+from trapkit.update.radiopack import MAX_BYTES as MAX_RADIO_BYTES
+from trapkit.update.released import CURRENT, MAX_LIST_BYTES, Current, Listed, radio_target, release_target
 from trapkit.update.sources import Pace, Source
 from trapkit.update.timefloor import Clock
 from trapkit.update.trouble import trouble
@@ -44,6 +45,10 @@ def mirror(source: Source, folder: Path, state_dir: Path, clock: Clock, *, root:
         room(files, (each for each in parts.values() if not (folder / each.path).exists()))
         for each in lists:
             _lay(folder, each.path, small(source, each, MAX_LIST_BYTES, pace))
+        radio = verified.targets.get(radio_target(current.release))
+        if radio is not None:
+            _lay(folder, radio.path, small(source, radio, MAX_RADIO_BYTES, pace))
+            lists.append(radio)
         for each in parts.values():
             _take_over(source, each, folder, files, pace)
         _metadata(folder, state_dir, verified.versions)

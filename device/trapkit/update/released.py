@@ -60,6 +60,11 @@ def release_target(version: str) -> str:
     return f"releases/{version}.json"
 
 
+def radio_target(version: str) -> str:
+    """The target that has a release's settings for the radio."""
+    return f"radio/{version}.pack"
+
+
 def read_current(data: bytes) -> Current:
     """Raises: ValueError in words."""
     told = _table(data)

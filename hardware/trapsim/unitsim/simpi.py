@@ -12,7 +12,18 @@ from trapsim.unitsim.uart import Buffer, Way
 from trapwire import serialline as line
 from trapwire.alert import UNKNOWN, Alert
 from trapwire.errors import WireError
-from trapwire.objects import ALERT, CROP, NOTE, RECEIPT, Envelope, ObjectKey, decode_envelope, pack_keys, unpack_keys
+from trapwire.objects import (
+    ALERT,
+    CROP,
+    NOTE,
+    PACK,
+    RECEIPT,
+    Envelope,
+    ObjectKey,
+    decode_envelope,
+    pack_keys,
+    unpack_keys,
+)
 
 MYPY = False  # mypy takes it for True; MicroPython has no typing to import
 if MYPY:
@@ -73,6 +84,7 @@ class SimPi:
         self.looks = 0
         self.boots = 0
         self.receipts = 0
+        self.packs: "list[bytes]" = []  # envelopes that came down
         self.causes: "list[int]" = []  # of the triggers that it was told
         self.heard_modes: "list[tuple[int, int, int]]" = []
         self.words: "list[tuple[int, bytes]]" = []  # when, what MODE said in service
@@ -190,8 +202,10 @@ class SimPi:
                 self._answer(kind, (key.number, key.rung), now)
         elif kind == line.DOWN:
             envelope = decode_envelope(payload)
-            if envelope.key.rung == RECEIPT:
-                self.receipts += 1
+            if envelope.key.rung in (RECEIPT, PACK):
+                self.receipts += envelope.key.rung == RECEIPT
+                if envelope.key.rung == PACK and envelope.encode() not in self.packs:
+                    self.packs.append(envelope.encode())
                 self._say(line.RECEIPT_TAKEN, pack_keys([envelope.key]), now)
         elif kind == line.TIME:
             self.times.append((now, payload))

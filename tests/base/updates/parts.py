@@ -29,6 +29,7 @@ class Updating:
         self, folder: Path, settings: UpdateSettings = SETTINGS, traps: Mapping[int, TrapSettings] = TRAPS
     ) -> None:
         self.traps = traps
+        self.shut_out: frozenset[int] = frozenset()
         self.folder = folder
         self.mirror = folder / "updates"
         Store(folder).close()
@@ -42,8 +43,9 @@ class Updating:
         """As after a restart."""
         self.kept = UpdateStore(self.folder)
         self.steward = Steward(
-            self.folder, self.mirror, SEED, self.settings, self.kept, lambda reader: Places(listed=self.traps)
-        )
+            self.folder, self.mirror, SEED, self.settings, self.kept,
+            lambda reader: Places(listed=self.traps, shut_out=self.shut_out),
+        )  # fmt: skip
 
     def close(self) -> None:
         self.steward.close()

@@ -192,6 +192,25 @@ def test_the_command_shows_it_and_takes_the_operators_word(
     assert f"updates: {NEW}, wave 2 of 2: 0 of 3 units run it; 3 run {OLD}" in capsys.readouterr().out
 
 
+def test_with_nothing_left_to_begin_it_says_so_and_who_still_waits(
+    base: Updating, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: base.now_ms * 1_000_000)
+    path = _config(tmp_path, base.folder)
+    stand = "".join(f'[[trap]]\nnumber = {n}\nstation = "{t.station}"\nside = "{t.side}"\nlatitude = 1\nlongitude = 1\n'
+                    for n, t in TRAPS.items())  # fmt: skip
+    path.write_text(path.read_text() + stand)
+    config = str(path)
+    begin(base)
+    assert main(["updates", "go", "--config", config]) == 0
+    base.step()
+    capsys.readouterr()
+    assert main(["updates", "go", "--config", config]) == 2
+    said = capsys.readouterr().err
+    assert f"nothing is left to begin: all 2 waves of {NEW} have begun; still waiting: trap 2: after trap 1" in said
+    assert base.rollout()["asked"] == 2, "and nothing was written down"
+
+
 def test_the_last_word_of_a_unit_stands_where_nothing_is_on_its_way(base: Updating) -> None:
     base.says(1, "", "running")
     base.says(2, OLD, "refused", NEW, "misfit")

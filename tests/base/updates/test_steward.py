@@ -184,3 +184,20 @@ def test_a_permission_has_all_that_its_file_says(base: Updating) -> None:
     assert base.permit(1) == Permit(
         trap=1, number=row["number"], release=NEW, issued_ms=row["issued_ms"], until_ms=row["until_ms"]
     )
+
+
+def test_who_is_shut_out_is_gone_and_its_partner_stands_alone(base: Updating) -> None:
+    """Stolen in the middle of its station's turn: nobody waits for it, and what it was allowed is held."""
+    base.kept.begin(NEW, NOW)
+    base.step()
+    assert base.released_to() == {1: NEW}
+    base.now_ms += 10 * HOUR_MS
+    base.hear(2, 3)
+    base.step()
+    assert base.rollout()["state"] == STOPPED, "a unit that fell silent in its turn stops it"
+    base.shut_out = frozenset({1})
+    base.kept.go(base.rollout(), base.now_ms)
+    base.hear(2, 3)
+    base.step()
+    assert base.released_to()[2] == NEW, "trap 2 waits for nobody"
+    assert base.released_to()[1] == "", "what the stolen one was allowed is taken back"

@@ -2,6 +2,7 @@
 
 from tests.mcu.stories.bench import ON_A_DISK, SF, Story
 from trapsim.unitsim.world import DAY, HOUR, MINUTE, SECOND
+from trapwire.objects import PACK, Envelope, ObjectKey
 from trapwire.words import DONE, ON_TRIAL, REVERTED, SETTING_CODES
 
 PAIR = "0b" * 16
@@ -28,6 +29,22 @@ class LinkTest(Story):
             woods.world.at(hour * HOUR, lambda: woods.air.noise(woods.world.now + 7 * MINUTE))
         woods.run(26 * HOUR)
         self.assertGreater(woods.pi.sightings, 8)
+        self.all_is_well(woods)
+
+    def test_a_settings_pack_comes_down_over_a_bad_air_and_a_power_cut_between_two_pieces(self):
+        woods = self.woods(seed=4, loss=0.3, feline_permille=1000)
+        woods.run(HOUR)
+        pack = Envelope(ObjectKey(5, 17, 9, PACK), bytes(range(256)) * 15)
+        woods.base.link.offer_down(pack)
+        sent = woods.base.chip.sent
+        woods.run(2 * HOUR, lambda: woods.base.chip.sent - sent >= 6)
+        self.assertEqual(woods.base.down_delivered, 0)
+        woods.unit.cut_power(MINUTE)
+        woods.run(3 * HOUR, lambda: woods.base.down_delivered > 0)
+        self.assertEqual((woods.base.down_delivered, woods.pi.packs), (1, []))  # it waits in flash for the Pi
+        woods.passes(1, HOUR)
+        woods.run(2 * HOUR)
+        self.assertEqual(woods.pi.packs, [pack.encode()])
         self.all_is_well(woods)
 
     def test_base_sets_sf_and_it_reverts(self):
