@@ -341,7 +341,7 @@ def test_several_files_are_brought_and_each_is_told_of(desk: Desk) -> None:
     )
     status, text = desk.post(body)
     assert status == 200
-    for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "This is not a file from a trap.", "x.jpg"):
+    for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "x.jpg", "not a file from a trap"):
         assert words in text
     assert "stick" not in text.partition("<form")[0]
     assert "Not all of it is safe at the base. Keep the file." in text

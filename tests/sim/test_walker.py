@@ -247,6 +247,13 @@ def place(
     os.close(slave)
 
 
+def test_the_demos_traps_share_a_key_and_hear_each_other(site: Site) -> None:
+    """Without one each said for ever that it does not hear its partner."""
+    keys = {json.loads((site.trap(number) / "mcu.json").read_bytes())["station_key"] for number in (1, 2)}
+    (key,) = keys
+    assert len(bytes.fromhex(key)) == 16
+
+
 def test_a_walk_test_begun_on_the_demos_page_is_passed_and_nothing_of_it_is_written(place: Place) -> None:
     place.run(5)  # a picture is taken, others wait
     with httpx.Client(base_url=place.address, follow_redirects=True, trust_env=False) as phone:
