@@ -6,6 +6,7 @@ from typing import Any
 from trapbase.camtrap_rows import TAXA
 from trapbase.config import BatchSettings
 from trapbase.sample_rows import SAMPLE_FIELDS
+from trapbase.visit_rows import VISIT_FIELDS
 
 VERSION = "1.0.2"
 SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
@@ -40,6 +41,8 @@ OBJECT_FIELDS = {
     "mediaSha256": ("string", "of that file, hexadecimal"),
 }
 OBJECTS = tuple(OBJECT_FIELDS)
+SAMPLED = "Field samples that rangers took near the traps."
+VISITED = "What rangers did at the traps."
 
 Row = dict[str, Any]
 
@@ -52,8 +55,9 @@ def descriptor(
     settings: BatchSettings,
     *,
     samples: bool = False,
+    visits: bool = False,
 ) -> dict[str, Any]:
-    """`datapackage.json` of a batch; `samples`: whether it has that table too."""
+    """`datapackage.json` of a batch; `samples`, `visits`: whether it has that table too."""
     seen = {row["scientificName"] for row in observations if row.get("scientificName")}
     taxa = {name: {"taxonRank": rank, "vernacularNames": {"eng": english}} for name, rank, english in TAXA.values()}
     return {
@@ -87,7 +91,8 @@ def descriptor(
             _table("media"),
             _table("observations"),
             _objects_table(),
-            *([_samples_table()] if samples else []),
+            *([_own_table("samples", SAMPLED, SAMPLE_FIELDS)] if samples else []),
+            *([_own_table("visits", VISITED, VISIT_FIELDS)] if visits else []),
         ],
     }
 
@@ -108,15 +113,16 @@ def _objects_table() -> dict[str, Any]:
     return _resource("objects") | {"description": "Objects in custody and where their bytes are.", "schema": schema}
 
 
-def _samples_table() -> dict[str, Any]:
+def _own_table(name: str, description: str, columns: dict[str, tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    """A table of ours whose first column names its rows, each of a deployment."""
     fields = [
         {"name": n, "type": kind, "description": text, "constraints": bounds}
         | ({"format": "%Y-%m-%dT%H:%M:%S%z"} if kind == "datetime" else {})
-        for n, (kind, text, bounds) in SAMPLE_FIELDS.items()
+        for n, (kind, text, bounds) in columns.items()
     ]
     key = {"fields": "deploymentID", "reference": {"resource": "deployments", "fields": "deploymentID"}}
-    schema = {"fields": fields, "primaryKey": "sampleID", "foreignKeys": [key]}
-    return _resource("samples") | {"description": "Field samples that rangers took near the traps.", "schema": schema}
+    schema = {"fields": fields, "primaryKey": next(iter(columns)), "foreignKeys": [key]}
+    return _resource(name) | {"description": description, "schema": schema}
 
 
 def _resource(name: str) -> dict[str, Any]:

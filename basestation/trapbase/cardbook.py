@@ -1,4 +1,4 @@
-"""Opens the cards and samples in the store, each once, and keeps what follows from them until another comes."""
+"""Opens the cards, visits and samples in the store, each once, and keeps what follows from them until another comes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from trapbase.places import Places, listed_besides
 from trapbase.stays import Bounds, Said, stays_of
 from trapbase.store_settings import CardsSettings
 from trapbase.unit_keys import FORGED, VERIFIED
-from trapkit.cards import Card, CardError, Sample, decode
+from trapkit.cards import CardError, Sample, Written, decode
 from trapkit.sealing import open_box
 from trapwire.errors import WireError
 from trapwire.notes import CARD, decode_note
@@ -96,7 +96,7 @@ class CardBook:
         return self._opened[key]
 
 
-def _look(row: dict[str, Any], secret: bytes) -> tuple[Card | Sample | None, str]:
+def _look(row: dict[str, Any], secret: bytes) -> tuple[Written | None, str]:
     """What it says, or why it does not count."""
     if row["proof"] != VERIFIED:
         return None, FORGED_WORDS if row["proof"] == FORGED else UNPROVED
@@ -106,7 +106,7 @@ def _look(row: dict[str, Any], secret: bytes) -> tuple[Card | Sample | None, str
         if data is None:
             return None, "does not open with this base's key"
         said = decode(data)
-        if isinstance(said, Card) != (note.kind == CARD):
+        if isinstance(said, Sample) == (note.kind == CARD):
             return None, "is a card under a sample's kind, or a sample under a card's"
     except (WireError, CardError) as error:
         return None, f"cannot be read ({error})"[:200]

@@ -1,4 +1,4 @@
-"""`trapbase deployments` and `samples`: what rangers' cards say, for people and as tables."""
+"""`trapbase deployments`, `visits` and `samples`: what rangers' cards say, for people and as tables."""
 
 import argparse
 import csv
@@ -14,7 +14,8 @@ from trapbase.reader import Reader
 from trapbase.sample_rows import SAMPLES, sample_row
 from trapbase.shutout import watched_traps
 from trapbase.stays import Stay
-from trapkit.cards import Sample
+from trapbase.visit_rows import VISITS, visit_row, words_of
+from trapkit.cards import Sample, Visit
 from trapkit.sealing import read_key
 
 DEPLOYMENTS = (
@@ -27,9 +28,11 @@ def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     """Register the subcommands."""
     deployments = subparsers.add_parser("deployments", help="where traps stand and stood, by rangers' cards")
     deployments.set_defaults(run=_deployments)
+    visits = subparsers.add_parser("visits", help="what rangers did at the traps")
+    visits.set_defaults(run=_visits)
     samples = subparsers.add_parser("samples", help="what rangers found near the traps")
     samples.set_defaults(run=_samples)
-    for parser in (deployments, samples):
+    for parser in (deployments, visits, samples):
         parser.add_argument("--csv", action="store_true", help="a table, with positions")
         parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); defaults without it")
 
@@ -59,9 +62,30 @@ def _deployments(args: argparse.Namespace, settings: Settings) -> int:
     for row in rows:
         until = f" to {row['end']}" if row["end"] else ", stands there"
         doubt = " (time not sure)" if row["time_issues"] == "true" else ""
-        print(f"{row['station']} {row['side']}: trap {row['trap']} from {row['start']}{until}, by {row['who']}{doubt}")
+        visited = f", visited {row['visited']}" if row["visited"] else ""
+        print(
+            f"{row['station']} {row['side']}: trap {row['trap']} from {row['start']}{until}, by {row['who']}{doubt}"
+            f"{visited}"
+        )
     if not rows:
         print("no deployment card is here; the traps stand where the settings say")
+    return 0
+
+
+def _visits(args: argparse.Namespace, settings: Settings) -> int:
+    places = _places(settings)
+    rows = []
+    for said in places.visits():
+        assert isinstance(said.said, Visit)  # `visits` gives no other
+        rows.append(visit_row(said, said.said, places) | {"words": words_of(said.said)})
+    if args.csv:
+        _table(VISITS, rows)
+        return 0
+    for row in rows:
+        note = f" ({row['comments']})" if row["comments"] else ""
+        print(f"{row['timestamp']}, {row['deploymentID']}: {row['words']}, by {row['visitedBy']}{note}")
+    if not rows:
+        print("no service visit is here")
     return 0
 
 
@@ -89,7 +113,9 @@ def _samples(args: argparse.Namespace, settings: Settings) -> int:
 
 def _row(places: Places, stay: Stay) -> Row:
     site = places.site_of(stay)
+    visits = [v.said.at_ms for v in places.visits() if v.trap == stay.trap and v.said and stay.holds(v.said.at_ms)]
     return {
+        "visited": time_text(max(visits)) if visits else "",  # the last time
         "deploymentID": site.id,
         "station": stay.station,
         "side": stay.side,
@@ -111,6 +137,6 @@ def _row(places: Places, stay: Stay) -> Row:
 
 
 def _table(columns: tuple[str, ...], rows: list[Row]) -> None:
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

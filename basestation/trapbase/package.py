@@ -24,7 +24,8 @@ from trapbase.model import Event, Identification, Sighting, StoredObject
 from trapbase.pictures import SEALED, media_type
 from trapbase.places import Places, Site
 from trapbase.sample_rows import SAMPLES, sample_row
-from trapkit.cards import Sample
+from trapbase.visit_rows import VISITS, visit_row
+from trapkit.cards import Sample, Visit
 from trapwire.objects import FULLS, NOTE, RUNG_NAMES, SCENE
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write: the same bytes whenever it is made
@@ -61,6 +62,7 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
         by_sighting.setdefault(o.sighting, []).append(o)
     where = _Deployments(contents, by_sighting)
     samples: list[Row] = []
+    visits: list[Row] = []
     for sighting, own in by_sighting.items():
         event = contents.events.get(sighting)
         time_ms = _time_ms(contents, sighting, own)
@@ -77,6 +79,8 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
             if said is not None and isinstance(said.said, Sample):
                 row = sample_row(said, said.said, contents.places, contents.event_ids)
                 samples.append(rounded_row(row, contents.coordinates) | {"deploymentID": deployment})
+            elif said is not None and isinstance(said.said, Visit):
+                visits.append(visit_row(said, said.said, contents.places) | {"deploymentID": deployment})
             continue
         # The crop, where there is one. A further full frame shows the animal elsewhere than the alert's box says.
         best = next((p for p in pictures if p["rung"] not in FULLS[1:]), None)
@@ -100,8 +104,12 @@ def build_files(batch_id: str, contents: Contents, settings: BatchSettings) -> d
     files["objects.csv"] = _csv(OBJECTS, objects)
     if samples:
         files["samples.csv"] = _csv(SAMPLES, samples)
+    if visits:
+        files["visits.csv"] = _csv(VISITS, visits)
     created = time_text(max(o.stored_ms for o in contents.objects))
-    package = descriptor(batch_id, created, deployments, observations, settings, samples=bool(samples))
+    package = descriptor(
+        batch_id, created, deployments, observations, settings, samples=bool(samples), visits=bool(visits)
+    )
     if contents.coordinates != EXACT:
         package["coordinatePrecision"] = float(contents.coordinates)
     files["datapackage.json"] = (json.dumps(package, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

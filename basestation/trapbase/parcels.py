@@ -40,7 +40,8 @@ Tell = Callable[[str, int], None]
 class Imported:
     """What became of a parcel's objects, which are of `traps`: `new` here; `doubles`: here before; `aside`: other bytes
     than came first under their key; `refused`: those for which there is no room aside. `damaged`, `missing`: files that
-    hold no object, and those that the index names and are not there. `note`: why nothing could be written beside
+    hold no object, and those that the index names and are not there. `foreign`: it is one file that neither is nor is
+    called like anything that a trap gives. `note`: why nothing could be written beside
     them."""
 
     folder: Path
@@ -51,6 +52,7 @@ class Imported:
     refused: int = 0
     damaged: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    foreign: bool = False
     note: str = ""
 
     @property
@@ -107,6 +109,7 @@ def import_file(store: Store, path: Path, name: str, utc_ms: int, tell: Tell) ->
         except NotATarError:
             if not parcel.is_index(name):
                 _import(store, [(name, partial(_of_file, file, 0, total))], done, utc_ms, tell)
+                done.foreign = bool(done.damaged) and not name.lower().endswith((".tar", parcel.SUFFIX))
     return done
 
 

@@ -10,7 +10,7 @@ from trapbase.camtrap_rows import deployment_id, time_text
 from trapbase.config import TrapSettings
 from trapbase.model import Sighting
 from trapbase.stays import CORRECTION_MS, NOWHERE, Said, Stay, Stays
-from trapkit.cards import Sample
+from trapkit.cards import Sample, Visit
 
 LEAST_UNCERTAINTY_M = 10  # a hand-held receiver under trees, however many digits it shows
 UNCERTAINTY_M = 30  # where nobody said how many digits there were
@@ -82,7 +82,14 @@ class Places:
 
     def samples(self) -> list[Said]:
         """The samples that count, newest first."""
-        found = [s for s in self.said.values() if isinstance(s.said, Sample)]
+        return self._newest(Sample)
+
+    def visits(self) -> list[Said]:
+        """The service visits that count, newest first."""
+        return self._newest(Visit)
+
+    def _newest(self, kind: type[Sample | Visit]) -> list[Said]:
+        found = [s for s in self.said.values() if isinstance(s.said, kind)]
         return sorted(found, key=lambda s: (-(s.said.at_ms if s.said else 0), s.sighting))
 
     def _settled(self, number: int, stay: Stay) -> TrapSettings:

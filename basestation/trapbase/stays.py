@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from trapbase.eventid import WINDOW_MS
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Sample, Visit, Written
 
 CORRECTION_MS = 12 * 3_600_000
 MOST_PROBLEMS = 50  # said; beyond them only their number
@@ -42,13 +42,13 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A card or sample as it came: of which trap, under which epoch and number, what is in it, or why not."""
+    """A card, visit or sample as it came: of which trap, under which epoch and number, what is in it, or why not."""
 
     trap: int
     epoch: int
     number: int
     stored_ms: int
-    said: Card | Sample | None
+    said: Written | None
     refusal: str = ""
 
     @property
@@ -111,8 +111,8 @@ NOWHERE = Stays(by_trap={}, problems=[])
 
 
 def stays_of(cards: Iterable[Said], bounds: Bounds) -> Stays:
-    """The stays that these cards and samples tell of; samples are passed over."""
-    found = [c for c in cards if not isinstance(c.said, Sample)]
+    """The stays that these cards tell of; visits and samples are passed over."""
+    found = [c for c in cards if not isinstance(c.said, Visit | Sample)]
     problems = [f"{_name(c)}: {c.refusal}. It is kept and not used." for c in found if c.said is None]
     usable: list[tuple[Said, Card]] = []
     for c in found:

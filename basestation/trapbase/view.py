@@ -14,7 +14,7 @@ from trapbase.unit_words import DAYS_UNKNOWN, DEGREES_UNKNOWN, TROUBLES, degrees
 from trapbase.updates.look import Look
 from trapbase.updates.words import headline, release_rows, unit_rows
 from trapbase.updates.words import notes as update_notes
-from trapbase.view_cards import deployment_rows, sample_rows
+from trapbase.view_cards import deployment_rows, sample_rows, visit_rows
 from trapbase.view_effort import effort_rows, marked, standing
 from trapbase.view_events import SIDES, events, species_counts
 from trapbase.view_needs import FEW_DAYS, needs, shortened, word_ms
@@ -54,6 +54,7 @@ class View:
     effort: list[Row]
     cards: list[str]
     deployments: list[Row]
+    visits: list[Row]
     samples: list[Row]
     upload: bool
     outlets: list[Row]
@@ -116,6 +117,7 @@ def build_view(
         effort=effort_rows(rows.get("day_notes", []), known, rows.get("scenes", []), now_ms, zones),
         cards=shortened(places.problems),
         deployments=deployment_rows(places, zones),
+        visits=visit_rows(places, zones),
         samples=sample_rows(places, zones),
         upload=settings.page.upload,
         outlets=outlets,

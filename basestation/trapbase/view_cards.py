@@ -1,4 +1,4 @@
-"""The page's part on rangers' cards: who stands where since when, and the samples. Pure; it shows no position."""
+"""The page's part on rangers' cards: who stands where since when, visits, samples. Pure; it shows no position."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 from trapbase.moments import moment
 from trapbase.places import Places
 from trapbase.stays import plain
-from trapkit.cards import Sample
+from trapbase.visit_rows import doubtful, words_of
+from trapkit.cards import Sample, Visit
 
 MOST_DEPLOYMENTS = 200  # shown, those that stand first
+MOST_VISITS = 50
 MOST_SAMPLES = 50
 Row = dict[str, Any]
 
@@ -34,6 +36,28 @@ def deployment_rows(places: Places, zones: Mapping[int, ZoneInfo]) -> list[Row]:
                 "who": stay.who,
                 "note": stay.note,
                 "doubt": stay.doubt,
+            }
+        )
+    return rows
+
+
+def visit_rows(places: Places, zones: Mapping[int, ZoneInfo]) -> list[Row]:
+    """The newest service visits."""
+    rows = []
+    for said in places.visits()[:MOST_VISITS]:
+        visit = said.said
+        assert isinstance(visit, Visit)  # `visits` gives no other
+        trap = places.site(said.trap, visit.at_ms).trap
+        rows.append(
+            {
+                "station": trap.station,
+                "side": trap.side,
+                "trap": said.trap,
+                "what": words_of(visit),
+                "who": plain(visit.who),
+                "note": plain(visit.note),
+                "doubt": doubtful(visit),
+                "time": moment(visit.at_ms, zones.get(said.trap, ZoneInfo("UTC"))),
             }
         )
     return rows

@@ -1,4 +1,4 @@
-"""Cards and samples in the outbox: sealed to the bases, signed by the trap, before every alert on every carrier.
+"""Cards, visits and samples in the outbox: sealed to the bases, signed by the trap, before every alert everywhere.
 
 On the trap's card they are shut as pictures are: where it stands and who put it up is for the bases alone.
 """
@@ -6,7 +6,7 @@ On the trap's card they are shut as pictures are: where it stands and who put it
 from trapcam.outbox import Outbox
 from trapcam.seal import Sealer
 from trapcam.states import ALARM_PRIORITY, DELETED, DELIVERED, HELD, WAITING
-from trapkit.cards import Card, Sample, encode
+from trapkit.cards import Sample, Written, encode
 from trapkit.sealing import sign
 from trapwire.alert import TIME_BASE_UNIX_MS, TIME_LAST_UNIX_MS
 from trapwire.notes import CARD, SAMPLE, Note, statement
@@ -22,12 +22,12 @@ class CardNotes:
         self._sealer = sealer
         self._seed = seed
 
-    def save(self, said: Card | Sample, now: tuple[int, int | None]) -> int:
+    def save(self, said: Written, now: tuple[int, int | None]) -> int:
         """Keep it, waiting for every carrier; its number. now: Unix ms and how far that may be off (`Clock.now()`).
 
         Raises: CardError when its texts are too long; StorageError: the disk refuses, and nothing is kept.
         """
-        kind = CARD if isinstance(said, Card) else SAMPLE
+        kind = SAMPLE if isinstance(said, Sample) else CARD  # a visit is one more word on a deployment
         at_ms = min(max(now[0], TIME_BASE_UNIX_MS), TIME_LAST_UNIX_MS)
         sealed = self._sealer.seal_note(encode(said))
         note = Note(kind, at_ms, now[1] if at_ms == now[0] else None, {}, sealed=sealed)

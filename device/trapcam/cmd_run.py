@@ -89,7 +89,7 @@ def run(
             line = SerialPort(settings.supervisor.port, baud=settings.supervisor.baud)
             uplink = Uplink(line, outbox, receipt_key, timing(settings), clock=clock)
             network = None if bus is None else Network(bus, outbox, receipt_key, pace(settings))
-            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge, around)
+            visit = _visit(settings, outbox, sealer, clock, uplink, camera, judge, around, ledger)
             shadow, beside = _shadow(own, settings, outbox, judge)
             updater = None
             if own is not None:
@@ -251,7 +251,7 @@ def open_ledger(settings: TrapSettings, outbox: Outbox, clock: Clock, *, always:
 
 def _visit(
     settings: TrapSettings, outbox: Outbox, sealer: Sealer, clock: Clock, uplink: Uplink, camera: Camera,
-    judge: Judge | None, around: Around | None,
+    judge: Judge | None, around: Around | None, ledger: Ledger,
 ) -> Visiting | None:  # fmt: skip
     """The ranger's page, where anybody may open it; the web server takes memory that other traps have no use for."""
     if not Path(settings.service.operators).exists():
@@ -260,7 +260,7 @@ def _visit(
 
     visit = open_visit(
         settings, outbox, sealer, open_sign_key(settings), clock, uplink, camera, judge,
-        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, report=_report,
+        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000, report=_report, worn=lambda: ledger.card_worn,
     )  # fmt: skip
     return around(visit) if around else visit
 

@@ -27,6 +27,16 @@ class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     language: Annotated[
         Literal["en", "ru", "zh", "mn", "ko"], Meta(description="Of a page whose phone wants none of ours")
     ] = "en"
+    side: Annotated[
+        Literal["", "left", "right"],
+        Meta(description="This trap's at its station by the operator's list; a card that says another is questioned"),
+    ] = ""
+    zone: Annotated[
+        str,
+        Meta(
+            max_length=64, description="Time zone of the stations, like Asia/Vladivostok (empty: a phone's own, or UTC)"
+        ),
+    ] = ""
     always: Annotated[bool, Meta(description="Open the page without a button pressed, for a bench")] = False
     simulated: Annotated[
         bool, Meta(description="Somebody walks past by himself in a walk test, as in the demo: the page says so")

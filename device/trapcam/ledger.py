@@ -73,6 +73,11 @@ class Ledger:
 
     # --- what happens -------------------------------------------------------------------------------------------
 
+    @property
+    def card_worn(self) -> bool:
+        """Whether the memory card wears out."""
+        return bool(self._card.words())
+
     def on_trigger(self, trigger: Trigger) -> None:
         """A wake of the supervisor; an opened lid is an alarm at once."""
         if trigger.cause == CAUSE_LID:
@@ -213,7 +218,7 @@ class Ledger:
 
         def make(share: Share, bursts: int, sightings: int, number: int) -> bytes:
             alarms = {kind for _, kind, _ in self._outbox.notes.open_alarms()}
-            values = day_values(share, bursts, sightings, alarms, worn=bool(self._card.words()))
+            values = day_values(share, bursts, sightings, alarms, worn=self.card_worn)
             return self._signed(DAY, values, at_ms, uncertainty_ms, number)
 
         return make

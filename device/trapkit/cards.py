@@ -1,4 +1,4 @@
-"""Deployment cards and field samples: what a ranger writes down at the trap, as it travels to the base (pure).
+"""Deployment cards, service visits and field samples: what a ranger writes down, as it travels to the base (pure).
 
 JSON in UTF-8, sealed to the operator's bases before it is stored: it holds the exact position and a name. The trap
 writes it, the base reads it; both by this one definition. An unknown field of a newer trap is skipped.
@@ -17,8 +17,13 @@ Text = Annotated[str, Meta(max_length=200)]
 TimeMs = Annotated[int, Meta(ge=FIRST_MS, le=LAST_MS)]
 
 
+# What was done at a service visit, as it travels; of a newer trap's words the base shows all.
+BATTERY, MEMORY_CARD, DESICCANT, LENS, STRAIGHTENED = "battery", "memory card", "desiccant", "lens", "straightened"
+Done = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[a-z][a-z ]*$")]
+
+
 class CardError(ValueError):
-    """Bytes that are no card or sample of ours."""
+    """Bytes that are no card, visit or sample of ours."""
 
 
 class Card(Struct, frozen=True, kw_only=True, tag="card", omit_defaults=True):
@@ -45,6 +50,20 @@ class Card(Struct, frozen=True, kw_only=True, tag="card", omit_defaults=True):
     note: Text = ""
 
 
+class Visit(Struct, frozen=True, kw_only=True, tag="visit", omit_defaults=True):
+    """Somebody was at the trap: what was changed (`done`; nothing: only looked at), by whom, and when, as in a card.
+
+    It names no station: which deployment it belongs to follows from trap and time.
+    """
+
+    who: Person
+    at_ms: TimeMs
+    done: Annotated[tuple[Done, ...], Meta(max_length=16)] = ()
+    uncertainty_ms: Annotated[int, Meta(ge=0, le=1 << 40)] | None = None
+    phone_ms: TimeMs | None = None
+    note: Text = ""
+
+
 class Sample(Struct, frozen=True, kw_only=True, tag="sample", omit_defaults=True):
     """Something found near the trap: its barcode, what it is, where and when, how it is kept, and by whom."""
 
@@ -62,7 +81,10 @@ class Sample(Struct, frozen=True, kw_only=True, tag="sample", omit_defaults=True
     note: Text = ""
 
 
-def encode(said: Card | Sample) -> bytes:
+Written = Card | Visit | Sample  # what a ranger saves at a trap
+
+
+def encode(said: Written) -> bytes:
     """At most `MAX_BYTES`.  Raises: CardError when its texts take more."""
     data = msgspec.json.encode(said)
     if len(data) > MAX_BYTES:
@@ -70,14 +92,14 @@ def encode(said: Card | Sample) -> bytes:
     return data
 
 
-def decode(data: bytes) -> Card | Sample:
-    """The card or sample in `data`.  Raises: CardError: anybody can seal to a public key."""
+def decode(data: bytes) -> Written:
+    """The card, visit or sample in `data`.  Raises: CardError: anybody can seal to a public key."""
     if len(data) > MAX_BYTES:
         raise CardError(f"{len(data)} bytes, allowed are {MAX_BYTES}")
     try:
-        found: Card | Sample = msgspec.json.decode(data, type=Card | Sample)
+        found: Written = msgspec.json.decode(data, type=Card | Visit | Sample)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CardError(f"no card and no sample: {error}") from error
+        raise CardError(f"no card, visit or sample: {error}") from error
     if isinstance(found, Card) and found.action != "end" and None in (found.latitude, found.longitude):
         raise CardError("a deployment that begins has no position")
     return found

@@ -1,5 +1,6 @@
 """A demo station as files: keys, certificates, settings of every process. What an operator's provisioning will do."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -245,6 +246,8 @@ address = {json.dumps(plan.page_host)}
 port = {service_port(plan, number)}
 always = true
 simulated = {json.dumps(plan.walkers)}
+side = {json.dumps(TRAPS[number])}
+zone = "{ZONE}"
 """
     write_atomically(folder / "trapcam.toml", settings.encode())
     # Answers cross five processes of this machine: some tens of ms of the wall are many of a fast radio clock.
@@ -265,6 +268,8 @@ simulated = {json.dumps(plan.walkers)}
     )
     unit |= {"battery": "liion", "battery_cells": 2, "battery_mah": 9000, "battery_mv": 7200}
     unit["repeat_ms"] = round(2000 * plan.speed)
+    if plan.service:  # the page says how the partner is heard; elsewhere the demo's two cats come by their own cameras
+        unit["station_key"] = hashlib.sha256((site.folder / "keys" / "base.key").read_bytes()).hexdigest()[:32]
     unit["link_key"] = (site.folder / "keys" / LINK / f"{number}.key").read_text().strip()
     _write_unit(site, f"trap{number}", unit)
 

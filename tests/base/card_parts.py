@@ -7,7 +7,7 @@ from nacl.signing import SigningKey
 from tests.base.note_parts import UNIT
 from tests.base.parts import BOX, EPOCH, NOW
 from trapbase.stays import Said
-from trapkit.cards import Card, Sample, encode
+from trapkit.cards import Card, Sample, Visit, Written, encode
 from trapkit.sealing import seal_box
 from trapwire.notes import CARD, SAMPLE, Note, statement
 from trapwire.objects import NOTE, Envelope, ObjectKey
@@ -33,10 +33,17 @@ def sample(at_ms: int = NOW, **more: Any) -> Sample:
     return Sample(**values)
 
 
+def visit(at_ms: int = NOW, **more: Any) -> Visit:
+    values: dict[str, Any] = {
+        "who": "A. Ivanova", "at_ms": at_ms, "uncertainty_ms": 320, "done": ("battery", "lens"),
+    } | more  # fmt: skip
+    return Visit(**values)
+
+
 def note_of(
     trap: int,
     number: int,
-    said: Card | Sample | bytes,
+    said: Written | bytes,
     *,
     epoch: int = EPOCH,
     key: SigningKey = UNIT,
@@ -51,6 +58,6 @@ def note_of(
     return Envelope(ObjectKey(trap, epoch, number, NOTE), note.encode())
 
 
-def told(trap: int, number: int, said: Card | Sample | None, *, epoch: int = EPOCH, refusal: str = "") -> Said:
+def told(trap: int, number: int, said: Written | None, *, epoch: int = EPOCH, refusal: str = "") -> Said:
     """As the base has opened it."""
     return Said(trap=trap, epoch=epoch, number=number, stored_ms=NOW, said=said, refusal=refusal)

@@ -172,6 +172,15 @@ def test_what_is_no_tar_and_no_object_is_damaged(tmp_path: Path, data: bytes) ->
     done = imported(tmp_path, data, "holiday.jpg")
     assert (done.taken, len(done.damaged)) == (0, 1)
     assert done.damaged[0].startswith("holiday.jpg: ")
+    assert done.foreign
+
+
+@pytest.mark.parametrize("name", ["pugmark-7-c0ffee01.tar", "PUGMARK (1).TAR", "1-alert.obj"])
+def test_what_is_called_like_a_trap_s_file_is_damaged_and_not_another_s(tmp_path: Path, name: str) -> None:
+    done = imported(tmp_path, b"\xff" * 5000, name)
+    assert (len(done.damaged), done.foreign) == (1, False)
+    assert not imported(tmp_path, tar_of(*THINGS)).foreign
+    assert not imported(tmp_path, THINGS[0].encode(), "renamed.bin").foreign, "what is in it counts"
 
 
 @given(st.binary(max_size=3000), st.integers(0, 2000))
@@ -332,7 +341,7 @@ def test_several_files_are_brought_and_each_is_told_of(desk: Desk) -> None:
     )
     status, text = desk.post(body)
     assert status == 200
-    for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "Damaged: 1.", "x.jpg"):
+    for words in ("pugmark-1-c0ffee01.tar", "New: 10.", "9-alert.obj", "New: 1.", "x.jpg", "not a file from a trap"):
         assert words in text
     assert "stick" not in text.partition("<form")[0]
     assert "Not all of it is safe at the base. Keep the file." in text
@@ -392,6 +401,16 @@ def test_a_full_disk_is_said_and_nothing_is_left(desk: Desk, monkeypatch: pytest
     assert list((desk.folder / FOLDER).iterdir()) == []
     monkeypatch.undo()
     assert desk.post(form(("a.tar", tar_of(*THINGS))))[0] == 200
+
+
+def test_a_picture_of_the_phone_is_no_damaged_parcel(desk: Desk) -> None:
+    text = desk.post(form(("cat.jpg", b"\xff\xd8" * 999)))[1]
+    assert "This is not a file from a trap. What a trap gives is called like pugmark-7-c0ffee01.tar." in text
+    for words in ("Damaged", "Keep the file", "Safe here", "No object is in it"):
+        assert words not in text
+    text = desk.post(form(("cat.jpg", b"\xff\xd8" * 999), ("a.tar", tar_of(*THINGS))))[1]
+    assert "This is not a file from a trap." in text
+    assert "Keep the file." in text, "a parcel that lost its name and its head looks like one"
 
 
 def test_one_upload_at_a_time(desk: Desk) -> None:

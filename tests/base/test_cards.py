@@ -10,7 +10,7 @@ import pytest
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
-from tests.base.card_parts import DAY_MS, HOUR_MS, card, note_of, sample
+from tests.base.card_parts import DAY_MS, HOUR_MS, card, note_of, sample, visit
 from tests.base.note_parts import day, take, write_keys
 from tests.base.package_parts import check_profile, check_tables, needs_official
 from tests.base.parts import BATCH, BOX, EPOCH, NOW, TRAPS, sighting
@@ -189,13 +189,14 @@ def test_a_package_with_cards_and_samples_is_a_camtrap_dp(post: Post) -> None:
         note_of(7, 3, sample(NOW + 2 * HOUR_MS, sighting=2)),
         note_of(7, 4, sample(NOW + 2 * HOUR_MS, barcode="PM-9", sighting=999)),
         note_of(7, 5, card("end", NOW + 5 * DAY_MS)),
+        note_of(7, 6, visit(NOW + 3 * DAY_MS)),
         note_of(8, 1, card("take over", NOW + 5 * DAY_MS)),
         note_of(2, 1, sample(NOW, barcode="PM-10")),
     )
     post.export()
     report = check_tables(post.folder / "out")
     assert report.valid, report.flatten(["type", "rowNumber", "fieldName", "note"])
-    assert "samples" in {t.name for t in report.tasks}
+    assert {"samples", "visits"} <= {t.name for t in report.tasks}
     check_profile(json.loads((post.folder / "out" / "datapackage.json").read_text()))
     path = post.folder / "out" / "samples.csv"
     for old, new in ((",scat,", ",stone,"), ("S9-left-7-20251121T0100", "nowhere"), ("PM-7", "")):
@@ -203,6 +204,45 @@ def test_a_package_with_cards_and_samples_is_a_camtrap_dp(post: Post) -> None:
         path.write_text(text.replace(old, new, 1))
         assert not check_tables(post.folder / "out").valid
         path.write_text(text)
+
+
+def test_a_visit_lies_beside_the_tables_and_is_said_and_shown(post: Post, capsys: pytest.CaptureFixture[str]) -> None:
+    post.take(
+        note_of(7, 1, card()),
+        note_of(7, 2, visit(NOW + DAY_MS, note="ice on\nthe lens", done=("battery", "moss taken off"))),
+        note_of(7, 3, visit(NOW + 2 * DAY_MS, done=(), uncertainty_ms=None)),
+    )
+    first, second = post.export()["visits"]
+    assert first == {
+        "visitID": "7-c0ffee01-2",
+        "deploymentID": "S9-left-7-20251121T0100",
+        "timestamp": "2025-11-22T01:00:00Z",
+        "timestampIssues": "false",
+        "done": "battery|moss taken off",
+        "visitedBy": "A. Ivanova",
+        "comments": "ice on the lens",
+    }
+    assert (second["done"], second["timestampIssues"]) == ("", "true")
+    assert post.says(capsys, "visits") == (
+        "2025-11-23T01:00:00Z, S9-left-7-20251121T0100: only looked at, by A. Ivanova\n"
+        "2025-11-22T01:00:00Z, S9-left-7-20251121T0100: battery changed, moss taken off, by A. Ivanova "
+        "(ice on the lens)\n"
+    )
+    (row,) = csv.DictReader(io.StringIO("".join(post.says(capsys, "visits", "--csv").splitlines(keepends=True)[:2])))
+    assert row["visitID"] == "7-c0ffee01-3"
+    assert "stands there, by A. Ivanova, visited 2025-11-23T01:00:00Z" in post.says(capsys, "deployments")
+    view = post.view()
+    assert [(v["station"], v["what"], v["doubt"]) for v in view.visits] == [
+        ("S9", "only looked at", True),
+        ("S9", "battery changed, moss taken off", False),
+    ]
+    assert view.cards == [], "a visit is no fault of a card"
+
+
+def test_a_visit_under_a_samples_kind_counts_for_nothing(post: Post, capsys: pytest.CaptureFixture[str]) -> None:
+    post.take(note_of(7, 1, visit(), kind=5))
+    assert "under a sample's kind" in post.says(capsys, "deployments")
+    assert post.says(capsys, "visits") == "no service visit is here\n"
 
 
 def bad_cards() -> dict[str, tuple[Envelope, str]]:

@@ -14,7 +14,8 @@ from tests.service.trap_parts import ScriptedTrap, looping, served
 
 from trapcam.service.desk import Desk
 from trapcam.service.pin import Door, hashed
-from trapcam.service.web import Parts, create_page
+from trapcam.service.showing import Parts
+from trapcam.service.web import create_page
 from trapcam.service.words import Words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,9 @@ class Phone:
     def press(self, text: str, **values: object) -> None:
         """The button or link with these words, in this phone's language."""
         said = self.words(text, **values)
-        self.page.locator("button, a", has_text=re.compile(rf"^\d?\s*‹?\s*{re.escape(said)}\s*›?$")).first.click()
+        plain = self.page.locator("button, a", has_text=re.compile(rf"^\d?\s*‹?\s*{re.escape(said)}\s*›?$"))
+        task = self.page.locator(".tasks a", has_text=re.compile(rf"^\d\s*{re.escape(said)}"))  # and how it stands
+        plain.or_(task).first.click()
         self.page.wait_for_load_state()
 
     def choose(self, text: str) -> None:

@@ -11,7 +11,7 @@ from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, stored_objects
 
 from trapcam.service.unit import Gnss, Step
 from trapcam.service.words import LANGUAGES
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Sample, Visit
 
 CARD = {
     "station": "S 12", "position": "43.12345, 131.45678", "height_cm": "60", "bearing_deg": "90", "trail_m": "3.5",
@@ -75,7 +75,7 @@ def test_a_walk_test_is_passed(phones: Phones, trap: ScriptedTrap, language: str
     phone.keep("walk-not-yet")
     trap.steps += [Step(at_s=s, pir=s != 4, seen="person", confidence=0.9, sharp=s != 5) for s in (3, 4, 5)]
     phone.page.reload()
-    phone.says("Passed.")
+    phone.says("Passed: you may end the test.")
     phone.inspect()
     phone.keep("walk-passed")
     phone.press("End the test")
@@ -154,11 +154,28 @@ def test_a_visit_takes_the_parcels_and_a_sample(
         phone.inspect()
         phone.page.evaluate("scrollTo(0, 0)")
         phone.keep("sample")
-    phone.press("Save")
+    phone.press("Look it over")
+    phone.says("Is this right?")
+    if script:
+        phone.inspect()
+    phone.press("Yes: save and send")
     phone.says("Saved")
     (sample,) = deployed.saved
     assert isinstance(sample, Sample)
     assert (sample.barcode, sample.kind, sample.kept, sample.sighting) == ("NE-0042", "scat", "silica", 9)
+    phone.press("Back to the visit")
+    phone.choose("battery changed")
+    phone.choose("lens cleaned")
+    phone.press("Save the visit")
+    phone.says("The visit is saved on the trap.")
+    visit = deployed.saved[-1]
+    assert isinstance(visit, Visit)
+    assert (visit.done, visit.who) == (("battery", "lens"), "Vera")
+    deployed.states[2] = "delivered"
+    phone.page.reload()
+    phone.says("The base has heard of your visit: you may leave.")
+    if script:
+        phone.inspect()
 
 
 @every_language

@@ -48,7 +48,7 @@ def test_a_trap_is_walked_past_its_card_is_heard_by_the_base_and_parcels_are_bro
     screen.get_by_text("This trap is simulated").wait_for()
     phone.inspect()
     phone.press("Begin")
-    screen.get_by_text(phone.words("Passed.")).wait_for(timeout=WALKED_WITHIN_MS)
+    screen.get_by_text(phone.words("Passed: you may end the test.")).wait_for(timeout=WALKED_WITHIN_MS)
     phone.inspect()
     phone.press("Next: deployment card")
     fields = {"station": "S 12", "position": "43.12345, 131.45678", "who": "Vera"}

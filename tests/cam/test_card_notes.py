@@ -11,7 +11,7 @@ from records import SOURCE, kept
 from trapcam.card_notes import CardNotes
 from trapcam.outbox import Outbox
 from trapcam.states import ALERTS_ONLY
-from trapkit.cards import Card, CardError, Sample, decode
+from trapkit.cards import Card, CardError, Sample, Visit, Written, decode
 from trapkit.errors import StorageError
 from trapkit.sealing import open_box, signature_is_valid
 from trapwire.notes import CARD, DAY, SAMPLE, decode_note, split, statement
@@ -24,16 +24,16 @@ PLACED = Card(
 )  # fmt: skip
 FOUND = Sample(barcode="PM-7", kind="scat", kept="ethanol", station="Pass", who="A. Ivanova", at_ms=NOW, sighting=1)
 
+VISITED = Visit(who="A. Ivanova", at_ms=NOW, done=("battery", "lens"), note="ice")
+
 
 @pytest.fixture
 def notes(outbox: Outbox) -> CardNotes:
     return CardNotes(outbox, sealer(), bytes(UNIT))
 
 
-@pytest.mark.parametrize(("said", "kind"), [(PLACED, CARD), (FOUND, SAMPLE)])
-def test_a_base_proves_and_opens_what_was_saved(
-    outbox: Outbox, notes: CardNotes, said: Card | Sample, kind: int
-) -> None:
+@pytest.mark.parametrize(("said", "kind"), [(PLACED, CARD), (VISITED, CARD), (FOUND, SAMPLE)])
+def test_a_base_proves_and_opens_what_was_saved(outbox: Outbox, notes: CardNotes, said: Written, kind: int) -> None:
     number = notes.save(said, (NOW, 320))
     envelope = outbox.envelope(number, NOTE)
     assert envelope is not None

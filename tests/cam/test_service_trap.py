@@ -17,8 +17,10 @@ from trapcam.service.desk import Desk
 from trapcam.service.trap import WALK_EVERY_MS, ServiceTrap
 from trapcam.service.unit import WALK_S
 from trapcam.trigger import CAUSE_PARTNER, CAUSE_PIR, Trigger
+from trapcam.unitwords import UnitWords
 from trapcam.uplink import Uplink
-from trapkit.cards import Card
+from trapkit.cards import Card, Visit
+from trapwire.unitstates import SERVICE
 
 UNIT = bytes(SigningKey(bytes(range(64, 96))))
 DAY_MS = 86_400_000
@@ -31,6 +33,8 @@ class Site:
 
     trap: ServiceTrap = field(init=False)
     now_ms: int = 0
+    worn: bool = False
+    uplink: Uplink = field(init=False)
     pixels: np.ndarray = field(default_factory=lambda: np.zeros((48, 64, 3), np.uint8))
 
 
@@ -38,11 +42,12 @@ class Site:
 def site(outbox: Outbox, supervisor: PtySupervisor) -> Iterator[Site]:
     made = Site()
     clock = Clock(None, system_ms=lambda: NOW + made.now_ms, monotonic_ms=lambda: made.now_ms)
+    made.uplink = Uplink(supervisor.port, outbox, bytes(BACKEND.verify_key))
     made.trap = ServiceTrap(
         Desk(), outbox, CardNotes(outbox, sealer(), UNIT), clock,
-        Uplink(supervisor.port, outbox, bytes(BACKEND.verify_key)),
+        made.uplink,
         lambda position: Frame(pixels=made.pixels, taken_ms=NOW, uncertainty_ms=None, name="look"),
-        SOURCE, ColourJudge(), lambda: made.now_ms,
+        SOURCE, ColourJudge(), lambda: made.now_ms, worn=lambda: made.worn,
     )  # fmt: skip
     yield made
     made.trap.close()
@@ -101,3 +106,30 @@ def test_what_happened_is_counted_from_the_card_and_then_from_the_last_visit(sit
     site.now_ms += 30 * DAY_MS
     outbox.commit(kept(2))
     assert (site.trap.unit().triggers, site.trap.unit().since_ms) == (1, NOW + 60_000)
+
+
+def test_a_saved_visit_is_counted_from_at_once(site: Site, outbox: Outbox) -> None:
+    outbox.declare_source(SOURCE, None)
+    outbox.commit(kept(0))
+    number = site.trap.save(Visit(who="Vera", at_ms=NOW, done=("battery",)))
+    assert site.trap.progress(number) == "waiting"
+    unit = site.trap.unit()
+    assert (unit.triggers, unit.since_ms, unit.deployed) == (0, NOW, False), "a visit begins no deployment"
+
+
+@pytest.mark.parametrize(
+    ("battery", "days_left", "worn", "needs"),
+    [
+        (None, None, False, ()),
+        (26, 60, False, ()),
+        (25, 300, False, ("Battery: change it, it is low.",)),
+        (90, 59, False, ("Battery: change it, or it is empty within two months.",)),
+        (90, None, True, ("Memory card: change it, it wears out. Take the parcels with you first.",)),
+    ],
+)
+def test_what_to_change_is_what_the_control_board_and_the_card_show(
+    site: Site, battery: int | None, days_left: int | None, worn: bool, needs: tuple[str, ...]
+) -> None:
+    site.worn = worn
+    site.uplink.words = UnitWords(at_ms=NOW, state=SERVICE, battery=battery, days_left=days_left)
+    assert site.trap.unit().needs == needs

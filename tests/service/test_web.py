@@ -11,12 +11,14 @@ import pytest
 from tests.service.test_bringing import FILES, tar
 from tests.service.trap_parts import NOW, UNIT, ScriptedTrap, looping, phone, served, stored_objects
 
+from trapcam.service.asked import is_reachable, when, zone_of
 from trapcam.service.bringing import BROUGHT, Bringer
 from trapcam.service.desk import Desk
 from trapcam.service.pin import FREE, Door, hashed
+from trapcam.service.showing import Parts
 from trapcam.service.unit import Step
-from trapcam.service.web import CAPTIVE, Parts, create_page
-from trapkit.cards import Card, Sample
+from trapcam.service.web import CAPTIVE, create_page
+from trapkit.cards import Card, Sample, Visit
 from trapkit.errors import StorageError
 
 PIN = "271828"
@@ -41,6 +43,7 @@ class Site:
     wrong: list[int]
     others: list[httpx.Client] = field(default_factory=list)
     now_ms: int = 0
+    touched: list[None] = field(default_factory=list)
 
     def another(self) -> httpx.Client:
         self.others.append(phone(self.address))
@@ -66,7 +69,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     wrong: list[int] = []
     parts = Parts(
         desk=desk, trap=trap, door=door, region=(35, 70, 60, 150), address="192.168.4.1", view_deg=(66, 41),
-        wrong=wrong.append, monotonic_ms=lambda: made.now_ms, bringer=Bringer(tmp_path, 7),
+        wrong=wrong.append, monotonic_ms=lambda: made.now_ms, bringer=Bringer(tmp_path, 7), number=7, side="left",
+        touched=lambda: made.touched.append(None),
     )  # fmt: skip
     with looping(desk), served(create_page(parts)) as address, phone(address) as own:
         made = Site(trap, door, address, own, wrong)
@@ -75,14 +79,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
             other.close()
 
 
-FORMS = ("/sample", "/end", "/update")
-INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/visit", "/parcels.tar", *FORMS)
+FORMS = ("/visit", "/sample", "/end", "/update")
+INSIDE = ("/menu", "/place", "/look.jpg", "/walk", "/card", "/sent/1", "/parcels.tar", *FORMS)
 
 
 @pytest.mark.parametrize("path", INSIDE)
 def test_without_the_pin_every_page_leads_to_the_door(site: Site, path: str) -> None:
     assert site.phone.get(path).url.path == "/"
-    if path in ("/walk", "/card", "/sample", "/end"):
+    if path in ("/walk", "/card", "/visit", "/sample", "/end"):
         assert site.phone.post(path, data=CARD).url.path == "/"
     assert site.trap.saved == []
 
@@ -97,6 +101,26 @@ def test_the_pin_opens_it_and_wrong_ones_are_counted(site: Site) -> None:
         assert site.phone.get(path).status_code == 200
     site.phone.post("/out")
     assert site.phone.get("/menu").url.path == "/"
+
+
+def test_going_to_the_other_trap_and_back_asks_for_no_pin_again(site: Site) -> None:
+    """Cookies know no ports, and every trap is called trap.local."""
+    site.open()
+    parts = Parts(
+        desk=Desk(patience_s=5), trap=site.trap, door=Door({"vera": HASHED}, 0, 0), region=(35, 70, 60, 150),
+        address="192.168.4.1", view_deg=(66, 41), wrong=lambda count: None, number=8,
+    )  # fmt: skip
+    with looping(parts.desk), served(create_page(parts)) as other:
+        assert site.phone.get(f"{other}/menu").url.path == "/"
+        assert site.phone.post(f"{other}/", data={"pin": PIN}).url.path == "/menu"
+        assert site.phone.get("/menu").url.path == "/menu"
+        assert site.phone.get(f"{other}/menu").url.path == "/menu"
+
+
+def test_the_door_names_an_address_only_where_a_phone_can_come_to_it(site: Site) -> None:
+    assert "This page is at 192.168.4.1 too." in site.phone.get("/").text
+    reached = [is_reachable(a) for a in ("192.168.4.1", "fd00::1", "127.0.0.1", "::1", "0.0.0.0", "")]
+    assert reached == [True, True, False, False, False, False]
 
 
 def test_too_many_wrong_ones_stop_every_phone(site: Site) -> None:
@@ -163,6 +187,13 @@ def test_a_card_is_looked_over_saved_and_followed_until_the_base_has_it(site: Si
         ("position", "the oak", "is no part of a position"),
         ("height_cm", "tall", "This is no number."),
         ("height_cm", "nan", "From 0 to 1000."),
+        ("height_cm", "0.45", "Did you mean 45 cm? Write it with its unit: 45 cm, or 0.45 cm."),
+        ("height_cm", "1,5", "Did you mean 150 cm?"),
+        ("height_cm", "11 m", "From 0 to 1000."),
+        ("height_cm", "-5 cm", "From 0 to 1000."),
+        ("height_cm", "1e9 m", "This is no number."),
+        ("height_cm", "45 feet", "This is no number."),
+        ("trail_m", "200 m", "From 0 to 100."),
         ("bearing_deg", "360", "From 0 to 359."),
         ("trail_m", "-1", "From 0 to 100."),
         ("bait", "", "Choose one."),
@@ -235,7 +266,15 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
     site.trap.now = replace(UNIT, deployed=True, standing=STANDING)
     site.open()
     fields = {"barcode": "NE-0042", "kind": "scat", "kept": "silica", "who": "Li", "sighting": "9"}
-    assert site.post("/sample", fields)[1] == "/sent/1"
+    status, path, text = site.post("/sample", fields)
+    assert (status, path, site.trap.saved) == (200, "/sample", [])
+    for words in ("Is this right?", "NE-0042", "on silica gel", "at the trap", "S 12"):
+        assert words in text
+    assert "43.12345" not in text, "no page shows where the trap stands"
+    again = site.post("/sample", fields | {"do": "change"})[2]
+    assert 'value="NE-0042"' in again
+    assert "data-said" in again
+    assert site.post("/sample", fields | {"do": "save"})[1] == "/sent/1"
     assert site.trap.saved == [
         Sample(
             barcode="NE-0042", kind="scat", kept="silica", station="S 12", who="Li", at_ms=NOW, uncertainty_ms=1500,
@@ -253,6 +292,50 @@ def test_a_sample_is_tied_to_station_and_place(site: Site) -> None:
         assert 'href="/visit"' in text
     status, _, text = site.post("/sample", fields | {"barcode": "штрих"})
     assert (status, "Latin letters" in text) == (422, True)
+
+
+def test_a_visit_says_what_was_done_and_is_followed_until_the_base_has_it(site: Site) -> None:
+    site.open()
+    page = site.phone.get("/visit").text
+    for box in ("battery changed", "memory card changed", "desiccant changed", "lens cleaned", "camera straightened"):
+        assert box in page
+    fields = {"did-battery": "yes", "did-memory-card": "yes", "did-lens": "no", "note": "ice", "who": "Li"}
+    status, path, text = site.post("/visit", fields)
+    assert (status, path) == (200, "/sent/1")
+    assert site.trap.saved == [
+        Visit(who="Li", at_ms=NOW, uncertainty_ms=1500, note="ice", done=("battery", "memory card"))
+    ]
+    assert "The visit is saved on the trap." in text
+    assert "On its way to the base… Wait up to 5 minutes." in text
+    assert "you may leave" not in text
+    site.trap.states[1] = "delivered"
+    assert "The base has heard of your visit: you may leave." in site.phone.get("/sent/1").text
+    assert 'name="who" type="text" inputmode="text" autocomplete="off" autocapitalize="off" value="Li"' in (
+        site.phone.get("/visit").text
+    )
+
+
+def test_a_visit_without_a_name_comes_back_as_it_was_and_one_of_nothing_but_looking_is_taken(site: Site) -> None:
+    site.open()
+    status, path, text = site.post("/visit", {"did-desiccant": "yes", "note": "wet", "who": ""})
+    assert (status, path, site.trap.saved) == (422, "/visit", [])
+    assert '<a href="#who">Your name: This is needed.</a>' in text
+    assert 'name="did-desiccant" value="yes" checked' in text
+    assert 'value="wet"' in text
+    assert site.post("/visit", {"who": "Li"})[1] == "/sent/1"
+    (visit,) = site.trap.saved
+    assert isinstance(visit, Visit)
+    assert visit.done == ()
+
+
+def test_a_visit_is_told_what_to_change(site: Site) -> None:
+    site.open()
+    assert "The trap knows of nothing that must be changed." in site.phone.get("/visit").text
+    site.trap.now = replace(UNIT, needs=("Battery: change it, it is low.",), deployed=True)
+    text = site.phone.get("/visit").text
+    assert '<p class="wrong">Battery: change it, it is low.</p>' in text
+    assert "must be changed" not in text
+    assert 'href="/end">Take down' in text
 
 
 def test_a_form_says_what_is_needed_and_knows_the_name_that_was_typed_before(site: Site) -> None:
@@ -281,8 +364,8 @@ def test_a_walk_test_says_what_saw_the_walker_and_what_to_change(site: Site) -> 
     site.trap.steps = [Step(at_s=2, pir=True, seen="", confidence=0, sharp=False)]
     assert "Walk further away from the trap yourself" in site.phone.get("/walk").text
     site.trap.steps.append(Step(at_s=3, pir=False, seen="person", confidence=0.9, sharp=True))
-    assert "Passed." in site.phone.get("/walk").text
-    site.post("/walk", {"do": "end"})
+    assert "Passed: you may end the test." in site.phone.get("/walk").text
+    assert "Passed." in site.post("/walk", {"do": "end"})[2]
     assert not site.trap.walking
 
 
@@ -334,6 +417,132 @@ def test_a_walk_test_that_did_not_pass_is_told_before_the_card_and_when_the_rang
     site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
     for path in ("/card", "/sent/1"):
         assert "walk test" not in site.phone.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("height", "trail", "shown"),
+    [
+        ("45 cm", "3 m", (45, 3)),
+        ("0.45 m", "350cm", (45, 3.5)),
+        ("0,45 м", "3,5 м.", (45, 3.5)),
+        ("5 cm", "0.5", (5, 0.5)),
+        ("45.4", "3米", (45, 3)),
+        ("0", "", (0, None)),
+    ],
+)
+def test_lengths_are_understood_with_their_units(
+    site: Site, height: str, trail: str, shown: tuple[int, float | None]
+) -> None:
+    site.open()
+    fields = CARD | {"height_cm": height, "trail_m": trail}
+    assert f'name="height_cm" value="{height}"' in site.post("/card", fields | {"do": "check"})[2], "as it was typed"
+    site.post("/card", fields | {"do": "save"})
+    (card,) = site.trap.saved
+    assert isinstance(card, Card)
+    assert (card.height_cm, card.trail_m) == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "station"),
+    [("s001", "S001"), ("s 12", "S 12"), ("ст5", "СТ5"), ("Pass", "Pass"), ("old oak 2", "old oak 2")],
+)
+def test_a_station_s_number_has_capital_letters(site: Site, typed: str, station: str) -> None:
+    site.open()
+    assert f"<dd>{station}, left</dd>" in site.post("/card", CARD | {"station": typed, "do": "check"})[2]
+    site.post("/card", CARD | {"station": typed, "do": "save"})
+    (card,) = site.trap.saved
+    assert isinstance(card, Card)
+    assert card.station == station
+
+
+def test_a_side_that_the_list_gives_to_the_other_trap_is_questioned(site: Site) -> None:
+    site.open()
+    asked = "By the operator&#39;s list this trap is the left one of its station"
+    assert asked not in site.post("/card", CARD | {"do": "check"})[2]
+    text = site.post("/card", CARD | {"side": "right", "do": "check"})[2]
+    assert "Is it the right one?" in text
+    assert asked in text
+    assert site.post("/card", CARD | {"side": "right", "do": "save"})[1] == "/sent/1", "asked, not forbidden"
+
+
+def test_the_menu_is_a_list_of_what_is_done(site: Site) -> None:
+    site.open()
+    text = site.phone.get("/menu").text
+    assert "parcels to take: 31" in text
+    assert "✓" not in text
+    assert 'class="back"' not in text
+    assert 'class="back"' in site.phone.get("/place").text
+    site.post("/walk", {"do": "begin"})
+    assert "is running" in site.phone.get("/menu").text
+    site.post("/walk", {"do": "end"})
+    assert "not passed" in site.phone.get("/menu").text
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
+    assert f'✓&nbsp;passed · <time data-ms="{NOW}">2027-01-15 08:00 UTC</time>' in site.phone.get("/menu").text
+    site.post("/card", CARD | {"do": "save"})
+    assert site.phone.get("/menu").text.count("saved, on its way to the base") == 1
+    site.post("/visit", {"who": "Li"})
+    assert "visit saved, on its way to the base" in site.phone.get("/menu").text
+    site.trap.states |= {1: "delivered", 2: "delivered"}
+    site.trap.now = replace(site.trap.now, unreceipted=0)
+    text = site.phone.get("/menu").text
+    assert "✓&nbsp;at the base" in text
+    assert "✓&nbsp;visit saved, and at the base" in text
+    assert "parcels to take" not in text
+    assert "data-renew" in text
+
+
+def test_times_are_the_stations_with_utc_beside_them(site: Site) -> None:
+    assert when(NOW, None) == f'<time data-ms="{NOW}">2027-01-15 08:00 UTC</time>'
+    assert when(NOW, zone_of("Asia/Vladivostok")) == "<time>2027-01-15 18:00 UTC+10 (08:00 UTC)</time>"
+    assert when(NOW, zone_of("Pacific/Kiritimati")) == "<time>2027-01-15 22:00 UTC+14 (08:00 UTC)</time>"
+    assert when(NOW + 43_200_000, zone_of("Asia/Kolkata")) == (
+        "<time>2027-01-16 01:30 UTC+5:30 (2027-01-15 20:00 UTC)</time>"
+    )
+    assert when(NOW, zone_of("America/St_Johns")) == "<time>2027-01-15 04:30 UTC−3:30 (08:00 UTC)</time>"
+    assert [zone_of(name) for name in ("", "Nowhere/At all", "../../etc/passwd", "\0")] == [None] * 4
+
+
+def test_every_page_says_the_stations_time_where_it_is_known(site: Site) -> None:
+    desk = Desk(patience_s=5)
+    parts = Parts(
+        desk=desk, trap=site.trap, door=Door({"vera": HASHED}, 0, 0), region=(35, 70, 60, 150), address="192.168.4.1",
+        view_deg=(66, 41), wrong=lambda count: None, zone=zone_of("Asia/Vladivostok"),
+    )  # fmt: skip
+    site.trap.now = replace(UNIT, deployed=True, standing=STANDING, since_ms=NOW)
+    with looping(desk), served(create_page(parts)) as address, phone(address) as own:
+        own.post("/", data={"pin": PIN})
+        for path in ("/place", "/visit", "/card"):
+            assert "2027-01-15 18:00 UTC+10 (08:00 UTC)" in own.get(path).text
+
+
+def test_a_partner_that_is_not_heard_keeps_nobody_waiting(site: Site) -> None:
+    site.trap.now = replace(UNIT, partner_db=None)
+    site.open()
+    for path in ("/place", "/visit"):
+        text = site.phone.get(path).text
+        assert "You may leave without hearing the other trap." in text
+        assert "Both traps must be on." in text
+
+
+def test_a_phone_that_lies_there_with_the_menu_keeps_no_page_open(site: Site) -> None:
+    site.open()
+    for path, counted in (("/menu", 0), ("/visit", 0), ("/place", 1)):
+        before = len(site.touched)
+        site.phone.get(path, headers={"x-renewed": "1"})
+        assert len(site.touched) - before == counted, path
+        site.phone.get(path)
+        assert len(site.touched) - before == counted + 1
+
+
+def test_a_visit_renews_itself_and_a_running_test_that_is_passed_says_so(site: Site) -> None:
+    site.open()
+    assert "data-renew" in site.phone.get("/visit").text
+    assert "A card can be saved without a walk test" in site.phone.get("/walk").text
+    site.post("/walk", {"do": "begin"})
+    site.trap.steps = [Step(at_s=2, pir=True, seen="person", confidence=0.9, sharp=True)]
+    text = site.phone.get("/walk").text
+    assert "Passed: you may end the test." in text
+    assert text.index("Sharp pictures: 1") < text.index('value="end"'), "what came of it stands above the buttons"
 
 
 @pytest.mark.parametrize(("language", "said", "shown"), [("en", "NE", "45° · NE"), ("ru", "З", "270° · З")])
@@ -430,8 +639,8 @@ def test_the_parcels_go_on_where_a_phone_left_off(site: Site) -> None:
     before = site.phone.get("/visit").text
     answer = site.phone.get("/parcels.tar")
     whole, tag = answer.content, answer.headers["etag"]
-    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB."
-    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f} MB" in before
+    said = f"3 parcels, file pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f}\u00a0MB."
+    assert f"File: pugmark-7-c0ffee01.tar, {len(whole) / 1e6:.1f}\u00a0MB" in before
     assert "Sent to a phone" not in before
     site.trap.now = replace(UNIT, unreceipted=3, deployed=True, standing=STANDING)
     after = site.phone.get("/visit").text
@@ -499,7 +708,7 @@ def test_two_phones_at_once_have_a_form_each(site: Site) -> None:
 )
 def test_hostile_forms_are_refused_and_nothing_is_saved(site: Site, body: bytes, kind: str, status: int) -> None:
     site.open()
-    for path in ("/card", "/sample", "/end", "/walk"):
+    for path in ("/card", "/visit", "/sample", "/end", "/walk"):
         assert site.phone.post(path, content=body, headers={"content-type": kind}).status_code == status
     assert site.trap.saved == []
 
@@ -550,7 +759,7 @@ def test_a_phone_brings_a_release_and_is_told_what_comes_of_it(site: Site, tmp_p
     assert not (tmp_path / BROUGHT).exists(), "a form of another page brings nothing"
     answer = site.phone.post(f"/update?form={token}", files=file)
     assert answer.status_code == 200
-    assert "The release is on the trap: 4 files, 6 kB." in answer.text
+    assert "The release is on the trap: 4 files, 6\u00a0kB." in answer.text
     assert "The base has not said yet" not in answer.text
     wrong = site.phone.post(f"/update?form={token}", files={"file": ("cat.jpg", b"x" * 600)})
     assert wrong.status_code == 422

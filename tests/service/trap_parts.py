@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from trapcam.service.desk import Desk
 from trapcam.service.download import Listed, Parcel
 from trapcam.service.unit import Look, Step, Unit, Walk
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Written
 from trapwire.objects import Envelope, ObjectKey
 
 NOW = 1_800_000_000_000
@@ -46,7 +46,7 @@ class ScriptedTrap:
     """Holds what was saved; `fail`: what the card says to the next save."""
 
     now: Unit = UNIT
-    saved: list[Card | Sample] = field(default_factory=list)
+    saved: list[Written] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     steps: list[Step] | None = None  # of a walk test, the last one's too
     walking: bool = False
@@ -64,7 +64,7 @@ class ScriptedTrap:
             self.picture = out.getvalue()
         return Look(jpeg=self.picture, seen=(), sharp=True)
 
-    def save(self, said: Card | Sample) -> int:
+    def save(self, said: Written) -> int:
         if self.fail:
             raise self.fail
         self.saved.append(said)
@@ -93,7 +93,7 @@ class ScriptedTrap:
     def walk(self) -> Walk | None:
         if self.steps is None:
             return None
-        return Walk(steps=tuple(self.steps), running=self.walking, lasted_s=8)
+        return Walk(steps=tuple(self.steps), running=self.walking, lasted_s=8, at_ms=NOW)
 
     def end_walk(self) -> None:
         self.walking = False

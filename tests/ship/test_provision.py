@@ -99,6 +99,7 @@ def test_a_trap_and_its_base_know_each_other_after_both_were_taken_over(
     assert take("base", tmp_path / "stick", tmp_path / "var", "--keep") == 0
 
     trap = load_settings(TrapSettings, redirect(tmp_path / "etc", "trap.toml", "/etc/pugmark"))
+    assert (trap.service.side, trap.service.zone) == ("left", "Asia/Vladivostok")
     assert (trap.trap, trap.service.language, trap.network.host, trap.camera.kind) == (7, "ru", "10.0.0.5", "pi")
     assert trap.update.permit_key == f"{tmp_path}/etc/keys/permit.pub"
     assert trap.update.base_url == "https://10.0.0.5:8090"

@@ -162,6 +162,7 @@ def test_both_programs_take_it_as_a_layer_and_a_newer_one_changes_it(
     (card / "here.toml").write_text(settled(card, LOCAL))
     trap = load_settings(TrapSettings, card / "here.toml")
     assert (trap.service.language, trap.service.region) == ("ru", (42.2, 130.3, 48.5, 139.0))
+    assert trap.service.zone == "Asia/Vladivostok"
     released = tmp_path / "released.toml"
     seed_signed = newer(region, operator)
     released.write_bytes(seed_signed)

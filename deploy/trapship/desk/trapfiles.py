@@ -87,6 +87,10 @@ def card(
     }
     tables["supervisor"] = {"power_off": ["systemctl", "poweroff"]}
     tables["service"] = {"operators": f"{into}/operators.toml", "language": trap.language, **ACCESS_POINT}
+    if base.zone != "UTC":  # what nobody has said is no zone
+        tables["service"]["zone"] = base.zone
+    if trap.side != "single":
+        tables["service"]["side"] = trap.side
     ssid, password = wifi(desk, trap)
     files = {
         "trap.toml": Given(data=LOCAL.format(into=into).encode(), rule="once"),

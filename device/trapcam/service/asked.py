@@ -1,17 +1,20 @@
 """What a phone sends, read within bounds, and what the page makes of it (no routes; used by `web`)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from ipaddress import ip_address
 from math import radians, tan
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from trapcam.service.forms import Form, Time
 from trapcam.service.unit import Unit
-from trapcam.service.words import YEAR_S
+from trapcam.service.words import N_, YEAR_S
 
 MAX_FORM_BYTES = 16 * 1024
 MOST_DAYS = 3_650
@@ -48,9 +51,34 @@ def remember(request: Request, name: str, value: str, allowed: Any) -> Response:
     return answer
 
 
-def clock(unix_ms: int) -> str:
-    """A time of the trap, UTC."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+def is_reachable(address: str) -> bool:
+    """Whether a phone can come to this numeric address: not one of the computer alone, as in the demo, and not none."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return not (found.is_loopback or found.is_unspecified)
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The time zone of that name; None where there is none, or nobody has named one."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def when(unix_ms: int, zone: tzinfo | None) -> Markup:
+    """A time of the trap as an element of a page: the station's own, with UTC beside it; a script puts the phone's in
+    where the zone is not known."""
+    utc = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    if zone is None:
+        return Markup('<time data-ms="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(unix_ms, utc)
+    there = utc.astimezone(zone)
+    minutes = round((there.utcoffset() or timedelta()).total_seconds() / 60)
+    east = f"{'−' if minutes < 0 else '+'}{abs(minutes) // 60}" + (f":{abs(minutes) % 60:02}" if minutes % 60 else "")
+    beside = utc.strftime("%H:%M" if utc.date() == there.date() else "%Y-%m-%d %H:%M")
+    return Markup("<time>{:%Y-%m-%d %H:%M} UTC{} ({} UTC)</time>").format(there, east, beside)
 
 
 def day(unix_ms: int, days: int) -> str:
@@ -60,17 +88,17 @@ def day(unix_ms: int, days: int) -> str:
     )
 
 
-def span(ms: int) -> str:
-    """How long, in the largest unit that leaves more than one of it."""
-    for name, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+def span(ms: int) -> tuple[str, int]:
+    """How long, in the largest unit that leaves more than one of it: a message of the catalogues, and its number."""
+    for text, size in ((N_("{n} d"), 86_400_000), (N_("{n} h"), 3_600_000), (N_("{n} min"), 60_000)):
         if ms >= 2 * size:
-            return f"{ms // size} {name}"
-    return f"{-(-ms // 1_000)} s"
+            return text, ms // size
+    return N_("{n} s"), -(-ms // 1_000)
 
 
 def size_of(count: int) -> str:
     """Bytes as a phone's list of downloads says them."""
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{-(-count // 1000)} kB"
+    return f"{count / 1e6:.1f}\u00a0MB" if count >= 100_000 else f"{-(-count // 1000)}\u00a0kB"
 
 
 def field_m(metres: float, view_deg: tuple[float, float]) -> tuple[float, float]:

@@ -12,9 +12,26 @@ from trapcam.service.bearings import compass
 from trapcam.service.places import check_place
 from trapcam.service.positions import Position, PositionError, parse
 from trapcam.service.words import N_
-from trapkit.cards import Card, CardError, Sample, encode
+from trapkit.cards import (
+    BATTERY,
+    DESICCANT,
+    LENS,
+    MEMORY_CARD,
+    STRAIGHTENED,
+    Card,
+    CardError,
+    Sample,
+    Visit,
+    Written,
+    encode,
+)
 
 MAX_FIELD = 400
+LEAST_CM = 10  # a camera hangs no lower, but metres are typed that look like it
+UNITS = {
+    "cm": "cm", "см": "cm", "厘米": "cm", "公分": "cm", "센티미터": "cm", "센티": "cm",
+    "m": "m", "м": "m", "米": "m", "公尺": "m", "미터": "m",
+}  # fmt: skip
 SIDES = {"left": N_("left"), "right": N_("right")}
 BAITS = {
     "none": N_("no bait"), "scent": N_("scent"), "food": N_("food"), "visual": N_("something to see"),
@@ -26,6 +43,10 @@ KINDS = {
 KEPT = {
     "dry": N_("dry, in paper"), "frozen": N_("frozen"), "ethanol": N_("in ethanol"), "silica": N_("on silica gel"),
     "buffer": N_("in buffer"), "other": N_("other"),
+}  # fmt: skip
+DONE = {
+    BATTERY: N_("battery changed"), MEMORY_CARD: N_("memory card changed"), DESICCANT: N_("desiccant changed"),
+    LENS: N_("lens cleaned"), STRAIGHTENED: N_("camera straightened"),
 }  # fmt: skip
 LABELS = {
     "station": N_("Station"), "side": N_("Left or right trap of the station?"), "position": N_("Position"),
@@ -92,6 +113,32 @@ class Form:
             return None
         return round(found) if whole else found
 
+    def length(self, name: str, low: float, high: float, unit: str) -> float | None:
+        """A length in its bounds, in cm or m as `unit` has it, which may be written behind it; None where nothing was
+        typed. A height of a few “cm” is a metre's part that somebody meant: asked, unless its unit stands there."""
+        value = self.fields.get(name, "")
+        parts = re.fullmatch(r"([+-]?[\d.,]+)\s*([^\W\d_]+)\.?", value)
+        said = None if parts is None else UNITS.get(parts[2].lower())
+        if parts is None or said is None:
+            found = self.number(name, low, high, whole=False)
+            if unit == "cm" and found is not None and 0 < found < LEAST_CM:
+                self.wrong[name] = Reason(
+                    N_("Did you mean {n} cm? Write it with its unit: {n} cm, or {small} cm."),
+                    {"n": f"{found * 100:g}", "small": f"{found:g}"},
+                )
+            return found
+        self.fields[name] = parts[1]
+        found = self.number(name, -1e9, 1e9, whole=False)
+        self.fields[name] = value  # with its unit: it comes back as it was typed
+        if found is None:
+            return None
+        metres = found / 100 if said == "cm" else found
+        found = round(metres * 100 if unit == "cm" else metres, 4)
+        if not low <= found <= high:
+            self.wrong[name] = Reason(N_("From {low} to {high}."), {"low": f"{low:g}", "high": f"{high:g}"})
+            return None
+        return found
+
     def bearing(self, name: str) -> float | None:
         """Degrees, or a compass word, which becomes degrees at once: in another language it may mean another."""
         value = self.fields.get(name, "").rstrip("° ")
@@ -148,10 +195,11 @@ def card(
                 "latitude": round(found.latitude, 7), "longitude": round(found.longitude, 7),
                 "precision_m": round(found.precision_m, 2),
             }  # fmt: skip
+        height = form.length("height_cm", 0, 1_000, "cm")
         said |= {
-            "height_cm": form.number("height_cm", 0, 1_000),
+            "height_cm": None if height is None else round(height),
             "bearing_deg": form.bearing("bearing_deg"),
-            "trail_m": form.number("trail_m", 0, 100, whole=False),
+            "trail_m": form.length("trail_m", 0, 100, "m"),
             "bait": form.choice("bait", BAITS),
         }
         if deployed and action == "place" and "station" not in form.wrong:
@@ -164,6 +212,23 @@ def card(
         phone_ms=time.phone_ms, **said,
     )  # fmt: skip
     return None if _too_long(made, form) else made
+
+
+def visit(form: Form, time: Time) -> Visit | None:
+    """The service visit that a form says, or None with its reasons. Nothing ticked is a visit too."""
+    who, note = form.text("who", 40, needed=True), form.text("note", 200)
+    if form.wrong:
+        return None
+    made = Visit(
+        who=who, note=note, at_ms=time.at_ms, uncertainty_ms=time.uncertainty_ms, phone_ms=time.phone_ms,
+        done=tuple(what for what in DONE if form.fields.get(tick(what)) == "yes"),
+    )  # fmt: skip
+    return None if _too_long(made, form) else made
+
+
+def tick(what: str) -> str:
+    """The name of the box that is ticked for it."""
+    return "did-" + what.replace(" ", "-")
 
 
 def sample(form: Form, time: Time, region: Region, *, deployed: bool, standing: Card | None) -> Sample | None:
@@ -193,10 +258,12 @@ def _station(form: Form) -> str:
     station = form.text("station", 32, needed=True)
     if station and not re.fullmatch(r"\w[\w .-]*", station):
         form.wrong["station"] = Reason(N_("Letters, digits, spaces, . and - only; a letter or digit first."))
+    if re.fullmatch(r"[^\W\d_]{1,3}[ .-]?\d+", station):  # s001: so the operator's list has no second S001
+        form.fields["station"] = station = station.upper()
     return station
 
 
-def _too_long(made: Card | Sample, form: Form) -> bool:
+def _too_long(made: Written, form: Form) -> bool:
     try:
         encode(made)
     except CardError:

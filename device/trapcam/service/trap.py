@@ -22,11 +22,13 @@ from trapcam.service.unit import WALK_S, Look, Step, Unit, Walk
 from trapcam.service.words import N_
 from trapcam.trigger import CAUSE_PIR, Trigger
 from trapcam.uplink import Uplink
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Visit, Written
 from trapkit.errors import StorageError
 
 DEPLOYED = "deployment"  # the outbox's part that says whether there is one; where is sealed
 VISITED = "visited"  # the outbox's part that says from when the page counts (`service.since`)
+LOW_PERCENT = 25  # of the battery, as the control board counts it low
+SOON_DAYS = 60  # so long at least until somebody comes again
 LIVE_PIXELS = 640
 LIVE_QUALITY = 70
 SHARP = 1.5  # of `choice.sharpness`: scikit-image's people and cats blurred by two pixels are below
@@ -34,7 +36,8 @@ WALK_EVERY_MS = 1_000
 
 
 class ServiceTrap:
-    """glance: what the camera sees now, by a position; judge: None without a model; monotonic_ms: nobody sets it."""
+    """glance: what the camera sees now, by a position; judge: None without a model; monotonic_ms: nobody sets it;
+    worn: whether the memory card wears out."""
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class ServiceTrap:
         judge: Judge | None,
         monotonic_ms: Callable[[], int],
         gnss: GnssModule | None = None,
+        worn: Callable[[], bool] = lambda: False,
     ) -> None:
         self._desk = desk
         self._outbox = outbox
@@ -59,9 +63,11 @@ class ServiceTrap:
         self._judge = judge
         self._monotonic_ms = monotonic_ms
         self._gnss = gnss
+        self._worn = worn
         self._standing: Card | None = None
         self._steps: list[Step] | None = None
         self._begun_ms = 0
+        self._begun_at_ms: int | None = None  # by the clock, for people
         self._ended_ms: int | None = None
         self._next_ms = 0
         self._visited = False  # somebody has come in
@@ -95,6 +101,7 @@ class ServiceTrap:
             blind_days=max(0, counts.blind_days - before.blind_days),
             since_ms=since.at_ms if since else None,
             faults=self._faults(),
+            needs=self._needs(),
             gnss=self._gnss.now() if self._gnss else None,
         )
 
@@ -111,6 +118,16 @@ class ServiceTrap:
             said.append(N_("The card is full: take the parcels with you, or change the card."))
         if self._outbox.notes.open_alarms():
             said.append(N_("The trap was opened or moved since the last visit."))
+        return tuple(said)
+
+    def _needs(self) -> tuple[str, ...]:
+        said, words = [], self._uplink.words
+        if words and words.battery is not None and words.battery <= LOW_PERCENT:
+            said.append(N_("Battery: change it, it is low."))
+        elif words and words.days_left is not None and words.days_left < SOON_DAYS:
+            said.append(N_("Battery: change it, or it is empty within two months."))
+        if self._worn():
+            said.append(N_("Memory card: change it, it wears out. Take the parcels with you first."))
         return tuple(said)
 
     def look(self) -> Look | None:
@@ -131,11 +148,12 @@ class ServiceTrap:
             sharp=any(_is_sharp(image, one) for one in counted),
         )
 
-    def save(self, said: Card | Sample) -> int:
+    def save(self, said: Written) -> int:
         number = self._notes.save(said, self._clock.now())
         if isinstance(said, Card):
             self._outbox.tell(DEPLOYED, "ended" if said.action == "end" else "open")
             self._standing = None if said.action == "end" else said
+        if isinstance(said, Card | Visit):
             with suppress(StorageError):  # the card is safe: a count that begins too early is no reason to refuse it
                 self._outbox.tell(VISITED, card_saved(self._counts()))
         return number
@@ -160,12 +178,16 @@ class ServiceTrap:
 
     def begin_walk(self) -> None:
         self._steps, self._begun_ms, self._ended_ms, self._next_ms, self._edges = [], self._monotonic_ms(), None, 0, 0
+        self._begun_at_ms = self._clock.now()[0]
 
     def walk(self) -> Walk | None:
         if self._steps is None:
             return None
         until_ms = self._monotonic_ms() if self._ended_ms is None else self._ended_ms
-        return Walk(steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000)
+        return Walk(
+            steps=tuple(self._steps), running=self.walking, lasted_s=max(0, until_ms - self._begun_ms) // 1000,
+            at_ms=self._begun_at_ms,
+        )  # fmt: skip
 
     def end_walk(self) -> None:
         if self.walking:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from trapcam.service.download import Parcel
-from trapkit.cards import Card, Sample
+from trapkit.cards import Card, Written
 
 MOST_HDOP = 5.0  # above it a fix may be off by 25 m and more
 WALK_S = 120  # a walk test of two minutes; then it ends by itself, and what it saw stays on the page
@@ -55,6 +55,7 @@ class Unit:
     full_frames: int
     blind_days: int
     faults: tuple[str, ...]  # messages of the catalogues
+    needs: tuple[str, ...] = ()  # what is to be changed now, likewise
     since_ms: int | None = None  # triggers, sightings and blind days are counted from here; None: all of the card's
     gnss: Gnss | None = None  # None: this trap has no module
 
@@ -86,6 +87,7 @@ class Walk:
     steps: tuple[Step, ...]
     running: bool
     lasted_s: int
+    at_ms: int | None = None  # when it began, Unix ms
 
     @property
     def left_s(self) -> int:
@@ -119,7 +121,7 @@ class Trap(Protocol):
 
     def look(self) -> Look | None: ...
 
-    def save(self, said: Card | Sample) -> int:
+    def save(self, said: Written) -> int:
         """Its number: from now on it is not lost.  Raises: StorageError."""
 
     def progress(self, number: int) -> str:

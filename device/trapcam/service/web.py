@@ -4,34 +4,28 @@ Plain HTTP on the trap's own access point: a PIN opens it, a cookie keeps it ope
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from trapcam.service import forms
-from trapcam.service.asked import clock, day, field_m, fields_of, known_of, remember, size_of, span, time_of
-from trapcam.service.bearings import point
-from trapcam.service.bringing import Bringer, RefusedError
-from trapcam.service.desk import BusyError, Desk
+from trapcam.service.asked import field_m, fields_of, known_of, remember, time_of
+from trapcam.service.bringing import RefusedError
+from trapcam.service.desk import BusyError
 from trapcam.service.download import GoneError, Parcel
-from trapcam.service.forms import Form, Region
-from trapcam.service.pin import Door
-from trapcam.service.sessions import Session, Sessions
-from trapcam.service.unit import Trap, Unit
+from trapcam.service.forms import Form
+from trapcam.service.showing import NIGHT, Parts, Showing
 from trapcam.service.words import COOKIE as LANGUAGE
-from trapcam.service.words import LANGUAGES, N_, Words, wanted
-from trapkit.cards import Card, Sample
+from trapcam.service.words import LANGUAGES, N_
+from trapkit.cards import Card, Sample, Visit
 from trapkit.errors import StorageError
 from trapkit.headers import Headers
 from trapkit.httprange import part_headers, wanted_range
@@ -53,27 +47,7 @@ CAPTIVE = (
     "/ncsi.txt", "/redirect", "/canonical.html", "/success.txt", "/check_network_status.txt", "/wifi_status",
 )  # fmt: skip
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-MOST_SAID = 64  # cards and samples of a visit whose page still knows what they were
 MOST_PARCELS = 4  # lists kept for downloads that broke off
-COOKIE, NIGHT = "trap", "night"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What the page is made of. `wrong`: writes down how many wrong PINs there were, over restarts."""
-
-    desk: Desk
-    trap: Trap
-    door: Door
-    region: Region
-    address: str  # numeric, for phones that do not know the name
-    view_deg: tuple[float, float]  # how wide the camera sees, across and up
-    wrong: Callable[[int], None]  # called in the trap's loop
-    bringer: Bringer | None = None  # takes a release from a phone; None: this trap takes no updates
-    simulated: bool = False  # somebody walks past by himself in a walk test
-    language: str = "en"  # for a phone that wants none of ours
-    touched: Callable[[], None] = lambda: None  # at every request of somebody who is in
-    monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
 
 
 def create_page(parts: Parts) -> Starlette:
@@ -90,7 +64,7 @@ def create_page(parts: Parts) -> Starlette:
         Route("/walk", page.walk, methods=["GET", "POST"]),
         Route("/card", page.card, methods=["GET", "POST"]),
         Route("/sent/{number:int}", page.sent),
-        Route("/visit", page.visit),
+        Route("/visit", page.visit, methods=["GET", "POST"]),
         Route("/parcels.tar", page.parcels),
         Route("/sample", page.sample, methods=["GET", "POST"]),
         Route("/end", page.end, methods=["GET", "POST"]),
@@ -104,18 +78,12 @@ def create_page(parts: Parts) -> Starlette:
     return app
 
 
-class _Page:
+class _Page(Showing):
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._sessions = Sessions()
+        super().__init__(parts)
         self._trying = asyncio.Lock()
         self._given: Parcel | None = None  # the last one that went out to its end
         self._parcels: dict[str, Parcel] = {}  # by tag: a download goes on with the list that it began with
-        self._said: dict[int, Card | Sample] = {}  # by number: what waits to be heard is told by its name
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-        )
-        self._templates.filters |= {"clock": clock, "day": day, "point": point, "span": span, "size": size_of}
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -134,7 +102,7 @@ class _Page:
                 await self._ask(partial(self._parts.wrong, 0))
                 answer = RedirectResponse("/menu", 303)
                 cookie = self._sessions.begin(operator, now_ms)
-                answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+                answer.set_cookie(self._cookie, cookie, httponly=True, samesite="strict")
                 return answer
             if not before:
                 await self._ask(partial(self._parts.wrong, door.tries.wrong))
@@ -151,7 +119,7 @@ class _Page:
         return remember(request, NIGHT, request.path_params["how"], ("on", "off"))
 
     async def out(self, request: Request) -> Response:
-        self._sessions.end(request.cookies.get(COOKIE, ""))
+        self._sessions.end(request.cookies.get(self._cookie, ""))
         return RedirectResponse("/", 303)
 
     async def captive(self, request: Request) -> Response:
@@ -167,7 +135,15 @@ class _Page:
     async def menu(self, request: Request) -> Response:
         session = self._inside(request)
         updates = self._parts.bringer is not None
-        return self._show(request, "menu.html", session=session, unit=await self._unit(), updates=updates)
+        states: dict[str, str] = {}  # of the last card and the last visit that were saved while this page is open
+        for number, said in self._said.items():
+            if not isinstance(said, Sample):
+                what = "visit" if isinstance(said, Visit) else "card"
+                states[what] = await self._ask(partial(self._parts.trap.progress, number))
+        return self._show(
+            request, "menu.html", session=session, unit=await self._unit(), updates=updates, states=states,
+            walk=await self._ask(self._parts.trap.walk),
+        )  # fmt: skip
 
     async def place(self, request: Request) -> Response:
         session = self._inside(request)
@@ -213,7 +189,10 @@ class _Page:
             if made is not None and do == "save":
                 return await self._save(session, made)
             if made is not None and do not in ("change", "take"):
-                return self._show(request, "check.html", session=session, form=form, card=made, baits=forms.BAITS)
+                return self._show(
+                    request, "check.html", session=session, form=form, card=made, baits=forms.BAITS,
+                    listed=self._parts.side if made.side != self._parts.side else "",
+                )  # fmt: skip
             if do in ("change", "take"):
                 form.wrong.clear()
         code = 422 if form.wrong else 200
@@ -227,6 +206,8 @@ class _Page:
         number = request.path_params["number"]
         state, said = await self._ask(partial(self._parts.trap.progress, number)), self._said.get(number)
         what, barcode = ("sample", said.barcode) if isinstance(said, Sample) else ("", "")
+        if isinstance(said, Visit):
+            what = "visit"
         if isinstance(said, Card):
             what = "end" if said.action == "end" else "card"
         return self._show(
@@ -235,10 +216,19 @@ class _Page:
         )  # fmt: skip
 
     async def visit(self, request: Request) -> Response:
+        """What happened, what to take along, and at the end what was done."""
         session = self._inside(request)
         unit = await self._unit()
+        form = Form(await self._form(request, session)) if request.method == "POST" else Form({"who": session.who})
+        if request.method == "POST":
+            made = forms.visit(form, time_of(unit, form))
+            if made is not None:
+                return await self._save(session, made)
         parcel = await self._ask(self._parts.trap.parcel) if unit.unreceipted else None
-        return self._show(request, "visit.html", session=session, unit=unit, parcel=parcel, given=self._given)
+        return self._show(
+            request, "visit.html", 422 if form.wrong else 200, session=session, unit=unit, parcel=parcel,
+            given=self._given, form=form, done=forms.DONE,
+        )  # fmt: skip
 
     async def parcels(self, request: Request) -> Response:
         """Everything without a receipt, as one file; a broken download goes on where it stopped."""
@@ -277,8 +267,14 @@ class _Page:
             made = forms.sample(
                 form, time_of(unit, form), self._parts.region, deployed=unit.deployed, standing=unit.standing
             )
-            if made is not None:
+            do = form.fields.get("do")
+            if made is not None and do == "save":
                 return await self._save(session, made)
+            if made is not None and do != "change":
+                return self._show(
+                    request, "samplecheck.html", session=session, form=form, sample=made, kinds=forms.KINDS,
+                    kept=forms.KEPT,
+                )  # fmt: skip
         code = 422 if form.wrong else 200
         return self._show(
             request, "sample.html", code, session=session, form=form, unit=unit, kinds=forms.KINDS, kept=forms.KEPT
@@ -320,65 +316,3 @@ class _Page:
                 wrong = str(error)
         code = 422 if wrong else 200
         return self._show(request, "update.html", code, session=session, brought=brought, wrong=wrong)
-
-    # --- shared -------------------------------------------------------------------------------------------------
-
-    async def _ask(self, work: Callable[[], Any]) -> Any:
-        return await run_in_threadpool(self._parts.desk.ask, work)
-
-    async def _unit(self) -> Unit:
-        found: Unit = await self._ask(self._parts.trap.unit)
-        return found
-
-    async def _save(self, session: Session, said: Card | Sample) -> Response:
-        """Keep it, and lead to where its way to the base is shown."""
-        number = int(await self._ask(partial(self._parts.trap.save, said)))
-        session.who, self._said[number] = said.who, said
-        while len(self._said) > MOST_SAID:
-            del self._said[next(iter(self._said))]
-        return RedirectResponse(f"/sent/{number}", 303)
-
-    def _session(self, request: Request) -> Session | None:
-        return self._sessions.find(request.cookies.get(COOKIE, ""), self._parts.monotonic_ms())
-
-    def _inside(self, request: Request) -> Session:
-        session = self._session(request)
-        if session is None:
-            raise HTTPException(401)
-        self._parts.touched()
-        return session
-
-    async def _form(self, request: Request, session: Session) -> dict[str, str]:
-        fields = await fields_of(request)
-        if fields.pop("form", "") != session.form:
-            raise HTTPException(403, N_("This form is from another visit. Go back and fill it in again."))
-        return fields
-
-    def _language(self, request: Request) -> str:
-        header = request.headers.get("accept-language", "")
-        return request.cookies.get(LANGUAGE) or wanted(header, self._parts.language)
-
-    def _show(self, request: Request, name: str, code: int = 200, **values: Any) -> HTMLResponse:
-        words = Words(self._language(request))
-        text = self._templates.get_template(name).render(
-            _=words, languages=LANGUAGES, night=request.cookies.get(NIGHT) == "on", path=request.url.path,
-            address=self._parts.address, labels=forms.LABELS, asked=request.method == "GET", **values,
-        )  # fmt: skip
-        return HTMLResponse(text, code)
-
-    async def refuse(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 401:
-            return RedirectResponse("/", 303)
-        if request.url.path.endswith((".jpg", ".css", ".js", ".svg")):
-            return PlainTextResponse(f"{error.status_code}\n", error.status_code)
-        reason = error.detail if error.status_code in (403, 503) else N_("There is no such page.")
-        return self._show(request, "trouble.html", error.status_code, reason=reason, session=self._session(request))
-
-    async def busy(self, request: Request, error: Exception) -> Response:
-        reason = N_("The trap is busy. Try again in a moment: nothing is lost.")
-        return self._show(request, "trouble.html", 503, reason=reason, session=self._session(request))
-
-    async def disk(self, request: Request, error: Exception) -> Response:
-        reason = N_("The card takes nothing now. What you typed was not saved: go back and try again.")
-        return self._show(request, "trouble.html", 507, reason=reason, session=self._session(request))

@@ -70,7 +70,7 @@ class Region:
     def layer(self, program: str) -> dict[str, Any]:
         """What it says to a program, as that one's settings file would have it."""
         if program == TRAPCAM:
-            service = _given(language=self.language, region=list(self.places))
+            service = _given(language=self.language, zone=self.zone, region=list(self.places))
             return {"service": service} if service else {}
         found = _given(country=self.country, zone=self.zone)
         found |= {"page": {"language": self.language}} if self.language else {}

@@ -6,7 +6,7 @@ document.addEventListener("submit", (event) => {
   if (field) field.value = Date.now();
 });
 
-// The trap's clock in the phone's time zone, and which that is.
+// The trap's clock in the phone's time zone, and which that is, where the trap does not know its station's.
 function clocks() {
   for (const time of document.querySelectorAll("time[data-ms]")) clock(time);
 }
@@ -14,7 +14,8 @@ function clock(time) {
   const at = new Date(Number(time.dataset.ms)), east = -at.getTimezoneOffset(), two = (n) => String(n).padStart(2, "0");
   const there = new Date(at.getTime() + east * 60000).toISOString();
   const zone = `${east < 0 ? "−" : "+"}${Math.floor(Math.abs(east) / 60)}${east % 60 ? ":" + two(Math.abs(east) % 60) : ""}`;
-  time.textContent = `${there.slice(0, 10)} ${there.slice(11, 16)} UTC${zone}`;
+  const utc = at.toISOString(), same = utc.slice(0, 10) === there.slice(0, 10);
+  time.textContent = `${there.slice(0, 10)} ${there.slice(11, 16)} UTC${zone} (${same ? "" : utc.slice(0, 10) + " "}${utc.slice(11, 16)} UTC)`;
 }
 clocks();
 
@@ -40,7 +41,7 @@ async function renew() {
   const main = document.querySelector("main"), every_s = Number(main.dataset.renew);
   if (!every_s) return;
   if (!still()) try {
-    const answer = await fetch(location.pathname, { cache: "no-store" });
+    const answer = await fetch(location.pathname, { cache: "no-store", headers: { "x-renewed": "1" } });
     const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
     if (answer.redirected && !still()) location.reload(); // this phone is no longer in
     else if (answer.ok && next && !still()) put(main, next);
