@@ -489,6 +489,15 @@ def test_the_menu_is_a_list_of_what_is_done(site: Site) -> None:
     assert "✓&nbsp;visit saved, and at the base" in text
     assert "parcels to take" not in text
     assert "data-renew" in text
+    site.trap.now = replace(site.trap.now, deployed=True, standing=STANDING)
+    site.post("/end", {"who": "Li", "do": "save"})
+    site.trap.now = replace(site.trap.now, deployed=False, standing=None)
+    text = site.phone.get("/menu").text
+    assert text.count("saved, on its way to the base") == 1, "of what was done before the end nothing is ticked"
+    assert "✓" not in text
+    assert "Press Begin" in site.phone.get("/walk").text
+    site.post("/walk", {"do": "begin"})
+    assert "is running" in site.phone.get("/menu").text
 
 
 def test_times_are_the_stations_with_utc_beside_them(site: Site) -> None:

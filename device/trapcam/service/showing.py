@@ -24,10 +24,10 @@ from trapcam.service.desk import Desk
 from trapcam.service.forms import Region
 from trapcam.service.pin import Door
 from trapcam.service.sessions import Session, Sessions
-from trapcam.service.unit import Trap, Unit
+from trapcam.service.unit import Trap, Unit, Walk
 from trapcam.service.words import COOKIE as LANGUAGE
 from trapcam.service.words import LANGUAGES, N_, Words, wanted
-from trapkit.cards import Written
+from trapkit.cards import Card, Written
 
 LEFT_LYING = ("/menu", "/visit")  # these renew themselves, and a phone that lies there with one keeps no page open
 MOST_SAID = 64  # cards, visits and samples of a visit whose page still knows what they were
@@ -63,6 +63,7 @@ class Showing:
         self._address = parts.address if is_reachable(parts.address) else ""
         self._cookie = COOKIE.format(parts.number)
         self._sessions = Sessions()
+        self._ended = False  # a deployment ended since the last walk test, which was another place's
         self._said: dict[int, Written] = {}  # by number: what waits to be heard is told by its name
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("trapcam.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -78,10 +79,17 @@ class Showing:
         found: Unit = await self._ask(self._parts.trap.unit)
         return found
 
+    async def _walk(self) -> Walk | None:
+        """The walk test of this place."""
+        walk: Walk | None = await self._ask(self._parts.trap.walk)
+        return None if walk is not None and self._ended and not walk.running else walk
+
     async def _save(self, session: Session, said: Written) -> Response:
         """Keep it, and lead to where its way to the base is shown."""
         number = int(await self._ask(partial(self._parts.trap.save, said)))
         session.who, self._said[number] = said.who, said
+        if isinstance(said, Card):
+            self._ended = said.action == "end"
         while len(self._said) > MOST_SAID:
             del self._said[next(iter(self._said))]
         return RedirectResponse(f"/sent/{number}", 303)

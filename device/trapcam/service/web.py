@@ -137,12 +137,14 @@ class _Page(Showing):
         updates = self._parts.bringer is not None
         states: dict[str, str] = {}  # of the last card and the last visit that were saved while this page is open
         for number, said in self._said.items():
+            if isinstance(said, Card) and said.action == "end":
+                states.clear()  # what was done before is another place's
             if not isinstance(said, Sample):
-                what = "visit" if isinstance(said, Visit) else "card"
+                what = "visit" if isinstance(said, Visit) else "end" if said.action == "end" else "card"
                 states[what] = await self._ask(partial(self._parts.trap.progress, number))
         return self._show(
             request, "menu.html", session=session, unit=await self._unit(), updates=updates, states=states,
-            walk=await self._ask(self._parts.trap.walk),
+            walk=await self._walk(),
         )  # fmt: skip
 
     async def place(self, request: Request) -> Response:
@@ -162,12 +164,13 @@ class _Page(Showing):
         trap = self._parts.trap
         if request.method == "POST":
             do = (await self._form(request, session)).get("do")
+            self._ended = self._ended and do != "begin"
             await self._ask(trap.begin_walk if do == "begin" else trap.end_walk)
             walk = await self._ask(trap.walk)
             # Who goes on while it runs is told first that the trap would have missed the animal.
             return RedirectResponse("/card" if do == "next" and (walk is None or walk.passed) else "/walk", 303)
         return self._show(
-            request, "walk.html", session=session, walk=await self._ask(trap.walk),
+            request, "walk.html", session=session, walk=await self._walk(),
             simulated=self._parts.simulated,
         )  # fmt: skip
 
@@ -198,7 +201,7 @@ class _Page(Showing):
         code = 422 if form.wrong else 200
         return self._show(
             request, "card.html", code, session=session, form=form, unit=unit, sides=forms.SIDES, baits=forms.BAITS,
-            walk=await self._ask(self._parts.trap.walk),
+            walk=await self._walk(),
         )  # fmt: skip
 
     async def sent(self, request: Request) -> Response:
@@ -212,7 +215,7 @@ class _Page(Showing):
             what = "end" if said.action == "end" else "card"
         return self._show(
             request, "sent.html", session=session, state=state, what=what, barcode=barcode,
-            walk=await self._ask(self._parts.trap.walk),
+            walk=await self._walk(),
         )  # fmt: skip
 
     async def visit(self, request: Request) -> Response:
