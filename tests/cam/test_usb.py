@@ -175,7 +175,8 @@ def test_unplugged_it_says_so_and_plugged_in_again_it_goes_on(device: Device, ca
     assert gone.reason.startswith(f"{device.path}: ")
     assert gone.reason.endswith("it is opened again as soon as it answers")
     device.plug_in()
-    assert len(until(camera, Burst).frames) >= 1
+    # What is left in the ring may make a burst of one; a whole one has pictures of now.
+    assert any(len(until(camera, Burst).frames) == PLAN.frames for _ in range(100))
     assert device.opened >= 2
 
 
