@@ -24,7 +24,7 @@ if __name__ == "__main__":
     papers = ["--papers", str(folder / "papers")]
     made("init", str(operator), *given)
     made(
-        "provision", "base", str(operator), "--number", "1", "--name", "north", "--region", "ru864",
+        "provision", "base", str(operator), "--number", "1", "--name", "north", "--country", "RU", "--region", "ru864",
         "--zone", "Asia/Vladivostok", "--out", str(folder / "base-card"), *papers, *given,
     )  # fmt: skip
     made(
