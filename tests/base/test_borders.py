@@ -91,12 +91,17 @@ def test_an_agreement_that_says_nothing_is_named(text: dict[str, object], compla
     assert complaint in str(caught.value)
 
 
-def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    broker, store = MemoryBroker(), Store(tmp_path / "data")
+def keep_one(folder: Path) -> None:
+    """A base that holds one sighting of trap 1."""
+    broker, store = MemoryBroker(), Store(folder)
     part = Ingest(broker.connect("ingest", ingest.SUBSCRIPTIONS), store)
     deliver(broker, *sighting(1, 1))
     part.step(NOW)
     store.close()
+
+
+def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep_one(tmp_path / "data")
     config = tmp_path / "base.toml"
     base = (
         f'folder = "{tmp_path}/data"\ncountry = "RU"\n[[outlet]]\nname = "hook"\n{OUTLET}'
@@ -124,11 +129,7 @@ def test_an_export_says_for_whom_and_by_which_agreement(tmp_path: Path, capsys: 
 def test_positions_in_an_export_are_as_exact_as_the_settings_let_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broker, store = MemoryBroker(), Store(tmp_path / "data")
-    part = Ingest(broker.connect("ingest", ingest.SUBSCRIPTIONS), store)
-    deliver(broker, *sighting(1, 1))
-    part.step(NOW)
-    store.close()
+    keep_one(tmp_path / "data")
     config = tmp_path / "base.toml"
     base = (
         f'folder = "{tmp_path}/data"\ncountry = "RU"\n[[agreement]]\ncountry = "CN"\nname = "{CHINA.name}"\n'
